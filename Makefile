@@ -1,0 +1,58 @@
+# The bank's own commands. Every one does its own set-up in .venv; `make help` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve demo test check lint types layers sync format lock schema clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 16
+
+setup: $(READY) ## Make .venv with everything in it, at the pinned versions
+
+$(READY): constraints-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --require-hashes -r constraints-dev.txt
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+serve: $(READY) ## Run the bank: http://127.0.0.1:8000/graphql
+	@exec $(BIN)/bank-graphql serve $(ARGS)
+
+test: $(READY) ## Run the tests (DATABASE_URL=… on another PostgreSQL, ARGS=… for pytest)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: $(READY) lint types layers sync ## Everything that is strict: lint, types, layers, schema and migrations in sync
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(READY)
+	$(BIN)/mypy
+
+layers: $(READY)
+	$(BIN)/lint-imports
+
+sync: $(READY)
+	$(BIN)/python -m pytest -q tests/test_sync.py
+
+format: $(READY) ## Format the code, and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+schema: $(READY) ## Write schema.graphql and migrations/schema.sql anew
+	$(BIN)/python -m tests.sync
+
+lock: $(READY) ## Write the constraints anew, at the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+		-U pyproject.toml -o constraints.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+		-U pyproject.toml --group dev -c constraints.txt -o constraints-dev.txt
+
+clean: ## Remove what the commands made, but not the bank's data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build

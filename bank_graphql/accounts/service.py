@@ -1,0 +1,245 @@
+"""The only writer of accounts. What needs more than one account, or moves money, is for `payments`."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Text, Uuid, bindparam, func, select, update
+from sqlmodel import col
+
+from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
+from bank_graphql.accounts.models import ACCOUNT_SERIALS, Account, AccountStatus, FrozenBy
+from bank_graphql.accounts.queries import ACCOUNT_COLUMNS, AccountRow
+from bank_graphql.accounts.rules import REASON_MAX, Numbering, check_name
+from bank_graphql.audit import service as audit
+from bank_graphql.identity.rules import Permission
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.db import Connection, Database, Insert, Query, Row
+from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
+from bank_graphql.kit.ids import global_id
+from bank_graphql.kit.money import Money
+from bank_graphql.ledger import service as ledger
+from bank_graphql.ledger.errors import CurrencyMismatch
+from bank_graphql.ledger.models import Balance
+
+_INSERT = Insert(Account, "id", "owner_id", "number", "name", "kind", "status", "opened_at", "updated_at")
+
+
+class _SerialRow(Row):
+    serial: int
+
+
+_SERIALS = Query(
+    select(func.nextval(ACCOUNT_SERIALS.name).label("serial")).select_from(
+        func.generate_series(1, bindparam("how_many", type_=BigInteger()))
+    ),
+    _SerialRow,
+)
+_ACCOUNT = Query(
+    select(*ACCOUNT_COLUMNS)
+    .join(Balance, col(Balance.account_id) == Account.id)
+    .where(col(Account.id) == bindparam("id", type_=Uuid())),
+    AccountRow,
+)
+_RENAME = Query(
+    update(Account)
+    .where(col(Account.id) == bindparam("account", type_=Uuid()))
+    .values(name=bindparam("new_name"), updated_at=bindparam("now")),
+    Row,
+)
+_SET_STATUS = Query(
+    update(Account)
+    .where(col(Account.id) == bindparam("account", type_=Uuid()))
+    .values(
+        status=bindparam("new_status", type_=Text()),
+        frozen_by=bindparam("by", type_=Text()),
+        freeze_reason=bindparam("reason", type_=Text()),
+        closed_at=bindparam("closed"),
+        updated_at=bindparam("now"),
+    ),
+    Row,
+)
+
+
+class Opening(Protocol):
+    """An account that is about to be opened; its balance is in the books already."""
+
+    @property
+    def account_id(self) -> UUID: ...  # noqa: D102
+    @property
+    def owner_id(self) -> UUID: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+
+
+async def open_accounts(connection: Connection, numbering: Numbering, openings: Sequence[Opening], now: datetime) -> None:
+    """Write new accounts, each with a number of its own, beside their balances."""
+    if not openings:
+        return
+    serials = await connection.fetch(_SERIALS, how_many=len(openings))
+    await connection.insert(
+        _INSERT,
+        [
+            (o.account_id, o.owner_id, numbering.number(row.serial), o.name, o.kind, AccountStatus.ACTIVE, now, now)
+            for o, row in zip(openings, serials, strict=True)
+        ],
+    )
+
+
+class Accounts:
+    """Changes to single accounts: names, freezing, closing, limits. Each is audited, and so is each refusal."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def rename(self, actor: Actor, account_id: UUID, name: str) -> None:
+        """Give one's account another name.
+
+        Raises:
+            NotFound, Forbidden, ValidationFailed: not to be seen, not one's own, no name.
+        """
+        checked = check_name(name)
+
+        async def change(connection: Connection, account: AccountRow) -> None:
+            _require_owner(actor, account)
+            await connection.execute(_RENAME, account=account_id, new_name=checked, now=self._clock())
+
+        await self._change(actor, "renameAccount", account_id, change)
+
+    async def freeze(self, actor: Actor, account_id: UUID, reason: str | None) -> None:
+        """Refuse debits from now on. What staff freezes, only staff unfreezes.
+
+        Raises:
+            NotFound, Forbidden, StateConflict: not to be seen, not allowed, closed. Freezing twice is no conflict.
+            ValidationFailed: an overlong reason.
+        """
+        if reason is not None and len(reason) > REASON_MAX:
+            raise ValidationFailed.of("reason", "TOO_LONG", f"A reason has at most {REASON_MAX} characters.")
+
+        async def change(connection: Connection, account: AccountRow) -> None:
+            by = _authority(actor, account)
+            _require_open(account)
+            if account.frozen_by != FrozenBy.STAFF or by == FrozenBy.STAFF:
+                await self._set_status(connection, account, AccountStatus.FROZEN, by, reason)
+
+        await self._change(actor, "freezeAccount", account_id, change)
+
+    async def unfreeze(self, actor: Actor, account_id: UUID) -> None:
+        """Let debits go on.
+
+        Raises:
+            NotFound, Forbidden, StateConflict: not to be seen, not allowed or frozen by staff, not frozen.
+        """
+
+        async def change(connection: Connection, account: AccountRow) -> None:
+            by = _authority(actor, account)
+            if account.status != AccountStatus.FROZEN:
+                raise StateConflict("WRONG_STATUS", account.status, "The account is not frozen.")
+            if account.frozen_by == FrozenBy.STAFF and by == FrozenBy.OWNER:
+                raise Forbidden("The bank froze this account: ask the bank.")
+            await self._set_status(connection, account, AccountStatus.ACTIVE)
+
+        await self._change(actor, "unfreezeAccount", account_id, change)
+
+    async def close(self, actor: Actor, account_id: UUID) -> None:
+        """Close one's account for good.
+
+        Raises:
+            NotFound, Forbidden, AccountStatusRefused, StateConflict: not to be seen, not one's own, frozen by the bank,
+                not empty or closed already.
+        """
+
+        async def change(connection: Connection, account: AccountRow) -> None:
+            _require_owner(actor, account)
+            _require_open(account)
+            if account.frozen_by == FrozenBy.STAFF:
+                raise AccountStatusRefused(account_id, account.status)
+            if account.booked or account.held:
+                raise StateConflict("MONEY_REMAINS", account.status, "Only an empty account can be closed.")
+            await self._set_status(connection, account, AccountStatus.CLOSED)
+
+        await self._change(actor, "closeAccount", account_id, change)
+
+    async def set_overdraft_limit(self, actor: Actor, account_id: UUID, limit: Money) -> None:
+        """Say how far the account may go below zero.
+
+        Raises:
+            NotFound, Forbidden, CurrencyMismatch, StateConflict, ValidationFailed: not to be seen, not allowed, other currency,
+                closed, negative or less than is used already.
+        """
+
+        async def change(connection: Connection, account: AccountRow) -> None:
+            if not actor.may(Permission.MANAGE_ACCOUNTS):
+                raise Forbidden("Only staff sets overdraft limits.")
+            if limit.currency != account.currency:
+                raise CurrencyMismatch(account.currency, limit.currency)
+            _require_open(account)
+            if limit.minor < 0:
+                raise ValidationFailed.of(("limit", "amount"), "NEGATIVE", "A limit is not negative.")
+            if account.booked - account.held + limit.minor < 0:
+                used = Money(account.held - account.booked, account.currency)
+                raise ValidationFailed.of(("limit", "amount"), "TOO_SMALL", f"The account uses {used} of its overdraft.")
+            await ledger.set_overdraft_limit(connection, account_id, limit.minor)
+
+        await self._change(actor, "setOverdraftLimit", account_id, change)
+
+    async def _change(
+        self,
+        actor: Actor,
+        action: str,
+        account_id: UUID,
+        change: Callable[[Connection, AccountRow], Awaitable[None]],
+    ) -> None:
+        """Change an account under its lock, and write down who did it; a refusal is written down too, then raised."""
+
+        async def work(connection: Connection) -> Refusal | None:
+            await ledger.lock(connection, [ledger.account_lock(account_id)])
+            account = await connection.fetch_one(_ACCOUNT, id=account_id)
+            refusal: Refusal | None = None
+            try:
+                if account is None or not (account.owner_id == actor.user_id or actor.may(Permission.READ_ANY)):
+                    raise NotFound("account", global_id("Account", account_id))
+                await change(connection, account)
+            except Refusal as error:  # raised before anything was written
+                refusal = error
+            await audit.write(connection, [audit.Record.by(actor, self._clock(), action, account_id, refusal)])
+            return refusal
+
+        refusal = await self._db.transact(work)
+        if refusal is not None:
+            raise refusal
+
+    async def _set_status(
+        self,
+        connection: Connection,
+        account: AccountRow,
+        status: AccountStatus,
+        by: FrozenBy | None = None,
+        reason: str | None = None,
+    ) -> None:
+        now = self._clock()
+        closed = now if status == AccountStatus.CLOSED else None
+        await connection.execute(_SET_STATUS, account=account.id, new_status=status, by=by, reason=reason, closed=closed, now=now)
+
+
+def _require_owner(actor: Actor, account: AccountRow) -> None:
+    if account.owner_id != actor.user_id:
+        raise Forbidden("Only its owner may do this to an account.")
+
+
+def _require_open(account: AccountRow) -> None:
+    if account.status == AccountStatus.CLOSED:
+        raise StateConflict("WRONG_STATUS", account.status, "The account is closed.")
+
+
+def _authority(actor: Actor, account: AccountRow) -> FrozenBy:
+    """In whose name the actor acts on the account: staff on a customer's, otherwise its owner."""
+    if actor.may(Permission.MANAGE_ACCOUNTS) and account.owner_id != actor.user_id:
+        return FrozenBy.STAFF
+    _require_owner(actor, account)
+    return FrozenBy.OWNER

@@ -1,0 +1,138 @@
+"""Refusals as data: one table says which rejection each refusal of the rooms becomes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import strawberry
+
+from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
+from bank_graphql.accounts.queries import TransactionRow
+from bank_graphql.api.context import Info
+from bank_graphql.api.types.enums import AccountStatus, CurrencyCode, StateConflictCode
+from bank_graphql.api.types.money import Money
+from bank_graphql.api.types.transactions import Transaction
+from bank_graphql.identity.errors import CredentialsRefused
+from bank_graphql.kit import money
+from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
+from bank_graphql.kit.ids import global_id
+from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
+from bank_graphql.payments.errors import IdempotencyConflict
+
+
+@strawberry.interface(description="An expected refusal. Select it in every result: unions may get further members.")
+class Rejection:
+    message: str = strawberry.field(description="A sentence for people.")
+
+
+@strawberry.type(description="One thing that is wrong with one input field.")
+class FieldError:
+    path: list[str] = strawberry.field(description="Where the field is in the input, outermost name first.")
+    code: str = strawberry.field(description="A stable word for programs, e.g. REQUIRED, TOO_LONG, TAKEN.")
+    message: str = strawberry.field(description="A sentence for people.")
+
+
+@strawberry.type(description="The input breaks a rule.")
+class ValidationRejection(Rejection):
+    fields: list[FieldError] = strawberry.field(description="What is wrong, field by field.")
+
+
+@strawberry.type(description="There is no such thing, or it is not the viewer's to see.")
+class NotFoundRejection(Rejection):
+    subject_id: strawberry.ID | None = strawberry.field(description="The id that was asked for.")
+
+
+@strawberry.type(description="The viewer may see the thing but not do this to it.")
+class ForbiddenRejection(Rejection):
+    pass
+
+
+@strawberry.type(description="The credentials are not valid. Which part was wrong is not told.")
+class CredentialsRejection(Rejection):
+    pass
+
+
+@strawberry.type(description="The account does not have that much available.")
+class InsufficientFundsRejection(Rejection):
+    available: money.Money = strawberry.field(graphql_type=Money, description="What was available.")
+    required: money.Money = strawberry.field(graphql_type=Money, description="What was needed.")
+
+
+@strawberry.type(description="The amount is in another currency than the account.")
+class CurrencyMismatchRejection(Rejection):
+    expected: CurrencyCode = strawberry.field(description="The account's currency.")
+    given: CurrencyCode = strawberry.field(description="The currency that was given.")
+
+
+@strawberry.type(description="The account's status does not allow this.")
+class AccountStatusRejection(Rejection):
+    account_id: strawberry.ID = strawberry.field(description="Which account.")
+    account_status: AccountStatus = strawberry.field(description="Its status.")
+
+
+@strawberry.type(description="The thing's state does not allow this.")
+class StateConflictRejection(Rejection):
+    conflict: StateConflictCode = strawberry.field(description="Which rule it is about.")
+    state: str = strawberry.field(description="The state that the thing is in.")
+
+
+@strawberry.type(description="The idempotency key was used before, for something else.")
+class IdempotencyConflictRejection(Rejection):
+    original_id: strawberry.Private[UUID | None]
+
+    @strawberry.field(
+        description="What the key was used for, if that was a transaction the viewer may see.",
+        graphql_type=Transaction | None,
+    )
+    async def original(self, info: Info) -> TransactionRow | None:
+        return await info.context.loaders.transaction.load(self.original_id) if self.original_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """How a kind of refusal is told."""
+
+    rejection: type[Any]
+    fields: Callable[[Any], dict[str, Any]]
+
+
+REJECTIONS: dict[type[Refusal], Mapping] = {
+    ValidationFailed: Mapping(
+        ValidationRejection,
+        lambda e: {"fields": [FieldError(path=list(p.path), code=p.code, message=p.message) for p in e.problems]},
+    ),
+    NotFound: Mapping(NotFoundRejection, lambda e: {"subject_id": e.subject_id}),
+    Forbidden: Mapping(ForbiddenRejection, lambda _: {}),
+    CredentialsRefused: Mapping(CredentialsRejection, lambda _: {}),
+    InsufficientFunds: Mapping(InsufficientFundsRejection, lambda e: {"available": e.available, "required": e.required}),
+    CurrencyMismatch: Mapping(CurrencyMismatchRejection, lambda e: {"expected": e.expected, "given": e.given}),
+    AccountStatusRefused: Mapping(
+        AccountStatusRejection,
+        lambda e: {"account_id": global_id("Account", e.account_id), "account_status": e.status},
+    ),
+    StateConflict: Mapping(StateConflictRejection, lambda e: {"conflict": e.conflict, "state": e.state}),
+    IdempotencyConflict: Mapping(IdempotencyConflictRejection, lambda e: {"original_id": e.original}),
+}
+"""The rejection that each refusal becomes."""
+
+
+def rejection_of(refusal: Refusal) -> Any:
+    """A refusal as the API tells it."""
+    mapping = REJECTIONS[type(refusal)]
+    return mapping.rejection(message=str(refusal), **mapping.fields(refusal))
+
+
+class _Handler:
+    """Turns one kind of refusal into its rejection, in fields whose union has that."""
+
+    def __init__(self, refusal: type[Refusal], mapping: Mapping) -> None:
+        self.exception_type = refusal
+        self.error_type = mapping.rejection
+
+    def handle(self, exception: Refusal, *, field: Any, info: Any) -> Any:  # noqa: ARG002 - Strawberry's protocol
+        return rejection_of(exception)
+
+
+HANDLERS = [_Handler(refusal, mapping) for refusal, mapping in REJECTIONS.items()]
+"""A handler for each row of the table: Strawberry applies one only where its exact rejection is in the field's union."""

@@ -1,0 +1,195 @@
+"""Runs one operation: parse, measure, validate, execute; and tells what went wrong without repeating what was sent."""
+
+import inspect
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    OperationType,
+    execute,
+    get_operation_ast,
+    parse,
+    specified_rules,
+)
+from strawberry import Schema
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, validate_document
+
+from bank_graphql.api import shield
+from bank_graphql.api.context import Context
+from bank_graphql.kit.errors import BadRequest, Fault, RateLimited, Refusal, TooComplex
+
+_log = structlog.get_logger(__name__)
+_MAX_SOURCE = 200_000
+
+_QUOTED_INPUT = (
+    (re.compile(r"Value '.*' does not exist in '(\w+)' enum.*", re.DOTALL), r"The value does not exist in '\1' enum."),
+    (re.compile(r"( cannot represent [\w -]*?value): .*", re.DOTALL), r"\1."),
+    (re.compile(r"(, |; |\. )(but encountered error '[^']*'; )?[Ff]ound: .*", re.DOTALL), "."),
+    (re.compile(r"not to include unknown field '.*", re.DOTALL), "not to include unknown fields."),
+    (re.compile(r"(Syntax Error: .*?(?:found|Unexpected) (?:\w+|<EOF>|'.')).*", re.DOTALL), r"\1."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A GraphQL request as the transports hand it on."""
+
+    query: str
+    operation_name: str | None = None
+    variables: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer. `executed` is False if the request was refused before anything ran; `status` is then the HTTP status."""
+
+    body: dict[str, Any]
+    executed: bool = True
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Executor:
+    """Runs operations on the schema. One for HTTP, event streams and sockets: all go through the same gate."""
+
+    def __init__(self, schema: Schema, *, user_limit: int, address_limit: int) -> None:
+        self._schema = schema
+        self._core = schema._schema  # noqa: SLF001 - Strawberry's way to the core schema
+        self._user_limit = user_limit
+        self._address_limit = address_limit
+
+    async def run(self, request: Request, context: Context, *, allow_mutation: bool = True) -> Response:
+        """Answer a query or mutation; every outcome is an answer."""
+        try:
+            document, operation = _parse(request)
+            _check_type(operation, allow_mutation=allow_mutation)
+            cost = shield.cost_of(document, operation, request.variables or {})
+            self._spend(cost, context)
+        except GraphQLError as error:
+            return _refused([_told(error, "GRAPHQL_PARSE_FAILED")])
+        except MethodNotAllowed as error:
+            return _refused([_fault(error)], status=405, headers=(("Allow", "POST"),))
+        except RateLimited as error:
+            return _refused([_fault(error)], status=429, headers=(("Retry-After", str(error.retry_after)),))
+        except Fault as error:
+            return _refused([_fault(error)])
+        problems = validate_document(self._core, document, tuple(specified_rules))
+        if problems:
+            return _refused([_told(problem, "GRAPHQL_VALIDATION_FAILED") for problem in problems[:20]])
+        return _response(await self._execute(document, request, context), context)
+
+    def _spend(self, cost: int, context: Context) -> None:
+        limiter, actor = context.services.limiter, context.actor
+        if actor is not None:
+            context.allowance = limiter.spend(f"user/{actor.user_id}", cost, per_minute=self._user_limit)
+        else:
+            address = context.origin.ip_address
+            context.allowance = limiter.spend(f"address/{address}", cost, per_minute=self._address_limit)
+
+    async def _execute(self, document: DocumentNode, request: Request, context: Context) -> ExecutionResult:
+        result = execute(
+            self._core,
+            document,
+            context_value=context,
+            variable_values=request.variables,
+            operation_name=request.operation_name,
+            executor_class=StrawberryGraphQLCoreExecutionContext,
+            operation_extensions=None,
+        )
+        return await result if inspect.isawaitable(result) else result
+
+
+class MethodNotAllowed(BadRequest):
+    """The operation is of a kind that this HTTP method may not ask for."""
+
+
+def _parse(request: Request) -> tuple[DocumentNode, OperationDefinitionNode]:
+    try:
+        document = parse(
+            request.query,
+            no_location=False,
+            max_lexical_tokens=shield.MAX_TOKENS,
+            max_comments=shield.MAX_COMMENTS,
+            max_source_length=_MAX_SOURCE,
+        )
+    except RecursionError:
+        raise TooComplex("The document is nested too deeply.") from None
+    except GraphQLSyntaxError as error:
+        if "limit" in error.message or "more than" in error.message or "nested too deeply" in error.message:
+            raise TooComplex(f"The document is too long: it may have {shield.MAX_TOKENS} tokens.") from None
+        raise
+    operation = get_operation_ast(document, request.operation_name)
+    if operation is None:
+        if request.operation_name:
+            raise BadRequest("The document has no operation of this name.")
+        raise BadRequest("Say with 'operationName' which operation of the document to run: it has none, or several.")
+    return document, operation
+
+
+def _check_type(operation: OperationDefinitionNode, *, allow_mutation: bool) -> None:
+    if operation.operation is OperationType.SUBSCRIPTION:
+        raise BadRequest("A subscription needs a socket or an event stream.")
+    if operation.operation is OperationType.MUTATION and not allow_mutation:
+        raise MethodNotAllowed("A mutation needs POST.")
+
+
+def _response(result: ExecutionResult, context: Context) -> Response:
+    errors = result.errors or []
+    if result.data is None and errors and all(error.path is None for error in errors):
+        return _refused([_told(error, BadRequest.code) for error in errors[:20]])
+    body: dict[str, Any] = {"data": result.data}
+    if errors:
+        body["errors"] = [_described(error, context) for error in errors]
+    return Response(body)
+
+
+def _refused(errors: Sequence[dict[str, Any]], *, status: int = 400, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    return Response({"errors": list(errors)}, executed=False, status=status, headers=headers)
+
+
+def _fault(fault: Fault) -> dict[str, Any]:
+    return {"message": str(fault), "extensions": fault.extensions}
+
+
+def _told(error: GraphQLError, code: str) -> dict[str, Any]:
+    """An error of graphql-core about the request, without the values that it quotes."""
+    told: dict[str, Any] = {"message": scrub(error.message), "extensions": {"code": code}}
+    if error.locations:
+        told["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
+    if error.path is not None:
+        told["path"] = error.path
+    return told
+
+
+def _described(error: GraphQLError, context: Context) -> dict[str, Any]:
+    """An error that happened while a field was resolved."""
+    told = _told(error, BadRequest.code)
+    cause = error.original_error
+    if isinstance(cause, Fault):
+        return {**told, **_fault(cause)}
+    if isinstance(cause, Refusal):
+        return {**told, "message": str(cause)}
+    if cause is None and error.message.startswith("Argument "):
+        return told
+    request_id = context.origin.request_id
+    _log.error("a field failed", path=error.path, exc_info=cause or error)
+    return {
+        **told,
+        "message": "Something went wrong on our side. Tell us the request id if it goes on.",
+        "extensions": {"code": "INTERNAL", "requestId": request_id},
+    }
+
+
+def scrub(message: str) -> str:
+    """A message of graphql-core without the values that it quotes: they may be passwords or card numbers."""
+    for pattern, replacement in _QUOTED_INPUT:
+        message = pattern.sub(replacement, message)
+    return message

@@ -1,0 +1,85 @@
+"""Signing up, in and out."""
+
+import strawberry
+
+from bank_graphql.api.context import Context, Info
+from bank_graphql.api.inputs import LogInInput, SignUpInput
+from bank_graphql.api.mutations.fields import mutation
+from bank_graphql.api.results import (
+    AuthSession,
+    Done,
+    LogInResult,
+    LogOutResult,
+    RefreshSessionResult,
+    SignUpResult,
+    UserResult,
+)
+from bank_graphql.api.scalars import DateTime
+from bank_graphql.identity.queries import UserRow
+from bank_graphql.identity.service import SignedIn
+from bank_graphql.kit.errors import NotFound, Unauthenticated
+from bank_graphql.kit.ids import uuid_of
+
+
+@strawberry.type
+class IdentityMutations:
+    @mutation(SignUpResult, "Become a customer, and be signed in.")
+    @staticmethod
+    async def sign_up(info: Info, input: SignUpInput) -> AuthSession:  # noqa: A002 - the contract's name
+        context = info.context
+        context.attempt()
+        signed_in = await context.services.identity.sign_up(
+            email=input.email,
+            password=input.password,
+            full_name=input.full_name,
+            phone_number=input.phone_number,
+            origin=context.origin,
+        )
+        return await _auth_session(context, signed_in)
+
+    @mutation(LogInResult, "Sign in with e-mail address and password.")
+    @staticmethod
+    async def log_in(info: Info, input: LogInInput) -> AuthSession:  # noqa: A002 - the contract's name
+        context = info.context
+        context.attempt(input.email)
+        signed_in = await context.services.identity.log_in(email=input.email, password=input.password, origin=context.origin)
+        return await _auth_session(context, signed_in)
+
+    @mutation(
+        RefreshSessionResult,
+        "Exchange a refresh token for new tokens. Each is good once: one that comes back used ends its session.",
+    )
+    @staticmethod
+    async def refresh_session(info: Info, refresh_token: str) -> AuthSession:
+        context = info.context
+        context.attempt()
+        return await _auth_session(context, await context.services.identity.refresh(refresh_token, context.origin))
+
+    @mutation(LogOutResult, "End a session: this one, another one of one's own, or all. Their tokens are void at once.")
+    @staticmethod
+    async def log_out(info: Info, session_id: strawberry.ID | None = None, everywhere: bool | None = False) -> Done:
+        key = None if session_id is None else uuid_of(session_id, "Session")
+        if session_id is not None and key is None:
+            raise NotFound("session", session_id[:200])
+        await info.context.services.identity.log_out(info.context.viewer, session_id=key, everywhere=bool(everywhere))
+        return Done()
+
+    @mutation(UserResult, "Change one's name or phone number. An empty phone number removes it.")
+    @staticmethod
+    async def update_profile(info: Info, full_name: str | None = None, phone_number: str | None = None) -> UserRow | None:
+        viewer = info.context.viewer
+        await info.context.services.identity.update_profile(viewer, full_name=full_name, phone_number=phone_number)
+        return await info.context.loaders.user.load(viewer.user_id)
+
+
+async def _auth_session(context: Context, signed_in: SignedIn) -> AuthSession:
+    context.sign_in(signed_in.actor)
+    user = await context.loaders.user.load(signed_in.actor.user_id)
+    if user is None:
+        raise Unauthenticated
+    return AuthSession(
+        access_token=signed_in.access_token,
+        refresh_token=signed_in.refresh_token,
+        expires_at=DateTime(signed_in.expires_at),
+        user=user,
+    )

@@ -1,0 +1,89 @@
+"""What can be asked."""
+
+import asyncio
+from typing import Any
+
+import strawberry
+
+from bank_graphql.accounts.queries import AccountRow, TransactionRow
+from bank_graphql.accounts.rules import normalise_number
+from bank_graphql.api.context import Context, Info
+from bank_graphql.api.scalars import DateTime
+from bank_graphql.api.types.accounts import Account
+from bank_graphql.api.types.node import Node
+from bank_graphql.api.types.transactions import Transaction
+from bank_graphql.api.types.users import User
+from bank_graphql.identity.queries import UserRow
+from bank_graphql.kit.errors import BadRequest
+from bank_graphql.kit.ids import parse_global_id, parse_serial, parse_uuid, uuid_of
+
+MOST_NODES = 100
+
+
+@strawberry.type(description="How fast the viewer may go on asking: a bucket of cost points that fills up evenly.")
+class RateLimit:
+    limit: int = strawberry.field(description="What a full bucket holds: cost points a minute.")
+    remaining: int = strawberry.field(description="What is left after this request.")
+    cost: int = strawberry.field(description="What this request cost.")
+    reset_at: DateTime = strawberry.field(description="When the bucket is full again.")
+
+
+@strawberry.type(description="What can be asked. What is not the viewer's to see is null, as if it did not exist.")
+class Query:
+    @strawberry.field(description="Who is signed in; null if nobody is.", graphql_type=User | None)
+    @staticmethod
+    async def me(info: Info) -> UserRow | None:
+        actor = info.context.actor
+        return await info.context.loaders.user.load(actor.user_id) if actor else None
+
+    @strawberry.field(description="The thing with this id.", graphql_type=Node | None)
+    @staticmethod
+    async def node(info: Info, id: strawberry.ID) -> Any:  # noqa: A002 - the contract's name
+        return await _node(info.context, id)
+
+    @strawberry.field(
+        description=f"The things with these ids, in their order, null where there is none. At most {MOST_NODES}.",
+        graphql_type=list[Node | None],
+    )
+    @staticmethod
+    async def nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
+        if len(ids) > MOST_NODES:
+            raise BadRequest(f"At most {MOST_NODES} ids at a time.")
+        # Loaders gather what is asked in one turn of the loop, so these are a statement for each type.
+        return list(await asyncio.gather(*(_node(info.context, each) for each in ids)))
+
+    @strawberry.field(description="The account with this id.", graphql_type=Account | None)
+    @staticmethod
+    async def account(info: Info, id: strawberry.ID) -> AccountRow | None:  # noqa: A002
+        key = uuid_of(id, "Account")
+        return await info.context.loaders.account.load(key) if key else None
+
+    @strawberry.field(description="The account with this number; spaces do not matter.", graphql_type=Account | None)
+    @staticmethod
+    async def account_by_number(info: Info, number: str) -> AccountRow | None:
+        return await info.context.loaders.account_by_number.load(normalise_number(number))
+
+    @strawberry.field(description="The transaction with this id.", graphql_type=Transaction | None)
+    @staticmethod
+    async def transaction(info: Info, id: strawberry.ID) -> TransactionRow | None:  # noqa: A002
+        key = uuid_of(id, "Transaction")
+        return await info.context.loaders.transaction.load(key) if key else None
+
+    @strawberry.field(description="What the viewer may still spend on requests.")
+    @staticmethod
+    def rate_limit(info: Info) -> RateLimit | None:
+        spent = info.context.allowance
+        if spent is None:
+            return None
+        return RateLimit(limit=spent.limit, remaining=spent.remaining, cost=spent.cost, reset_at=DateTime(spent.full_at))
+
+
+async def _node(context: Context, given: str) -> Any:
+    loaders = context.loaders
+    kind, key = parse_global_id(given) or ("", "")
+    if kind == "Entry":
+        serial = parse_serial(key)
+        return await loaders.entry.load(serial) if serial is not None else None
+    loader: Any = {"User": loaders.user, "Account": loaders.account, "Transaction": loaders.transaction}.get(kind)
+    uuid = parse_uuid(key)
+    return await loader.load(uuid) if loader is not None and uuid is not None else None

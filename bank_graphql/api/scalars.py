@@ -1,0 +1,68 @@
+"""The scalars. Parsing a Decimal never fails here: whether it is an amount depends on the currency, and `inputs` says so."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NewType
+
+import strawberry
+from graphql import GraphQLError, IntValueNode, StringValueNode, ValueNode
+from strawberry.types.scalar import ScalarDefinition
+
+DecimalText = NewType("DecimalText", str)
+BigInteger = NewType("BigInteger", int)
+DateTime = NewType("DateTime", datetime)
+
+_NO_AMOUNT = DecimalText("?")
+_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+
+
+def _parse_decimal(value: Any) -> DecimalText:
+    if isinstance(value, str):
+        return DecimalText(value)
+    return DecimalText(str(value)) if type(value) is int and abs(value) < 10**30 else _NO_AMOUNT
+
+
+def _parse_decimal_literal(node: ValueNode, _variables: Any = None) -> DecimalText:
+    return DecimalText(node.value) if isinstance(node, StringValueNode | IntValueNode) else _NO_AMOUNT
+
+
+def _parse_datetime(value: Any) -> DateTime:
+    if isinstance(value, str) and _RFC3339.fullmatch(value):
+        try:
+            return DateTime(datetime.fromisoformat(value.upper()).astimezone(UTC))
+        except (ValueError, OverflowError):
+            pass
+    raise GraphQLError("A DateTime is a string after RFC 3339, with its offset: for example 2026-11-24T09:30:00Z.")
+
+
+def format_datetime(moment: datetime) -> str:
+    """A moment as RFC 3339 in UTC, to the microsecond, e.g. `2026-11-24T09:30:00.123456Z`."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def _parse_big_integer(value: Any) -> BigInteger:
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value, re.ASCII):
+        return BigInteger(int(value))
+    raise GraphQLError("A BigInt is a string of digits.")
+
+
+SCALARS: Mapping[object, ScalarDefinition] = {
+    DecimalText: strawberry.scalar(
+        name="Decimal",
+        description=(
+            "An amount as a string with a dot as decimal separator and, on output, exactly as many digits after it as the "
+            'currency has: "12.30" for EUR, "12" for JPY. Input is a string or an integer, never a float.'
+        ),
+        serialize=str,
+        parse_value=_parse_decimal,
+        parse_literal=_parse_decimal_literal,
+    ),
+    DateTime: strawberry.scalar(
+        name="DateTime",
+        description="A moment after RFC 3339. On output always in UTC, e.g. 2026-11-24T09:30:00.123456Z.",
+        specified_by_url="https://scalars.graphql.org/andimarek/date-time",
+        serialize=format_datetime,
+        parse_value=_parse_datetime,
+    ),
+}

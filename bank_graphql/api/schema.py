@@ -1,0 +1,44 @@
+"""The schema, put together; and its text."""
+
+import strawberry
+from graphql import GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType, Undefined
+from strawberry.printer import print_schema
+from strawberry.schema.config import StrawberryConfig
+
+from bank_graphql.api.errors import HANDLERS, Rejection
+from bank_graphql.api.mutations import Mutation
+from bank_graphql.api.queries import Query
+from bank_graphql.api.scalars import SCALARS
+from bank_graphql.api.types.transactions import Entry
+
+
+def build_schema() -> strawberry.Schema:
+    """The bank's schema."""
+    schema = strawberry.Schema(
+        query=Query,
+        mutation=Mutation,
+        types=[Entry, Rejection],
+        config=StrawberryConfig(scalar_map=SCALARS),
+        exception_handlers=HANDLERS,
+    )
+    _drop_null_defaults(schema)
+    return schema
+
+
+def export(schema: strawberry.Schema) -> str:
+    """The schema's text, as committed in `schema.graphql`."""
+    return print_schema(schema) + "\n"
+
+
+def _drop_null_defaults(schema: strawberry.Schema) -> None:
+    """An optional argument that Python defaults to None is simply optional: `first: Int`, not `first: Int = null`."""
+    for kind in schema._schema.type_map.values():  # noqa: SLF001 - Strawberry's way to the core schema
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
+            inputs = [argument for field in kind.fields.values() for argument in field.args.values()]
+        elif isinstance(kind, GraphQLInputObjectType):
+            inputs = list(kind.fields.values())
+        else:
+            continue
+        for each in inputs:
+            if each.default_value is None:
+                each.default_value = Undefined

@@ -1,0 +1,93 @@
+"""Accounts."""
+
+from typing import Any
+
+import strawberry
+
+from bank_graphql.accounts.queries import TRANSACTIONS_OF_ACCOUNTS, AccountRow
+from bank_graphql.api.context import Info
+from bank_graphql.api.scalars import DateTime
+from bank_graphql.api.types.enums import AccountKind, AccountStatus, CurrencyCode
+from bank_graphql.api.types.filters import TransactionFilter
+from bank_graphql.api.types.money import Balance, Money
+from bank_graphql.api.types.node import Connection, Node, Paged, is_row, node_id
+from bank_graphql.api.types.transactions import Entry, Transaction
+from bank_graphql.api.types.users import User
+from bank_graphql.identity.queries import UserRow
+from bank_graphql.kit import money
+from bank_graphql.kit.paging import page_of
+from bank_graphql.ledger.queries import ENTRIES
+
+
+@strawberry.type(description="A customer's account.")
+class Account(Node):
+    id: strawberry.ID = node_id("Account")
+    number: str = strawberry.field(description="The account number: an IBAN, without spaces.")
+    name: str = strawberry.field(description="What its owner calls it.")
+    kind: AccountKind = strawberry.field(description="What it is for.")
+    currency: CurrencyCode = strawberry.field(description="The currency that it is in.")
+    status: AccountStatus = strawberry.field(description="Whether it is open, frozen or closed.")
+    freeze_reason: str | None = strawberry.field(description="Why it is frozen, if it is and someone said so.")
+    opened_at: DateTime = strawberry.field(description="When it was opened.")
+    closed_at: DateTime | None = strawberry.field(description="When it was closed, if it was.")
+
+    is_type_of = is_row(AccountRow)
+
+    @strawberry.field(description="What it holds now.")
+    @staticmethod
+    def balance(root: Any) -> Balance:
+        booked, held, currency = root.booked, root.held, root.currency
+        return Balance(
+            booked=money.Money(booked, currency),
+            held=money.Money(held, currency),
+            available=money.Money(booked - held + root.overdraft_limit, currency),
+        )
+
+    @strawberry.field(
+        description="The booked balance at a moment, including what was booked at that very moment.", graphql_type=Money
+    )
+    @staticmethod
+    async def balance_at(root: Any, info: Info, at: DateTime) -> money.Money:
+        return money.Money(await info.context.loaders.balance_at.load((root.id, at)), root.currency)
+
+    @strawberry.field(description="How far the account may go below zero.", graphql_type=Money)
+    @staticmethod
+    def overdraft_limit(root: Any) -> money.Money:
+        return money.Money(root.overdraft_limit, root.currency)
+
+    @strawberry.field(description="Whose it is.", graphql_type=User)
+    @staticmethod
+    async def owner(root: Any, info: Info) -> UserRow | None:
+        return await info.context.loaders.user.load(root.owner_id)
+
+    @strawberry.field(description="What was booked on it, newest first.", graphql_type=Connection[Entry])
+    @staticmethod
+    async def entries(
+        root: Any,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Paged:
+        page = page_of(ENTRIES.key, first, after, last, before)
+        return Paged(await info.context.loaders.entries_of_account.load((root.id, page, None)), ENTRIES.key)
+
+    @strawberry.field(
+        description="The transactions from or to it, newest first.",
+        graphql_type=Connection[Transaction],
+    )
+    @staticmethod
+    async def transactions(
+        root: Any,
+        info: Info,
+        filter: TransactionFilter | None = None,  # noqa: A002 - the contract's name
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Paged:
+        key = TRANSACTIONS_OF_ACCOUNTS.key
+        page = page_of(key, first, after, last, before)
+        filters = (filter or TransactionFilter()).resolved(root.currency)
+        return Paged(await info.context.loaders.transactions_of_account.load((root.id, page, filters)), key)

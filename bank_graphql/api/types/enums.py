@@ -1,0 +1,60 @@
+"""The enums. Those that will grow say so, so that clients keep a default branch."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import strawberry
+
+from bank_graphql.accounts.models import AccountKind, AccountStatus
+from bank_graphql.identity.models import UserRole, UserStatus
+from bank_graphql.kit.money import CURRENCY_DIGITS
+from bank_graphql.ledger.models import TransactionKind, TransactionStatus
+
+_GROWS = " More values may be added: keep a default branch."
+
+if TYPE_CHECKING:
+
+    class CurrencyCode(StrEnum):
+        """An ISO 4217 currency code."""
+
+else:
+    CurrencyCode = strawberry.enum(
+        StrEnum("CurrencyCode", {code: code for code in sorted(CURRENCY_DIGITS)}),
+        description="An active ISO 4217 currency that has minor units.",
+    )
+
+
+class EntryDirection(StrEnum):
+    """Which way an entry goes."""
+
+    CREDIT = "CREDIT"
+    DEBIT = "DEBIT"
+
+
+class StateConflictCode(StrEnum):
+    """Which rule a state conflict is about."""
+
+    MONEY_REMAINS = "MONEY_REMAINS"
+    WRONG_STATUS = "WRONG_STATUS"
+
+
+strawberry.enum(EntryDirection, description="CREDIT puts money on the account, DEBIT takes money off it.")
+strawberry.enum(StateConflictCode, description=f"Why something's state does not allow a change.{_GROWS}")
+strawberry.enum(AccountKind, description="What an account is for. CREDIT accounts may go below zero, to their limit.")
+strawberry.enum(AccountStatus, description="FROZEN refuses payments and goes on receiving. CLOSED is final; the balance is zero.")
+strawberry.enum(UserRole, description=f"What a user is to the bank.{_GROWS}")
+strawberry.enum(UserStatus, description="Only ACTIVE users sign in. CLOSED is final.")
+strawberry.enum(TransactionKind, description=f"What a transaction is for.{_GROWS}")
+strawberry.enum(TransactionStatus, description=f"Where a transaction stands. Only POSTED ones have moved money.{_GROWS}")
+
+__all__ = [
+    "AccountKind",
+    "AccountStatus",
+    "CurrencyCode",
+    "EntryDirection",
+    "StateConflictCode",
+    "TransactionKind",
+    "TransactionStatus",
+    "UserRole",
+    "UserStatus",
+]

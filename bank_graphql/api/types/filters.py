@@ -1,0 +1,51 @@
+"""How lists of transactions are filtered."""
+
+import strawberry
+
+from bank_graphql.api.loaders import TransactionFilters
+from bank_graphql.api.scalars import DateTime, DecimalText
+from bank_graphql.api.types.enums import TransactionKind, TransactionStatus
+from bank_graphql.kit.errors import BadRequest, ValidationFailed
+from bank_graphql.kit.ids import parse_reference
+from bank_graphql.kit.money import parse_amount
+
+SEARCH_MAX = 200
+
+
+@strawberry.input(description="Which transactions to list. What is not given does not restrict.")
+class TransactionFilter:
+    kinds: list[TransactionKind] | None = strawberry.field(default=None, description="Any of these kinds.")
+    statuses: list[TransactionStatus] | None = strawberry.field(default=None, description="Any of these statuses.")
+    from_: DateTime | None = strawberry.field(default=None, name="from", description="Made at this moment or later.")
+    to: DateTime | None = strawberry.field(default=None, description="Made before this moment.")
+    min_amount: DecimalText | None = strawberry.field(default=None, description="At least this, in the account's currency.")
+    max_amount: DecimalText | None = strawberry.field(default=None, description="At most this, in the account's currency.")
+    search: str | None = strawberry.field(
+        default=None, description="Text that occurs in the description, in any case; or a whole reference."
+    )
+
+    def resolved(self, currency: str) -> TransactionFilters:
+        """The filter for an account in this currency.
+
+        Raises:
+            BadRequest: an amount that the currency does not have, or an overlong search.
+        """
+        if self.search is not None and len(self.search) > SEARCH_MAX:
+            raise BadRequest(f"A search has at most {SEARCH_MAX} characters.")
+        return TransactionFilters(
+            kinds=None if self.kinds is None else tuple(kind.value for kind in self.kinds),
+            statuses=None if self.statuses is None else tuple(status.value for status in self.statuses),
+            since=self.from_,
+            until=self.to,
+            least=_minor(self.min_amount, currency),
+            most=_minor(self.max_amount, currency),
+            search=self.search,
+            search_id=None if self.search is None else parse_reference(self.search),
+        )
+
+
+def _minor(amount: DecimalText | None, currency: str) -> int | None:
+    try:
+        return None if amount is None else parse_amount(amount, currency)
+    except ValidationFailed as error:
+        raise BadRequest(f"In the filter: {error}") from error

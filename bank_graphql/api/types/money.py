@@ -1,0 +1,27 @@
+"""Money as clients see it."""
+
+import strawberry
+
+from bank_graphql.api.scalars import DecimalText
+from bank_graphql.api.types.enums import CurrencyCode
+from bank_graphql.kit import money
+
+
+@strawberry.type(description="An amount in a currency. Negative where it is a debit or a debt.")
+class Money:
+    amount: DecimalText = strawberry.field(description="The amount, with exactly the currency's digits.")
+    currency: CurrencyCode = strawberry.field(description="The currency.")
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: object) -> bool:
+        """Whether the value is an amount."""
+        return isinstance(value, money.Money)
+
+
+@strawberry.type(description="What an account holds: one consistent reading.")
+class Balance:
+    booked: money.Money = strawberry.field(graphql_type=Money, description="The sum of the account's entries.")
+    held: money.Money = strawberry.field(graphql_type=Money, description="What is reserved by holds.")
+    available: money.Money = strawberry.field(
+        graphql_type=Money, description="What may be spent: booked - held + the overdraft limit."
+    )

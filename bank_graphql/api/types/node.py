@@ -1,0 +1,89 @@
+"""Relay's Node interface and connections."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import strawberry
+
+from bank_graphql.kit.db import Row
+from bank_graphql.kit.ids import encode_cursor, global_id
+from bank_graphql.kit.paging import KeyType, Slice
+
+T = TypeVar("T")
+
+
+@strawberry.interface(description="Something with a globally unique id, by which `node` finds it again.")
+class Node:
+    id: strawberry.ID = strawberry.field(description="The global id: opaque, and good for `node`.")
+
+
+def node_id(kind: str) -> Any:
+    """The field `id` of the type `kind`."""
+
+    def resolve(root: Any) -> strawberry.ID:
+        return strawberry.ID(global_id(kind, root.id))
+
+    return strawberry.field(resolver=resolve, description="The global id: opaque, and good for `node`.")
+
+
+def is_row(record: type[Row]) -> Callable[[Any, Any], bool]:
+    """The `is_type_of` of a type whose objects are rows of this kind."""
+
+    def is_type_of(_cls: Any, value: Any, _info: Any = None) -> bool:
+        return isinstance(value, record)
+
+    return classmethod(is_type_of)  # type: ignore[return-value]
+
+
+@strawberry.type(description="Where a page lies in its list.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether items follow this page.")
+    has_previous_page: bool = strawberry.field(description="Whether items lie before this page.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the page's first item.")
+    end_cursor: str | None = strawberry.field(description="The cursor of the page's last item.")
+
+
+@strawberry.type(description="An item of a list, with its cursor.")
+class Edge(Generic[T]):
+    cursor: str = strawberry.field(description="The item's place in the list, for `after` and `before`.")
+    node: T = strawberry.field(description="The item.")
+
+
+@strawberry.type(description="A page of a list.")
+class Connection(Generic[T]):
+    edges: list[Edge[T]] = strawberry.field(description="The page's items with their cursors.")
+    nodes: list[T] = strawberry.field(description="The page's items.")
+    page_info: PageInfo = strawberry.field(description="Where the page lies in its list.")
+
+
+@dataclass(frozen=True, slots=True)
+class Paged:
+    """A page as the connection types read it."""
+
+    slice: Slice[Any]
+    key: KeyType
+
+    @property
+    def nodes(self) -> Sequence[Any]:
+        """The page's rows."""
+        return self.slice.items
+
+    @property
+    def edges(self) -> list[Edge[Any]]:
+        """The page's rows with their cursors."""
+        return [Edge(cursor=self._cursor(row), node=row) for row in self.slice.items]
+
+    @property
+    def page_info(self) -> PageInfo:
+        """Where the page lies."""
+        items = self.slice.items
+        return PageInfo(
+            has_next_page=self.slice.has_next,
+            has_previous_page=self.slice.has_previous,
+            start_cursor=self._cursor(items[0]) if items else None,
+            end_cursor=self._cursor(items[-1]) if items else None,
+        )
+
+    def _cursor(self, row: Any) -> str:
+        return encode_cursor(self.key.kind, row.id)

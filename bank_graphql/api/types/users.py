@@ -1,0 +1,47 @@
+"""Users."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from bank_graphql.accounts.queries import ACCOUNTS_OF_USERS
+from bank_graphql.api.context import Info
+from bank_graphql.api.scalars import DateTime
+from bank_graphql.api.types.enums import UserRole, UserStatus
+from bank_graphql.api.types.node import Connection, Node, Paged, is_row, node_id
+from bank_graphql.identity.queries import UserRow
+from bank_graphql.kit.paging import page_of
+
+if TYPE_CHECKING:
+    from bank_graphql.api.types.accounts import Account
+
+
+@strawberry.type(description="Someone who signs in to the bank.")
+class User(Node):
+    id: strawberry.ID = node_id("User")
+    email: str = strawberry.field(description="The e-mail address, which is also the name to sign in with.")
+    full_name: str = strawberry.field(description="The name, as others see it on transactions.")
+    phone_number: str | None = strawberry.field(description="The phone number after E.164.")
+    role: UserRole = strawberry.field(description="What the user is to the bank.")
+    status: UserStatus = strawberry.field(description="Whether the user may sign in.")
+    created_at: DateTime = strawberry.field(description="When the user signed up.")
+    updated_at: DateTime = strawberry.field(description="When the profile was changed last.")
+
+    is_type_of = is_row(UserRow)
+
+    @strawberry.field(
+        description="The user's accounts, in the order in which they were opened.",
+        graphql_type=Connection[Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")]],
+    )
+    @staticmethod
+    async def accounts(
+        root: Any,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Paged:
+        key = ACCOUNTS_OF_USERS.key
+        page = page_of(key, first, after, last, before)
+        return Paged(await info.context.loaders.accounts_of_user.load((root.id, page, None)), key)

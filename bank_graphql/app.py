@@ -1,0 +1,92 @@
+"""Puts the server together: routes, middleware in their order, and the bank behind them for as long as it runs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from bank_graphql import settings as configuration
+from bank_graphql.api.context import Services
+from bank_graphql.api.endpoint import GraphQLEndpoint
+from bank_graphql.api.executor import Executor
+from bank_graphql.api.schema import build_schema
+from bank_graphql.bank import open_bank
+from bank_graphql.kit import log
+from bank_graphql.kit.clock import Clock, utc_now
+from bank_graphql.kit.limits import Limiter
+from bank_graphql.settings import Settings
+from bank_graphql.web import health
+from bank_graphql.web.authentication import BearerAuthentication
+from bank_graphql.web.keys import PublishedKeys
+from bank_graphql.web.middleware import RequestMiddleware
+from bank_graphql.web.playground import Playground
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> Starlette:
+    """The ASGI application. Without settings, those of the environment."""
+    settings = settings or configuration.load()
+    log.configure(level=settings.log_level)
+    executor = Executor(
+        build_schema(),
+        user_limit=settings.points_per_minute,
+        address_limit=max(1, settings.points_per_minute // 10),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_bank(settings, clock=clock) as bank:
+            services = Services(
+                db=bank.db,
+                identity=bank.identity,
+                accounts=bank.accounts,
+                move=bank.move,
+                limiter=Limiter(),
+                attempts_per_minute=settings.log_in_rate_limit,
+            )
+            identify = BearerAuthentication(bank.identity)
+            app.state.graphql = GraphQLEndpoint(executor, services, identify, Playground())
+            app.state.readiness = health.Readiness(bank.db)
+            app.state.keys = PublishedKeys(bank.identity.tokens)
+            yield
+
+    return Starlette(
+        routes=[
+            Route("/", _home),
+            Route("/graphql", _handled_by("graphql"), methods=["GET", "POST"]),
+            Route("/health/live", health.live),
+            Route("/health/ready", _handled_by("readiness")),
+            Route("/.well-known/jwks.json", _handled_by("keys")),
+        ],
+        middleware=[
+            Middleware(RequestMiddleware, https=settings.public_url.startswith("https://")),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["authorization", "content-type", "x-request-id"],
+                expose_headers=["x-request-id", "ratelimit-limit", "ratelimit-remaining", "retry-after"],
+                max_age=600,
+            ),
+        ],
+        lifespan=lifespan,
+    )
+
+
+def _handled_by(name: str) -> Any:
+    """An endpoint that the lifespan puts in place once the bank is open."""
+
+    async def handle(request: Request) -> Response:
+        response: Response = await getattr(request.app.state, name)(request)
+        return response
+
+    return handle
+
+
+async def _home(_request: Request) -> Response:
+    return RedirectResponse("/graphql")

@@ -1,0 +1,51 @@
+"""The only writer of the audit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from bank_graphql.audit.models import AuditEvent
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.db import Connection, Insert
+
+DONE = "DONE"
+"""The outcome of an action that took effect; a refused one has the refusal's name."""
+
+_COLUMNS = ("at", "actor_id", "action", "subject_id", "outcome", "ip_address", "request_id")
+_INSERT = Insert(AuditEvent, *_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What to write down.
+
+    Attributes:
+        at: when it happened.
+        actor_id: the user who did it, or None when nobody was signed in.
+        action: what was done, in the API's name for it, e.g. `logIn`.
+        subject_id: what it was done to.
+        outcome: `DONE`, or the name of the refusal.
+        ip_address: where the request came from.
+        request_id: the request's id, as in the logs.
+    """
+
+    at: datetime
+    actor_id: UUID | None
+    action: str
+    subject_id: UUID | None = None
+    outcome: str = DONE
+    ip_address: str | None = None
+    request_id: str | None = None
+
+    @classmethod
+    def by(cls, actor: Actor, at: datetime, action: str, subject_id: UUID | None, refusal: Exception | None = None) -> "Record":
+        """What an actor did, or was refused."""
+        outcome = DONE if refusal is None else type(refusal).__name__
+        origin = actor.origin
+        return cls(at, actor.user_id, action, subject_id, outcome, origin.ip_address, origin.request_id)
+
+
+async def write(connection: Connection, records: Sequence[Record]) -> None:
+    """Append to the audit, within the transaction of what is recorded."""
+    await connection.insert(_INSERT, [tuple(getattr(record, name) for name in _COLUMNS) for record in records])

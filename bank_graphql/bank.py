@@ -1,0 +1,95 @@
+"""Puts the rooms together, from the database up to the payments; `app` and `cli` build on it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from bank_graphql.accounts.rules import Numbering
+from bank_graphql.accounts.service import Accounts
+from bank_graphql.identity.passwords import PasswordHasher
+from bank_graphql.identity.service import Identity
+from bank_graphql.identity.tokens import AccessTokens, load_keys
+from bank_graphql.kit.batch import Batcher
+from bank_graphql.kit.clock import Clock, utc_now
+from bank_graphql.kit.db import Database
+from bank_graphql.kit.embedded import EmbeddedPostgres
+from bank_graphql.payments import service as payments
+from bank_graphql.payments.commands import Command, Outcome
+from bank_graphql.settings import Environment, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """The rooms of one process, put together."""
+
+    db: Database
+    identity: Identity
+    accounts: Accounts
+    move: Callable[[Command], Awaitable[Outcome]]
+
+
+@asynccontextmanager
+async def open_server(settings: Settings) -> AsyncIterator[str]:
+    """The address of the database server; the embedded one runs at least until leaving.
+
+    Raises:
+        ConfigurationError: the embedded server does not start.
+    """
+    if settings.external_dsn is not None:
+        yield settings.external_dsn
+    else:
+        async with EmbeddedPostgres(settings.data_dir) as dsn:
+            yield dsn
+
+
+@asynccontextmanager
+async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator[Bank]:
+    """Open the database (and run the embedded one) and put the rooms together; on leaving, finish what is under way.
+
+    Raises:
+        ConfigurationError: something is not set up as it must be.
+    """
+    numbering = Numbering(settings.iban_country, settings.iban_bank_code)
+    production = settings.env is Environment.PRODUCTION
+    keys = load_keys(
+        settings.signing_keys.get_secret_value() if settings.signing_keys else None,
+        None if production else settings.data_dir / "keys",
+    )
+    async with AsyncExitStack() as stack:
+        dsn = await stack.enter_async_context(open_server(settings))
+        db = await Database.open(
+            dsn,
+            min_size=settings.pool_min_size,
+            max_size=settings.pool_max_size,
+            statement_timeout=settings.statement_timeout,
+        )
+        stack.push_async_callback(db.close)
+        hasher = PasswordHasher()
+        stack.callback(hasher.close)
+        tokens = AccessTokens(
+            keys,
+            issuer=settings.public_url,
+            audience=settings.public_url,
+            lifetime=timedelta(minutes=settings.access_token_minutes),
+        )
+        identity = Identity(
+            db,
+            hasher,
+            tokens,
+            clock=clock,
+            session_lifetime=timedelta(days=settings.session_days),
+            allow_test_domains=settings.is_sandbox,
+        )
+        policy = payments.Policy(
+            sandbox=settings.is_sandbox,
+            credit_limit=settings.sandbox_credit_limit if settings.is_sandbox else 0,
+            numbering=numbering,
+            clock=clock,
+        )
+        batcher: Batcher[Command, Outcome] = Batcher(
+            partial(payments.execute, db, policy), max_batch=settings.batch_max, max_queue=settings.batch_queue
+        )
+        stack.push_async_callback(batcher.close)
+        yield Bank(db, identity, Accounts(db, clock), batcher.submit)

@@ -1,0 +1,264 @@
+"""The command line: `bank-graphql`, or `python -m bank_graphql`.
+
+Every command prints one clear line and exits with 1 when something is not set up as it must be.
+"""
+
+import asyncio
+import getpass
+import os
+import socket
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from bank_graphql import demo as demonstration
+from bank_graphql import settings as configuration
+from bank_graphql.api.schema import build_schema, export
+from bank_graphql.bank import open_bank, open_server
+from bank_graphql.identity.models import UserRole
+from bank_graphql.identity.tokens import rotate_keys
+from bank_graphql.kit import log, schema
+from bank_graphql.kit.db import Database
+from bank_graphql.kit.embedded import binaries
+from bank_graphql.kit.errors import ConfigurationError, Unavailable, ValidationFailed
+from bank_graphql.ledger import verification
+from bank_graphql.payments import verification as payments_verification
+from bank_graphql.settings import Settings
+
+app = typer.Typer(
+    help="A GraphQL bank on PostgreSQL.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+T = TypeVar("T")
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on. [BANK_HOST]")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on; 0 for any that is free. [BANK_PORT]")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes serve.")] = 1,
+    demo: Annotated[bool | None, typer.Option("--demo/--no-demo", help="Fill an empty bank. [BANK_DEMO]")] = None,
+    migrate: Annotated[
+        bool | None, typer.Option("--migrate/--no-migrate", help="Bring the schema up to date first. [BANK_MIGRATE]")
+    ] = None,
+) -> None:
+    """Run the bank."""
+    settings = configuration.load(host=host, port=port, demo=demo, migrate=migrate)
+    log.configure(level=settings.log_level)
+    listener = _listen(settings.host, settings.port)
+    address = f"http://{settings.host}:{listener.getsockname()[1]}"
+    if "BANK_PUBLIC_URL" not in os.environ and settings.public_url == Settings.model_fields["public_url"].default:
+        os.environ["BANK_PUBLIC_URL"] = address
+    _run(_prepare(settings))
+    _greet(settings, address)
+    config = uvicorn.Config(
+        "bank_graphql.app:create_app",
+        factory=True,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_keep_alive=65,
+        timeout_graceful_shutdown=20,
+    )
+    try:
+        if workers > 1:
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            server = uvicorn.Server(config)
+            server.run(sockets=[listener])
+            if not server.started:
+                raise typer.Exit(1)
+    except KeyboardInterrupt:
+        pass  # what was under way is finished
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    settings = configuration.load()
+
+    async def work() -> None:
+        async with open_server(settings) as dsn:
+            await schema.migrate(dsn)
+
+    _run(work())
+    print("The schema is up to date.")
+
+
+@app.command()
+def demo() -> None:
+    """Fill an empty bank with demo customers, accounts and some history."""
+    settings = configuration.load()
+    if not settings.is_sandbox:
+        _fail("The demo's password is known to everyone, so it is for sandboxes only: set BANK_SANDBOX=true if this is one.")
+
+    async def work() -> bool:
+        async with open_bank(settings) as bank:
+            empty = await demonstration.is_empty(bank.db)
+            if empty:
+                await demonstration.fill(bank.identity, bank.move)
+            return empty
+
+    if not _run(work()):
+        _fail("The bank has users already: the demo is for an empty one.")
+    print(_how_to_sign_in())
+
+
+@app.command("export-schema")
+def export_schema(
+    path: Annotated[Path | None, typer.Argument(help="The file to write; without it, standard output.")] = None,
+) -> None:
+    """Write the GraphQL schema."""
+    text = export(build_schema())
+    if path is None:
+        print(text, end="")
+        return
+    try:
+        path.write_text(text)
+    except OSError as error:
+        _fail(f"{path} cannot be written: {error.strerror}.")
+
+
+@app.command("create-user")
+def create_user(
+    role: Annotated[UserRole, typer.Option(help="What the user is to the bank.")],
+    email: Annotated[str, typer.Option(help="The e-mail address to sign in with.")],
+    full_name: Annotated[str, typer.Option(help="The name.")],
+) -> None:
+    """Create a user of any role; the password is asked for, or read from standard input."""
+    settings = configuration.load()
+    password = _read_password()
+
+    async def work() -> None:
+        async with open_bank(settings) as bank:
+            await bank.identity.create_user(email=email, password=password, full_name=full_name, role=role)
+
+    try:
+        _run(work())
+    except ValidationFailed as error:
+        _fail(str(error))
+    print(f"{email} can sign in as {role}.")
+
+
+@app.command()
+def verify() -> None:
+    """Recompute the books from scratch and compare. Exits with 1 if anything is wrong."""
+    settings = configuration.load()
+
+    async def work() -> list[verification.Finding]:
+        async with open_server(settings) as dsn:
+            db = await Database.open(dsn, min_size=1, max_size=2)
+            try:
+                return await verification.verify(db, (*verification.CHECKS, *payments_verification.CHECKS))
+            finally:
+                await db.close()
+
+    findings = _run(work())
+    for finding in findings:
+        print(f"{'ok   ' if finding.ok else 'WRONG'} {finding.name}: {finding.examined} examined")
+        if finding.first_problem is not None:
+            print(f"      {finding.first_problem}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def psql(arguments: Annotated[list[str] | None, typer.Argument(help="Arguments for psql, after --.")] = None) -> None:
+    """Open the database's own client on the bank's database."""
+    settings = configuration.load()
+
+    async def work() -> int:
+        async with open_server(settings) as dsn:
+            command = [str(binaries() / "psql"), dsn, *(arguments or [])]
+            client = await asyncio.create_subprocess_exec(*command)
+            return await client.wait()
+
+    raise typer.Exit(_run(work()))
+
+
+@app.command("rotate-signing-keys")
+def rotate_signing_keys() -> None:
+    """Put a new key in front of the data folder's signing keys. Restart the bank to sign with it; nobody is logged out."""
+    settings = configuration.load()
+    if settings.signing_keys is not None:
+        _fail("BANK_SIGNING_KEYS is set: put a new key in front of its set yourself, and restart the bank.")
+    rotate_keys(settings.data_dir / "keys")
+    print("The next start signs with a new key; the older keys go on verifying.")
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except ConfigurationError as error:
+        _fail(str(error))
+    except Unavailable as error:
+        cause = error.__cause__
+        _fail(f"The database is out of reach{f': {type(cause).__name__}' if cause else ''}.")
+
+
+async def _prepare(settings: Settings) -> None:
+    """What must be done once, before any process serves."""
+    async with open_server(settings) as dsn:  # held, so that the embedded server runs through
+        if settings.migrate:
+            await schema.migrate(dsn)
+        else:
+            await schema.require_current(dsn)
+        async with open_bank(settings) as bank:
+            if settings.is_demo and await demonstration.is_empty(bank.db):
+                await demonstration.fill(bank.identity, bank.move)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        _fail(f"Cannot listen on {host}, port {port}: {reason}. Choose another with --host and --port.")
+    listener.set_inheritable(True)
+    return listener
+
+
+def _greet(settings: Settings, address: str) -> None:
+    print(f"GraphiQL          {address}/graphql")
+    if settings.is_demo:
+        print(_how_to_sign_in())
+    where = "at DATABASE_URL" if settings.database_url else str((settings.data_dir / "postgres").resolve())
+    print(f"Data              {where}")
+    print("Stop              Ctrl-C", flush=True)
+
+
+def _how_to_sign_in() -> str:
+    emails = [email for email, _ in (*demonstration.CUSTOMERS, demonstration.TELLER)]
+    return f"Sign in as        {', '.join(emails)}\nPassword          {demonstration.PASSWORD}"
+
+
+def _read_password() -> str:
+    if sys.stdin.isatty():
+        password = getpass.getpass("Password: ")
+        if password != getpass.getpass("Once more: "):
+            _fail("The two passwords differ.")
+        return password
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"bank-graphql: {message}", file=sys.stderr)
+    raise SystemExit(1)

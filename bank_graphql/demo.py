@@ -1,0 +1,102 @@
+"""Fills an empty bank with demo customers, accounts and some history, through the same services as everyone else."""
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlmodel import col
+
+from bank_graphql.identity.models import User, UserRole
+from bank_graphql.identity.rules import PERMISSIONS
+from bank_graphql.identity.service import Identity
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.db import Database, Query, Row
+from bank_graphql.kit.errors import Refusal
+from bank_graphql.kit.money import Money
+from bank_graphql.payments.commands import (
+    Command,
+    Deposit,
+    Destination,
+    OpenAccount,
+    Opened,
+    Outcome,
+    Transfer,
+    Withdraw,
+)
+
+PASSWORD = "demo bank 2026"  # noqa: S105 - printed for everyone to see, and only on a sandbox
+CUSTOMERS = (("ada@example.com", "Ada Lovelace"), ("grace@example.com", "Grace Hopper"))
+TELLER = ("teller@example.com", "Tessa Teller")
+
+Move = Callable[[Command], Awaitable[Outcome]]
+
+
+class _CountRow(Row):
+    count: int
+
+
+_USERS = Query(select(func.count(col(User.id)).label("count")), _CountRow)
+
+
+async def is_empty(db: Database) -> bool:
+    """Whether the bank has no users yet."""
+    rows = await db.fetch(_USERS)
+    return rows[0].count == 0
+
+
+async def fill(identity: Identity, move: Move) -> None:
+    """Two customers with accounts in several currencies and some history, and a teller.
+
+    Raises:
+        ValidationFailed: the demo's users are there already.
+    """
+    ada, grace = [await _user(identity, email, name, UserRole.CUSTOMER) for email, name in CUSTOMERS]
+    await _user(identity, *TELLER, UserRole.TELLER)
+    checking = await _open(move, ada, "CHECKING", "EUR", "Everyday", 250_000)
+    savings = await _open(move, ada, "SAVINGS", "EUR", "Rainy days", 1_000_000)
+    await _open(move, ada, "CHECKING", "JPY", "Travel", 120_000)
+    hers = await _open(move, grace, "CHECKING", "EUR", "Everyday", 180_050)
+    await _open(move, grace, "CREDIT", "USD", "Credit", None)
+    history: list[tuple[Actor, UUID, UUID | None, int, str | None]] = [
+        (ada, checking, hers, 4_250, "Dinner on Friday"),
+        (grace, hers, checking, 12_000, "Concert tickets"),
+        (ada, checking, savings, 30_000, "Savings"),
+        (ada, checking, None, 8_000, "Cash machine"),
+        (grace, hers, checking, 1_999, "Book"),
+        (ada, savings, checking, 5_000, None),
+    ]
+    for number, (payer, source, target, minor, description) in enumerate(history):
+        amount, key = Money(minor, "EUR"), f"demo-{number}"
+        if target is None:
+            await _done(move, Withdraw(actor=payer, key=key, account_id=source, amount=amount, description=description))
+        else:
+            to = Destination(account_id=target)
+            await _done(
+                move,
+                Transfer(actor=payer, key=key, from_account_id=source, to=to, amount=amount, description=description),
+            )
+    await _done(
+        move,
+        Deposit(actor=ada, key="demo-wages", account_id=checking, amount=Money(310_000, "EUR"), description="Wages"),
+    )
+
+
+async def _user(identity: Identity, email: str, name: str, role: UserRole) -> Actor:
+    user_id = await identity.create_user(email=email, password=PASSWORD, full_name=name, role=role)
+    return Actor(user_id, None, PERMISSIONS[role])
+
+
+async def _open(move: Move, owner: Actor, kind: str, currency: str, name: str, deposit: int | None) -> UUID:
+    key = f"demo-{kind}-{currency}"
+    command = OpenAccount(actor=owner, key=key, kind=kind, currency=currency, name=name, opening_deposit=deposit)
+    outcome = await _done(move, command)
+    if not isinstance(outcome, Opened):
+        raise TypeError(type(outcome))
+    return outcome.account_id
+
+
+async def _done(move: Move, command: Command) -> Outcome:
+    outcome = await move(command)
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome

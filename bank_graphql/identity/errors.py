@@ -1,0 +1,13 @@
+"""Refusals about identity."""
+
+from dataclasses import dataclass
+
+from bank_graphql.kit.errors import Refusal
+
+
+@dataclass(eq=False)
+class CredentialsRefused(Refusal):
+    """The credentials do not fit. Which part was wrong is never told."""
+
+    def __str__(self) -> str:
+        return "These credentials are not valid."

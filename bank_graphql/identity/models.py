@@ -1,0 +1,77 @@
+"""The identity tables."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Column, Index, LargeBinary, func
+from sqlmodel import Field, SQLModel
+
+from bank_graphql.kit.columns import key_field, one_of, text_field, time_field, uuid_field
+
+
+class UserRole(StrEnum):
+    """What a user is to the bank. `rules.PERMISSIONS` says what each may do."""
+
+    CUSTOMER = "CUSTOMER"
+    TELLER = "TELLER"
+    AUDITOR = "AUDITOR"
+    PROCESSOR = "PROCESSOR"
+    ADMIN = "ADMIN"
+
+
+class UserStatus(StrEnum):
+    """Whether a user may sign in. CLOSED is final; the row stays, because the books refer to it."""
+
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    CLOSED = "CLOSED"
+
+
+class User(SQLModel, table=True):
+    """Someone who signs in."""
+
+    __tablename__ = "users"
+    __table_args__ = (one_of("role", UserRole), one_of("status", UserStatus))
+
+    id: UUID = key_field()
+    email: str = text_field()
+    password_hash: str = text_field()
+    full_name: str = text_field()
+    phone_number: str | None = text_field(nullable=True)
+    role: UserRole = text_field()
+    status: UserStatus = text_field(default=UserStatus.ACTIVE)
+    created_at: datetime = time_field()
+    updated_at: datetime = time_field()
+    closed_at: datetime | None = time_field(nullable=True)
+
+
+Index("uq_users_lower_email", func.lower(User.__table__.c.email), unique=True)  # type: ignore[attr-defined]
+
+
+class Session(SQLModel, table=True):
+    """One signed-in client of a user, from log-in to log-out: a family of refresh tokens."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index("ix_sessions_user_id", "user_id"),)
+
+    id: UUID = key_field()
+    user_id: UUID = uuid_field(references="users.id")
+    user_agent: str | None = text_field(nullable=True)
+    ip_address: str | None = text_field(nullable=True)
+    created_at: datetime = time_field()
+    last_used_at: datetime = time_field()
+    expires_at: datetime = time_field()
+    ended_at: datetime | None = time_field(nullable=True)
+
+
+class RefreshToken(SQLModel, table=True):
+    """The SHA-256 of a refresh token. A token is used once; one that comes back used ends its session."""
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (Index("ix_refresh_tokens_session_id", "session_id"),)
+
+    token_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    session_id: UUID = uuid_field(references="sessions.id")
+    created_at: datetime = time_field()
+    used_at: datetime | None = time_field(nullable=True)

@@ -1,0 +1,105 @@
+"""Reads of users and sessions, batched and scoped to the actor."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Boolean, Text, Uuid, any_, bindparam, func, or_, select, true
+from sqlmodel import col
+
+from bank_graphql.identity.models import RefreshToken, Session, User, UserRole, UserStatus
+from bank_graphql.identity.rules import Permission
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.db import Database, Query, Row, array_of
+
+
+class UserRow(Row):
+    """A user as others and the user may see it."""
+
+    id: UUID
+    email: str
+    full_name: str
+    phone_number: str | None
+    role: UserRole
+    status: UserStatus
+    created_at: datetime
+    updated_at: datetime
+
+
+class SignInRow(Row):
+    """What log-in needs to know about a user."""
+
+    id: UUID
+    password_hash: str
+    status: UserStatus
+
+
+class SessionRow(Row):
+    """A session as far as requests depend on it."""
+
+    user_id: UUID
+    role: UserRole
+    live: bool
+
+
+class RefreshRow(Row):
+    """A refresh token, with what its use depends on."""
+
+    session_id: UUID
+    user_id: UUID
+    used_at: datetime | None
+    live: bool
+
+
+_user_columns = (
+    col(User.id),
+    col(User.email),
+    col(User.full_name),
+    col(User.phone_number),
+    col(User.role),
+    col(User.status),
+    col(User.created_at),
+    col(User.updated_at),
+)
+_live = (
+    col(Session.ended_at).is_(None) & (col(Session.expires_at) > func.now()) & (col(User.status) == UserStatus.ACTIVE)
+).label("live")
+
+_USERS = Query(
+    select(*_user_columns).where(
+        col(User.id) == any_(array_of("ids", Uuid())),
+        or_(col(User.id) == bindparam("viewer", type_=Uuid()), bindparam("sees_all", type_=Boolean()) == true()),
+    ),
+    UserRow,
+)
+OWN_PROFILE = Query(select(*_user_columns).where(col(User.id) == bindparam("user", type_=Uuid())), UserRow)
+SIGN_IN = Query(
+    select(col(User.id), col(User.password_hash), col(User.status)).where(
+        func.lower(User.email) == func.lower(bindparam("email", type_=Text()))
+    ),
+    SignInRow,
+)
+_SESSION = Query(
+    select(col(Session.user_id), col(User.role), _live)
+    .join(User, col(User.id) == Session.user_id)
+    .where(col(Session.id) == bindparam("id", type_=Uuid())),
+    SessionRow,
+)
+REFRESH_TOKEN = Query(
+    select(col(RefreshToken.session_id), col(Session.user_id), col(RefreshToken.used_at), _live)
+    .join(Session, col(Session.id) == RefreshToken.session_id)
+    .join(User, col(User.id) == Session.user_id)
+    .where(col(RefreshToken.token_hash) == bindparam("token_hash"))
+    .with_for_update(of=RefreshToken),
+    RefreshRow,
+)
+
+
+async def users(db: Database, actor: Actor, ids: Sequence[UUID]) -> list[UserRow]:
+    """Those of the users that the actor may see: oneself, and with `READ_ANY` everyone."""
+    return await db.fetch(_USERS, ids=ids, viewer=actor.user_id, sees_all=actor.may(Permission.READ_ANY))
+
+
+async def session(db: Database, session_id: UUID) -> SessionRow | None:
+    """The session, its user's role, and whether it still stands."""
+    return await db.fetch_one(_SESSION, id=session_id)

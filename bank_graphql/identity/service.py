@@ -1,0 +1,304 @@
+"""Signing up, in and out. The only writer of the identity tables."""
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import LargeBinary, Text, Uuid, bindparam, update
+from sqlmodel import col
+
+from bank_graphql.audit import service as audit
+from bank_graphql.identity import queries
+from bank_graphql.identity.errors import CredentialsRefused
+from bank_graphql.identity.models import RefreshToken, Session, User, UserRole, UserStatus
+from bank_graphql.identity.passwords import PasswordHasher
+from bank_graphql.identity.queries import SessionRow
+from bank_graphql.identity.rules import PERMISSIONS, check_email, check_full_name, check_password, check_phone_number
+from bank_graphql.identity.tokens import AccessTokens
+from bank_graphql.kit.actor import Actor, Origin
+from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.db import Connection, Database, Insert, Query, Row
+from bank_graphql.kit.errors import FieldProblem, NotFound, ValidationFailed
+from bank_graphql.kit.ids import new_id
+
+SESSION_CACHE_SECONDS = 2.0
+"""How long a process may go on believing that a session stands; what ends a session here is known here at once."""
+
+_INSERT_USER = Insert(
+    User, "id", "email", "password_hash", "full_name", "phone_number", "role", "status", "created_at", "updated_at"
+)
+_INSERT_SESSION = Insert(Session, "id", "user_id", "user_agent", "ip_address", "created_at", "last_used_at", "expires_at")
+_INSERT_TOKEN = Insert(RefreshToken, "token_hash", "session_id", "created_at")
+_USE_TOKEN = Query(
+    update(RefreshToken)
+    .where(col(RefreshToken.token_hash) == bindparam("hash", type_=LargeBinary()))
+    .values(used_at=bindparam("now")),
+    Row,
+)
+_TOUCH_SESSION = Query(
+    update(Session)
+    .where(col(Session.id) == bindparam("session", type_=Uuid()))
+    .values(last_used_at=bindparam("now"), expires_at=bindparam("expires")),
+    Row,
+)
+_END_SESSIONS = Query(
+    update(Session)
+    .where(
+        col(Session.user_id) == bindparam("user", type_=Uuid()),
+        (col(Session.id) == bindparam("session", type_=Uuid())) | bindparam("session", type_=Uuid()).is_(None),
+        col(Session.ended_at).is_(None),
+    )
+    .values(ended_at=bindparam("now"))
+    .returning(col(Session.id)),
+    Row,
+)
+_REHASH = Query(update(User).where(col(User.id) == bindparam("user", type_=Uuid())).values(password_hash=bindparam("hash")), Row)
+_UPDATE_PROFILE = Query(
+    update(User)
+    .where(col(User.id) == bindparam("user", type_=Uuid()))
+    .values(
+        full_name=bindparam("name", type_=Text()),
+        phone_number=bindparam("phone", type_=Text()),
+        updated_at=bindparam("now"),
+    ),
+    Row,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What a client gets when it signs in or refreshes."""
+
+    actor: Actor
+    access_token: str
+    refresh_token: str
+    expires_at: datetime
+
+
+class Identity:
+    """The identity service of one process: the hasher, the token keys, and the sessions seen a moment ago."""
+
+    def __init__(
+        self,
+        db: Database,
+        hasher: PasswordHasher,
+        tokens: AccessTokens,
+        *,
+        clock: Clock,
+        session_lifetime: timedelta,
+        allow_test_domains: bool,
+    ) -> None:
+        self._db = db
+        self._hasher = hasher
+        self.tokens = tokens
+        self._clock = clock
+        self._session_lifetime = session_lifetime
+        self._allow_test_domains = allow_test_domains
+        self._seen: dict[UUID, tuple[float, SessionRow | None]] = {}
+
+    async def authenticate(self, token: str, origin: Origin) -> Actor | None:
+        """Whose access token this is, or None when it is not valid or its session has ended."""
+        claims = self.tokens.verify(token, self._clock())
+        if claims is None:
+            return None
+        now = time.monotonic()
+        known = self._seen.get(claims.session_id)
+        if known is None or now - known[0] > SESSION_CACHE_SECONDS:
+            if len(self._seen) > 100_000:
+                self._seen.clear()
+            known = (now, await queries.session(self._db, claims.session_id))
+            self._seen[claims.session_id] = known
+        session = known[1]
+        if session is None or not session.live or session.user_id != claims.user_id:
+            return None
+        return Actor(claims.user_id, claims.session_id, PERMISSIONS[session.role], origin)
+
+    async def create_user(
+        self, *, email: str, password: str, full_name: str, phone_number: str | None = None, role: UserRole
+    ) -> UUID:
+        """A new user of any role, without a session.
+
+        Raises:
+            ValidationFailed: with a problem for each field; `TAKEN` if the address has an account.
+        """
+        user = await self._new_user(email, password, full_name, phone_number, role)
+
+        async def work(connection: Connection) -> None:
+            await _insert_user(connection, user)
+            await audit.write(connection, [audit.Record(self._clock(), None, "createUser", user[0])])
+
+        await self._db.transact(work)
+        return user[0]
+
+    async def sign_up(self, *, email: str, password: str, full_name: str, phone_number: str | None, origin: Origin) -> SignedIn:
+        """A new customer, signed in.
+
+        Raises:
+            ValidationFailed: as `create_user`.
+        """
+        user = await self._new_user(email, password, full_name, phone_number, UserRole.CUSTOMER)
+
+        async def work(connection: Connection) -> SignedIn:
+            await _insert_user(connection, user)
+            signed_in = await self._open_session(connection, user[0], origin)
+            await self._record(connection, signed_in.actor, "signUp", user[0])
+            return signed_in
+
+        return await self._db.transact(work)
+
+    async def log_in(self, *, email: str, password: str, origin: Origin) -> SignedIn:
+        """A new session.
+
+        Raises:
+            CredentialsRefused: no such user, wrong password, or a user who may not sign in; all take equally long.
+        """
+        user = await self._db.fetch_one(queries.SIGN_IN, email=email[:320])
+        fits = await self._hasher.verify(password[:1024], user.password_hash if user else None)
+        if user is None or not fits or user.status != UserStatus.ACTIVE:
+            await self._refuse("logIn", user.id if user else None, origin)
+            raise CredentialsRefused
+        stronger = await self._hasher.hash(password) if self._hasher.is_outdated(user.password_hash) else None
+        user_id = user.id
+
+        async def work(connection: Connection) -> SignedIn:
+            if stronger is not None:
+                await connection.execute(_REHASH, user=user_id, hash=stronger)
+            signed_in = await self._open_session(connection, user_id, origin)
+            await self._record(connection, signed_in.actor, "logIn", user_id)
+            return signed_in
+
+        return await self._db.transact(work)
+
+    async def refresh(self, refresh_token: str, origin: Origin) -> SignedIn:
+        """New tokens for the session of a refresh token, which is used up by this.
+
+        Raises:
+            CredentialsRefused: unknown or expired; and when it was used before, which ends the whole session.
+        """
+        token_hash = _hash(refresh_token)
+
+        async def work(connection: Connection) -> SignedIn | UUID | None:
+            found = await connection.fetch_one(queries.REFRESH_TOKEN, token_hash=token_hash)
+            if found is None or not found.live:
+                return None
+            now = self._clock()
+            if found.used_at is not None:
+                await connection.execute(_END_SESSIONS, user=found.user_id, session=found.session_id, now=now)
+                return found.session_id
+            await connection.execute(_USE_TOKEN, hash=token_hash, now=now)
+            await connection.execute(_TOUCH_SESSION, session=found.session_id, now=now, expires=now + self._session_lifetime)
+            return await self._hand_out(connection, found.user_id, found.session_id, now, origin)
+
+        outcome = await self._db.transact(work)
+        if isinstance(outcome, SignedIn):
+            return outcome
+        if outcome is not None:
+            self._seen.pop(outcome, None)
+        await self._refuse("refreshSession", outcome, origin)
+        raise CredentialsRefused
+
+    async def log_out(self, actor: Actor, *, session_id: UUID | None = None, everywhere: bool = False) -> None:
+        """End this session, another one of the user's, or all of them; no request with their tokens is served any more.
+
+        Raises:
+            NotFound: the user has no such session.
+        """
+        target = None if everywhere else session_id or actor.session_id
+
+        async def work(connection: Connection) -> list[Row]:
+            ended = await connection.fetch(_END_SESSIONS, user=actor.user_id, session=target, now=self._clock())
+            if ended:
+                await self._record(connection, actor, "logOut", target or actor.user_id)
+            return ended
+
+        ended = await self._db.transact(work)
+        for row in ended:
+            self._seen.pop(row.id, None)
+        if not ended and not everywhere:
+            raise NotFound("session")
+
+    async def update_profile(self, actor: Actor, *, full_name: str | None, phone_number: str | None) -> None:
+        """Change one's name or phone number; None leaves it, an empty phone number removes it.
+
+        Raises:
+            ValidationFailed: with a problem for each field.
+        """
+        problems: list[FieldProblem] = []
+        name = _collect(check_full_name(full_name), problems) if full_name is not None else None
+        phone = _collect(check_phone_number(phone_number), problems) if phone_number else None
+        if problems:
+            raise ValidationFailed(problems)
+
+        async def work(connection: Connection) -> None:
+            user = (await connection.fetch(queries.OWN_PROFILE, user=actor.user_id))[0]
+            await connection.execute(
+                _UPDATE_PROFILE,
+                user=actor.user_id,
+                name=name or user.full_name,
+                phone=phone if phone_number is not None else user.phone_number,
+                now=self._clock(),
+            )
+            await self._record(connection, actor, "updateProfile", actor.user_id)
+
+        await self._db.transact(work)
+
+    async def _new_user(
+        self, email: str, password: str, full_name: str, phone_number: str | None, role: UserRole
+    ) -> tuple[UUID, str, str, str, str | None, str, str, datetime, datetime]:
+        problems: list[FieldProblem] = []
+        address = _collect(check_email(email[:320], allow_test_domains=self._allow_test_domains), problems)
+        name = _collect(check_full_name(full_name), problems)
+        phone = _collect(check_phone_number(phone_number), problems) if phone_number else None
+        weakness = check_password(password, about=(email, full_name))
+        if weakness is not None:
+            problems.append(weakness)
+        if problems or address is None or name is None:
+            raise ValidationFailed(problems)
+        hashed = await self._hasher.hash(password)
+        now = self._clock()
+        return (new_id(), address, hashed, name, phone, role, UserStatus.ACTIVE, now, now)
+
+    async def _open_session(self, connection: Connection, user_id: UUID, origin: Origin) -> SignedIn:
+        session_id, now = new_id(), self._clock()
+        agent = origin.user_agent[:500] if origin.user_agent else None
+        row = (session_id, user_id, agent, origin.ip_address, now, now, now + self._session_lifetime)
+        await connection.insert(_INSERT_SESSION, [row])
+        return await self._hand_out(connection, user_id, session_id, now, origin)
+
+    async def _hand_out(self, connection: Connection, user_id: UUID, session_id: UUID, now: datetime, origin: Origin) -> SignedIn:
+        refresh_token = secrets.token_urlsafe(32)
+        await connection.insert(_INSERT_TOKEN, [(_hash(refresh_token), session_id, now)])
+        user = (await connection.fetch(queries.OWN_PROFILE, user=user_id))[0]
+        access_token, expires_at = self.tokens.issue(user_id, session_id, now)
+        return SignedIn(Actor(user_id, session_id, PERMISSIONS[user.role], origin), access_token, refresh_token, expires_at)
+
+    async def _record(self, connection: Connection, actor: Actor, action: str, subject: UUID | None) -> None:
+        await audit.write(connection, [audit.Record.by(actor, self._clock(), action, subject)])
+
+    async def _refuse(self, action: str, subject: UUID | None, origin: Origin) -> None:
+        record = audit.Record(
+            self._clock(), None, action, subject, CredentialsRefused.__name__, origin.ip_address, origin.request_id
+        )
+        await self._db.transact(lambda connection: audit.write(connection, [record]))
+
+
+async def _insert_user(connection: Connection, user: tuple[object, ...]) -> None:
+    try:
+        await connection.insert(_INSERT_USER, [user])
+    except asyncpg.UniqueViolationError as error:
+        raise ValidationFailed.of("email", "TAKEN", "There is an account with this e-mail address already.") from error
+
+
+def _collect(checked: str | FieldProblem, problems: list[FieldProblem]) -> str | None:
+    if isinstance(checked, FieldProblem):
+        problems.append(checked)
+        return None
+    return checked
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

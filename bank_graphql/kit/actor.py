@@ -1,0 +1,34 @@
+"""Who asks, and from where. Rooms ask an `Actor` what it may do; what a role may do is decided in `identity`."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from: for the audit, the logs and the list of sessions. All of it may be unknown."""
+
+    ip_address: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A signed-in user for the length of one request, or the bank's own command line.
+
+    Attributes:
+        user_id: the user on whose behalf things happen.
+        session_id: the session of the access token; None for the command line.
+        permissions: names of what the user's role allows.
+        origin: where the request came from.
+    """
+
+    user_id: UUID
+    session_id: UUID | None
+    permissions: frozenset[str]
+    origin: Origin = field(default_factory=Origin)
+
+    def may(self, permission: str) -> bool:
+        """Whether the actor's role grants `permission`."""
+        return permission in self.permissions

@@ -1,0 +1,115 @@
+"""Gathers work that arrives one by one into batches, and hands each its own result.
+
+While one batch is under way the next one fills up, so batches grow with the load and a single item never waits for
+others. What is in the queue, and how many batches are under way, is bounded.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from bank_graphql.kit.errors import Unavailable
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Batcher(Generic[Item, Result]):
+    """Runs `work(items)`, which returns one result (or exception) for each item, in their order.
+
+    A batch that fails as a whole is run again item by item, so that a bad item never spoils its neighbours (but not when the
+    failure is that the database is out of reach).
+
+    Attributes:
+        max_batch: the most items in one batch.
+        max_queue: the most items that may wait; one more is refused as `Unavailable`.
+        max_running: the most batches under way at a time.
+        deadline: seconds that an item may wait for its turn before it is refused as `Unavailable`.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
+        *,
+        max_batch: int = 500,
+        max_queue: int = 10_000,
+        max_running: int = 2,
+        deadline: float = 10.0,
+    ) -> None:
+        self._work = work
+        self._max_batch = max_batch
+        self._max_queue = max_queue
+        self._max_running = max_running
+        self._deadline = deadline
+        self._waiting: deque[tuple[Item, asyncio.Future[Result], float]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def submit(self, item: Item) -> Result:
+        """Have the item worked on in the next batch.
+
+        Raises:
+            Unavailable: the queue is full, the batcher is closing, or the item's turn came too late.
+            Exception: what `work` returned or raised for this item.
+        """
+        if self._closed or len(self._waiting) >= self._max_queue:
+            raise Unavailable
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._waiting.append((item, future, loop.time() + self._deadline))
+        if len(self._running) < self._max_running and len(self._waiting) == 1:
+            loop.call_soon(self._start)
+        # The caller may go away; what it asked for is then still done, once.
+        return await asyncio.shield(future)
+
+    async def close(self) -> None:
+        """Take nothing more, and finish what was taken."""
+        self._closed = True
+        while self._waiting or self._running:
+            self._start()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _start(self) -> None:
+        while self._waiting and len(self._running) < self._max_running:
+            taken = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
+            task = asyncio.get_running_loop().create_task(self._run(taken))
+            self._running.add(task)
+            task.add_done_callback(self._finished)
+
+    def _finished(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        self._start()
+
+    async def _run(self, taken: "Sequence[tuple[Item, asyncio.Future[Result], float]]") -> None:
+        now = asyncio.get_running_loop().time()
+        live = []
+        for item, future, due in taken:
+            if now > due:
+                _settle(future, Unavailable())
+            else:
+                live.append((item, future))
+        for (_, future), result in zip(live, await self._results([item for item, _ in live]), strict=True):
+            _settle(future, result)
+
+    async def _results(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
+        if not items:
+            return []
+        try:
+            return await self._work(items)
+        except Unavailable as error:
+            return [error] * len(items)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is given to the caller it belongs to
+            if len(items) == 1:
+                return [error]
+            return [(await self._results([item]))[0] for item in items]
+
+
+def _settle(future: "asyncio.Future[Result]", result: Result | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+        future.exception()  # seen: a caller that went away is no reason for a warning
+    else:
+        future.set_result(result)

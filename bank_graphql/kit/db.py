@@ -1,0 +1,332 @@
+"""The database: statements built with SQLModel and SQLAlchemy, compiled once, run on asyncpg's own connections.
+
+Reads run in autocommit, each a single round trip. `Database.transact` is the only place where transactions begin and commit.
+Rows come back as the driver's records with attributes, so nothing is copied into objects on the way.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import datetime
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+import structlog
+from sqlalchemy import ARRAY, BindParameter, DateTime, Integer, bindparam, column, func, select
+from sqlalchemy.dialects.postgresql import asyncpg as dialect
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.types import TypeEngine
+from sqlmodel import SQLModel
+
+from bank_graphql.kit.errors import BadRequest, ConfigurationError, Unavailable
+
+MINIMUM_VERSION = 15
+ATTEMPTS = 5
+_TRANSIENT = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.InvalidCachedStatementError,
+)
+_OUT_OF_REACH = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.QueryCanceledError,
+    asyncpg.OutOfMemoryError,
+)
+_DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]
+_log = structlog.get_logger(__name__)
+
+
+class Row(asyncpg.Record):
+    """A row of a result. Subclasses name the columns, and so their types, as annotations without values."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+R = TypeVar("R", bound=Row)
+T = TypeVar("T")
+
+
+class Query(Generic[R]):
+    """A statement compiled once, and the type of the rows that it gives.
+
+    The driver would cut a Decimal to an integer and take a naive datetime for local time; both are refused here.
+    """
+
+    __slots__ = ("checked", "defaults", "names", "record", "sql")
+
+    def __init__(self, statement: ClauseElement, record: type[R]) -> None:
+        compiled = statement.compile(dialect=_DIALECT)
+        self.sql = str(compiled)
+        self.names: tuple[str, ...] = tuple(getattr(compiled, "positiontup", None) or ())
+        self.defaults: dict[str, Any] = {name: _plain(value) for name, value in compiled.params.items()}
+        self.checked = tuple(_checks(compiled.binds))  # type: ignore[attr-defined]
+        self.record = record
+
+    def arguments(self, given: dict[str, Any]) -> list[Any]:
+        """The statement's arguments in their order, `given` before what was written into the statement.
+
+        Raises:
+            TypeError: something else than an int for an integer, or a datetime without a zone.
+        """
+        for name, is_array, fits in self.checked:
+            value = given.get(name)
+            if value is not None and not (all(map(fits, value)) if is_array else fits(value)):
+                raise TypeError(f"wrong type of value for {name}")
+        defaults = self.defaults
+        return [given[name] if name in given else defaults[name] for name in self.names]
+
+
+class Insert:
+    """Inserts many rows of one table with one statement, in the order given (so that identities rise in that order)."""
+
+    __slots__ = ("columns", "query")
+
+    def __init__(self, model: type[SQLModel], *columns: str, skip_existing: bool = False) -> None:
+        table = model.__table__  # type: ignore[attr-defined]
+        self.columns = columns
+        arrays = [bindparam(name, type_=ARRAY(table.c[name].type)) for name in columns]
+        new = (
+            func.unnest(*arrays)
+            .table_valued(*(column(name, table.c[name].type) for name in columns), with_ordinality="position", name="new")
+            .render_derived()
+        )
+        rows = select(*(new.c[name] for name in columns)).order_by(new.c.position)
+        statement = insert(table).from_select(list(columns), rows)
+        self.query = Query(statement.on_conflict_do_nothing() if skip_existing else statement, Row)
+
+    def arguments(self, rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+        """The rows, column by column."""
+        return dict(zip(self.columns, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def array_of(name: str, type_: TypeEngine[Any]) -> BindParameter[Any]:
+    """A parameter that is an array, for `= ANY`: one statement text whatever the number of values."""
+    return bindparam(name, type_=ARRAY(type_))
+
+
+class Connection:
+    """Runs statements on one connection, inside the transaction that `Database.transact` holds."""
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+
+    async def fetch(self, query: Query[R], **arguments: Any) -> list[R]:
+        """All rows."""
+        rows: list[R] = await self.raw.fetch(query.sql, *query.arguments(arguments), record_class=query.record)
+        return rows
+
+    async def fetch_one(self, query: Query[R], **arguments: Any) -> R | None:
+        """The first row, or None."""
+        row: R | None = await self.raw.fetchrow(query.sql, *query.arguments(arguments), record_class=query.record)
+        return row
+
+    async def execute(self, query: Query[Any], **arguments: Any) -> None:
+        """Run a statement for its effect."""
+        await self.raw.fetch(query.sql, *query.arguments(arguments))
+
+    async def insert(self, into: Insert, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert the rows, or do nothing if there are none."""
+        if rows:
+            await self.execute(into.query, **into.arguments(rows))
+
+
+class _PooledConnection(asyncpg.Connection):
+    """A connection whose return to the pool costs no round trip: we leave no session state behind."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Database:
+    """A pool of connections that never overflows, and the transactions on it."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]", acquire_timeout: float) -> None:
+        self._pool = pool
+        self._acquire_timeout = acquire_timeout
+
+    @classmethod
+    async def open(
+        cls,
+        dsn: str,
+        *,
+        min_size: int = 2,
+        max_size: int = 10,
+        statement_timeout: float = 15.0,
+        acquire_timeout: float = 10.0,
+    ) -> "Database":
+        """Connect.
+
+        Args:
+            dsn: where the database is, `postgresql://…`.
+            min_size: connections opened at once.
+            max_size: connections at the most; further work waits for one.
+            statement_timeout: seconds after which the server gives a statement up.
+            acquire_timeout: seconds to wait for a free connection.
+
+        Raises:
+            ConfigurationError: the database cannot be reached, refuses us, or is older than PostgreSQL 15.
+        """
+        settings = {
+            "application_name": "bank_graphql",
+            "timezone": "UTC",
+            "jit": "off",
+            "statement_timeout": f"{int(statement_timeout * 1000)}",
+            "idle_in_transaction_session_timeout": f"{int(statement_timeout * 1000)}",
+        }
+        try:
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=min(min_size, max_size),
+                max_size=max_size,
+                timeout=acquire_timeout,
+                command_timeout=statement_timeout + 5,
+                server_settings=settings,
+                connection_class=_PooledConnection,
+            )
+            database = cls(pool, acquire_timeout)
+            async with database.connection() as connection:
+                version = connection.raw.get_server_version()
+        except (Unavailable, *_OUT_OF_REACH, asyncpg.PostgresError, ValueError) as error:
+            cause = error.__cause__ or error
+            raise ConfigurationError(f"The database cannot be reached: {_reason(cause)}. Check DATABASE_URL.") from error
+        if version.major < MINIMUM_VERSION:
+            await database.close()
+            raise ConfigurationError(
+                f"The database is PostgreSQL {version.major}; PostgreSQL {MINIMUM_VERSION} or newer is needed."
+            )
+        return database
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        async with self.connection() as connection:
+            await connection.raw.fetchval("SELECT 1")
+
+    async def close(self) -> None:
+        """Close all connections, waiting a moment for those in use."""
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=self._acquire_timeout)
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection in autocommit.
+
+        Raises:
+            Unavailable: there is none to be had, or it broke.
+        """
+        with _reachable():
+            raw = await self._pool.acquire(timeout=self._acquire_timeout)
+        try:
+            with _reachable():
+                yield Connection(raw)
+        finally:
+            with suppress(asyncpg.InterfaceError):  # it is gone already
+                if raw.is_in_transaction():
+                    raw.terminate()
+            await self._pool.release(raw)
+
+    async def fetch(self, query: Query[R], **arguments: Any) -> list[R]:
+        """All rows of a read, in autocommit."""
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self.connection() as connection:
+                    return await connection.fetch(query, **arguments)
+            except _TRANSIENT:
+                await _pause(attempt)
+        raise Unavailable
+
+    async def fetch_one(self, query: Query[R], **arguments: Any) -> R | None:
+        """The first row of a read, or None."""
+        rows = await self.fetch(query, **arguments)
+        return rows[0] if rows else None
+
+    async def snapshot(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run `work` on one unchanging view of the database, for as long as it takes; it can only read."""
+        async with (
+            self.connection() as connection,
+            connection.raw.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await connection.raw.execute("SET LOCAL statement_timeout = 0")
+            return await work(connection)
+
+    async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run `work` in a transaction and commit it; roll back and raise if it raises.
+
+        Serialization failures, deadlocks and plans made stale by live changes of the schema are tried again, a bounded number
+        of times, so `work` must be safe to call again after its transaction was rolled back.
+
+        Raises:
+            Unavailable: the database is out of reach, or the attempts are used up.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self.connection() as connection, connection.raw.transaction():
+                    return await work(connection)
+            except _TRANSIENT as error:
+                _log.warning("transaction tried again", sqlstate=error.sqlstate, attempt=attempt + 1)
+                await _pause(attempt)
+        raise Unavailable
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    """Turns the driver's ways of saying "out of reach" into `Unavailable`, and text that no column holds into `BadRequest`."""
+    try:
+        yield
+    except _OUT_OF_REACH as error:
+        if isinstance(error, ValueError):  # the driver refuses an argument: our fault, not the database's
+            raise
+        raise Unavailable from error
+    except (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError) as error:
+        raise BadRequest("Text may not contain the character NUL.") from error
+
+
+async def _pause(attempt: int) -> None:
+    await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
+
+
+def _checks(binds: dict[str, BindParameter[Any]]) -> Iterator[tuple[str, bool, Callable[[Any], bool]]]:
+    for name, bind in binds.items():
+        is_array = isinstance(bind.type, ARRAY)
+        item = bind.type.item_type if isinstance(bind.type, ARRAY) else bind.type
+        if isinstance(item, Integer):
+            yield name, is_array, _is_int
+        elif isinstance(item, DateTime):
+            yield name, is_array, _is_aware
+
+
+def _is_int(value: Any) -> bool:
+    return value is None or type(value) is int
+
+
+def _is_aware(value: Any) -> bool:
+    return value is None or (isinstance(value, datetime) and value.tzinfo is not None)
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error).splitlines()[0]
+    return " ".join(str(error).split()) or type(error).__name__

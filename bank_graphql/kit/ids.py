@@ -1,0 +1,109 @@
+"""Keys, Relay global ids and paging cursors.
+
+Keys are UUIDv7 (RFC 9562), made here and not in the database, so that a batch knows every key before it writes anything.
+Global ids and cursors are opaque to clients: URL-safe base64 of a type name and a key.
+"""
+
+import base64
+import binascii
+import hashlib
+from uuid import UUID
+
+import uuid_utils.compat
+
+from bank_graphql.kit.errors import BadRequest
+
+_LONGEST = 200
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_id() -> UUID:
+    """A new UUIDv7: unique, and rising with time."""
+    return uuid_utils.compat.uuid7()
+
+
+def global_id(kind: str, key: UUID | int) -> str:
+    """The Relay global id of the `kind` of thing with this key."""
+    return _encode(f"{kind}:{key.hex if isinstance(key, UUID) else key}")
+
+
+def parse_global_id(text: str) -> tuple[str, str] | None:
+    """Kind and key of a global id, or None if it is not one of ours."""
+    kind, colon, key = (_decode(text) or "").partition(":")
+    return (kind, key) if colon else None
+
+
+def uuid_of(text: str, kind: str) -> UUID | None:
+    """The UUID in a global id of this kind, or None: a malformed id is simply the id of nothing."""
+    parsed = parse_global_id(text)
+    return parse_uuid(parsed[1]) if parsed is not None and parsed[0] == kind else None
+
+
+def parse_uuid(text: str) -> UUID | None:
+    """The UUID written as 32 hexadecimal digits, or None."""
+    try:
+        return UUID(text) if len(text) == 32 else None
+    except ValueError:
+        return None
+
+
+def parse_serial(text: str) -> int | None:
+    """The number of a row with a bigint identity, or None."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def encode_cursor(kind: str, key: UUID | int) -> str:
+    """The cursor of an item in a list of `kind`."""
+    return global_id(f"@{kind}", key)
+
+
+def decode_cursor(text: str, kind: str) -> str:
+    """The key in a cursor.
+
+    Raises:
+        BadRequest: it is not a cursor of such a list.
+    """
+    parsed = parse_global_id(text)
+    if parsed is None or parsed[0] != f"@{kind}":
+        raise BadRequest("The cursor does not belong to this list: take cursors from the list's own pageInfo or edges.")
+    return parsed[1]
+
+
+def reference(key: UUID) -> str:
+    """A key as people read and type it: 26 characters of Crockford's base 32, as in a ULID."""
+    number, digits = key.int, []
+    for _ in range(26):
+        number, digit = divmod(number, 32)
+        digits.append(_CROCKFORD[digit])
+    return "".join(reversed(digits))
+
+
+def parse_reference(text: str) -> UUID | None:
+    """The key that `reference` wrote so, in any case, or None."""
+    number = 0
+    for letter in text.strip().upper():
+        digit = _CROCKFORD.find(letter)
+        if digit < 0 or number >> 123:
+            return None
+        number = number * 32 + digit
+    return UUID(int=number) if len(text.strip()) == 26 else None
+
+
+def lock_key(*parts: object) -> int:
+    """A signed 64-bit hash of the parts, for advisory locks. The same in every process."""
+    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+def _encode(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decode(text: str) -> str | None:
+    if len(text) > _LONGEST:
+        return None
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,112 @@
+"""The ledger's tables.
+
+What the database itself enforces beside the CHECKs here is in the migrations: entries and posted transactions never change,
+and the entries that one statement inserts for a transaction sum to zero in each currency.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from bank_graphql.kit.columns import amount_field, key_field, one_of, text_field, time_field, uuid_field
+from bank_graphql.kit.money import MAX_AMOUNT
+
+
+class TransactionKind(StrEnum):
+    """What a transaction is for."""
+
+    DEPOSIT = "DEPOSIT"
+    WITHDRAWAL = "WITHDRAWAL"
+    TRANSFER = "TRANSFER"
+
+
+class TransactionStatus(StrEnum):
+    """Where a transaction stands. Only POSTED transactions have moved money."""
+
+    POSTED = "POSTED"
+
+
+class Purpose(StrEnum):
+    """What an internal account of the bank is for; there is one for each purpose and currency."""
+
+    CASH = "CASH"
+
+
+class Balance(SQLModel, table=True):
+    """What an account holds now: the sum of its entries, what is reserved, and how far it may go below zero.
+
+    Internal accounts of the bank have a purpose and no floor. Customers' accounts have no purpose, and a floor.
+    """
+
+    __tablename__ = "balances"
+    __table_args__ = (
+        UniqueConstraint("purpose", "currency"),
+        CheckConstraint("held >= 0", name="held_is_not_negative"),
+        CheckConstraint("overdraft_limit >= 0", name="overdraft_limit_is_not_negative"),
+        CheckConstraint("purpose IS NOT NULL OR booked - held + overdraft_limit >= 0", name="available_is_not_negative"),
+        one_of("purpose", Purpose),
+    )
+
+    account_id: UUID = key_field()
+    currency: str = text_field()
+    purpose: Purpose | None = text_field(nullable=True)
+    booked: int = amount_field(default=0)
+    held: int = amount_field(default=0)
+    overdraft_limit: int = amount_field(default=0)
+    updated_at: datetime = time_field()
+
+
+class Transaction(SQLModel, table=True):
+    """One movement of money from one account to another."""
+
+    __tablename__ = "transactions"
+    __table_args__ = (
+        CheckConstraint(f"amount > 0 AND amount <= {MAX_AMOUNT}", name="amount_is_in_range"),
+        CheckConstraint("from_account_id <> to_account_id", name="accounts_differ"),
+        CheckConstraint("(status = 'POSTED') = (posted_at IS NOT NULL)", name="posted_at_is_told"),
+        one_of("kind", TransactionKind),
+        one_of("status", TransactionStatus),
+        Index("ix_transactions_from_account_id_id", "from_account_id", "id"),
+        Index("ix_transactions_to_account_id_id", "to_account_id", "id"),
+    )
+
+    id: UUID = key_field()
+    kind: TransactionKind = text_field()
+    status: TransactionStatus = text_field()
+    amount: int = amount_field()
+    currency: str = text_field()
+    from_account_id: UUID = uuid_field(references="balances.account_id")
+    to_account_id: UUID = uuid_field(references="balances.account_id")
+    created_at: datetime = time_field()
+    posted_at: datetime | None = time_field(nullable=True)
+
+
+class TransactionNote(SQLModel, table=True):
+    """What a person wrote about a transaction: apart, so that it can be erased while the books stay as they are."""
+
+    __tablename__ = "transaction_notes"
+
+    transaction_id: UUID = uuid_field(references="transactions.id", primary_key=True)
+    description: str = text_field()
+
+
+class Entry(SQLModel, table=True):
+    """The effect of a transaction on one account. Ids rise in the order in which the account was changed."""
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        CheckConstraint("amount <> 0", name="amount_is_not_zero"),
+        Index("ix_entries_account_id_id", "account_id", "id"),
+        Index("ix_entries_account_id_booked_at", "account_id", "booked_at"),
+        Index("ix_entries_transaction_id", "transaction_id"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    transaction_id: UUID = uuid_field(references="transactions.id")
+    account_id: UUID = uuid_field(references="balances.account_id")
+    amount: int = amount_field()
+    balance_after: int = amount_field()
+    booked_at: datetime = time_field()

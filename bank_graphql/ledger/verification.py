@@ -1,0 +1,138 @@
+"""Recomputes the books from scratch and compares.
+
+Each check reads one unchanging view and lets the database do the work, so memory stays bounded however large the bank is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from bank_graphql.kit.db import Connection, Database, Query, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to verify.
+
+    Attributes:
+        name: what is verified.
+        count: SQL that counts the rows examined.
+        problems: SQL whose first row, if there is one, tells in its column `problem` what is wrong.
+    """
+
+    name: str
+    count: str
+    problems: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check came to: how many rows it examined, and the first discrepancy, None if there is none."""
+
+    name: str
+    examined: int
+    first_problem: str | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether all was as it should be."""
+        return self.first_problem is None
+
+
+class _CountRow(Row):
+    count: int
+
+
+class _ProblemRow(Row):
+    problem: str
+
+
+CHECKS = (
+    Check(
+        "zero sums",
+        "SELECT count(*) FROM transactions",
+        """
+        SELECT 'transaction ' || t.id || ' has entries that sum to ' || coalesce(sum(e.amount), 0)
+               || ' and count ' || count(e.id) AS problem
+        FROM transactions t LEFT JOIN entries e ON e.transaction_id = t.id
+        WHERE t.status = 'POSTED'
+        GROUP BY t.id, t.amount, t.from_account_id, t.to_account_id
+        HAVING sum(e.amount) IS DISTINCT FROM 0 OR count(e.id) <> 2
+            OR count(*) FILTER (WHERE e.account_id = t.from_account_id AND e.amount = -t.amount) <> 1
+            OR count(*) FILTER (WHERE e.account_id = t.to_account_id AND e.amount = t.amount) <> 1
+        LIMIT 1
+        """,
+    ),
+    Check(
+        "currencies",
+        "SELECT count(*) FROM entries",
+        """
+        SELECT 'entry ' || e.id || ' is in ' || t.currency || ' on an account in ' || b.currency AS problem
+        FROM entries e JOIN transactions t ON t.id = e.transaction_id JOIN balances b ON b.account_id = e.account_id
+        WHERE t.currency <> b.currency LIMIT 1
+        """,
+    ),
+    Check(
+        "booked balances",
+        "SELECT count(*) FROM balances",
+        """
+        SELECT 'account ' || b.account_id || ' has booked ' || b.booked || ', its entries sum to '
+               || coalesce(e.total, 0) AS problem
+        FROM balances b LEFT JOIN (SELECT account_id, sum(amount) AS total FROM entries GROUP BY account_id) e
+            USING (account_id)
+        WHERE b.booked IS DISTINCT FROM coalesce(e.total, 0) LIMIT 1
+        """,
+    ),
+    Check(
+        "held balances",
+        "SELECT count(*) FROM balances",
+        "SELECT 'account ' || account_id || ' has held ' || held AS problem FROM balances WHERE held <> 0 LIMIT 1",
+    ),
+    Check(
+        "balance chains",
+        "SELECT count(*) FROM entries",
+        """
+        SELECT 'entry ' || id || ' has balance_after ' || balance_after || ', expected ' || before + amount AS problem
+        FROM (
+            SELECT id, amount, balance_after,
+                   coalesce(lag(balance_after) OVER (PARTITION BY account_id ORDER BY id), 0) AS before
+            FROM entries
+        ) chain
+        WHERE balance_after IS DISTINCT FROM before + amount LIMIT 1
+        """,
+    ),
+    Check(
+        "booking times",
+        "SELECT count(*) FROM entries",
+        """
+        SELECT 'entry ' || id || ' is booked before the one before it' AS problem
+        FROM (
+            SELECT id, booked_at, lag(booked_at) OVER (PARTITION BY account_id ORDER BY id) AS before FROM entries
+        ) chain
+        WHERE booked_at < before LIMIT 1
+        """,
+    ),
+    Check(
+        "floors",
+        "SELECT count(*) FROM balances WHERE purpose IS NULL",
+        """
+        SELECT 'account ' || account_id || ' has ' || booked - held + overdraft_limit || ' available' AS problem
+        FROM balances WHERE purpose IS NULL AND booked - held + overdraft_limit < 0 LIMIT 1
+        """,
+    ),
+)
+
+
+async def verify(db: Database, checks: Sequence[Check] = CHECKS) -> list[Finding]:
+    """Run the checks, all on the same unchanging view of a live bank."""
+
+    async def work(connection: Connection) -> list[Finding]:
+        findings = []
+        for check in checks:
+            examined = await connection.fetch(Query(text(check.count), _CountRow))
+            problems = await connection.fetch(Query(text(check.problems), _ProblemRow))
+            findings.append(Finding(check.name, examined[0].count, problems[0].problem if problems else None))
+        return findings
+
+    return await db.snapshot(work)

@@ -1,0 +1,120 @@
+"""What can be asked of the payments, and what comes of it. Plain data: amounts in minor units, ids resolved."""
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from typing import ClassVar
+from uuid import UUID
+
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.errors import Refusal
+from bank_graphql.kit.money import Money
+
+KEY_MAX = 255
+DESCRIPTION_MAX = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One thing to do.
+
+    Attributes:
+        actor: who asks.
+        key: the idempotency key; None only for the bank's own doings.
+        dry_run: only tell what would happen.
+    """
+
+    actor: Actor
+    key: str | None
+    dry_run: bool = False
+
+    action: ClassVar[str]
+    """The API's name for it: part of the fingerprint, and the audit's word."""
+
+    def fingerprint(self) -> bytes:
+        """A digest of what is asked, to tell a repetition from a new request under an old key."""
+        asked = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"actor", "key", "dry_run"}}
+        text = json.dumps([self.action, asked], default=str, sort_keys=True, ensure_ascii=False)
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deposit(Command):
+    """Cash comes in to an account."""
+
+    account_id: UUID
+    amount: Money
+    description: str | None = None
+
+    action = "deposit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw(Command):
+    """Cash goes out from an account."""
+
+    account_id: UUID
+    amount: Money
+    description: str | None = None
+
+    action = "withdraw"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where a transfer goes, as the payer gave it: exactly one of the two."""
+
+    account_id: UUID | None = None
+    account_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer(Command):
+    """Money goes from an account of the actor to any account."""
+
+    from_account_id: UUID
+    to: Destination
+    amount: Money
+    description: str | None = None
+
+    action = "transfer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAccount(Command):
+    """A new account for the actor, with an opening deposit if there is one (in minor units)."""
+
+    kind: str
+    currency: str
+    name: str
+    opening_deposit: int | None = None
+
+    action = "openAccount"
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Money was moved by this transaction; `replayed` if by an earlier command with the same key."""
+
+    transaction_id: UUID
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """This account was opened; `replayed` if by an earlier command with the same key."""
+
+    account_id: UUID
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a dry run would do. None for an account that the actor may not read."""
+
+    amount: Money
+    from_available_after: Money | None
+    to_booked_after: Money | None
+
+
+Outcome = Moved | Opened | Preview | Refusal

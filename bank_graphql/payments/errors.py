@@ -1,0 +1,16 @@
+"""Refusals of money movements that no lower room knows."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from bank_graphql.kit.errors import Refusal
+
+
+@dataclass(eq=False)
+class IdempotencyConflict(Refusal):
+    """The key was used before, for something else."""
+
+    original: UUID | None
+
+    def __str__(self) -> str:
+        return "This idempotency key was used for a different request. Use a new key for each new request."

@@ -1,0 +1,41 @@
+"""What is remembered of commands with an idempotency key."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, Index, LargeBinary
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from bank_graphql.kit.columns import one_of, text_field, time_field, uuid_field
+
+
+class OutcomeKind(StrEnum):
+    """How a command with a key ended."""
+
+    MOVED = "MOVED"
+    OPENED = "OPENED"
+    REFUSED = "REFUSED"
+
+
+class IdempotencyOutcome(SQLModel, table=True):
+    """The outcome of a user's key, written in the transaction of what it did. Never changed; pruned when old."""
+
+    __tablename__ = "idempotency_outcomes"
+    __table_args__ = (
+        one_of("outcome", OutcomeKind),
+        CheckConstraint("length(key) BETWEEN 1 AND 255", name="key_has_a_length"),
+        CheckConstraint("(outcome = 'REFUSED') = (refusal IS NOT NULL)", name="refusal_is_told"),
+        CheckConstraint("(outcome = 'REFUSED') = (subject_id IS NULL)", name="subject_is_told"),
+        Index("ix_idempotency_outcomes_created_at", "created_at"),
+    )
+
+    user_id: UUID = uuid_field(references="users.id", primary_key=True)
+    key: str = text_field(primary_key=True)
+    fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    outcome: OutcomeKind = text_field()
+    subject_id: UUID | None = uuid_field(nullable=True)
+    refusal: dict[str, Any] | None = Field(sa_column=Column(JSONB(none_as_null=True), nullable=True))
+    created_at: datetime = time_field()

@@ -1,0 +1,210 @@
+"""Decides what becomes of a command: facts and the book in, an outcome or a refusal out. Pure; knows no database."""
+
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from functools import singledispatch
+from typing import Any
+from uuid import UUID
+
+from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
+from bank_graphql.identity.rules import Permission
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
+from bank_graphql.kit.ids import global_id, new_id
+from bank_graphql.kit.money import CURRENCY_DIGITS, Money
+from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
+from bank_graphql.ledger.rules import AccountState, Book
+from bank_graphql.payments.commands import (
+    Command,
+    Deposit,
+    Destination,
+    Moved,
+    OpenAccount,
+    Opened,
+    Outcome,
+    Preview,
+    Transfer,
+    Withdraw,
+)
+
+CASH = "CASH"
+STICKY: dict[str, type[Refusal]] = {kind.__name__: kind for kind in (InsufficientFunds, AccountStatusRefused, StateConflict)}
+"""Refusals that stick to their idempotency key: a repetition is refused the same way, whatever has changed since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Who owns an account, and whether it is open."""
+
+    owner_id: UUID
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account to be opened, beside its balance in the book."""
+
+    account_id: UUID
+    owner_id: UUID
+    name: str
+    kind: str
+
+
+@dataclass(slots=True)
+class Facts:
+    """What a batch is decided on, read under the locks; and what it came to beside the book.
+
+    Attributes:
+        now: the moment of the batch.
+        sandbox: whether owners may pay cash in and out themselves.
+        customers: the customers' accounts by id; the bank's own are not among them.
+        numbers: account ids by account number.
+        credit_limit: the overdraft limit of new CREDIT accounts, in whole units of its currency.
+        opened: accounts that were opened in this batch.
+    """
+
+    now: datetime
+    sandbox: bool
+    customers: dict[UUID, Customer]
+    numbers: dict[str, UUID]
+    credit_limit: int = 0
+    opened: list[NewAccount] = field(default_factory=list)
+
+
+@singledispatch
+def decide(command: Command, facts: Facts, book: Book) -> Outcome:  # noqa: ARG001 - for commands that nobody knows
+    """Carry the command out in the book, or refuse it.
+
+    Raises:
+        Refusal: the command is refused; the book is as it was.
+    """
+    raise TypeError(type(command))
+
+
+@decide.register
+def _(command: Deposit, facts: Facts, book: Book) -> Outcome:
+    account = _visible(command.actor, command.account_id, facts, book)
+    _may_handle_cash(command.actor, command.account_id, facts)
+    _same_currency(account, command.amount)
+    _refuse_status(command.account_id, facts, "CLOSED")
+    cash = book.internal(CASH, account.currency, facts.now)
+    return _move("DEPOSIT", command, cash, account, facts, book)
+
+
+@decide.register
+def _(command: Withdraw, facts: Facts, book: Book) -> Outcome:
+    account = _visible(command.actor, command.account_id, facts, book)
+    _may_handle_cash(command.actor, command.account_id, facts)
+    _same_currency(account, command.amount)
+    _refuse_status(command.account_id, facts, "CLOSED", "FROZEN")
+    cash = book.internal(CASH, account.currency, facts.now)
+    return _move("WITHDRAWAL", command, account, cash, facts, book)
+
+
+@decide.register
+def _(command: Transfer, facts: Facts, book: Book) -> Outcome:
+    source = _visible(command.actor, command.from_account_id, facts, book)
+    if facts.customers[command.from_account_id].owner_id != command.actor.user_id:
+        raise Forbidden("Only its owner may pay from an account.")
+    target = _destination(command.actor, command.to, facts, book)
+    if target is source:
+        raise ValidationFailed.of("to", "SAME_ACCOUNT", "A transfer goes to another account than it comes from.")
+    _same_currency(source, command.amount)
+    _same_currency(target, command.amount)
+    _refuse_status(command.from_account_id, facts, "CLOSED", "FROZEN")
+    return _move("TRANSFER", command, source, target, facts, book)
+
+
+@decide.register
+def _(command: OpenAccount, facts: Facts, book: Book) -> Outcome:
+    if command.opening_deposit and not (facts.sandbox or command.actor.may(Permission.HANDLE_CASH)):
+        raise Forbidden("Only a teller may pay cash in.")
+    limit = facts.credit_limit * 10 ** CURRENCY_DIGITS[command.currency] if command.kind == "CREDIT" else 0
+    account = AccountState(new_id(), command.currency, None, 0, 0, limit, facts.now)
+    if command.opening_deposit:
+        amount = Money(command.opening_deposit, command.currency)
+        cash = book.internal(CASH, command.currency, facts.now)
+        book.check(cash, account, amount)
+        book.open(account)
+        book.post("DEPOSIT", cash, account, amount, "Opening deposit", facts.now)
+    else:
+        book.open(account)
+    facts.customers[account.account_id] = Customer(command.actor.user_id, "ACTIVE")
+    facts.opened.append(NewAccount(account.account_id, command.actor.user_id, command.name, command.kind))
+    return Opened(account.account_id)
+
+
+def _move(
+    kind: str,
+    command: Deposit | Withdraw | Transfer,
+    source: AccountState,
+    target: AccountState,
+    facts: Facts,
+    book: Book,
+) -> Outcome:
+    if not command.dry_run:
+        posting = book.post(kind, source, target, command.amount, command.description, facts.now)
+        return Moved(posting.transaction_id)
+    book.check(source, target, command.amount)
+    available = Money(source.available - command.amount.minor, source.currency)
+    booked = Money(target.booked + command.amount.minor, target.currency)
+    return Preview(
+        command.amount,
+        available if _may_read(command.actor, source.account_id, facts) else None,
+        booked if _may_read(command.actor, target.account_id, facts) else None,
+    )
+
+
+def _may_read(actor: Actor, account_id: UUID, facts: Facts) -> bool:
+    customer = facts.customers.get(account_id)
+    return customer is not None and (customer.owner_id == actor.user_id or actor.may(Permission.READ_ANY))
+
+
+def _visible(actor: Actor, account_id: UUID, facts: Facts, book: Book) -> AccountState:
+    if not _may_read(actor, account_id, facts):
+        raise NotFound("account", global_id("Account", account_id))
+    return book.accounts[account_id]
+
+
+def _destination(actor: Actor, to: Destination, facts: Facts, book: Book) -> AccountState:
+    account_id = to.account_id or facts.numbers.get(to.account_number or "")
+    customer = facts.customers.get(account_id) if account_id else None
+    if account_id is None or customer is None:
+        raise NotFound("account", global_id("Account", to.account_id) if to.account_id else None)
+    if customer.status == "CLOSED":
+        if _may_read(actor, account_id, facts):
+            raise AccountStatusRefused(account_id, customer.status)
+        raise NotFound("account", global_id("Account", to.account_id) if to.account_id else None)
+    return book.accounts[account_id]
+
+
+def _may_handle_cash(actor: Actor, account_id: UUID, facts: Facts) -> None:
+    own = facts.customers[account_id].owner_id == actor.user_id
+    if not (actor.may(Permission.HANDLE_CASH) or (facts.sandbox and own)):
+        raise Forbidden("Only a teller may pay cash in or out.")
+
+
+def _same_currency(account: AccountState, amount: Money) -> None:
+    if account.currency != amount.currency:
+        raise CurrencyMismatch(expected=account.currency, given=amount.currency)
+
+
+def _refuse_status(account_id: UUID, facts: Facts, *statuses: str) -> None:
+    status = facts.customers[account_id].status
+    if status in statuses:
+        raise AccountStatusRefused(account_id, status)
+
+
+def remember(refusal: Refusal) -> dict[str, Any]:
+    """A sticky refusal as it is stored beside its key."""
+    return {"type": type(refusal).__name__, **asdict(refusal)}  # type: ignore[call-overload]
+
+
+def recall(stored: dict[str, Any]) -> Refusal:
+    """The refusal that `remember` stored, with its figures as they were first given."""
+    kind = STICKY[stored["type"]]
+    values = {}
+    for each in fields(kind):  # type: ignore[arg-type]
+        value = stored[each.name]
+        values[each.name] = Money(**value) if each.type is Money else UUID(value) if each.type is UUID else value
+    return kind(**values)

@@ -1,0 +1,208 @@
+"""How the bank is set up. The only reader of the environment; everything else is handed what it needs.
+
+Every setting is read from the environment under its name here in capitals with `BANK_` in front, or from a file `.env`.
+Some names of the REST service that the bank replaces go on working; others are refused with a line that says what
+replaces them.
+"""
+
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from dotenv import dotenv_values
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bank_graphql.kit.errors import ConfigurationError
+
+_REPLACED = {
+    "SECRET_KEY": "access tokens are signed with a key pair now: set BANK_SIGNING_KEYS, or leave it to the data folder",
+}
+_ALGORITHM = "ES256"
+
+
+class Environment(StrEnum):
+    """Where the bank runs. `production` refuses what is only good for a laptop."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class LogLevel(StrEnum):
+    """The least severe lines that are logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class Settings(BaseSettings):
+    """All settings, with their defaults."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BANK_", env_file=".env", extra="ignore", populate_by_name=True, hide_input_in_errors=True
+    )
+
+    env: Environment = Field(Environment.DEVELOPMENT, description="development or production.")
+    data_dir: Path = Field(Path(".bank"), description="Where the embedded database and the development keys lie.")
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL", "BANK_DATABASE_URL"),
+        description="An external PostgreSQL 15 or newer, postgresql://user:password@host/name. Without it: the embedded one.",
+    )
+    sandbox: bool | None = Field(
+        None,
+        description="Whether account owners may deposit and withdraw themselves. By default only with the embedded database.",
+    )
+    sandbox_credit_limit: int = Field(
+        1000,
+        ge=0,
+        le=1_000_000,
+        description="Overdraft of new CREDIT accounts in a sandbox, in whole units of the currency.",
+    )
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 for any that is free.")
+    public_url: str = Field(
+        "http://127.0.0.1:8000", description="The bank's own address as its clients know it: the issuer of its tokens."
+    )
+    allowed_origins: str = Field(
+        "", description="Web origins that may call the API from a browser, separated by commas: https://app.example."
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Addresses of proxies whose X-Forwarded-For is believed, separated by commas."
+    )
+    pool_min_size: int = Field(2, ge=1, le=500, description="Database connections opened at start.")
+    pool_max_size: int = Field(10, ge=2, le=500, description="Database connections at the most, for each process.")
+    statement_timeout: float = Field(15, ge=1, le=600, description="Seconds after which the database gives a statement up.")
+    batch_max: int = Field(500, ge=1, le=2000, description="Money movements in one database transaction, at the most.")
+    batch_queue: int = Field(10_000, ge=1, le=1_000_000, description="Money movements that may wait for their turn.")
+    access_token_minutes: int = Field(
+        30,
+        ge=1,
+        le=1440,
+        validation_alias=AliasChoices("BANK_ACCESS_TOKEN_MINUTES", "ACCESS_TOKEN_EXPIRE_MINUTES"),
+        description="How long an access token is good.",
+    )
+    session_days: int = Field(30, ge=1, le=365, description="Days without use after which a session ends.")
+    signing_keys: SecretStr | None = Field(
+        None,
+        description="JWK set with private EC P-256 keys, or the path of a file with one; the first signs. Needed in production.",
+    )
+    iban_country: Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")] = Field(
+        "DE", description="Country of the account numbers, two letters."
+    )
+    iban_bank_code: str = Field("99999999", description="Bank code in the account numbers.")
+    rate_limit: int | None = Field(
+        None,
+        ge=100,
+        le=1_000_000_000,
+        description="Cost points that a user may spend a minute; a signed-out address a tenth. "
+        "By default 100,000, and in a sandbox 100,000,000.",
+    )
+    log_in_rate_limit: int = Field(
+        300,
+        ge=10,
+        le=100_000,
+        description="Attempts a minute to log in, sign up or refresh, for each address; for each e-mail address a tenth.",
+    )
+    migrate: bool = Field(True, description="Whether `serve` brings the database's schema up to date first.")  # noqa: FBT003
+    demo: bool | None = Field(
+        None, description="Whether `serve` fills an empty bank with demo customers. By default in an embedded sandbox."
+    )
+    log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _capitals(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fits_production(self) -> Self:
+        if self.env is Environment.PRODUCTION:
+            if self.database_url is None:
+                raise ValueError("BANK_ENV=production needs DATABASE_URL: the embedded database is for development")
+            if self.signing_keys is None:
+                raise ValueError("BANK_ENV=production needs BANK_SIGNING_KEYS: generated keys are for development")
+        if self.pool_min_size > self.pool_max_size:
+            raise ValueError("BANK_POOL_MIN_SIZE is larger than BANK_POOL_MAX_SIZE")
+        return self
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether owners may pay cash in and out themselves."""
+        return self.database_url is None if self.sandbox is None else self.sandbox
+
+    @property
+    def points_per_minute(self) -> int:
+        """What a signed-in user may spend on requests."""
+        return self.rate_limit or (100_000_000 if self.is_sandbox else 100_000)
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether an empty bank is filled with demo customers."""
+        return self.is_sandbox and self.database_url is None if self.demo is None else self.demo
+
+    @property
+    def origins(self) -> list[str]:
+        """The web origins that may call the API."""
+        return [origin for each in self.allowed_origins.split(",") if (origin := each.strip().rstrip("/"))]
+
+    @property
+    def external_dsn(self) -> str | None:
+        """The external database, in the form that the driver takes, or None for the embedded one."""
+        if self.database_url is None:
+            return None
+        scheme, separator, rest = self.database_url.get_secret_value().partition("://")
+        return f"postgresql{separator}{rest}" if scheme.split("+")[0] in {"postgres", "postgresql"} else None
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings of this process.
+
+    Args:
+        overrides: values that count more than the environment, e.g. from the command line; None means not given.
+
+    Raises:
+        ConfigurationError: a setting is malformed, or one that the bank no longer has.
+    """
+    environment = {**dotenv_values(".env"), **os.environ}
+    _refuse_replaced(environment)
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if "BANK_LOG_LEVEL" not in environment and _is_true(environment.get("DEBUG")):
+        given.setdefault("log_level", LogLevel.DEBUG)
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        raise ConfigurationError(" ".join(_explain(problem) for problem in error.errors())) from error
+    if settings.database_url is not None and settings.external_dsn is None:
+        raise ConfigurationError("DATABASE_URL is not a PostgreSQL address: it looks like postgresql://user:password@host/name.")
+    return settings
+
+
+def _refuse_replaced(environment: Mapping[str, str | None]) -> None:
+    for name, instead in _REPLACED.items():
+        if environment.get(name):
+            raise ConfigurationError(f"{name} has no meaning here: {instead}.")
+    if environment.get("ALGORITHM") not in {None, "", _ALGORITHM}:
+        raise ConfigurationError(f"ALGORITHM: access tokens are signed with {_ALGORITHM}; unset it, or set it to that.")
+
+
+def _is_true(text: str | None) -> bool:
+    return (text or "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _explain(problem: Any) -> str:
+    name = str(problem["loc"][0]) if problem["loc"] else ""
+    variable = f"{name if name.isupper() else 'BANK_' + name.upper()}: " if name else ""
+    return f"{variable}{problem['msg'].removeprefix('Value error, ')}."

@@ -1,0 +1,1 @@
+"""Plain HTTP: `health` · `keys` the public keys · `authentication` bearer tokens · `playground` · `middleware`."""

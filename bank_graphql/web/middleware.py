@@ -1,0 +1,77 @@
+"""What every HTTP request goes through: an id, security headers, a line in the log, and an answer even when we fail."""
+
+import re
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bank_graphql.kit.ids import new_id
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,100}", re.ASCII)
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+_log = structlog.get_logger(__name__)
+
+
+def request_id_of(scope: MutableMapping[str, Any]) -> str | None:
+    """The id of the request, as in the answer's `X-Request-ID` and in the logs."""
+    request_id: str | None = scope.get("state", {}).get("request_id")
+    return request_id
+
+
+class RequestMiddleware:
+    """Gives each request an id (the client's, if it is a sane one), and each answer its headers."""
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        self._app = app
+        self._headers = dict(_SECURITY_HEADERS)
+        if https:
+            self._headers["Strict-Transport-Security"] = "max-age=31536000"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = next((v.decode("latin-1") for k, v in scope["headers"] if k == b"x-request-id"), "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else new_id().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        started, status = time.perf_counter(), 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception:
+            _log.exception("a request failed", path=scope["path"])
+            if status:
+                raise
+            error = {
+                "message": "Something went wrong on our side. Tell us the request id if it goes on.",
+                "extensions": {"code": "INTERNAL", "requestId": request_id},
+            }
+            await JSONResponse({"errors": [error]}, status_code=500)(scope, receive, send_with_headers)
+        finally:
+            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            _log.debug("request", method=scope["method"], path=scope["path"], status=status, milliseconds=milliseconds)
+            structlog.contextvars.unbind_contextvars("request_id")

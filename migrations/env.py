@@ -1,0 +1,27 @@
+"""Alembic's environment: runs on the connection that `bank_graphql.kit.schema` hands in."""
+
+from alembic import context
+from sqlalchemy import text
+from sqlmodel import SQLModel
+
+from bank_graphql.accounts import models as accounts
+from bank_graphql.audit import models as audit
+from bank_graphql.events import models as events
+from bank_graphql.identity import models as identity
+from bank_graphql.ledger import models as ledger
+from bank_graphql.payments import models as payments
+
+MODELS = (ledger, events, audit, identity, accounts, payments)
+ONE_AT_A_TIME = 0x62616E6B  # "bank"
+
+connection = context.config.attributes["connection"]
+connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ONE_AT_A_TIME})
+connection.commit()
+try:
+    context.configure(connection=connection, target_metadata=SQLModel.metadata, compare_server_default=True)
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()
+finally:
+    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": ONE_AT_A_TIME})
+    connection.commit()

@@ -1,0 +1,246 @@
+"""Deposits, withdrawals and transfers, as clients see them."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from tests.client import MOVED, Client, key, money
+
+
+async def test_money_comes_in_moves_and_goes_out(ada: Client, grace: Client) -> None:
+    hers, his = await ada.open(deposit="100.00"), await grace.open()
+    assert (await ada.deposit(hers["id"], "50.25"))["transaction"]["kind"] == "DEPOSIT"
+    moved = await ada.transfer(hers["id"], his["id"], "30.20", description="Dinner")
+    assert moved["__typename"] == "MoneyMoved"
+    assert moved["replayed"] is False
+    transaction = moved["transaction"]
+    assert transaction["status"] == "POSTED"
+    assert transaction["amount"] == money("30.20")
+    assert transaction["description"] == "Dinner"
+    assert transaction["from"] == {"name": "Ada Lovelace", "accountNumber": hers["number"]}
+    assert transaction["to"] == {"name": "Grace Hopper", "accountNumber": f"••••{his['number'][-4:]}"}
+    assert (await grace.withdraw(his["id"], "0.20"))["transaction"]["to"] == {"name": "Cash", "accountNumber": None}
+    assert await ada.booked(hers["id"]) == "120.05"
+    assert await grace.booked(his["id"]) == "30.00"
+
+
+@pytest.mark.parametrize(("currency", "amount"), [("JPY", "7"), ("EUR", "7.01"), ("KWD", "7.001"), ("CLF", "7.0001")])
+async def test_every_number_of_digits(ada: Client, currency: str, amount: str) -> None:
+    one, two = await ada.open(currency, "10"), await ada.open(currency)
+    assert (await ada.transfer(one["id"], two["id"], amount, currency))["transaction"]["amount"]["amount"] == amount
+    assert await ada.booked(two["id"]) == amount
+
+
+async def test_a_transfer_by_number_as_people_write_it(ada: Client, grace: Client) -> None:
+    hers, his = await ada.open(deposit="10"), await grace.open()
+    number = " ".join(his["number"][i : i + 4] for i in range(0, 30, 4)).lower()
+    moved = await ada.transfer(hers["id"], {"accountNumber": number}, "1")
+    assert moved["__typename"] == "MoneyMoved"
+    assert await grace.booked(his["id"]) == "1.00"
+
+
+@pytest.mark.parametrize(
+    ("amount", "code"),
+    [
+        ("0", "NOT_POSITIVE"),
+        ("0.00", "NOT_POSITIVE"),
+        ("-1", "NOT_POSITIVE"),
+        (-1, "NOT_POSITIVE"),
+        ("0.001", "TOO_PRECISE"),
+        ("1e5", "INVALID"),
+        ("NaN", "INVALID"),
+        ("Infinity", "INVALID"),
+        ("9223372036854775808", "TOO_LARGE"),
+        (9223372036854775807, "TOO_LARGE"),
+        ("10000000000000.01", "TOO_LARGE"),
+        ("9" * 5000, "INVALID"),
+        ("١٠", "INVALID"),
+        ("1,00", "INVALID"),
+        (" 1", "INVALID"),
+        ("+1", "INVALID"),
+        ("", "INVALID"),
+        (0.5, "INVALID"),
+        (True, "INVALID"),
+        ([], "INVALID"),
+        ({"amount": "1"}, "INVALID"),
+    ],
+)
+async def test_amounts_that_are_none(ada: Client, amount: object, code: str) -> None:
+    account, other = await ada.open(deposit="10"), await ada.open()
+    for outcome in (
+        await ada.deposit(account["id"], amount),
+        await ada.withdraw(account["id"], amount),
+        await ada.transfer(account["id"], other["id"], amount),
+    ):
+        assert outcome["__typename"] == "ValidationRejection"
+        assert outcome["fields"] == [{"path": ["amount", "amount"], "code": code}]
+    assert await ada.booked(account["id"]) == "10.00"
+
+
+@pytest.mark.parametrize("literal", ["1.5", "1e2", "-0.5", "true", "[1]", "{a: 1}", "EUR"])
+async def test_amount_literals_that_are_none(ada: Client, literal: str) -> None:
+    account = await ada.open()
+    data = await ada.run(
+        f'mutation {{ deposit(input: {{accountId: "{account["id"]}", amount: {{amount: {literal}, currency: EUR}}, '
+        f'idempotencyKey: "k"}}) {{ {MOVED} }} }}'
+    )
+    assert data["deposit"]["__typename"] == "ValidationRejection"
+
+
+async def test_accounts_that_do_not_fit(ada: Client, grace: Client) -> None:
+    hers, his = await ada.open(deposit="10"), await grace.open(deposit="10")
+    yen = await ada.open("JPY", "10")
+    same = await ada.transfer(hers["id"], hers["id"], "1")
+    assert same["fields"] == [{"path": ["to"], "code": "SAME_ACCOUNT"}]
+    by_number = await ada.transfer(hers["id"], {"accountNumber": hers["number"]}, "1")
+    assert by_number["fields"] == [{"path": ["to"], "code": "SAME_ACCOUNT"}]
+    mismatch = await ada.transfer(hers["id"], his["id"], "1", "JPY")
+    assert (mismatch["__typename"], mismatch["expected"], mismatch["given"]) == ("CurrencyMismatchRejection", "EUR", "JPY")
+    mismatch = await ada.transfer(hers["id"], yen["id"], "1")
+    assert (mismatch["__typename"], mismatch["expected"], mismatch["given"]) == ("CurrencyMismatchRejection", "JPY", "EUR")
+    assert (await ada.deposit(hers["id"], "1", "USD"))["__typename"] == "CurrencyMismatchRejection"
+    for foreign in (his["id"], "QWNjb3VudDo", "", "nonsense", ada.user_id):
+        for outcome in (
+            await ada.transfer(foreign, hers["id"], "1"),
+            await ada.withdraw(foreign, "1"),
+            await ada.deposit(foreign, "1"),
+        ):
+            assert outcome["__typename"] == "NotFoundRejection"
+            assert outcome["subjectId"] == foreign
+    for unknown in ("nonsense", ada.user_id, {"accountNumber": "DE00"}, {"accountNumber": ""}):
+        assert (await ada.transfer(hers["id"], unknown, "1"))["__typename"] == "NotFoundRejection"
+    assert await ada.booked(hers["id"]) == "10.00"
+    assert await grace.booked(his["id"]) == "10.00"
+
+
+async def test_frozen_and_closed_accounts(ada: Client, grace: Client) -> None:
+    mine, other, his = await ada.open(deposit="10"), await ada.open(deposit="10"), await grace.open()
+    freeze = "mutation ($id: ID!) { freezeAccount(id: $id) { __typename } }"
+    close = "mutation ($id: ID!) { closeAccount(id: $id) { __typename } }"
+    await ada.run(freeze, id=mine["id"])
+    await grace.run(freeze, id=his["id"])
+    for outcome in (await ada.withdraw(mine["id"], "1"), await ada.transfer(mine["id"], other["id"], "1")):
+        assert outcome["__typename"] == "AccountStatusRejection"
+        assert (outcome["accountId"], outcome["accountStatus"]) == (mine["id"], "FROZEN")
+    assert (await ada.deposit(mine["id"], "1"))["__typename"] == "MoneyMoved"
+    assert (await ada.transfer(other["id"], mine["id"], "1"))["__typename"] == "MoneyMoved"
+    assert (await ada.transfer(other["id"], his["id"], "1"))["__typename"] == "MoneyMoved"
+    await grace.run("mutation ($id: ID!) { unfreezeAccount(id: $id) { __typename } }", id=his["id"])
+    await grace.withdraw(his["id"], "1")
+    assert (await grace.run(close, id=his["id"]))["closeAccount"]["__typename"] == "Account"
+    assert (await ada.transfer(other["id"], his["id"], "1"))["__typename"] == "NotFoundRejection"
+    closed = await ada.open()
+    await ada.run(close, id=closed["id"])
+    for outcome in (await ada.transfer(other["id"], closed["id"], "1"), await ada.deposit(closed["id"], "1")):
+        assert (outcome["__typename"], outcome["accountStatus"]) == ("AccountStatusRejection", "CLOSED")
+
+
+async def test_a_dry_run_tells_and_writes_nothing(ada: Client, grace: Client) -> None:
+    hers, his = await ada.open(deposit="10"), await grace.open()
+    same = key()
+    preview = await ada.transfer(hers["id"], his["id"], "4", dryRun=True, idempotencyKey=same)
+    assert preview == {
+        "__typename": "MoneyPreview",
+        "amount": money("4.00"),
+        "fromAvailableAfter": {"amount": "6.00"},
+        "toBookedAfter": None,
+    }
+    preview = await ada.withdraw(hers["id"], "4", dryRun=True)
+    assert (preview["fromAvailableAfter"], preview["toBookedAfter"]) == ({"amount": "6.00"}, None)
+    short = await ada.transfer(hers["id"], his["id"], "11", dryRun=True, idempotencyKey=same)
+    assert short["__typename"] == "InsufficientFundsRejection"
+    assert await ada.booked(hers["id"]) == "10.00"
+    moved = await ada.transfer(hers["id"], his["id"], "4", idempotencyKey=same)
+    assert moved["replayed"] is False
+
+
+async def test_fifty_calls_with_one_key_have_one_effect(ada: Client) -> None:
+    source, target = await ada.open(deposit="100"), await ada.open()
+    same = key()
+    answers = await asyncio.gather(*(ada.transfer(source["id"], target["id"], "1", idempotencyKey=same) for _ in range(50)))
+    assert Counter(answer.pop("replayed") for answer in answers) == {False: 1, True: 49}
+    assert all(answer == answers[0] for answer in answers)
+    assert await ada.booked(target["id"]) == "1.00"
+
+
+async def test_the_last_money_is_spent_once(ada: Client) -> None:
+    source, target = await ada.open(deposit="100"), await ada.open()
+    answers = await asyncio.gather(*(ada.transfer(source["id"], target["id"], "100") for _ in range(100)))
+    kinds = Counter(answer["__typename"] for answer in answers)
+    assert kinds == {"MoneyMoved": 1, "InsufficientFundsRejection": 99}
+    for answer in answers:
+        if answer["__typename"] != "MoneyMoved":
+            assert (answer["available"], answer["required"]) == (money("0.00"), money("100.00"))
+    assert await ada.booked(source["id"]) == "0.00"
+    assert await ada.booked(target["id"]) == "100.00"
+
+
+async def test_a_key_used_for_something_else_is_a_conflict(ada: Client, grace: Client) -> None:
+    hers, his = await ada.open(deposit="10"), await grace.open()
+    same = key()
+    first = await ada.transfer(hers["id"], his["id"], "1", idempotencyKey=same)
+    for other in (
+        await ada.transfer(hers["id"], his["id"], "2", idempotencyKey=same),
+        await ada.transfer(hers["id"], his["id"], "1", idempotencyKey=same, description="x"),
+        await ada.transfer(hers["id"], {"accountNumber": his["number"]}, "1", idempotencyKey=same),
+        await ada.withdraw(hers["id"], "1", idempotencyKey=same),
+    ):
+        assert other["__typename"] == "IdempotencyConflictRejection"
+        assert other["original"] == {"id": first["transaction"]["id"]}
+    assert (await ada.open(idempotencyKey=same))["__typename"] == "IdempotencyConflictRejection"
+    equal = await ada.transfer(hers["id"], his["id"], "1.00", idempotencyKey=same)
+    assert equal["replayed"] is True  # the same amount, written differently
+    assert (await grace.deposit(his["id"], "1", idempotencyKey=same))["replayed"] is False  # keys are each user's own
+
+
+async def test_refusals_stick_to_their_key(ada: Client) -> None:
+    source, target = await ada.open(deposit="1"), await ada.open()
+    same = key()
+    refused = await ada.transfer(source["id"], target["id"], "5", idempotencyKey=same)
+    assert refused["__typename"] == "InsufficientFundsRejection"
+    await ada.deposit(source["id"], "10")
+    assert await ada.transfer(source["id"], target["id"], "5", idempotencyKey=same) == refused
+    assert (await ada.transfer(source["id"], target["id"], "5"))["__typename"] == "MoneyMoved"
+
+
+async def test_other_refusals_do_not(ada: Client) -> None:
+    source = await ada.open(deposit="10")
+    same = key()
+    assert (await ada.transfer(source["id"], "nonsense", "1", idempotencyKey=same))["__typename"] == "NotFoundRejection"
+    target = await ada.open()
+    assert (await ada.transfer(source["id"], target["id"], "1", idempotencyKey=same))["__typename"] == "MoneyMoved"
+
+
+@pytest.mark.parametrize(("length", "accepted"), [(0, False), (1, True), (255, True), (256, False)])
+async def test_the_length_of_keys(ada: Client, length: int, accepted: bool) -> None:  # noqa: FBT001
+    account = await ada.open()
+    outcome = await ada.deposit(account["id"], "1", idempotencyKey="k" * length)
+    assert (outcome["__typename"] == "MoneyMoved") is accepted
+
+
+async def test_an_account_is_opened_once_for_a_key(ada: Client) -> None:
+    same = key()
+    answers = await asyncio.gather(*(ada.open(deposit="5", idempotencyKey=same) for _ in range(10)))
+    assert len({answer["id"] for answer in answers}) == 1
+    assert await ada.booked(answers[0]["id"]) == "5.00"
+
+
+async def test_two_mutations_in_one_document_show_fresh_balances(ada: Client) -> None:
+    account = await ada.open()
+    fields = "... on MoneyMoved { transaction { entries { balanceAfter { amount } account { balance { booked { amount } } } } } }"
+    data = await ada.run(
+        f"mutation ($one: DepositInput!, $two: DepositInput!) {{ a: deposit(input: $one) {{ {fields} }} "
+        f"b: deposit(input: $two) {{ {fields} }} }}",
+        one={"accountId": account["id"], "amount": money("1"), "idempotencyKey": key()},
+        two={"accountId": account["id"], "amount": money("2"), "idempotencyKey": key()},
+    )
+    seen = [data[name]["transaction"]["entries"][0] for name in "ab"]
+    assert [entry["balanceAfter"]["amount"] for entry in seen] == ["1.00", "3.00"]
+    assert [entry["account"]["balance"]["booked"]["amount"] for entry in seen] == ["1.00", "3.00"]
+
+
+async def test_overlong_descriptions_are_refused(ada: Client) -> None:
+    account = await ada.open()
+    outcome = await ada.deposit(account["id"], "1", description="x" * 501)
+    assert outcome["fields"] == [{"path": ["description"], "code": "TOO_LONG"}]

@@ -1,0 +1,135 @@
+"""A client of the API, as tests use it."""
+
+import secrets
+from typing import Any
+
+import httpx
+
+PASSWORD = "a fine long passphrase"
+
+TRANSACTION = (
+    "id kind status amount { amount currency } description reference from { name accountNumber } to { name accountNumber }"
+)
+INVALID = "... on Rejection { message } ... on ValidationRejection { fields { path code } }"
+REJECTIONS = f"""
+    {INVALID}
+    ... on NotFoundRejection {{ subjectId }}
+    ... on CurrencyMismatchRejection {{ expected given }}
+    ... on AccountStatusRejection {{ accountId accountStatus }}
+    ... on StateConflictRejection {{ conflict state }}
+    ... on IdempotencyConflictRejection {{ original {{ id }} }}
+"""
+MOVED = f"""
+    __typename
+    ... on MoneyMoved {{ replayed transaction {{ {TRANSACTION} }} }}
+    ... on MoneyPreview {{ amount {{ amount currency }} fromAvailableAfter {{ amount }} toBookedAfter {{ amount }} }}
+    ... on InsufficientFundsRejection {{ available {{ amount currency }} required {{ amount currency }} }}
+    {REJECTIONS}
+"""
+ACCOUNT = "id number name kind currency status balance { booked { amount } held { amount } available { amount } }"
+SESSION = "__typename ... on AuthSession { accessToken refreshToken expiresAt user { id email } }"
+
+
+class Client:
+    """Someone who uses the API: signed in if there is a token."""
+
+    def __init__(self, http: httpx.AsyncClient, token: str | None = None, user_id: str = "", refresh_token: str = "") -> None:
+        self.http = http
+        self.token = token
+        self.user_id = user_id
+        self.refresh_token = refresh_token
+
+    async def post(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The whole answer to an operation."""
+        headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
+        response = await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    async def run(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The data of an operation that must not fail."""
+        answer = await self.post(query, **variables)
+        assert "errors" not in answer, answer["errors"]
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    async def error(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The only error of an operation that must fail."""
+        answer = await self.post(query, **variables)
+        assert len(answer.get("errors", [])) == 1, answer
+        error: dict[str, Any] = answer["errors"][0]
+        return error
+
+    async def sign_up(self, email: str, full_name: str, password: str = PASSWORD) -> "Client":
+        """A new customer."""
+        data = await self.run(
+            f"mutation ($input: SignUpInput!) {{ signUp(input: $input) {{ {SESSION} {INVALID} }} }}",
+            input={"email": email, "password": password, "fullName": full_name},
+        )
+        return self.signed_in(data["signUp"])
+
+    async def log_in(self, email: str, password: str = PASSWORD) -> "Client":
+        """Sign in."""
+        data = await self.run(
+            f"mutation ($input: LogInInput!) {{ logIn(input: $input) {{ {SESSION} }} }}",
+            input={"email": email, "password": password},
+        )
+        return self.signed_in(data["logIn"])
+
+    def signed_in(self, session: dict[str, Any]) -> "Client":
+        """The client of an AuthSession."""
+        assert session["__typename"] == "AuthSession", session
+        return Client(self.http, session["accessToken"], session["user"]["id"], session["refreshToken"])
+
+    async def open(
+        self, currency: str = "EUR", deposit: str | None = None, kind: str = "CHECKING", **more: Any
+    ) -> dict[str, Any]:
+        """A new account."""
+        given = {"kind": kind, "currency": currency, "openingDeposit": deposit, "idempotencyKey": key(), **more}
+        data = await self.run(
+            f"mutation ($input: OpenAccountInput!) {{ openAccount(input: $input) {{ __typename ... on Account {{ {ACCOUNT} }} "
+            f"{REJECTIONS} }} }}",
+            input=given,
+        )
+        account: dict[str, Any] = data["openAccount"]
+        return account
+
+    async def account(self, account_id: str, fields: str = ACCOUNT) -> Any:
+        """An account as it is now."""
+        return (await self.run(f"query ($id: ID!) {{ account(id: $id) {{ {fields} }} }}", id=account_id))["account"]
+
+    async def booked(self, account_id: str) -> str:
+        """What an account has booked."""
+        booked: str = (await self.account(account_id))["balance"]["booked"]["amount"]
+        return booked
+
+    async def deposit(self, account_id: str, amount: Any, currency: str = "EUR", **more: Any) -> dict[str, Any]:
+        """Pay cash in."""
+        return await self._move("deposit", "DepositInput", accountId=account_id, amount=money(amount, currency), **more)
+
+    async def withdraw(self, account_id: str, amount: Any, currency: str = "EUR", **more: Any) -> dict[str, Any]:
+        """Pay cash out."""
+        return await self._move("withdraw", "WithdrawInput", accountId=account_id, amount=money(amount, currency), **more)
+
+    async def transfer(self, source: str, to: Any, amount: Any, currency: str = "EUR", **more: Any) -> dict[str, Any]:
+        """Pay from one account to another, given by its id or as a destination."""
+        destination = to if isinstance(to, dict) else {"accountId": to}
+        return await self._move(
+            "transfer", "TransferInput", fromAccountId=source, to=destination, amount=money(amount, currency), **more
+        )
+
+    async def _move(self, mutation: str, input_type: str, **given: Any) -> dict[str, Any]:
+        given.setdefault("idempotencyKey", key())
+        data = await self.run(f"mutation ($input: {input_type}!) {{ {mutation}(input: $input) {{ {MOVED} }} }}", input=given)
+        outcome: dict[str, Any] = data[mutation]
+        return outcome
+
+
+def key() -> str:
+    """A new idempotency key."""
+    return secrets.token_hex(12)
+
+
+def money(amount: Any, currency: str = "EUR") -> dict[str, Any]:
+    """A MoneyInput."""
+    return {"amount": amount, "currency": currency}

@@ -1,0 +1,152 @@
+"""A real PostgreSQL for the tests, a database of its own for each test, and clients that talk to the whole application."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from bank_graphql.app import create_app
+from bank_graphql.bank import Bank, open_bank
+from bank_graphql.kit import schema
+from bank_graphql.kit.db import Database
+from bank_graphql.kit.embedded import EmbeddedPostgres
+from bank_graphql.settings import Settings
+from tests.client import Client
+
+UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that an unprivileged PostgreSQL can reach, which pytest's own are not."""
+    made = Path(tempfile.mkdtemp(prefix="bank-test-", dir="/tmp"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def server() -> AsyncIterator[str]:
+    """The address of a server: the one in DATABASE_URL, or an embedded one. Its database is not used for data."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    made = Path(tempfile.mkdtemp(prefix="bank-test-", dir="/tmp"))
+    made.chmod(0o755)
+    try:
+        async with EmbeddedPostgres(made, UNSAFE_BUT_FAST) as dsn:
+            yield dsn
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def new_database(server: str) -> AsyncIterator[Callable[..., Awaitable[str]]]:
+    """Makes databases: empty ones, or copies of a template. Drops them in the end."""
+    made: list[str] = []
+
+    async def make(template: str | None = None) -> str:
+        name = f"bank_test_{secrets.token_hex(6)}"
+        connection = await asyncpg.connect(server)
+        try:
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template or 'template0'}")
+        finally:
+            await connection.close()
+        made.append(name)
+        return name
+
+    yield make
+    connection = await asyncpg.connect(server)
+    for name in made:
+        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    await connection.close()
+
+
+def dsn_of(server: str, database: str) -> str:
+    """The address of another database on the same server."""
+    head, _, query = server.partition("?")
+    return f"{head.rpartition('/')[0]}/{database}{'?' + query if query else ''}"
+
+
+@pytest.fixture(scope="session")
+async def template(server: str, new_database: Callable[..., Awaitable[str]]) -> str:
+    """The name of a database with the schema and nothing in it."""
+    name = await new_database()
+    await schema.migrate(dsn_of(server, name))
+    return name
+
+
+@pytest.fixture
+async def dsn(server: str, template: str, new_database: Callable[..., Awaitable[str]]) -> str:
+    """The address of a database of this test's own, with the schema."""
+    return dsn_of(server, await new_database(template))
+
+
+@pytest.fixture
+async def db(dsn: str) -> AsyncIterator[Database]:
+    """This test's own database."""
+    database = await Database.open(dsn, max_size=5)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def raw(dsn: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    """A bare connection to this test's own database, to look at what is really there, and to attack it."""
+    connection = await asyncpg.connect(dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def settings(dsn: str, tmp_path: Path) -> Settings:
+    """A sandbox on this test's own database."""
+    return Settings(database_url=dsn, sandbox=True, data_dir=tmp_path, log_in_rate_limit=100_000, _env_file=None)
+
+
+@pytest.fixture
+async def bank(settings: Settings) -> AsyncIterator[Bank]:
+    """The rooms, without the web."""
+    async with open_bank(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[Starlette]:
+    """The whole application."""
+    application = create_app(settings)
+    async with application.router.lifespan_context(application):
+        yield application
+
+
+@pytest.fixture
+async def http(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    """Plain HTTP to the application."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bank") as client:
+        yield client
+
+
+@pytest.fixture
+def visitor(http: httpx.AsyncClient) -> Client:
+    """Someone who is not signed in."""
+    return Client(http)
+
+
+@pytest.fixture
+async def ada(visitor: Client) -> Client:
+    """A customer."""
+    return await visitor.sign_up("ada@bank.test", "Ada Lovelace")
+
+
+@pytest.fixture
+async def grace(visitor: Client) -> Client:
+    """Another customer."""
+    return await visitor.sign_up("grace@bank.test", "Grace Hopper")
