@@ -14,11 +14,12 @@ from starlette.applications import Starlette
 
 from bank_graphql.app import create_app
 from bank_graphql.bank import Bank, open_bank
+from bank_graphql.identity.models import UserRole
 from bank_graphql.kit import schema
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.embedded import EmbeddedPostgres
 from bank_graphql.settings import Settings
-from tests.client import Client
+from tests.client import PASSWORD, Client
 
 UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
 
@@ -150,3 +151,22 @@ async def ada(visitor: Client) -> Client:
 async def grace(visitor: Client) -> Client:
     """Another customer."""
     return await visitor.sign_up("grace@bank.test", "Grace Hopper")
+
+
+@pytest.fixture
+async def staff(settings: Settings, http: httpx.AsyncClient) -> Callable[[UserRole], Awaitable[Client]]:
+    """Makes members of staff, signed in."""
+
+    async def make(role: UserRole) -> Client:
+        email = f"{role.lower()}@bank.test"
+        async with open_bank(settings) as opened:
+            await opened.identity.create_user(email=email, password=PASSWORD, full_name=role.title(), role=role)
+        return await Client(http).log_in(email)
+
+    return make
+
+
+@pytest.fixture
+async def teller(staff: Callable[[UserRole], Awaitable[Client]]) -> Client:
+    """A teller."""
+    return await staff(UserRole.TELLER)

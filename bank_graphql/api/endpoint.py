@@ -12,7 +12,7 @@ from starlette.responses import Response as HTTPResponse
 from bank_graphql.api.context import Context, Services
 from bank_graphql.api.executor import Executor, Request, Response
 from bank_graphql.kit.actor import Actor, Origin
-from bank_graphql.kit.errors import BadRequest, Fault, Unavailable
+from bank_graphql.kit.errors import BadRequest, Unavailable
 
 MAX_BODY = 1024 * 1024
 BODY_SECONDS = 15
@@ -49,16 +49,16 @@ class GraphQLEndpoint:
         if http.method in {"GET", "HEAD"} and "query" not in http.query_params and "text/html" in accept:
             return self._playground()
         media_type = _negotiate(accept)
+        if media_type is None:
+            return _malformed(_MalformedError(406, f"Accept {GRAPHQL} or {JSON}."), JSON)
         try:
-            if media_type is None:
-                raise _MalformedError(406, f"Accept {GRAPHQL} or {JSON}.")
             request = await _read(http)
             actor, origin = await self._identify(http)
         except _MalformedError as error:
-            body = {"errors": [{"message": str(error), "extensions": {"code": BadRequest.code}}]}
-            return HTTPResponse(orjson.dumps(body), error.status, error.headers, media_type or JSON)
+            return _malformed(error, media_type)
         except Unavailable as fault:
-            return _http_response(_fault_response(fault, 503), GRAPHQL)
+            body = {"errors": [{"message": str(fault), "extensions": fault.extensions}]}
+            return HTTPResponse(orjson.dumps(body), 503, media_type=media_type)
         context = Context(self._services, actor, origin)
         response = await self._executor.run(request, context, allow_mutation=http.method == "POST")
         http_response = _http_response(response, media_type)
@@ -68,9 +68,9 @@ class GraphQLEndpoint:
         return http_response
 
 
-def _fault_response(fault: Fault, status: int) -> Response:
-    body = {"errors": [{"message": str(fault), "extensions": fault.extensions}]}
-    return Response(body, executed=False, status=status)
+def _malformed(error: _MalformedError, media_type: str) -> HTTPResponse:
+    body = {"errors": [{"message": str(error), "extensions": {"code": BadRequest.code}}]}
+    return HTTPResponse(orjson.dumps(body), error.status, error.headers, media_type)
 
 
 def _http_response(response: Response, media_type: str) -> HTTPResponse:

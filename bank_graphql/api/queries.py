@@ -55,8 +55,8 @@ class Query:
     @strawberry.field(description="The account with this id.", graphql_type=Account | None)
     @staticmethod
     async def account(info: Info, id: strawberry.ID) -> AccountRow | None:  # noqa: A002
-        key = uuid_of(id, "Account")
-        return await info.context.loaders.account.load(key) if key else None
+        loaders, key = info.context.loaders, uuid_of(id, "Account")
+        return await loaders.account.load(key) if key else None
 
     @strawberry.field(description="The account with this number; spaces do not matter.", graphql_type=Account | None)
     @staticmethod
@@ -66,8 +66,8 @@ class Query:
     @strawberry.field(description="The transaction with this id.", graphql_type=Transaction | None)
     @staticmethod
     async def transaction(info: Info, id: strawberry.ID) -> TransactionRow | None:  # noqa: A002
-        key = uuid_of(id, "Transaction")
-        return await info.context.loaders.transaction.load(key) if key else None
+        loaders, key = info.context.loaders, uuid_of(id, "Transaction")
+        return await loaders.transaction.load(key) if key else None
 
     @strawberry.field(description="What the viewer may still spend on requests.")
     @staticmethod

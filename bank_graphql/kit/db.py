@@ -34,6 +34,7 @@ _OUT_OF_REACH = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what the driver says when the server ends a connection in the midst of its work
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -235,12 +236,16 @@ class Database:
         """
         with _reachable():
             raw = await self._pool.acquire(timeout=self._acquire_timeout)
+        broken = False
         try:
             with _reachable():
                 yield Connection(raw)
+        except Unavailable:
+            broken = True
+            raise
         finally:
             with suppress(asyncpg.InterfaceError):  # it is gone already
-                if raw.is_in_transaction():
+                if broken or raw.is_in_transaction():
                     raw.terminate()
             await self._pool.release(raw)
 

@@ -150,9 +150,13 @@ class EmbeddedPostgres:
             else:
                 await self._find()
         except OSError as error:
+            await self.__aexit__(None, None, None)
             raise ConfigurationError(
                 f"The data folder {self._folder} cannot be used: {error.strerror or error}. Choose another BANK_DATA_DIR."
             ) from error
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         self._keeper = asyncio.create_task(self._keep())
         return self.dsn
 

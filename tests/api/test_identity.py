@@ -1,0 +1,182 @@
+"""Signing up, in and out, as clients see it."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import httpx
+import pytest
+from passlib.hash import argon2
+
+from bank_graphql.app import create_app
+from bank_graphql.settings import Settings
+from tests.client import INVALID, PASSWORD, SESSION, Client
+
+SIGN_UP = f"mutation ($input: SignUpInput!) {{ signUp(input: $input) {{ {SESSION} {INVALID} }} }}"
+LOG_IN = "mutation ($input: LogInInput!) { logIn(input: $input) { __typename ... on Rejection { message } } }"
+REFRESH = f"mutation ($token: String!) {{ refreshSession(refreshToken: $token) {{ {SESSION} ... on Rejection {{ message }} }} }}"
+LOG_OUT = "mutation ($id: ID, $all: Boolean) { logOut(sessionId: $id, everywhere: $all) { __typename } }"
+ME = "{ me { email } }"
+
+
+async def test_a_new_customer_is_signed_in(visitor: Client) -> None:
+    ada = await visitor.sign_up("Ada@Bank.test", "  Ada Lovelace ")
+    me = (await ada.run("{ me { id email fullName phoneNumber role status createdAt updatedAt } }"))["me"]
+    assert me["id"] == ada.user_id
+    assert (me["email"], me["fullName"], me["role"], me["status"]) == ("Ada@bank.test", "Ada Lovelace", "CUSTOMER", "ACTIVE")
+    assert me["createdAt"].endswith("Z")
+    assert await (await visitor.log_in("ada@BANK.test")).run(ME) == {"me": {"email": "Ada@bank.test"}}
+
+
+async def test_every_problem_is_told_at_once(visitor: Client) -> None:
+    data = await visitor.run(SIGN_UP, input={"email": "x", "password": "short", "fullName": " ", "phoneNumber": "1"})
+    assert data["signUp"]["__typename"] == "ValidationRejection"
+    assert {(field["path"][0], field["code"]) for field in data["signUp"]["fields"]} == {
+        ("email", "INVALID"), ("password", "TOO_SHORT"), ("fullName", "REQUIRED"), ("phoneNumber", "INVALID"),
+    }  # fmt: skip
+
+
+async def test_an_address_signs_up_once_even_at_the_same_time(visitor: Client) -> None:
+    given = {"email": "eve@bank.test", "password": PASSWORD, "fullName": "Eve"}
+    answers = await asyncio.gather(*(visitor.run(SIGN_UP, input=given) for _ in range(5)))
+    kinds = sorted(answer["signUp"]["__typename"] for answer in answers)
+    assert kinds == ["AuthSession", *["ValidationRejection"] * 4]
+    again = await visitor.run(SIGN_UP, input={**given, "email": "EVE@bank.test"})
+    assert again["signUp"]["fields"] == [{"path": ["email"], "code": "TAKEN"}]
+
+
+async def test_wrong_credentials_are_refused_all_alike(visitor: Client, ada: Client) -> None:
+    assert ada.token
+    answers = [
+        await visitor.run(LOG_IN, input={"email": email, "password": password})
+        for email, password in [("ada@bank.test", "wrong"), ("nobody@bank.test", PASSWORD), ("", ""), ("x" * 999, "y" * 9999)]
+    ]
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0]["logIn"]["__typename"] == "CredentialsRejection"
+
+
+async def test_users_who_are_not_active_do_not_get_in(visitor: Client, ada: Client, raw: asyncpg.Connection) -> None:
+    assert ada.token
+    await raw.execute("UPDATE users SET status = 'SUSPENDED'")
+    data = await visitor.run(LOG_IN, input={"email": "ada@bank.test", "password": PASSWORD})
+    assert data["logIn"]["__typename"] == "CredentialsRejection"
+    assert (await visitor.run(REFRESH, token=ada.refresh_token))["refreshSession"]["__typename"] == "CredentialsRejection"
+
+
+async def test_nobody_is_signed_in_without_a_good_token(visitor: Client, http: httpx.AsyncClient) -> None:
+    assert await visitor.run(ME) == {"me": None}
+    assert await Client(http, "nonsense").run(ME) == {"me": None}
+    error = await visitor.error('{ node(id: "x") { id } }')
+    assert error["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_refresh_tokens_are_good_once_and_a_used_one_ends_the_session(visitor: Client, ada: Client) -> None:
+    newer = visitor.signed_in((await visitor.run(REFRESH, token=ada.refresh_token))["refreshSession"])
+    assert await newer.run(ME) == {"me": {"email": "ada@bank.test"}}
+    newest = visitor.signed_in((await visitor.run(REFRESH, token=newer.refresh_token))["refreshSession"])
+    stolen = await visitor.run(REFRESH, token=ada.refresh_token)
+    assert stolen["refreshSession"]["__typename"] == "CredentialsRejection"
+    for client in (ada, newer, newest):
+        assert await client.run(ME) == {"me": None}
+        assert (await visitor.run(REFRESH, token=client.refresh_token))["refreshSession"]["__typename"] == "CredentialsRejection"
+    assert (await visitor.run(REFRESH, token="unknown"))["refreshSession"]["__typename"] == "CredentialsRejection"
+
+
+async def test_of_two_refreshes_at_once_one_wins_and_the_session_ends(visitor: Client, ada: Client) -> None:
+    answers = await asyncio.gather(*(visitor.run(REFRESH, token=ada.refresh_token) for _ in range(5)))
+    kinds = sorted(answer["refreshSession"]["__typename"] for answer in answers)
+    assert kinds == ["AuthSession", *["CredentialsRejection"] * 4]
+    assert await ada.run(ME) == {"me": None}
+
+
+async def test_log_out_ends_this_session_or_another_or_all(visitor: Client, ada: Client, grace: Client) -> None:
+    others = [await visitor.log_in("ada@bank.test") for _ in range(2)]
+    assert await ada.run(LOG_OUT) == {"logOut": {"__typename": "Done"}}
+    assert await ada.run(ME) == {"me": None}
+    assert await others[0].run(ME) == {"me": {"email": "ada@bank.test"}}
+    assert await others[0].run(LOG_OUT, all=True) == {"logOut": {"__typename": "Done"}}
+    for other in others:
+        assert await other.run(ME) == {"me": None}
+    assert await grace.run(ME) == {"me": {"email": "grace@bank.test"}}
+    assert await grace.run(LOG_OUT, id="nonsense") == {"logOut": {"__typename": "NotFoundRejection"}}
+    error = await visitor.error(LOG_OUT)
+    assert error["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_another_process_learns_of_a_log_out_within_seconds(settings: Settings, ada: Client) -> None:
+    other = create_app(settings)
+    async with (
+        other.router.lifespan_context(other),
+        httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url="http://bank") as http,
+    ):
+        elsewhere = Client(http, ada.token)
+        assert await elsewhere.run(ME) == {"me": {"email": "ada@bank.test"}}
+        await ada.run(LOG_OUT)
+        async with asyncio.timeout(5):
+            while (await elsewhere.run(ME))["me"] is not None:
+                await asyncio.sleep(0.05)
+
+
+async def test_tokens_expire(settings: Settings) -> None:
+    now = datetime.now(UTC)
+    app = create_app(settings, clock=lambda: now)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bank") as http,
+    ):
+        visitor = Client(http)
+        ada = await visitor.sign_up("ada@bank.test", "Ada")
+        assert (await ada.run(ME))["me"]
+        now += timedelta(minutes=31)
+        assert await ada.run(ME) == {"me": None}
+        assert (await visitor.run(REFRESH, token=ada.refresh_token))["refreshSession"]["__typename"] == "AuthSession"
+
+
+async def test_a_profile_changes(ada: Client) -> None:
+    update = "mutation ($n: String, $p: String) { updateProfile(fullName: $n, phoneNumber: $p) { __typename ... on User { fullName phoneNumber } } }"
+    data = await ada.run(update, n="Ada King", p="+44 20 7946 0958")
+    assert data["updateProfile"] == {"__typename": "User", "fullName": "Ada King", "phoneNumber": "+442079460958"}
+    assert (await ada.run(update, n="Ada"))["updateProfile"]["phoneNumber"] == "+442079460958"
+    assert (await ada.run(update, p=""))["updateProfile"] == {"__typename": "User", "fullName": "Ada", "phoneNumber": None}
+    assert (await ada.run(update, n=" "))["updateProfile"]["__typename"] == "ValidationRejection"
+
+
+async def test_weaker_hashes_are_renewed_at_log_in(visitor: Client, ada: Client, raw: asyncpg.Connection) -> None:
+    assert ada.token
+    await raw.execute("UPDATE users SET password_hash = $1", argon2.using(memory_cost=1024, time_cost=1).hash(PASSWORD))
+    await visitor.log_in("ada@bank.test")
+    assert "m=19456,t=2,p=1" in await raw.fetchval("SELECT password_hash FROM users")
+
+
+async def test_attempts_are_counted_one_by_one(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"log_in_rate_limit": 10}))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bank") as http,
+    ):
+        fields = " ".join(f'a{n}: logIn(input: {{email: "e{n}@bank.test", password: "x"}}) {{ __typename }}' for n in range(15))
+        answer = await Client(http).post(f"mutation {{ {fields} }}")
+        codes = [error["extensions"]["code"] for error in answer["errors"]]
+        assert set(codes) == {"RATE_LIMITED"}
+        assert answer["errors"][0]["extensions"]["retryAfter"] >= 1
+
+
+async def test_who_did_what_is_written_down(ada: Client, visitor: Client, raw: asyncpg.Connection) -> None:
+    await visitor.run(LOG_IN, input={"email": "ada@bank.test", "password": "wrong"})
+    await ada.run(LOG_OUT)
+    rows = await raw.fetch(
+        "SELECT action, outcome, actor_id IS NOT NULL AS known, subject_id IS NOT NULL AS about FROM audit_events ORDER BY id"
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("signUp", "DONE", True, True),
+        ("logIn", "CredentialsRefused", False, True),
+        ("logOut", "DONE", True, True),
+    ]
+
+
+@pytest.mark.parametrize("column", ["password_hash", "token_hash"])
+async def test_secrets_are_stored_hashed(ada: Client, raw: asyncpg.Connection, column: str) -> None:
+    table = {"password_hash": "users", "token_hash": "refresh_tokens"}[column]
+    stored = str(await raw.fetchval(f"SELECT {column} FROM {table}"))
+    assert PASSWORD not in stored
+    assert ada.refresh_token not in stored

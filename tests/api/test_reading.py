@@ -1,0 +1,186 @@
+"""Lists: paging in both directions, filters, and how many statements reading takes."""
+
+from typing import Any
+
+import asyncpg
+import pytest
+
+from bank_graphql.kit.db import Connection
+from bank_graphql.ledger import queries as ledger
+from tests.client import Client, money
+
+PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
+ENTRIES = (
+    "query ($id: ID!, $first: Int, $after: String, $last: Int, $before: String) { account(id: $id) { "
+    f"list: entries(first: $first, after: $after, last: $last, before: $before) {{ nodes {{ id amount {{ amount }} }} edges {{ cursor node {{ id }} }} {PAGE} }} }} }}"
+)
+TRANSACTIONS = ENTRIES.replace("entries(", "transactions(")
+FILTERED = (
+    "query ($id: ID!, $filter: TransactionFilter) { account(id: $id) { "
+    "transactions(filter: $filter) { nodes { amount { amount } kind description reference createdAt } } } }"
+)
+
+
+@pytest.fixture
+async def busy(ada: Client) -> dict[str, Any]:
+    """An account with deposits of 1 to 25."""
+    account = await ada.open()
+    for amount in range(1, 26):
+        await ada.deposit(account["id"], str(amount))
+    return account
+
+
+async def page(client: Client, query: str, account: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+    data: dict[str, Any] = (await client.run(query, id=account["id"], **arguments))["account"]["list"]
+    return data
+
+
+@pytest.mark.parametrize("query", [ENTRIES, TRANSACTIONS])
+async def test_pages_in_both_directions(ada: Client, busy: dict[str, Any], query: str) -> None:
+    everything = await page(ada, query, busy, first=100)
+    amounts = [node["amount"]["amount"] for node in everything["nodes"]]
+    assert amounts == [f"{n}.00" for n in range(25, 0, -1)]
+    assert everything["pageInfo"]["hasNextPage"] is False
+    assert everything["pageInfo"]["hasPreviousPage"] is False
+    ids = [node["id"] for node in everything["nodes"]]
+    assert len((await page(ada, query, busy))["nodes"]) == 20
+    forward: list[str] = []
+    after = None
+    while True:
+        part = await page(ada, query, busy, first=10, after=after)
+        assert part["pageInfo"]["hasPreviousPage"] is (after is not None)
+        forward += [node["id"] for node in part["nodes"]]
+        assert part["edges"][-1]["cursor"] == part["pageInfo"]["endCursor"]
+        if not part["pageInfo"]["hasNextPage"]:
+            break
+        after = part["pageInfo"]["endCursor"]
+    assert forward == ids
+    backward: list[str] = []
+    before = None
+    while True:
+        part = await page(ada, query, busy, last=10, before=before)
+        assert part["pageInfo"]["hasNextPage"] is (before is not None)
+        backward = [node["id"] for node in part["nodes"]] + backward
+        if not part["pageInfo"]["hasPreviousPage"]:
+            break
+        before = part["pageInfo"]["startCursor"]
+    assert backward == ids
+    cursors = [edge["cursor"] for edge in everything["edges"]]
+    between = await page(ada, query, busy, after=cursors[4], before=cursors[8])
+    assert [node["id"] for node in between["nodes"]] == ids[5:8]
+    assert (await page(ada, query, busy, first=0))["nodes"] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"first": 1, "last": 1},
+        {"first": 101},
+        {"last": 101},
+        {"first": -1},
+        {"after": "nonsense"},
+        {"after": ""},
+        {"after": "QEFjY291bnQ6MQ"},
+        {"before": "x" * 5000},
+        {"after": "QEVudHJ5Om5vcGU"},
+    ],
+)
+async def test_pages_that_make_no_sense(ada: Client, busy: dict[str, Any], arguments: dict[str, Any]) -> None:
+    error = await ada.error(ENTRIES, id=busy["id"], **arguments)
+    assert error["extensions"]["code"] == "BAD_REQUEST"
+
+
+async def test_filters(ada: Client, grace: Client) -> None:
+    account, his = await ada.open(deposit="100"), await grace.open()
+    await ada.transfer(account["id"], his["id"], "10", description="Concert TICKETS 100%")
+    await ada.withdraw(account["id"], "20", description="Cash_machine")
+
+    async def found(**given: Any) -> list[str]:
+        data = await ada.run(FILTERED, id=account["id"], filter=given)
+        return [node["amount"]["amount"] for node in data["account"]["transactions"]["nodes"]]
+
+    assert await found() == ["20.00", "10.00", "100.00"]
+    assert await found(kinds=["TRANSFER", "WITHDRAWAL"]) == ["20.00", "10.00"]
+    assert await found(kinds=[]) == []
+    assert await found(statuses=["POSTED"]) == ["20.00", "10.00", "100.00"]
+    assert await found(minAmount="20") == ["20.00", "100.00"]
+    assert await found(maxAmount=20, minAmount="10.01") == ["20.00"]
+    assert await found(search="tickets") == ["10.00"]
+    assert await found(search="100%") == ["10.00"]
+    assert await found(search="_") == ["20.00"]
+    assert await found(search="nothing like it") == []
+    data = await ada.run(FILTERED, id=account["id"], filter={})
+    newest = data["account"]["transactions"]["nodes"][0]
+    assert await found(search=newest["reference"].lower()) == ["20.00"]
+    assert await found(**{"from": newest["createdAt"]}) == ["20.00"]
+    assert await found(to=newest["createdAt"]) == ["10.00", "100.00"]
+    for wrong in ({"minAmount": 0.5}, {"maxAmount": "x"}, {"minAmount": "0.001"}, {"search": "x" * 201}):
+        error = await ada.error(FILTERED, id=account["id"], filter=wrong)
+        assert error["extensions"]["code"] == "BAD_REQUEST"
+
+
+async def test_reading_deeply_takes_a_handful_of_statements(ada: Client, grace: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    his = await grace.open(deposit="1000")
+    for _ in range(10):
+        account = await ada.open(deposit="1000")
+        for number in range(10):
+            await ada.transfer(account["id"], his["id"], str(number + 1))
+            await grace.transfer(his["id"], account["id"], "1")
+    statements = []
+    fetch = Connection.fetch
+
+    async def counted(self: Connection, query: Any, **arguments: Any) -> Any:
+        statements.append(query.sql)
+        return await fetch(self, query, **arguments)
+
+    monkeypatch.setattr(Connection, "fetch", counted)
+    data = await ada.run(
+        "{ me { accounts(first: 10) { nodes { balance { booked { amount } } "
+        "entries(first: 20) { nodes { amount { amount } counterparty { name accountNumber } } } } } } }"
+    )
+    accounts = data["me"]["accounts"]["nodes"]
+    assert [len(account["entries"]["nodes"]) for account in accounts] == [20] * 10
+    assert accounts[3]["entries"]["nodes"][0]["counterparty"] == {
+        "name": "Grace Hopper",
+        "accountNumber": f"••••{his['number'][-4:]}",
+    }
+    assert len(statements) <= 6
+
+
+async def test_reading_uses_its_indexes_however_deep_the_page(ada: Client, busy: dict[str, Any], raw: asyncpg.Connection) -> None:
+
+    assert busy
+    await raw.execute("SET enable_seqscan = off")
+    account_id = await raw.fetchval("SELECT id FROM accounts")
+    plan = await raw.fetch(f"EXPLAIN {ledger.ENTRIES._descending.sql}", [account_id], 0, 2**63 - 1, 21)
+    text = "\n".join(row[0] for row in plan)
+    assert "ix_entries_account_id_id" in text
+    assert "Sort Key: entries" not in text
+
+
+async def test_nodes_of_every_type(ada: Client) -> None:
+    account = await ada.open(deposit="5")
+    transaction = (await ada.account(account["id"], "entries { nodes { id transaction { id } } }"))["entries"]["nodes"][0]
+    ids = [ada.user_id, account["id"], transaction["transaction"]["id"], transaction["id"]]
+    data = await ada.run("query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }", ids=[*ids, "nonsense", "", ids[1]])
+    assert [node and node["__typename"] for node in data["nodes"]] == [
+        "User",
+        "Account",
+        "Transaction",
+        "Entry",
+        None,
+        None,
+        "Account",
+    ]
+    assert [node["id"] for node in data["nodes"][:4]] == ids
+    for each in ids:
+        assert (await ada.run("query ($id: ID!) { node(id: $id) { id } }", id=each))["node"] == {"id": each}
+    error = await ada.error("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=ids * 30)
+    assert error["extensions"]["code"] == "BAD_REQUEST"
+
+
+async def test_money_keeps_its_digits(ada: Client) -> None:
+    account = await ada.open("KWD", "1")
+    assert (await ada.account(account["id"], "balance { booked { amount currency } }"))["balance"]["booked"] == money(
+        "1.000", "KWD"
+    )

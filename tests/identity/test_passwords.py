@@ -1,0 +1,46 @@
+"""Hashing of passwords."""
+
+import pytest
+from passlib.hash import argon2
+
+from bank_graphql.identity.passwords import PasswordHasher
+
+
+async def test_argon2id_with_at_least_the_agreed_parameters() -> None:
+    hasher = PasswordHasher()
+    stored = await hasher.hash("correct horse")
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert await hasher.verify("correct horse", stored)
+    assert not await hasher.verify("wrong horse", stored)
+    assert not hasher.is_outdated(stored)
+    hasher.close()
+
+
+async def test_nothing_is_cut_off() -> None:
+    hasher = PasswordHasher()
+    stored = await hasher.hash("x" * 256)
+    assert not await hasher.verify("x" * 255, stored)
+    hasher.close()
+
+
+async def test_weaker_hashes_are_outdated() -> None:
+    hasher = PasswordHasher()
+    assert hasher.is_outdated(argon2.using(memory_cost=1024, time_cost=1).hash("x"))
+    hasher.close()
+
+
+async def test_an_unknown_user_costs_a_verification_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasher = PasswordHasher()
+    verified = []
+    run = hasher._run
+
+    async def counted(function, *arguments):  # type: ignore[no-untyped-def]
+        verified.append(function.__name__)
+        return await run(function, *arguments)
+
+    monkeypatch.setattr(hasher, "_run", counted)
+    assert not await hasher.verify("nobody's password", None)
+    assert verified == ["hash", "verify"]
+    assert not await hasher.verify("nobody's password", None)
+    assert verified == ["hash", "verify", "verify"]
+    hasher.close()

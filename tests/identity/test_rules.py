@@ -1,0 +1,69 @@
+"""Profiles, passwords, roles."""
+
+import pytest
+
+from bank_graphql.identity.models import UserRole
+from bank_graphql.identity.rules import PERMISSIONS, check_email, check_full_name, check_password, check_phone_number
+from bank_graphql.kit.errors import FieldProblem
+
+
+@pytest.mark.parametrize("text", ["ada@example.com", "Ada.Lovelace+bank@Example.COM", "müller@bücher.example.org"])
+def test_addresses(text: str) -> None:
+    assert isinstance(check_email(text, allow_test_domains=False), str)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ada", "ada@", "@bank", "a b@example.com", "ada@localhost", "ada@bank.test", "x" * 400 + "@example.com"]
+)
+def test_what_is_no_address(text: str) -> None:
+    assert isinstance(check_email(text, allow_test_domains=False), FieldProblem)
+
+
+def test_test_domains_are_for_sandboxes() -> None:
+    assert check_email("ada@bank.test", allow_test_domains=True) == "ada@bank.test"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("", "REQUIRED"), ("  ", "REQUIRED"), ("x" * 201, "TOO_LONG"), ("a\x00b", "INVALID"), ("a\nb", "INVALID")]
+)
+def test_what_is_no_name(text: str, code: str) -> None:
+    problem = check_full_name(text)
+    assert isinstance(problem, FieldProblem)
+    assert problem.code == code
+
+
+def test_names_are_trimmed() -> None:
+    assert check_full_name("  Ada Lovelace ") == "Ada Lovelace"
+
+
+def test_phone_numbers_take_their_international_form() -> None:
+    assert check_phone_number("+49 (0) 30 901820") == "+4930901820"
+    for wrong in ("", "030 901820", "+1", "hello", "+99" * 30):
+        assert isinstance(check_phone_number(wrong), FieldProblem)
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("short12", "TOO_SHORT"),
+        ("x" * 257, "TOO_LONG"),
+        ("password", "TOO_COMMON"),
+        ("PASSWORD", "TOO_COMMON"),
+        ("12345678", "TOO_COMMON"),
+        ("Ada@Example.com", "TOO_COMMON"),
+        ("ada lovelace", "TOO_COMMON"),
+    ],
+)
+def test_refused_passwords(password: str, code: str) -> None:
+    problem = check_password(password, about=("ada@example.com", "Ada Lovelace"))
+    assert problem is not None
+    assert problem.code == code
+
+
+@pytest.mark.parametrize("password", ["correct horse", "ünïcödé passwörd", "x" * 256, "        !"])
+def test_accepted_passwords(password: str) -> None:
+    assert check_password(password, about=()) is None
+
+
+def test_every_role_has_its_permissions() -> None:
+    assert set(PERMISSIONS) == set(UserRole)

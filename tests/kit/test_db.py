@@ -1,0 +1,134 @@
+"""Statements, transactions, and what becomes of a database that goes away."""
+
+import asyncio
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import asyncpg
+import pytest
+from sqlalchemy import BigInteger, DateTime, Text, bindparam, func, literal, select, text
+
+from bank_graphql.identity.models import Session, User
+from bank_graphql.kit.db import Connection, Database, Insert, Query, Row
+from bank_graphql.kit.errors import BadRequest, ConfigurationError, Unavailable
+
+NUMBER = Query(select(bindparam("number", type_=BigInteger()).label("number")), Row)
+MOMENT = Query(select(bindparam("moment", type_=DateTime(timezone=True)).label("moment")), Row)
+WORDS = Query(select(bindparam("words", type_=Text()).label("words")), Row)
+
+
+async def test_rows_have_attributes(db: Database) -> None:
+    row = (await db.fetch(NUMBER, number=5))[0]
+    assert row.number == 5
+    with pytest.raises(AttributeError):
+        _ = row.other
+    assert getattr(row, "other", "default") == "default"
+
+
+@pytest.mark.parametrize("wrong", [Decimal("1.5"), Decimal(1), 1.0, "1", True])
+async def test_only_integers_are_integers(db: Database, wrong: object) -> None:
+    with pytest.raises(TypeError):
+        await db.fetch(NUMBER, number=wrong)
+
+
+async def test_a_moment_has_a_zone(db: Database) -> None:
+    with pytest.raises(TypeError):
+        await db.fetch(MOMENT, moment=datetime(2026, 1, 1))  # noqa: DTZ001 - the very thing
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    assert (await db.fetch(MOMENT, moment=moment))[0].moment == moment
+
+
+async def test_what_is_in_arrays_is_checked_too() -> None:
+    insert = Insert(Session, "id", "created_at")
+    with pytest.raises(TypeError):
+        insert.query.arguments({"id": [], "created_at": [datetime(2026, 1, 1)]})  # noqa: DTZ001
+
+
+async def test_a_transaction_commits_or_does_nothing(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await raw.execute("CREATE TABLE things (n int)")
+    put = Query(text("INSERT INTO things VALUES (1)"), Row)
+
+    async def fail(connection: Connection) -> None:
+        await connection.execute(put)
+        raise RuntimeError("on second thoughts")
+
+    with pytest.raises(RuntimeError):
+        await db.transact(fail)
+    assert await raw.fetchval("SELECT count(*) FROM things") == 0
+    await db.transact(lambda connection: connection.execute(put))
+    assert await raw.fetchval("SELECT count(*) FROM things") == 1
+
+
+@pytest.mark.parametrize(
+    "error", [asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.InvalidCachedStatementError]
+)
+async def test_passing_failures_are_tried_again_with_a_bound(db: Database, error: type[Exception]) -> None:
+    attempts = 0
+
+    async def succeed_late(_connection: Connection) -> str:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 4:
+            raise error("passing")
+        return "done"
+
+    assert await db.transact(succeed_late) == "done"
+    attempts = -100
+    with pytest.raises(Unavailable):
+        await db.transact(succeed_late)
+    assert attempts == -95
+
+
+async def test_live_changes_of_the_schema_are_no_error(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await raw.execute("CREATE TABLE things (n int); INSERT INTO things VALUES (1)")
+    query = Query(text("SELECT * FROM things"), Row)
+    await asyncio.gather(*(db.fetch(query) for _ in range(5)))
+    await raw.execute("ALTER TABLE things ADD COLUMN m int")
+    assert all((await asyncio.gather(*(db.fetch(query) for _ in range(5)))))
+
+
+async def test_connections_that_break_are_replaced(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await asyncio.gather(*(db.ping() for _ in range(5)))
+    await raw.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    )
+    outcomes = await asyncio.gather(*(db.ping() for _ in range(20)), return_exceptions=True)
+    assert [o for o in outcomes if not (o is None or isinstance(o, Unavailable))] == []
+    await asyncio.gather(*(db.ping() for _ in range(20)))
+
+
+async def test_no_connection_comes_back_inside_a_transaction(db: Database) -> None:
+    async with db.connection() as connection:
+        await connection.raw.execute("BEGIN")
+    for _ in range(10):
+        async with db.connection() as connection:
+            assert not connection.raw.is_in_transaction()
+
+
+async def test_the_pool_never_overflows(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+    slow = Query(select(func.pg_sleep(0.02).label("slept")), Row)
+    await asyncio.gather(*(db.fetch(slow) for _ in range(30)))
+    mine = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bank_graphql'"
+    assert await raw.fetchval(mine) <= 5
+
+
+async def test_text_that_no_column_holds_is_the_callers_fault(db: Database) -> None:
+    with pytest.raises(BadRequest):
+        await db.fetch(WORDS, words="nul \x00")
+
+
+async def test_a_database_that_is_not_there(dsn: str) -> None:
+    for wrong in (
+        dsn.replace("bank_test_", "no_such_"),
+        "postgresql://127.0.0.1:1/none",
+        "postgresql://bank@/bank?host=/nowhere",
+    ):
+        with pytest.raises(ConfigurationError) as error:
+            await Database.open(wrong)
+        assert "\n" not in str(error.value)
+        assert "DATABASE_URL" in str(error.value)
+
+
+def test_enums_go_as_text() -> None:
+    query = Query(select(literal(1)).where(User.status == "ACTIVE"), Row)
+    assert "ACTIVE" in query.arguments({})

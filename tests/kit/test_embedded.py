@@ -1,0 +1,143 @@
+"""The embedded PostgreSQL: what becomes of it, and of its owner, when things end."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from bank_graphql.kit import embedded
+from bank_graphql.kit.embedded import EmbeddedPostgres
+from bank_graphql.kit.errors import ConfigurationError
+
+FAST = {"fsync": "off"}
+
+
+async def ask(dsn: str, question: str = "SELECT 1") -> object:
+    connection = await asyncpg.connect(dsn, timeout=5)
+    try:
+        return await connection.fetchval(question)
+    finally:
+        await connection.close()
+
+
+async def ask_until_answered(dsn: str) -> object:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await ask(dsn)
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_data_outlives_the_server(folder: Path) -> None:
+    async with EmbeddedPostgres(folder, FAST) as dsn:
+        await ask(dsn, "CREATE TABLE kept AS SELECT 42 AS n")
+    async with EmbeddedPostgres(folder, FAST) as again:
+        assert again == dsn
+        assert await ask(again, "SELECT n FROM kept") == 42
+
+
+async def test_it_is_started_again_when_it_dies(folder: Path) -> None:
+    server = EmbeddedPostgres(folder, FAST)
+    async with server as dsn:
+        for _ in range(3):
+            pid = server.pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            await until(lambda pid=pid: not alive(pid))
+            await ask_until_answered(dsn)
+
+
+async def test_a_second_owner_uses_the_running_server_and_takes_over(folder: Path) -> None:
+    first, second = EmbeddedPostgres(folder, FAST), EmbeddedPostgres(folder, FAST)
+    dsn = await first.__aenter__()
+    async with second as same:
+        assert same == dsn
+        assert second.pid is None
+        await first.__aexit__(None, None, None)
+        await ask_until_answered(same)
+        assert second.pid is not None
+
+
+async def test_it_listens_on_a_private_socket_only(folder: Path) -> None:
+    async with EmbeddedPostgres(folder, FAST) as dsn:
+        assert await ask(dsn, "SHOW listen_addresses") == ""
+        socket_folder = Path(dsn.partition("host=")[2])
+        assert socket_folder.stat().st_mode & 0o077 == 0
+        assert int(await ask(dsn, "SHOW max_locks_per_transaction")) >= 256  # type: ignore[call-overload]
+    assert not socket_folder.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot tie a child's life to its parent's")
+async def test_it_dies_with_its_owner_and_the_next_start_recovers(folder: Path) -> None:
+    program = textwrap.dedent(f"""
+        import asyncio, sys
+        from pathlib import Path
+        from bank_graphql.kit.embedded import EmbeddedPostgres
+        async def main():
+            server = EmbeddedPostgres(Path({str(folder)!r}), {FAST!r})
+            async with server:
+                print(server.pid, flush=True)
+                await asyncio.sleep(100)
+        asyncio.run(main())
+    """)
+    owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    pid = int(await asyncio.to_thread(owner.stdout.readline))
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    await until(lambda: not alive(pid))
+    async with EmbeddedPostgres(folder, FAST) as dsn:
+        assert await ask(dsn) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server under another user")
+async def test_a_folder_that_the_server_cannot_reach_is_named_and_left_alone(folder: Path) -> None:
+    locked = folder / "locked"
+    locked.mkdir(mode=0o700)
+    with pytest.raises(ConfigurationError, match=str(locked)):
+        await EmbeddedPostgres(locked / "data").__aenter__()
+    assert locked.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_data_folder_that_is_a_file(folder: Path) -> None:
+    (folder / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="BANK_DATA_DIR"):
+        await EmbeddedPostgres(folder / "file" / "data").__aenter__()
+
+
+async def test_a_cluster_of_another_version_is_told_in_a_line(folder: Path) -> None:
+    async with EmbeddedPostgres(folder, FAST):
+        pass
+    (folder / "postgres" / "PG_VERSION").write_text("12\n")
+    with pytest.raises(ConfigurationError) as error:
+        await EmbeddedPostgres(folder, FAST).__aenter__()
+    assert "version" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_platform_without_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match="DATABASE_URL"):
+        embedded.binaries()

@@ -1,0 +1,114 @@
+"""The database refuses by itself what would falsify the books: attacked here with raw SQL."""
+
+import asyncpg
+import pytest
+
+from tests.client import Client
+
+Raw = asyncpg.Connection
+
+
+@pytest.fixture
+async def books(ada: Client) -> None:
+    """Two accounts with some history."""
+    one, two = await ada.open(deposit="100"), await ada.open()
+    await ada.transfer(one["id"], two["id"], "30", description="Rent")
+
+
+@pytest.mark.usefixtures("books")
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "UPDATE entries SET amount = amount + 1",
+        "UPDATE entries SET balance_after = NULL",
+        "UPDATE entries SET booked_at = now() WHERE false",
+        "DELETE FROM entries",
+        "TRUNCATE entries",
+        "UPDATE transactions SET amount = 1",
+        "UPDATE transactions SET posted_at = NULL",
+        "UPDATE transactions SET status = NULL",
+        "DELETE FROM transactions",
+        "TRUNCATE transactions CASCADE",
+        "DELETE FROM balances",
+        "TRUNCATE balances CASCADE",
+        "UPDATE balances SET currency = 'USD'",
+        "UPDATE balances SET purpose = 'CASH' WHERE purpose IS NULL",
+        "UPDATE balances SET account_id = gen_random_uuid()",
+        "UPDATE audit_events SET outcome = 'DONE'",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+        "UPDATE idempotency_outcomes SET fingerprint = ''",
+        "UPDATE transaction_events SET kind = 'POSTED'",
+    ],
+)
+async def test_what_is_written_stays(raw: Raw, attack: str) -> None:
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await raw.execute(attack)
+
+
+@pytest.mark.usefixtures("books")
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "UPDATE balances SET booked = -1 WHERE purpose IS NULL",
+        "UPDATE balances SET held = booked + 1 WHERE purpose IS NULL",
+        "UPDATE balances SET held = -1",
+        "UPDATE balances SET overdraft_limit = -1",
+        "UPDATE balances SET overdraft_limit = NULL",
+        "UPDATE balances SET booked = NULL",
+        "UPDATE balances SET held = NULL",
+        "UPDATE accounts SET status = 'GONE'",
+        "UPDATE accounts SET status = 'FROZEN'",
+        "UPDATE accounts SET status = 'CLOSED'",
+        "UPDATE users SET role = 'ROOT'",
+    ],
+)
+async def test_floors_and_values_are_held(raw: Raw, attack: str) -> None:
+    with pytest.raises((asyncpg.CheckViolationError, asyncpg.NotNullViolationError)):
+        await raw.execute(attack)
+
+
+ENTRIES = "INSERT INTO entries (transaction_id, account_id, amount, balance_after, booked_at) SELECT id, {}, {}, 0, now() FROM t"
+TRANSACTION = (
+    "WITH t AS (INSERT INTO transactions (id, kind, status, amount, currency, from_account_id, to_account_id, created_at, posted_at) "
+    "SELECT gen_random_uuid(), 'TRANSFER', 'POSTED', 5, 'EUR', a[1], a[2], now(), now() "
+    "FROM (SELECT array_agg(account_id) a FROM balances WHERE purpose IS NULL) x RETURNING *) "
+)
+
+
+@pytest.mark.usefixtures("books")
+async def test_entries_of_a_transaction_sum_to_zero(raw: Raw) -> None:
+    lonely = TRANSACTION + ENTRIES.format("to_account_id", "5")
+    unequal = TRANSACTION + ENTRIES.format("to_account_id", "5") + " UNION ALL SELECT id, from_account_id, -4, 0, now() FROM t"
+    for attack in (lonely, unequal):
+        with pytest.raises(asyncpg.CheckViolationError, match="sum to zero"):
+            await raw.execute(attack)
+    balanced = TRANSACTION + ENTRIES.format("to_account_id", "5") + " UNION ALL SELECT id, from_account_id, -5, 0, now() FROM t"
+    await raw.execute(balanced)
+
+
+@pytest.mark.usefixtures("books")
+async def test_they_do_so_in_each_currency(raw: Raw, ada: Client) -> None:
+    await ada.open("JPY")
+    yen = "(SELECT account_id FROM balances WHERE currency = 'JPY' AND purpose IS NULL)"
+    mixed = TRANSACTION + ENTRIES.format("to_account_id", "5") + f" UNION ALL SELECT id, {yen}, -5, 0, now() FROM t"
+    with pytest.raises(asyncpg.CheckViolationError, match="sum to zero"):
+        await raw.execute(mixed)
+
+
+@pytest.mark.usefixtures("books")
+async def test_no_entry_without_its_amount(raw: Raw) -> None:
+    for amount in ("NULL", "0"):
+        with pytest.raises((asyncpg.CheckViolationError, asyncpg.NotNullViolationError)):
+            await raw.execute(TRANSACTION + ENTRIES.format("to_account_id", amount))
+
+
+async def test_entries_rise_in_the_order_of_the_accounts_history(ada: Client, raw: Raw) -> None:
+    account = await ada.open(deposit="1")
+    for _ in range(5):
+        await ada.deposit(account["id"], "1")
+    rows = await raw.fetch(
+        "SELECT e.balance_after FROM entries e JOIN accounts a ON a.id = e.account_id WHERE a.number = $1 ORDER BY e.id",
+        account["number"],
+    )
+    assert [row["balance_after"] for row in rows] == [100, 200, 300, 400, 500, 600]

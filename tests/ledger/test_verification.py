@@ -1,0 +1,67 @@
+"""Verification finds every kind of tampering by name, and nothing wrong with an honest bank."""
+
+import asyncpg
+import pytest
+
+from bank_graphql.kit.db import Database
+from bank_graphql.ledger import verification
+from bank_graphql.payments import verification as payments_verification
+from tests.client import Client
+
+CHECKS = (*verification.CHECKS, *payments_verification.CHECKS)
+UNGUARDED = "SET session_replication_role = replica; "  # a superuser's way around triggers and foreign keys
+LAST = "(SELECT max(id) FROM entries)"
+
+
+@pytest.fixture
+async def books(ada: Client, grace: Client) -> None:
+    one, two = await ada.open(deposit="100"), await grace.open(deposit="50")
+    await ada.transfer(one["id"], two["id"], "30")
+    await grace.transfer(two["id"], one["id"], "7.25")
+    await ada.withdraw(one["id"], "1")
+    await ada.transfer(one["id"], two["id"], "10000")
+    yen = await ada.open("JPY", "500")
+    await ada.withdraw(yen["id"], "5", "JPY")
+
+
+@pytest.mark.usefixtures("books")
+async def test_an_honest_bank(db: Database) -> None:
+    findings = await verification.verify(db, CHECKS)
+    assert [finding.name for finding in findings if not finding.ok] == []
+    examined = {finding.name: finding.examined for finding in findings}
+    assert examined["zero sums"] == 7
+    assert examined["balance chains"] == 14
+    assert examined["idempotency outcomes"] == 8
+    assert examined["floors"] == 3
+
+
+@pytest.mark.usefixtures("books")
+@pytest.mark.parametrize(
+    ("tampering", "found"),
+    [
+        (f"UPDATE entries SET amount = amount + 1 WHERE id = {LAST}", {"zero sums", "booked balances", "balance chains"}),
+        (f"UPDATE entries SET balance_after = 0 WHERE id = {LAST}", {"balance chains"}),
+        (f"DELETE FROM entries WHERE id = {LAST}", {"zero sums", "booked balances"}),
+        ("UPDATE balances SET booked = booked + 1 WHERE currency = 'JPY'", {"booked balances"}),
+        ("UPDATE balances SET held = 1 WHERE currency = 'JPY'", {"held balances"}),
+        (f"UPDATE entries SET booked_at = '2020-01-01' WHERE id = {LAST}", {"booking times"}),
+        ("UPDATE transactions SET amount = amount + 1 WHERE kind = 'TRANSFER'", {"zero sums"}),
+        ("UPDATE transactions SET currency = 'EUR' WHERE currency = 'JPY'", {"currencies"}),
+        ("DELETE FROM transaction_events", {"feed events"}),
+        (
+            "INSERT INTO idempotency_outcomes SELECT user_id, 'forged', fingerprint, 'MOVED', gen_random_uuid(), NULL, now() "
+            "FROM idempotency_outcomes LIMIT 1",
+            {"idempotency outcomes"},
+        ),
+        (
+            "ALTER TABLE balances DROP CONSTRAINT ck_balances_available_is_not_negative; "
+            "UPDATE balances SET booked = -1 WHERE currency = 'EUR' AND purpose IS NULL",
+            {"floors", "booked balances"},
+        ),
+    ],
+)
+async def test_tampering_is_found(raw: asyncpg.Connection, db: Database, tampering: str, found: set[str]) -> None:
+    await raw.execute(UNGUARDED + tampering)
+    findings = await verification.verify(db, CHECKS)
+    assert {finding.name for finding in findings if not finding.ok} == found
+    assert all(finding.first_problem for finding in findings if not finding.ok)
