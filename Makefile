@@ -24,7 +24,7 @@ serve: $(READY) ## Run the bank: http://127.0.0.1:8000/graphql
 	@exec $(BIN)/bank-graphql serve $(ARGS)
 
 test: $(READY) ## Run the tests (DATABASE_URL=… on another PostgreSQL, ARGS=… for pytest)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(if $(DATABASE_URL),TEST_DATABASE_URL="$(DATABASE_URL)" )$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: $(READY) lint types layers sync ## Everything that is strict: lint, types, layers, schema and migrations in sync
 

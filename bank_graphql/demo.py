@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from bank_graphql.identity.models import User, UserRole
-from bank_graphql.identity.rules import PERMISSIONS
+from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database, Query, Row

@@ -2,6 +2,7 @@
 
 from alembic import context
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlmodel import SQLModel
 
 from bank_graphql.accounts import models as accounts
@@ -14,6 +15,7 @@ from bank_graphql.payments import models as payments
 MODELS = (ledger, events, audit, identity, accounts, payments)
 ONE_AT_A_TIME = 0x62616E6B  # "bank"
 
+ischema_names["xid8"] = events.Xid8
 connection = context.config.attributes["connection"]
 connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ONE_AT_A_TIME})
 connection.commit()

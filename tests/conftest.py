@@ -170,3 +170,12 @@ async def staff(settings: Settings, http: httpx.AsyncClient) -> Callable[[UserRo
 async def teller(staff: Callable[[UserRole], Awaitable[Client]]) -> Client:
     """A teller."""
     return await staff(UserRole.TELLER)
+
+
+@pytest.fixture
+async def plain(settings: Settings) -> AsyncIterator[Client]:
+    """Someone who is not signed in, at a bank that is no sandbox."""
+    application = create_app(settings.model_copy(update={"sandbox": False}))
+    async with application.router.lifespan_context(application):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://bank") as client:
+            yield Client(client)

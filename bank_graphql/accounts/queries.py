@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from bank_graphql.accounts.models import Account, AccountKind, AccountStatus, FrozenBy
 from bank_graphql.identity.models import User
-from bank_graphql.identity.rules import Permission
+from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database, Query, Row, array_of
 from bank_graphql.kit.paging import Listing, uuid_key

@@ -13,7 +13,7 @@ from bank_graphql.accounts.models import ACCOUNT_SERIALS, Account, AccountStatus
 from bank_graphql.accounts.queries import ACCOUNT_COLUMNS, AccountRow
 from bank_graphql.accounts.rules import REASON_MAX, Numbering, check_name
 from bank_graphql.audit import service as audit
-from bank_graphql.identity.rules import Permission
+from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database, Insert, Query, Row

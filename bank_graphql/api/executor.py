@@ -123,7 +123,9 @@ def _parse(request: Request) -> tuple[DocumentNode, OperationDefinitionNode]:
     except RecursionError:
         raise TooComplex("The document is nested too deeply.") from None
     except GraphQLSyntaxError as error:
-        if "limit" in error.message or "more than" in error.message or "nested too deeply" in error.message:
+        if "nested" in error.message:
+            raise TooComplex("The document is nested too deeply.") from None
+        if "limit" in error.message or "more than" in error.message:
             raise TooComplex(f"The document is too long: it may have {shield.MAX_TOKENS} tokens.") from None
         raise
     operation = get_operation_ast(document, request.operation_name)

@@ -9,6 +9,7 @@ from typing import Any
 from graphql import (
     ArgumentNode,
     DocumentNode,
+    ExecutableDefinitionNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -89,8 +90,14 @@ def cost_of(document: DocumentNode, operation: OperationDefinitionNode, variable
     Raises:
         TooComplex: the document is beyond a limit.
     """
+    walk = _Walk(document, operation, variables)
     try:
-        whole = _Walk(document, operation, variables).selection_set(operation.selection_set)
+        # All of the document is validated, so all of it is measured, whichever operation is to run.
+        for definition in document.definitions:
+            if isinstance(definition, ExecutableDefinitionNode):
+                walk.selection_set(definition.selection_set)
+        _require_at_most(MAX_FIELDS, "number of fields", walk.fields_written)
+        whole = walk.selection_set(operation.selection_set)
     except RecursionError:
         raise TooComplex("The document is nested too deeply.") from None
     most_deep = MAX_INTROSPECTION_DEPTH if whole.introspection else MAX_DEPTH
@@ -118,6 +125,7 @@ class _Walk:
         self._defaults = {v.variable.name.value: v.default_value for v in operation.variable_definitions or ()}
         self._variables = variables
         self._measured: dict[str, _Measure] = {}
+        self.fields_written = 0
 
     def selection_set(self, node: SelectionSetNode) -> _Measure:
         """What a selection set comes to."""
@@ -137,6 +145,7 @@ class _Walk:
         return whole
 
     def _field(self, node: FieldNode) -> _Measure:
+        self.fields_written += 1
         name = node.name.value
         inside = self.selection_set(node.selection_set) if node.selection_set else _Measure()
         # One measure for the list, whose size is bounded here so that no product grows out of hand.

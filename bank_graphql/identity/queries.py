@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, Text, Uuid, any_, bindparam, func, or_, select, 
 from sqlmodel import col
 
 from bank_graphql.identity.models import RefreshToken, Session, User, UserRole, UserStatus
-from bank_graphql.identity.rules import Permission
+from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database, Query, Row, array_of
 

@@ -1,7 +1,6 @@
-"""What roles may do, and what a profile and a password may look like. Pure: facts in, decision out."""
+"""What a profile and a password may look like. Pure: facts in, decision out."""
 
 import unicodedata
-from enum import StrEnum
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -12,25 +11,6 @@ from bank_graphql.kit.errors import FieldProblem
 PASSWORD_MIN, PASSWORD_MAX = 8, 256
 NAME_MAX = 200
 _COMMON_PASSWORDS = frozenset(FREQUENCY_LISTS["passwords"])
-
-
-class Permission(StrEnum):
-    """One thing that a role may allow beyond a customer's own affairs."""
-
-    READ_ANY = "READ_ANY"  # every customer's profile, accounts and transactions
-    HANDLE_CASH = "HANDLE_CASH"  # deposits to and withdrawals from any account
-    MANAGE_ACCOUNTS = "MANAGE_ACCOUNTS"  # freeze, unfreeze, overdraft limits
-    VERIFY_LEDGER = "VERIFY_LEDGER"
-
-
-PERMISSIONS: dict[str, frozenset[str]] = {
-    "CUSTOMER": frozenset(),
-    "TELLER": frozenset({Permission.READ_ANY, Permission.HANDLE_CASH, Permission.MANAGE_ACCOUNTS}),
-    "AUDITOR": frozenset({Permission.READ_ANY, Permission.VERIFY_LEDGER}),
-    "PROCESSOR": frozenset(),
-    "ADMIN": frozenset({Permission.READ_ANY, Permission.MANAGE_ACCOUNTS, Permission.VERIFY_LEDGER}),
-}
-"""What each role may do. The only place that says so."""
 
 
 def check_email(text: str, *, allow_test_domains: bool) -> str | FieldProblem:

@@ -16,8 +16,9 @@ from bank_graphql.identity import queries
 from bank_graphql.identity.errors import CredentialsRefused
 from bank_graphql.identity.models import RefreshToken, Session, User, UserRole, UserStatus
 from bank_graphql.identity.passwords import PasswordHasher
+from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.identity.queries import SessionRow
-from bank_graphql.identity.rules import PERMISSIONS, check_email, check_full_name, check_password, check_phone_number
+from bank_graphql.identity.rules import check_email, check_full_name, check_password, check_phone_number
 from bank_graphql.identity.tokens import AccessTokens
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import Clock

@@ -188,7 +188,7 @@ class Database:
             "statement_timeout": f"{int(statement_timeout * 1000)}",
             "idle_in_transaction_session_timeout": f"{int(statement_timeout * 1000)}",
         }
-        try:
+        with reaching():
             pool = await asyncpg.create_pool(
                 dsn,
                 min_size=min(min_size, max_size),
@@ -201,9 +201,6 @@ class Database:
             database = cls(pool, acquire_timeout)
             async with database.connection() as connection:
                 version = connection.raw.get_server_version()
-        except (Unavailable, *_OUT_OF_REACH, asyncpg.PostgresError, ValueError) as error:
-            cause = error.__cause__ or error
-            raise ConfigurationError(f"The database cannot be reached: {_reason(cause)}. Check DATABASE_URL.") from error
         if version.major < MINIMUM_VERSION:
             await database.close()
             raise ConfigurationError(
@@ -293,6 +290,20 @@ class Database:
 
 
 @contextmanager
+def reaching() -> Iterator[None]:
+    """Tells in a line why a database cannot be reached at all.
+
+    Raises:
+        ConfigurationError: instead of whatever the driver says.
+    """
+    try:
+        yield
+    except (Unavailable, *_OUT_OF_REACH, asyncpg.PostgresError, ValueError) as error:
+        reason = _reason(error.__cause__ or error)
+        raise ConfigurationError(f"The database cannot be reached: {reason}. Check DATABASE_URL.") from error
+
+
+@contextmanager
 def _reachable() -> Iterator[None]:
     """Turns the driver's ways of saying "out of reach" into `Unavailable`, and text that no column holds into `BadRequest`."""
     try:
@@ -332,6 +343,5 @@ def _plain(value: Any) -> Any:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, asyncpg.PostgresError):
-        return str(error).splitlines()[0]
-    return " ".join(str(error).split()) or type(error).__name__
+    lines = str(error).splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

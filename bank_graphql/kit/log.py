@@ -48,7 +48,7 @@ def configure(*, level: str = "INFO", json: bool | None = None) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whichever it is when a line is written
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)

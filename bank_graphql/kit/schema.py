@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 from alembic import command
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import bank_graphql
+from bank_graphql.kit.db import reaching
 from bank_graphql.kit.errors import ConfigurationError
 
 
@@ -69,9 +71,11 @@ async def check(dsn: str) -> None:
 
 
 async def _run(dsn: str, run: Callable[[Config], None]) -> None:
-    engine = create_async_engine(
-        "postgresql+asyncpg://", poolclass=NullPool, async_creator=lambda: asyncpg.connect(dsn, timeout=10)
-    )
+    async def connect() -> Any:
+        with reaching():
+            return await asyncpg.connect(dsn, timeout=10)
+
+    engine = create_async_engine("postgresql+asyncpg://", poolclass=NullPool, async_creator=connect)
 
     def with_connection(connection: Connection) -> None:
         config = configuration()
@@ -81,13 +85,6 @@ async def _run(dsn: str, run: Callable[[Config], None]) -> None:
     try:
         async with engine.connect() as connection:
             await connection.run_sync(with_connection)
-    except (
-        OSError,
-        TimeoutError,
-        asyncpg.InvalidAuthorizationSpecificationError,
-        asyncpg.InvalidCatalogNameError,
-    ) as error:
-        raise ConfigurationError(f"The database cannot be reached: {error}. Check DATABASE_URL.") from error
     except CommandError as error:
         if "Can't locate revision" in str(error):
             raise ConfigurationError("The database was migrated by a newer version of the bank: upgrade the bank.") from error

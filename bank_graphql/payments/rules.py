@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
-from bank_graphql.identity.rules import Permission
+from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
 from bank_graphql.kit.ids import global_id, new_id

@@ -213,7 +213,7 @@ async def test_other_refusals_do_not(ada: Client) -> None:
 
 
 @pytest.mark.parametrize(("length", "accepted"), [(0, False), (1, True), (255, True), (256, False)])
-async def test_the_length_of_keys(ada: Client, length: int, accepted: bool) -> None:  # noqa: FBT001
+async def test_the_length_of_keys(ada: Client, length: int, accepted: bool) -> None:
     account = await ada.open()
     outcome = await ada.deposit(account["id"], "1", idempotencyKey="k" * length)
     assert (outcome["__typename"] == "MoneyMoved") is accepted

@@ -3,7 +3,8 @@
 import pytest
 
 from bank_graphql.identity.models import UserRole
-from bank_graphql.identity.rules import PERMISSIONS, check_email, check_full_name, check_password, check_phone_number
+from bank_graphql.identity.permissions import PERMISSIONS
+from bank_graphql.identity.rules import check_email, check_full_name, check_password, check_phone_number
 from bank_graphql.kit.errors import FieldProblem
 
 

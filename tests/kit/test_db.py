@@ -84,7 +84,7 @@ async def test_live_changes_of_the_schema_are_no_error(db: Database, raw: "async
     query = Query(text("SELECT * FROM things"), Row)
     await asyncio.gather(*(db.fetch(query) for _ in range(5)))
     await raw.execute("ALTER TABLE things ADD COLUMN m int")
-    assert all((await asyncio.gather(*(db.fetch(query) for _ in range(5)))))
+    assert all(await asyncio.gather(*(db.fetch(query) for _ in range(5))))
 
 
 async def test_connections_that_break_are_replaced(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -1,0 +1,247 @@
+CREATE FUNCTION public.check_zero_sum() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM inserted JOIN balances USING (account_id)
+        GROUP BY transaction_id, currency HAVING sum(amount) IS DISTINCT FROM 0
+    ) THEN
+        RAISE EXCEPTION 'the entries of a transaction do not sum to zero' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION '% of % refused: the books are corrected by new transactions', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE SEQUENCE public.account_serials
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+CREATE TABLE public.accounts (
+    id uuid NOT NULL,
+    owner_id uuid NOT NULL,
+    number text NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    status text NOT NULL,
+    frozen_by text,
+    freeze_reason text,
+    opened_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    CONSTRAINT ck_accounts_closed_at_is_told CHECK (((status = 'CLOSED'::text) = (closed_at IS NOT NULL))),
+    CONSTRAINT ck_accounts_freeze_reason_has_its_time CHECK (((freeze_reason IS NULL) OR (status = 'FROZEN'::text))),
+    CONSTRAINT ck_accounts_frozen_by_is_known CHECK ((frozen_by = ANY (ARRAY['OWNER'::text, 'STAFF'::text]))),
+    CONSTRAINT ck_accounts_frozen_by_is_told CHECK (((status = 'FROZEN'::text) = (frozen_by IS NOT NULL))),
+    CONSTRAINT ck_accounts_kind_is_known CHECK ((kind = ANY (ARRAY['CHECKING'::text, 'SAVINGS'::text, 'CREDIT'::text]))),
+    CONSTRAINT ck_accounts_status_is_known CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'FROZEN'::text, 'CLOSED'::text])))
+);
+CREATE TABLE public.alembic_version (
+    version_num character varying(32) NOT NULL
+);
+CREATE TABLE public.audit_events (
+    id bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor_id uuid,
+    action text NOT NULL,
+    subject_id uuid,
+    outcome text NOT NULL,
+    ip_address text,
+    request_id text
+);
+ALTER TABLE public.audit_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.audit_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.balances (
+    account_id uuid NOT NULL,
+    currency text NOT NULL,
+    purpose text,
+    booked bigint NOT NULL,
+    held bigint NOT NULL,
+    overdraft_limit bigint NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT ck_balances_available_is_not_negative CHECK (((purpose IS NOT NULL) OR (((booked - held) + overdraft_limit) >= 0))),
+    CONSTRAINT ck_balances_held_is_not_negative CHECK ((held >= 0)),
+    CONSTRAINT ck_balances_overdraft_limit_is_not_negative CHECK ((overdraft_limit >= 0)),
+    CONSTRAINT ck_balances_purpose_is_known CHECK ((purpose = 'CASH'::text))
+);
+CREATE TABLE public.entries (
+    id bigint NOT NULL,
+    transaction_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    amount bigint NOT NULL,
+    balance_after bigint NOT NULL,
+    booked_at timestamp with time zone NOT NULL,
+    CONSTRAINT ck_entries_amount_is_not_zero CHECK ((amount <> 0))
+);
+ALTER TABLE public.entries ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.entries_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.idempotency_outcomes (
+    user_id uuid NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    outcome text NOT NULL,
+    subject_id uuid,
+    refusal jsonb,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT ck_idempotency_outcomes_key_has_a_length CHECK (((length(key) >= 1) AND (length(key) <= 255))),
+    CONSTRAINT ck_idempotency_outcomes_outcome_is_known CHECK ((outcome = ANY (ARRAY['MOVED'::text, 'OPENED'::text, 'REFUSED'::text]))),
+    CONSTRAINT ck_idempotency_outcomes_refusal_is_told CHECK (((outcome = 'REFUSED'::text) = (refusal IS NOT NULL))),
+    CONSTRAINT ck_idempotency_outcomes_subject_is_told CHECK (((outcome = 'REFUSED'::text) = (subject_id IS NULL)))
+);
+CREATE TABLE public.refresh_tokens (
+    token_hash bytea NOT NULL,
+    session_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone
+);
+CREATE TABLE public.sessions (
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    user_agent text,
+    ip_address text,
+    created_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone
+);
+CREATE TABLE public.transaction_events (
+    sequence bigint NOT NULL,
+    writer xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    kind text NOT NULL,
+    account_id uuid NOT NULL,
+    transaction_id uuid NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    CONSTRAINT ck_transaction_events_kind_is_known CHECK ((kind = 'POSTED'::text))
+);
+ALTER TABLE public.transaction_events ALTER COLUMN sequence ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.transaction_events_sequence_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.transaction_notes (
+    transaction_id uuid NOT NULL,
+    description text NOT NULL
+);
+CREATE TABLE public.transactions (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    status text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    from_account_id uuid NOT NULL,
+    to_account_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    posted_at timestamp with time zone,
+    CONSTRAINT ck_transactions_accounts_differ CHECK ((from_account_id <> to_account_id)),
+    CONSTRAINT ck_transactions_amount_is_in_range CHECK (((amount > 0) AND (amount <= '1000000000000000'::bigint))),
+    CONSTRAINT ck_transactions_kind_is_known CHECK ((kind = ANY (ARRAY['DEPOSIT'::text, 'WITHDRAWAL'::text, 'TRANSFER'::text]))),
+    CONSTRAINT ck_transactions_posted_at_is_told CHECK (((status = 'POSTED'::text) = (posted_at IS NOT NULL))),
+    CONSTRAINT ck_transactions_status_is_known CHECK ((status = 'POSTED'::text))
+);
+CREATE TABLE public.users (
+    id uuid NOT NULL,
+    email text NOT NULL,
+    password_hash text NOT NULL,
+    full_name text NOT NULL,
+    phone_number text,
+    role text NOT NULL,
+    status text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    CONSTRAINT ck_users_role_is_known CHECK ((role = ANY (ARRAY['CUSTOMER'::text, 'TELLER'::text, 'AUDITOR'::text, 'PROCESSOR'::text, 'ADMIN'::text]))),
+    CONSTRAINT ck_users_status_is_known CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'SUSPENDED'::text, 'CLOSED'::text])))
+);
+ALTER TABLE ONLY public.alembic_version
+    ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT pk_accounts PRIMARY KEY (id);
+ALTER TABLE ONLY public.audit_events
+    ADD CONSTRAINT pk_audit_events PRIMARY KEY (id);
+ALTER TABLE ONLY public.balances
+    ADD CONSTRAINT pk_balances PRIMARY KEY (account_id);
+ALTER TABLE ONLY public.entries
+    ADD CONSTRAINT pk_entries PRIMARY KEY (id);
+ALTER TABLE ONLY public.idempotency_outcomes
+    ADD CONSTRAINT pk_idempotency_outcomes PRIMARY KEY (user_id, key);
+ALTER TABLE ONLY public.refresh_tokens
+    ADD CONSTRAINT pk_refresh_tokens PRIMARY KEY (token_hash);
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT pk_sessions PRIMARY KEY (id);
+ALTER TABLE ONLY public.transaction_events
+    ADD CONSTRAINT pk_transaction_events PRIMARY KEY (sequence);
+ALTER TABLE ONLY public.transaction_notes
+    ADD CONSTRAINT pk_transaction_notes PRIMARY KEY (transaction_id);
+ALTER TABLE ONLY public.transactions
+    ADD CONSTRAINT pk_transactions PRIMARY KEY (id);
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT pk_users PRIMARY KEY (id);
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT uq_accounts_number UNIQUE (number);
+ALTER TABLE ONLY public.balances
+    ADD CONSTRAINT uq_balances_purpose_currency UNIQUE (purpose, currency);
+CREATE INDEX ix_accounts_owner_id_id ON public.accounts USING btree (owner_id, id);
+CREATE INDEX ix_audit_events_actor_id_id ON public.audit_events USING btree (actor_id, id);
+CREATE INDEX ix_entries_account_id_booked_at ON public.entries USING btree (account_id, booked_at);
+CREATE INDEX ix_entries_account_id_id ON public.entries USING btree (account_id, id);
+CREATE INDEX ix_entries_transaction_id ON public.entries USING btree (transaction_id);
+CREATE INDEX ix_idempotency_outcomes_created_at ON public.idempotency_outcomes USING btree (created_at);
+CREATE INDEX ix_refresh_tokens_session_id ON public.refresh_tokens USING btree (session_id);
+CREATE INDEX ix_sessions_user_id ON public.sessions USING btree (user_id);
+CREATE INDEX ix_transaction_events_account_id_writer_sequence ON public.transaction_events USING btree (account_id, writer, sequence);
+CREATE INDEX ix_transactions_from_account_id_id ON public.transactions USING btree (from_account_id, id);
+CREATE INDEX ix_transactions_to_account_id_id ON public.transactions USING btree (to_account_id, id);
+CREATE UNIQUE INDEX uq_users_lower_email ON public.users USING btree (lower(email));
+CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.entries FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.balances FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER is_not_rewritten BEFORE UPDATE OR TRUNCATE ON public.idempotency_outcomes FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER is_not_rewritten BEFORE UPDATE OR TRUNCATE ON public.transaction_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF account_id, currency, purpose ON public.balances FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER zero_sum AFTER INSERT ON public.entries REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION public.check_zero_sum();
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT fk_accounts_id FOREIGN KEY (id) REFERENCES public.balances(account_id);
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT fk_accounts_owner_id FOREIGN KEY (owner_id) REFERENCES public.users(id);
+ALTER TABLE ONLY public.entries
+    ADD CONSTRAINT fk_entries_account_id FOREIGN KEY (account_id) REFERENCES public.balances(account_id);
+ALTER TABLE ONLY public.entries
+    ADD CONSTRAINT fk_entries_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
+ALTER TABLE ONLY public.idempotency_outcomes
+    ADD CONSTRAINT fk_idempotency_outcomes_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
+ALTER TABLE ONLY public.refresh_tokens
+    ADD CONSTRAINT fk_refresh_tokens_session_id FOREIGN KEY (session_id) REFERENCES public.sessions(id);
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT fk_sessions_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
+ALTER TABLE ONLY public.transaction_events
+    ADD CONSTRAINT fk_transaction_events_account_id FOREIGN KEY (account_id) REFERENCES public.balances(account_id);
+ALTER TABLE ONLY public.transaction_events
+    ADD CONSTRAINT fk_transaction_events_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
+ALTER TABLE ONLY public.transaction_notes
+    ADD CONSTRAINT fk_transaction_notes_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
+ALTER TABLE ONLY public.transactions
+    ADD CONSTRAINT fk_transactions_from_account_id FOREIGN KEY (from_account_id) REFERENCES public.balances(account_id);
+ALTER TABLE ONLY public.transactions
+    ADD CONSTRAINT fk_transactions_to_account_id FOREIGN KEY (to_account_id) REFERENCES public.balances(account_id);

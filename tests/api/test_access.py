@@ -1,0 +1,178 @@
+"""Who may see and do what: every field and mutation, for every role, on one's own, another's and no one's things."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from bank_graphql.api.schema import build_schema
+from bank_graphql.identity.models import UserRole
+from tests.client import Client, key
+
+STRANGER, NOBODY = "stranger", "nobody"
+READS_ALL = {"TELLER", "AUDITOR", "ADMIN"}
+CASHIERS, MANAGERS = {"TELLER"}, {"TELLER", "ADMIN"}
+
+ACCOUNT_MUTATIONS: dict[str, str] = {
+    "renameAccount": 'id: $id, name: "Mine now"',
+    "freezeAccount": "id: $id",
+    "unfreezeAccount": "id: $id",
+    "closeAccount": "id: $id",
+    "setOverdraftLimit": 'id: $id, limit: {amount: "1", currency: EUR}',
+}
+MONEY_MUTATIONS = {
+    "deposit": 'input: {accountId: $id, amount: {amount: "1", currency: EUR}, idempotencyKey: $key}',
+    "withdraw": 'input: {accountId: $id, amount: {amount: "1", currency: EUR}, idempotencyKey: $key}',
+    "transfer": 'input: {fromAccountId: $id, to: {accountId: $other}, amount: {amount: "1", currency: EUR}, idempotencyKey: $key}',
+}
+OWN_MUTATIONS = {
+    "openAccount": "input: {kind: CHECKING, currency: EUR, idempotencyKey: $key}",
+    "updateProfile": 'fullName: "Me"',
+    "logOut": "",
+}
+OPEN_MUTATIONS = {"signUp", "logIn", "refreshSession"}
+QUERIES = {"account", "accountByNumber", "transaction", "node", "nodes"}
+OPEN_QUERIES = {"me", "rateLimit"}
+
+
+@pytest.fixture
+async def target(ada: Client, grace: Client) -> dict[str, Any]:
+    """An account of Ada's, with ids of everything on it."""
+    account, his = await ada.open(deposit="100"), await grace.open()
+    await ada.transfer(account["id"], his["id"], "1")
+    entry = (await ada.account(account["id"], "entries { nodes { id transaction { id } } }"))["entries"]["nodes"][0]
+    alone = (await ada.account(account["id"], "entries(last: 1) { nodes { id transaction { id } } }"))["entries"]["nodes"][0]
+    return {
+        "account": account["id"], "number": account["number"], "entry": entry["id"], "other": his["id"],
+        "transaction": alone["transaction"]["id"], "shared": entry["transaction"]["id"], "user": ada.user_id,
+    }  # fmt: skip
+
+
+@pytest.fixture(params=[STRANGER, *(role.value for role in UserRole if role != UserRole.CUSTOMER)])
+async def other(
+    request: pytest.FixtureRequest, grace: Client, staff: Callable[[UserRole], Awaitable[Client]]
+) -> tuple[str, Client]:
+    """Somebody who is not the owner."""
+    return request.param, grace if request.param == STRANGER else await staff(UserRole(request.param))
+
+
+def test_the_matrix_covers_the_schema() -> None:
+    schema = build_schema()._schema
+    assert schema.query_type is not None
+    assert schema.mutation_type is not None
+    assert set(schema.query_type.fields) == QUERIES | OPEN_QUERIES
+    assert set(schema.mutation_type.fields) == {*ACCOUNT_MUTATIONS, *MONEY_MUTATIONS, *OWN_MUTATIONS, *OPEN_MUTATIONS}
+
+
+def mutation(name: str, arguments: str) -> str:
+    used = [f"${each}: {kind}" for each, kind in (("id", "ID!"), ("key", "String!"), ("other", "ID!")) if f"${each}" in arguments]
+    header = f"({', '.join(used)})" if used else ""
+    return f"mutation {header} {{ {name}{f'({arguments})' if arguments else ''} {{ __typename }} }}"
+
+
+def variables(arguments: str, **given: str) -> dict[str, str]:
+    return {name: value for name, value in given.items() if f"${name}" in arguments}
+
+
+@pytest.mark.parametrize("name", [*ACCOUNT_MUTATIONS, *MONEY_MUTATIONS, *OWN_MUTATIONS])
+async def test_nobody_does_anything(visitor: Client, target: dict[str, Any], name: str) -> None:
+    arguments = {**ACCOUNT_MUTATIONS, **MONEY_MUTATIONS, **OWN_MUTATIONS}[name]
+    given = variables(arguments, id=target["account"], other=target["other"], key=key())
+    error = await visitor.error(mutation(name, arguments), **given)
+    assert error["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_nobody_sees_anything(visitor: Client, target: dict[str, Any]) -> None:
+    for query in reads(target):
+        answer = await visitor.post(query)
+        assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+        assert not answer["data"] or not any(answer["data"].values())
+
+
+async def test_others_actions_on_an_account(other: tuple[str, Client], target: dict[str, Any], ada: Client) -> None:
+    role, client = other
+    for name, arguments in {**ACCOUNT_MUTATIONS, **MONEY_MUTATIONS}.items():
+        given = variables(arguments, id=target["account"], other=target["other"], key=key())
+        outcome = (await client.run(mutation(name, arguments), **given))[name]["__typename"]
+        allowed = (name in {"deposit", "withdraw"} and role in CASHIERS) or (
+            name in {"freezeAccount", "unfreezeAccount", "setOverdraftLimit"} and role in MANAGERS
+        )
+        if role not in READS_ALL:
+            assert outcome == "NotFoundRejection", name
+        elif not allowed:
+            assert outcome == "ForbiddenRejection", name
+        else:
+            assert outcome in {"Account", "MoneyMoved"}, name
+    if role not in CASHIERS:
+        assert await ada.booked(target["account"]) == "99.00"
+    account = await ada.account(target["account"])
+    assert (account["name"], account["status"]) == ("Checking EUR", "ACTIVE")
+
+
+async def test_what_others_see(other: tuple[str, Client], target: dict[str, Any]) -> None:
+    role, client = other
+    for query in reads(target):
+        data = await client.run(query)
+        seen = data["x"] if isinstance(data["x"], list) else [data["x"]]
+        assert any(seen) is (role in READS_ALL), query
+
+
+async def test_a_strangers_thing_is_like_one_that_does_not_exist(grace: Client, target: dict[str, Any]) -> None:
+    missing = target | {
+        "account": "QWNjb3VudDowMTlhYjY1NDBhYzU3MmQxOGM1YzBhY2I5ZDZhZGU5Nw",
+        "transaction": "VHJhbnNhY3Rpb246MDE5YWI2NTQwYWM1NzJkMThjNWMwYWNiOWQ2YWRlOTc",
+        "entry": "RW50cnk6OTk5OTk5",
+        "user": "VXNlcjowMTlhYjY1NDBhYzU3MmQxOGM1YzBhY2I5ZDZhZGU5Nw",
+        "number": "DE00000000000000000000",
+    }
+    for foreign, absent in zip(reads(target), reads(missing), strict=True):
+        assert await grace.post(foreign) == await grace.post(absent)
+
+
+async def test_both_sides_see_a_shared_transaction_and_only_their_own_entries(
+    ada: Client, grace: Client, target: dict[str, Any]
+) -> None:
+    query = (
+        f'{{ transaction(id: "{target["shared"]}") {{ id entries {{ amount {{ amount }} }} from {{ name accountNumber }} }} }}'
+    )
+    hers, his = (await ada.run(query))["transaction"], (await grace.run(query))["transaction"]
+    assert hers["id"] == his["id"]
+    assert hers["entries"] == [{"amount": {"amount": "-1.00"}}]
+    assert his["entries"] == [{"amount": {"amount": "1.00"}}]
+    assert hers["from"]["accountNumber"] == target["number"]
+    assert his["from"] == {"name": "Ada Lovelace", "accountNumber": f"••••{target['number'][-4:]}"}
+
+
+async def test_a_counterparty_shows_a_name_and_four_digits(grace: Client, target: dict[str, Any]) -> None:
+    answer = await grace.post(
+        "{ me { accounts { nodes { entries { nodes { counterparty { name accountNumber } "
+        "transaction { id description from { name accountNumber } to { name accountNumber } entries { account { id number } } } } } } } } }"
+    )
+    text = str(answer)
+    assert "Ada Lovelace" in text
+    assert target["number"] not in text
+    assert target["account"] not in text
+    assert "ada@bank.test" not in text
+
+
+async def test_outside_a_sandbox_cash_is_the_tellers(plain: Client, staff: Callable[[UserRole], Awaitable[Client]]) -> None:
+    ada = await plain.sign_up("ada@example.com", "Ada Lovelace")
+    account = await ada.open(kind="CREDIT")
+    assert account["balance"]["available"]["amount"] == "0.00"
+    assert (await ada.open(deposit="1"))["__typename"] == "ForbiddenRejection"
+    assert (await ada.deposit(account["id"], "1"))["__typename"] == "ForbiddenRejection"
+    teller = await (await staff(UserRole.TELLER)).log_in("teller@bank.test")
+    assert (await Client(plain.http, teller.token).deposit(account["id"], "1"))["__typename"] == "MoneyMoved"
+    assert (await ada.withdraw(account["id"], "1"))["__typename"] == "ForbiddenRejection"
+
+
+def reads(ids: dict[str, Any]) -> list[str]:
+    """Every way to a thing by its id or number."""
+    nodes = ", ".join(f'"{ids[name]}"' for name in ("account", "transaction", "entry", "user"))
+    return [
+        f'{{ x: account(id: "{ids["account"]}") {{ __typename }} }}',
+        f'{{ x: accountByNumber(number: "{ids["number"]}") {{ __typename }} }}',
+        f'{{ x: transaction(id: "{ids["transaction"]}") {{ __typename }} }}',
+        *(f'{{ x: node(id: "{ids[name]}") {{ __typename }} }}' for name in ("account", "transaction", "entry", "user")),
+        f"{{ x: nodes(ids: [{nodes}]) {{ __typename }} }}",
+    ]

@@ -1,0 +1,214 @@
+"""GraphQL over HTTP."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from bank_graphql.api import endpoint
+from bank_graphql.app import create_app
+from bank_graphql.settings import Settings
+from tests.client import Client
+
+GRAPHQL, JSON = "application/graphql-response+json", "application/json"
+ME = {"query": "{ me { id } }"}
+
+
+async def post(http: httpx.AsyncClient, content: Any, content_type: str = JSON, **headers: str) -> httpx.Response:
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return await http.post("/graphql", content=body, headers={"content-type": content_type, **headers})
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        ("", JSON),
+        ("*/*", JSON),
+        ("application/*", JSON),
+        (JSON, JSON),
+        (GRAPHQL, GRAPHQL),
+        (f"{GRAPHQL}, {JSON};q=0.9", GRAPHQL),
+        (f"{JSON};q=0.5, {GRAPHQL}", GRAPHQL),
+        (f"{GRAPHQL};charset=utf-8", GRAPHQL),
+        (f"text/html, {JSON};q=0.1", JSON),
+    ],
+)
+async def test_media_types(http: httpx.AsyncClient, accept: str, answered: str) -> None:
+    response = await post(http, ME, accept=accept)
+    assert response.status_code == 200
+    assert response.headers["content-type"].partition(";")[0] == answered
+    assert response.json() == {"data": {"me": None}}
+
+
+@pytest.mark.parametrize("accept", ["text/plain", f"{JSON};charset=latin-1", f"{JSON};q=0"])
+async def test_media_types_that_are_not_spoken(http: httpx.AsyncClient, accept: str) -> None:
+    assert (await post(http, ME, accept=accept)).status_code == 406
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{",
+        "{ nam }",
+        "{ me }",
+        "query ($a: Int!) { me { id } }",
+        "subscription { x }",
+        "query a { me { id } } query b { me { id } }",
+    ],
+)
+async def test_refused_documents_are_400_in_the_newer_media_type_alone(http: httpx.AsyncClient, query: str) -> None:
+    newer, older = await post(http, {"query": query}, accept=GRAPHQL), await post(http, {"query": query}, accept=JSON)
+    assert (newer.status_code, older.status_code) == (400, 200)
+    assert newer.json() == older.json()
+    assert "data" not in newer.json()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"[]", b"null", b"1", b'"x"', b"{}", b'{"query": 1}', b'{"query": ""}', b'{"query": null}', b'{"query": ["{ me { id } }"]}',
+        b'{"query": "{ me { id } }", "variables": []}', b'{"query": "{ me { id } }", "variables": "x"}',
+        b'{"query": "{ me { id } }", "operationName": 1}', b'{"query": "{ me { id } }", "extensions": "x"}',
+        b'\xff\xfe', b'{"query": "\xff"}', b'{"query": "\\ud800"}', b"[" * 100_000, b'{"a":' * 5000,
+        b'{"query": "{ me { id } }", "variables": {"n": ' + b"9" * 5000 + b"}}", b'{"query": "{ me { id } }", "variables": {"n": NaN}}',
+    ],
+)  # fmt: skip
+async def test_malformed_bodies_are_400_in_both(http: httpx.AsyncClient, body: bytes) -> None:
+    for accept in (JSON, GRAPHQL):
+        response = await post(http, body, accept=accept)
+        assert response.status_code == 400
+        assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+async def test_long_integers_in_a_document(ada: Client) -> None:
+    error = await ada.error("{ me { accounts(first: " + "9" * 5000 + ") { nodes { id } } } }")
+    assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "",
+        "application/jsonx",
+        f"{JSON}; charset=latin-1",
+    ],
+)
+async def test_other_content_types_have_no_effect(http: httpx.AsyncClient, content_type: str) -> None:
+    assert (await post(http, ME, content_type)).status_code == 415
+
+
+async def test_get_serves_queries_only(http: httpx.AsyncClient) -> None:
+    ok = await http.get(
+        "/graphql",
+        params={
+            "query": "query q($n: Int) { me { id accounts(first: $n) { nodes { id } } } }",
+            "operationName": "q",
+            "variables": '{"n": 1}',
+        },
+    )
+    assert ok.status_code == 200
+    assert ok.json()["data"]["me"] is None
+    for accept in (JSON, GRAPHQL):
+        refused = await http.get("/graphql", params={"query": "mutation { logOut { __typename } }"}, headers={"accept": accept})
+        assert refused.status_code == 405
+        assert refused.headers["allow"] == "POST"
+    assert (await http.get("/graphql", params={"query": "{ me { id } }", "variables": "{"})).status_code == 400
+    assert (await http.get("/graphql", params={"query": "{ me { id } }", "variables": "[]"})).status_code == 400
+    assert (await http.get("/graphql")).status_code == 400
+    for method in ("PUT", "DELETE", "PATCH"):
+        assert (await http.request(method, "/graphql")).status_code == 405
+
+
+async def test_a_browser_gets_the_playground(http: httpx.AsyncClient) -> None:
+    page = await http.get("/graphql", headers={"accept": "text/html,*/*;q=0.8"})
+    assert page.status_code == 200
+    assert "GraphiQL" in page.text
+    assert "'unsafe-inline'" not in page.headers["content-security-policy"].partition("script-src")[2].partition(";")[0]
+    assert (await http.get("/")).headers["location"] == "/graphql"
+
+
+async def test_bodies_have_a_limit(http: httpx.AsyncClient) -> None:
+    async def drip() -> Any:
+        for _ in range(20):
+            yield b" " * 100_000
+
+    large = await http.post("/graphql", content=b" " * (endpoint.MAX_BODY + 1), headers={"content-type": JSON})
+    streamed = await http.post("/graphql", content=drip(), headers={"content-type": JSON})
+    assert (large.status_code, streamed.status_code) == (413, 413)
+    padded = json.dumps(ME).encode() + b" " * (endpoint.MAX_BODY - 100)
+    assert (await post(http, padded)).status_code == 200
+
+
+async def test_slow_senders_are_cut_off(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    monkeypatch.setattr(endpoint, "BODY_SECONDS", 0.01)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/graphql", "raw_path": b"/graphql", "query_string": b"", "http_version": "1.1",
+        "headers": [(b"content-type", b"application/json")], "scheme": "http", "server": ("bank", 80), "client": ("127.0.0.1", 1),
+    }  # fmt: skip
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 408
+
+
+async def test_every_answer_carries_its_headers(http: httpx.AsyncClient) -> None:
+    response = await post(http, ME, **{"x-request-id": "client-chosen-1"})
+    assert response.headers["x-request-id"] == "client-chosen-1"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert response.headers["cache-control"] == "no-store"
+    assert int(response.headers["ratelimit-remaining"]) < int(response.headers["ratelimit-limit"])
+    strange = await post(http, ME, **{"x-request-id": "no\tsane id"})
+    assert strange.headers["x-request-id"] != "no\tsane id"
+    assert (await http.get("/nowhere")).headers["x-request-id"]
+
+
+async def test_origins_are_allowed_by_list(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"allowed_origins": "https://app.example"}))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bank") as http,
+    ):
+        preflight = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type"}
+        allowed = await http.options("/graphql", headers={"origin": "https://app.example", **preflight})
+        foreign = await http.options("/graphql", headers={"origin": "https://evil.example", **preflight})
+        assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+        assert "access-control-allow-origin" not in foreign.headers
+
+
+async def test_who_asks_too_much_must_wait(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"rate_limit": 1000}))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bank") as http,
+    ):
+        query = {"query": "{ me { id } rateLimit { limit remaining cost resetAt } }"}
+        first = (await post(http, query)).json()["data"]["rateLimit"]
+        assert first["limit"] == 100
+        assert first["cost"] == 3
+        for _ in range(40):
+            response = await post(http, query)
+        assert response.status_code == 429
+        assert int(response.headers["retry-after"]) >= 1
+        assert response.json()["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+
+
+async def test_health_and_keys(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/health/live")).json() == {"status": "ok"}
+    assert (await http.get("/health/ready")).json() == {"status": "ok", "database": "ok"}
+    keys = (await http.get("/.well-known/jwks.json")).json()["keys"]
+    assert keys[0]["kty"] == "EC"
+    assert "d" not in keys[0]

@@ -1,0 +1,173 @@
+"""How errors are told: as data where they are expected, with a code otherwise, and never with what was sent."""
+
+import asyncio
+import inspect
+from typing import Any
+
+import pytest
+from graphql import GraphQLObjectType, GraphQLUnionType, get_named_type
+
+from bank_graphql.api.errors import REJECTIONS
+from bank_graphql.api.executor import scrub
+from bank_graphql.api.schema import build_schema
+from bank_graphql.identity import queries as identity
+from bank_graphql.kit.errors import Refusal, Unavailable
+from tests.client import Client, money
+
+SECRET = "hunter2-4929123412341234"
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        (f'mutation {{ logIn(input: {{email: "a", password: {{x: "{SECRET}"}}}}) {{ __typename }} }}', {}),
+        (f'mutation {{ logIn(input: {{email: "a", password: "b", extra: "{SECRET}"}}) {{ __typename }} }}', {}),
+        (f'mutation {{ logIn(input: "{SECRET}") {{ __typename }} }}', {}),
+        (f'{{ account(id: ["{SECRET}"]) {{ id }} }}', {}),
+        (f'{{ me {{ accounts(first: "{SECRET}") {{ nodes {{ id }} }} }} }}', {}),
+        (f'{{ me {{ id }} "{SECRET}" }}', {}),
+        (f'"{SECRET}"', {}),
+        (f'{{ a(b: "{SECRET}" }}', {}),
+        ("mutation ($i: LogInInput!) { logIn(input: $i) { __typename } }", {"i": {"email": "a", "password": [SECRET]}}),
+        ("mutation ($i: LogInInput!) { logIn(input: $i) { __typename } }", {"i": {"email": SECRET}}),
+        ("mutation ($i: LogInInput!) { logIn(input: $i) { __typename } }", {"i": {"email": "a", "password": "b", SECRET: 1}}),
+        ("mutation ($i: LogInInput!) { logIn(input: $i) { __typename } }", {"i": SECRET}),
+        ("mutation ($i: LogInInput!) { logIn(input: $i) { __typename } }", {"i": f"{SECRET}\n, found: x"}),
+        ("query ($n: Int) { me { accounts(first: $n) { nodes { id } } } }", {"n": SECRET}),
+        ("query ($n: Int) { me { accounts(first: $n) { nodes { id } } } }", {"n": {"a": SECRET}}),
+        ("query ($at: DateTime!) { account(id: 1) { balanceAt(at: $at) { amount } } }", {"at": SECRET}),
+        (
+            "query ($f: TransactionFilter) { account(id: 1) { transactions(filter: $f) { nodes { id } } } }",
+            {"f": {"kinds": [SECRET]}},
+        ),
+        (f'{{ account(id: 1) {{ transactions(filter: {{kinds: ["{SECRET}"]}}) {{ nodes {{ id }} }} }} }}', {}),
+        (f'{{ account(id: 1) {{ balanceAt(at: "{SECRET}") {{ amount }} }} }}', {}),
+    ],
+)
+async def test_messages_do_not_repeat_what_was_sent(visitor: Client, query: str, variables: dict[str, Any]) -> None:
+    answer = await visitor.post(query, **variables)
+    assert answer["errors"]
+    assert SECRET not in str(answer)
+    assert "data" not in answer
+    assert all(error["message"].endswith((".", "?")) for error in answer["errors"])
+
+
+async def test_messages_still_say_what_is_wrong(visitor: Client) -> None:
+    error = await visitor.error("query ($n: Int) { me { accounts(first: $n) { nodes { id } } } }", n="x")
+    assert error["message"] == "Variable '$n' has invalid value: Int cannot represent non-integer value."
+    assert error["extensions"] == {"code": "BAD_REQUEST"}
+    error = await visitor.error("{ me { nam } }")
+    assert "Cannot query field 'nam' on type 'User'." in error["message"]
+    assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED"}
+    error = await visitor.error("{ me { id }")
+    assert error["message"].startswith("Syntax Error: Expected Name, found <EOF>")
+    assert error["extensions"] == {"code": "GRAPHQL_PARSE_FAILED"}
+    error = await visitor.error('mutation { logIn(input: {email: "x"}) { __typename } }')
+    assert "required field 'password'" in error["message"]
+
+
+def test_scrubbing_leaves_harmless_messages() -> None:
+    assert scrub("Cannot query field 'x' on type 'User'.") == "Cannot query field 'x' on type 'User'."
+
+
+async def test_what_goes_wrong_inside_is_masked(
+    capsys: pytest.CaptureFixture[str], ada: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any) -> Any:
+        raise RuntimeError(f"oh no: {SECRET}")
+
+    monkeypatch.setattr(identity, "users", broken)
+    error = await ada.error("{ me { id } }")
+    assert set(error["extensions"]) == {"code", "requestId"}
+    assert error["extensions"]["code"] == "INTERNAL"
+    assert "oh no" not in str(error)
+    logged = capsys.readouterr().err
+    assert error["extensions"]["requestId"] in logged
+    assert "RuntimeError" in logged
+    assert SECRET not in logged
+
+
+async def test_a_database_out_of_reach_is_unavailable(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gone(*_: Any) -> Any:
+        raise Unavailable
+
+    monkeypatch.setattr(identity, "users", gone)
+    error = await ada.error("{ me { id } }")
+    assert error["extensions"] == {"code": "UNAVAILABLE"}
+
+
+async def test_text_that_no_column_holds(ada: Client, visitor: Client) -> None:
+    account = await ada.open()
+    nul = "a\x00b"
+    error = await ada.error(
+        "mutation ($i: DepositInput!) { deposit(input: $i) { __typename } }",
+        i={"accountId": account["id"], "amount": money("1"), "description": nul, "idempotencyKey": "k"},
+    )
+    assert error["extensions"]["code"] == "BAD_REQUEST"
+    answers = await asyncio.gather(
+        ada.deposit(account["id"], "1"),
+        ada.post(
+            "mutation ($i: DepositInput!) { deposit(input: $i) { __typename } }",
+            i={"accountId": account["id"], "amount": money("1"), "idempotencyKey": nul},
+        ),
+        ada.deposit(account["id"], "1"),
+    )
+    assert [answer.get("__typename") for answer in answers] == ["MoneyMoved", None, "MoneyMoved"]
+    for query in ('{ accountByNumber(number: "\\u0000") { id } }', '{ account(id: "\\u0000") { id } }'):
+        assert "INTERNAL" not in str(await ada.post(query))
+    assert "INTERNAL" not in str(
+        await visitor.post('mutation { logIn(input: {email: "\\u0000", password: "\\u0000"}) { __typename } }')
+    )
+    assert "INTERNAL" not in str(await visitor.post('mutation { refreshSession(refreshToken: "\\u0000") { __typename } }'))
+
+
+def refusals() -> set[type[Refusal]]:
+    found, waiting = set(), [Refusal]
+    while waiting:
+        kind = waiting.pop()
+        subclasses = kind.__subclasses__()
+        waiting += subclasses
+        found |= {each for each in subclasses if inspect.getmodule(each)}
+    return found
+
+
+def test_every_refusal_has_its_rejection() -> None:
+    assert {kind for kind in refusals() if kind.__module__.startswith("bank_graphql")} == set(REJECTIONS)
+
+
+EXPECTED = {
+    "signUp": {"ValidationRejection"},
+    "logIn": {"CredentialsRejection"},
+    "refreshSession": {"CredentialsRejection"},
+    "logOut": {"NotFoundRejection"},
+    "updateProfile": {"ValidationRejection"},
+    "openAccount": {"ValidationRejection", "ForbiddenRejection", "IdempotencyConflictRejection"},
+    "renameAccount": {"ValidationRejection", "ForbiddenRejection", "NotFoundRejection"},
+    "freezeAccount": {"ValidationRejection", "ForbiddenRejection", "NotFoundRejection", "StateConflictRejection"},
+    "unfreezeAccount": {"ForbiddenRejection", "NotFoundRejection", "StateConflictRejection"},
+    "closeAccount": {"ForbiddenRejection", "NotFoundRejection", "StateConflictRejection", "AccountStatusRejection"},
+    "setOverdraftLimit": {
+        "ValidationRejection", "ForbiddenRejection", "NotFoundRejection", "StateConflictRejection", "CurrencyMismatchRejection",
+    },
+    **{
+        name: {
+            "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "InsufficientFundsRejection",
+            "CurrencyMismatchRejection", "AccountStatusRejection", "IdempotencyConflictRejection",
+        }
+        for name in ("deposit", "withdraw", "transfer")
+    },
+}  # fmt: skip
+"""What the services behind each mutation raise, as their docstrings say."""
+
+
+def test_each_mutation_can_tell_what_its_service_raises() -> None:
+    mutation = build_schema()._schema.mutation_type
+    assert mutation is not None
+    assert set(mutation.fields) == set(EXPECTED)
+    for name, field in mutation.fields.items():
+        union = get_named_type(field.type)
+        assert isinstance(union, GraphQLUnionType)
+        assert EXPECTED[name] <= {member.name for member in union.types}, name
+        for member in union.types:
+            assert isinstance(member, GraphQLObjectType)
+            assert not member.name.endswith("Rejection") or "Rejection" in {each.name for each in member.interfaces}

@@ -1,0 +1,125 @@
+"""Limits on documents."""
+
+import pytest
+from graphql import OperationDefinitionNode, get_introspection_query, get_operation_ast, parse
+
+from bank_graphql.api import shield
+from bank_graphql.api.shield import cost_of
+from bank_graphql.kit.errors import TooComplex
+from tests.client import Client
+
+
+def cost(text: str, **variables: object) -> int:
+    document = parse(text)
+    operation = get_operation_ast(document)
+    assert isinstance(operation, OperationDefinitionNode)
+    return cost_of(document, operation, dict(variables))
+
+
+def nested(levels: int) -> str:
+    return "{ me " * levels + "{ id }" + " }" * levels
+
+
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [
+        ("{ me { id email } }", 2),
+        ("{ rateLimit { limit } }", 2),
+        ("{ me { accounts { nodes { id } } } }", 1 + 1 + 1 + 20),
+        ("{ me { accounts(first: 5) { nodes { id } pageInfo { endCursor } } } }", 1 + 1 + 1 + 5),
+        ("{ me { accounts(first: 5) { nodes { entries(last: 3) { nodes { amount { amount } } } } } } }", 3 + 5 * (1 + 1 + 3 * 2)),
+        ('{ nodes(ids: ["a", "b", "c"]) { id } }', 1 + 1),
+        ('{ nodes(ids: ["a", "b", "c"]) { ... on Account { owner { id } } } }', 1 + 1 + 3),
+        ("mutation { logOut { __typename } }", 1 + 1 + 10),
+        ("query ($n: Int = 7) { me { accounts(first: $n) { nodes { id } } } }", 3 + 7),
+        ("{ __schema { types { name } } }", 1),
+        ("{ me { ...f ...f } } fragment f on User { accounts { nodes { id } } }", 2 + 2 * 21),
+    ],
+)
+def test_the_published_rule(text: str, points: int) -> None:
+    assert cost(text) == points
+
+
+def test_variables_size_lists() -> None:
+    text = "query ($n: Int, $ids: [ID!]!) { nodes(ids: $ids) { ... on Account { entries(first: $n) { nodes { id } } } } }"
+    assert cost(text, n=3, ids=["a"] * 4) == 1 + 1 + 4 * (1 + 3)
+    assert cost(text, n=3, ids=["a"] * 10**5) == 1 + 1 + 100 * (1 + 3)
+    for odd in (None, "x", -5, {}, 1.5, True):
+        cost(text, n=odd, ids=odd)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        nested(12),
+        "{ " + " ".join(f"a{n}: me {{ id }}" for n in range(31)) + " }",
+        "{ " + "me { id } " * 21 + "}",
+        "{ me " + "@include(if: true) " * 51 + "{ id } }",
+        "{ me { " + "id " * 51 + "} }",
+        "{ me { " + "... { " * 12 + "id " * 45 + "} " * 12 + " ".join(f"...f{n % 3}" for n in range(12)) + "} } "
+        + " ".join(f"fragment f{n} on User {{ {'id ' * 45} }}" for n in range(3)),
+        "{ me { accounts(first: 100) { nodes { entries(first: 100) { nodes { counterparty { name } } } } } } }",
+        "query { me { ...f0 } } " + " ".join(f"fragment f{n} on User {{ ...f{n + 1} ...f{n + 1} }}" for n in range(60))
+        + " fragment f60 on User { id email }",
+    ],
+)  # fmt: skip
+def test_what_is_beyond_them(text: str) -> None:
+    with pytest.raises(TooComplex):
+        cost(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        nested(11),
+        "{ " + " ".join(f"a{n}: rateLimit {{ limit }}" for n in range(20)) + " }",
+        "{ me { ...f } } fragment f on User { id ...f }",
+        "{ me { ...missing } }",
+    ],
+)
+def test_what_is_within_them(text: str) -> None:
+    cost(text)
+
+
+async def test_hostile_documents_cost_little_and_are_answered(visitor: Client) -> None:
+    hostile = {
+        "fragments that double": "query { me { ...f0 } } "
+        + " ".join(f"fragment f{n} on User {{ a: __typename ...f{n + 1} ...f{n + 1} }}" for n in range(150))
+        + " fragment f150 on User { id }",
+        "very deep": "{ me " * 400 + "{ id }" + " }" * 400,
+        "deep lists": "{ nodes(ids: " + "[" * 900 + "]" * 900 + ") { id } }",
+        "deep objects": "{ me(x: " + "{a: " * 500 + "1" + "}" * 500 + ") { id } }",
+        "many tokens": "{ me { " + "id " * 100_000 + "} }",
+        "many comments": "#\n" * 300_000 + "{ me { id } }",
+        "one long name": "{ " + "x" * 900_000 + " }",
+        "a long string": '{ account(id: "' + "x" * 900_000 + '") { id } }',
+        "repeated fields": "{ me { " + " ".join("... { " + "id email fullName " * 15 + "}" for _ in range(11)) + " } }",
+        "conflicting aliases": "{ " + " ".join(f'a: account(id: "{n}") {{ id }}' for n in range(20)) + " }",
+        "a chain of fragments": "{ me { ...f0 } } " + " ".join(f"fragment f{n} on User {{ ...f{n + 1} }}" for n in range(240))
+        + " fragment f240 on User { id }",
+        "a circle of fragments": "{ me { ...a } } fragment a on User { ...b } fragment b on User { ...a }",
+        "deep introspection": "{ __schema { types " + "{ fields { type " * 8 + "{ name }" + " } }" * 8 + " } }",
+        "unknown fields": "{ me { " + " ".join(f"nam{n}" for n in range(45)) + " } }",
+        "many operations": " ".join(f"query q{n} {{ me {{ id }} }}" for n in range(230)),
+        "many variables": "query (" + " ".join(f"$v{n}: ID" for n in range(450)) + ") { me { id } }",
+        "other operations": "query q { me { id } } query r { me { " + " ".join("... { " + "id email " * 24 + "}" for _ in range(18)) + " } }",
+        "directives": "{ me " + "@a " * 900 + "{ id } }",
+    }  # fmt: skip
+    for name, text in hostile.items():
+        answer = await visitor.post(text)
+        codes = {error["extensions"]["code"] for error in answer.get("errors", [])}
+        assert codes <= {"TOO_COMPLEX", "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED", "BAD_REQUEST", "UNAUTHENTICATED"}, (
+            name
+        )
+
+
+async def test_introspection_is_exempt(visitor: Client) -> None:
+
+    data = await visitor.run(get_introspection_query(input_value_deprecation=True, specified_by_url=True))
+    assert data["__schema"]["queryType"]["name"] == "Query"
+
+
+def test_limits_are_those_of_the_contract() -> None:
+    limits = (shield.MAX_DEPTH, shield.MAX_TOKENS, shield.MAX_ALIASES, shield.MAX_ROOT_FIELDS, shield.MAX_DIRECTIVES)
+    assert limits == (12, 2000, 30, 20, 50)
+    assert (shield.MAX_FIELDS_IN_SET, shield.MAX_FIELDS) == (50, 500)

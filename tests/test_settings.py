@@ -1,0 +1,106 @@
+"""Settings, and how wrong ones are told."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bank_graphql import settings
+from bank_graphql.kit.errors import ConfigurationError
+from bank_graphql.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An environment that says nothing."""
+    for name in list(os.environ):
+        if name.startswith("BANK_") or name in {
+            "DATABASE_URL",
+            "SECRET_KEY",
+            "ALGORITHM",
+            "ACCESS_TOKEN_EXPIRE_MINUTES",
+            "DEBUG",
+        }:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_laptop_needs_no_settings() -> None:
+    loaded = settings.load()
+    assert loaded.external_dsn is None
+    assert loaded.is_sandbox
+    assert loaded.is_demo
+
+
+def test_an_external_database_is_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://u:p@db/bank")
+    loaded = settings.load()
+    assert loaded.external_dsn == "postgresql://u:p@db/bank"
+    assert not loaded.is_sandbox
+    assert not loaded.is_demo
+    assert "p@db" not in repr(loaded)
+    monkeypatch.setenv("BANK_SANDBOX", "true")
+    assert settings.load().is_sandbox
+
+
+def test_the_rest_services_names_go_on_working(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql+asyncpg://u:p@db/bank")
+    monkeypatch.setenv("ACCESS_TOKEN_EXPIRE_MINUTES", "5")
+    monkeypatch.setenv("ALGORITHM", "ES256")
+    monkeypatch.setenv("DEBUG", "true")
+    loaded = settings.load()
+    assert loaded.external_dsn == "postgresql://u:p@db/bank"
+    assert loaded.access_token_minutes == 5
+    assert loaded.log_level == "DEBUG"
+
+
+def test_a_file_is_read_and_the_environment_counts_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("BANK_PORT=9001\nBANK_HOST=127.0.0.2\nSOMETHING_ELSE=1\n")
+    monkeypatch.setenv("BANK_PORT", "9002")
+    loaded = settings.load()
+    assert (loaded.port, loaded.host) == (9002, "127.0.0.2")
+    assert settings.load(port=9003).port == 9003
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("BANK_PORT", "http", "BANK_PORT"),
+        ("BANK_PORT", "70000", "BANK_PORT"),
+        ("BANK_ENV", "staging", "BANK_ENV"),
+        ("BANK_ENV", "production", "DATABASE_URL"),
+        ("BANK_POOL_MAX_SIZE", "1", "BANK_POOL_MAX_SIZE"),
+        ("BANK_POOL_MIN_SIZE", "400", "BANK_POOL_MIN_SIZE"),
+        ("BANK_IBAN_COUNTRY", "Germany", "BANK_IBAN_COUNTRY"),
+        ("BANK_LOG_LEVEL", "loud", "BANK_LOG_LEVEL"),
+        ("ACCESS_TOKEN_EXPIRE_MINUTES", "soon", "ACCESS_TOKEN_MINUTES"),
+        ("DATABASE_URL", "mysql://u:hunter2@db/bank", "DATABASE_URL"),
+        ("DATABASE_URL", "hunter2", "DATABASE_URL"),
+        ("SECRET_KEY", "hunter2", "BANK_SIGNING_KEYS"),
+        ("ALGORITHM", "HS256", "ES256"),
+    ],
+)
+def test_wrong_settings_are_told_in_a_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as error:
+        settings.load()
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+def test_production_needs_keys_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANK_ENV", "production")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/bank")
+    with pytest.raises(ConfigurationError, match="BANK_SIGNING_KEYS"):
+        settings.load()
+
+
+def test_each_setting_is_documented() -> None:
+    root = Path(__file__).parent.parent
+    example, readme = (root / ".env.example").read_text(), (root / "README.md").read_text()
+    for name, field in Settings.model_fields.items():
+        variable = "DATABASE_URL" if name == "database_url" else f"BANK_{name.upper()}"
+        assert field.description, name
+        assert f"{variable}=" in example, variable
+        assert f"`{variable}`" in readme, variable

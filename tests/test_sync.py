@@ -1,0 +1,68 @@
+"""Schema, migrations and models agree with each other and with what is committed."""
+
+import os
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import pytest
+from alembic.script import ScriptDirectory
+
+from bank_graphql.api.schema import build_schema, export
+from bank_graphql.kit import schema
+from bank_graphql.kit.errors import ConfigurationError
+from tests import sync
+from tests.conftest import dsn_of
+
+
+@pytest.fixture
+async def empty(server: str, new_database: Callable[..., Awaitable[str]]) -> str:
+    """The address of a database with nothing in it."""
+    return dsn_of(server, await new_database())
+
+
+def test_the_committed_graphql_schema_is_the_real_one() -> None:
+    assert sync.GRAPHQL.read_text() == export(build_schema()), "run: make schema"
+
+
+@pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="other versions of PostgreSQL write their dumps differently")
+async def test_the_committed_dump_is_what_the_migrations_make(dsn: str) -> None:
+    assert sync.DUMP.read_text() == sync.dump(dsn), "run: make schema"
+
+
+async def test_models_and_migrations_agree(dsn: str) -> None:
+    await schema.check(dsn)
+
+
+async def test_up_down_and_up_again(empty: str) -> None:
+    script = ScriptDirectory.from_config(schema.configuration())
+    revisions = [revision.revision for revision in script.walk_revisions()][::-1]
+    for revision in revisions:
+        await schema.migrate(empty, revision)
+    await schema.downgrade(empty, "base")
+    connection = await asyncpg.connect(empty)
+    left = await connection.fetch(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE 'alembic%' "
+        "UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+    )
+    await connection.close()
+    assert left == []
+    await schema.migrate(empty)
+    await schema.check(empty)
+
+
+async def test_a_schema_that_is_not_ours_is_told(empty: str) -> None:
+    with pytest.raises(ConfigurationError, match="migrate"):
+        await schema.require_current(empty)
+    await schema.migrate(empty)
+    await schema.require_current(empty)
+    connection = await asyncpg.connect(empty)
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    await connection.close()
+    with pytest.raises(ConfigurationError, match="newer"):
+        await schema.migrate(empty)
+
+
+async def test_a_database_that_is_not_there_is_told(empty: str) -> None:
+    for wrong in (empty.replace("bank_test_", "no_such_"), "postgresql://127.0.0.1:1/none"):
+        with pytest.raises(ConfigurationError, match="DATABASE_URL"):
+            await schema.migrate(wrong)
