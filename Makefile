@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo test check lint types layers sync format lock schema clean
+.PHONY: help setup serve test check lint types layers container sync format lock schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 16
@@ -26,7 +26,7 @@ serve: $(READY) ## Run the bank: http://127.0.0.1:8000/graphql
 test: $(READY) ## Run the tests (DATABASE_URL=… on another PostgreSQL, ARGS=… for pytest)
 	$(if $(DATABASE_URL),TEST_DATABASE_URL="$(DATABASE_URL)" )$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-check: $(READY) lint types layers sync ## Everything that is strict: lint, types, layers, schema and migrations in sync
+check: $(READY) lint types layers container sync ## Everything that is strict: lint, types, layers, container files, schema and migrations in sync
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -37,6 +37,10 @@ types: $(READY)
 
 layers: $(READY)
 	$(BIN)/lint-imports
+
+container: $(READY)
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.compose-spec docker-compose.yml
 
 sync: $(READY)
 	$(BIN)/python -m pytest -q tests/test_sync.py
@@ -53,6 +57,8 @@ lock: $(READY) ## Write the constraints anew, at the newest versions that pyproj
 		-U pyproject.toml -o constraints.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 		-U pyproject.toml --group dev -c constraints.txt -o constraints-dev.txt
+	echo "hatchling" | $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+		- -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build

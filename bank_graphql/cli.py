@@ -8,7 +8,8 @@ import getpass
 import os
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -19,11 +20,10 @@ from uvicorn.supervisors import Multiprocess
 from bank_graphql import demo as demonstration
 from bank_graphql import settings as configuration
 from bank_graphql.api.schema import build_schema, export
-from bank_graphql.bank import open_bank, open_server
+from bank_graphql.bank import Bank, open_bank, open_server
 from bank_graphql.identity.models import UserRole
 from bank_graphql.identity.tokens import rotate_keys
 from bank_graphql.kit import log, schema
-from bank_graphql.kit.db import Database
 from bank_graphql.kit.embedded import binaries
 from bank_graphql.kit.errors import ConfigurationError, Unavailable, ValidationFailed
 from bank_graphql.ledger import verification
@@ -53,33 +53,13 @@ def serve(
     """Run the bank."""
     settings = configuration.load(host=host, port=port, demo=demo, migrate=migrate)
     log.configure(level=settings.log_level)
-    listener = _listen(settings.host, settings.port)
-    address = f"http://{settings.host}:{listener.getsockname()[1]}"
-    if "BANK_PUBLIC_URL" not in os.environ and settings.public_url == Settings.model_fields["public_url"].default:
-        os.environ["BANK_PUBLIC_URL"] = address
-    _run(_prepare(settings))
-    _greet(settings, address)
-    config = uvicorn.Config(
-        "bank_graphql.app:create_app",
-        factory=True,
-        workers=workers,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        forwarded_allow_ips=settings.trusted_proxies,
-        timeout_keep_alive=65,
-        timeout_graceful_shutdown=20,
-    )
-    try:
-        if workers > 1:
-            Multiprocess(config, sockets=[listener]).run()
-        else:
-            server = uvicorn.Server(config)
-            server.run(sockets=[listener])
-            if not server.started:
-                raise typer.Exit(1)
-    except KeyboardInterrupt:
-        pass  # what was under way is finished
+    with _listen(settings.host, settings.port) as listener:
+        address = f"http://{settings.host}:{listener.getsockname()[1]}"
+        if settings.public_url == Settings.model_fields["public_url"].default:
+            os.environ["BANK_PUBLIC_URL"] = address
+        _run(_prepare(settings))
+        _greet(settings, address)
+        _serve(settings, listener, workers)
 
 
 @app.command()
@@ -103,7 +83,7 @@ def demo() -> None:
         _fail("The demo's password is known to everyone, so it is for sandboxes only: set BANK_SANDBOX=true if this is one.")
 
     async def work() -> bool:
-        async with open_bank(settings) as bank:
+        async with _existing_bank(settings) as bank:
             empty = await demonstration.is_empty(bank.db)
             if empty:
                 await demonstration.fill(bank.identity, bank.move)
@@ -140,7 +120,7 @@ def create_user(
     password = _read_password()
 
     async def work() -> None:
-        async with open_bank(settings) as bank:
+        async with _existing_bank(settings) as bank:
             await bank.identity.create_user(email=email, password=password, full_name=full_name, role=role)
 
     try:
@@ -156,12 +136,8 @@ def verify() -> None:
     settings = configuration.load()
 
     async def work() -> list[verification.Finding]:
-        async with open_server(settings) as dsn:
-            db = await Database.open(dsn, min_size=1, max_size=2)
-            try:
-                return await verification.verify(db, (*verification.CHECKS, *payments_verification.CHECKS))
-            finally:
-                await db.close()
+        async with _existing_bank(settings) as bank:
+            return await verification.verify(bank.db, (*verification.CHECKS, *payments_verification.CHECKS))
 
     findings = _run(work())
     for finding in findings:
@@ -207,6 +183,37 @@ def main() -> None:
         _fail(f"The database is out of reach{f': {type(cause).__name__}' if cause else ''}.")
 
 
+def _serve(settings: Settings, listener: socket.socket, workers: int) -> None:
+    config = uvicorn.Config(
+        "bank_graphql.app:create_app",
+        factory=True,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_keep_alive=65,
+        timeout_graceful_shutdown=20,
+    )
+    with suppress(KeyboardInterrupt):  # what was under way is finished
+        if workers > 1:
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            server = uvicorn.Server(config)
+            server.run(sockets=[listener])
+            if not server.started:
+                raise typer.Exit(1)
+
+
+@asynccontextmanager
+async def _existing_bank(settings: Settings) -> AsyncIterator[Bank]:
+    """The bank, if its database has the schema that this version works with."""
+    async with open_server(settings) as dsn:
+        await schema.require_current(dsn)
+        async with open_bank(settings) as bank:
+            yield bank
+
+
 async def _prepare(settings: Settings) -> None:
     """What must be done once, before any process serves."""
     async with open_server(settings) as dsn:  # held, so that the embedded server runs through
@@ -220,14 +227,13 @@ async def _prepare(settings: Settings) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        _fail(f"Cannot listen on {host}, port {port}: {reason}. Choose another with --host and --port.")
+    except OSError as error:
+        listener.close()
+        _fail(f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another with --host and --port.")
     listener.set_inheritable(True)
     return listener
 

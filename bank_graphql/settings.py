@@ -51,7 +51,12 @@ class Settings(BaseSettings):
     """All settings, with their defaults."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BANK_", env_file=".env", extra="ignore", populate_by_name=True, hide_input_in_errors=True
+        env_prefix="BANK_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,
     )
 
     env: Environment = Field(Environment.DEVELOPMENT, description="development or production.")
@@ -150,8 +155,8 @@ class Settings(BaseSettings):
 
     @property
     def is_demo(self) -> bool:
-        """Whether an empty bank is filled with demo customers."""
-        return self.is_sandbox and self.database_url is None if self.demo is None else self.demo
+        """Whether an empty bank is filled with demo customers: in a sandbox only, for everyone knows their password."""
+        return self.is_sandbox and (self.database_url is None if self.demo is None else self.demo)
 
     @property
     def origins(self) -> list[str]:

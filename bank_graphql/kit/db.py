@@ -43,6 +43,16 @@ _OUT_OF_REACH = (
     asyncpg.QueryCanceledError,
     asyncpg.OutOfMemoryError,
 )
+_LOST = (
+    ConnectionError,
+    FileNotFoundError,  # a Unix socket whose server is just being started again
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
 _DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]
 _log = structlog.get_logger(__name__)
 
@@ -247,12 +257,16 @@ class Database:
             await self._pool.release(raw)
 
     async def fetch(self, query: Query[R], **arguments: Any) -> list[R]:
-        """All rows of a read, in autocommit."""
+        """All rows of a read, in autocommit; tried again if the connection turns out to be lost."""
         for attempt in range(ATTEMPTS):
             try:
                 async with self.connection() as connection:
                     return await connection.fetch(query, **arguments)
             except _TRANSIENT:
+                await _pause(attempt)
+            except Unavailable as error:
+                if not isinstance(error.__cause__, _LOST):
+                    raise
                 await _pause(attempt)
         raise Unavailable
 
@@ -273,19 +287,27 @@ class Database:
     async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `work` in a transaction and commit it; roll back and raise if it raises.
 
-        Serialization failures, deadlocks and plans made stale by live changes of the schema are tried again, a bounded number
-        of times, so `work` must be safe to call again after its transaction was rolled back.
+        Serialization failures, deadlocks, plans made stale by live changes of the schema, and connections that are lost before
+        the commit are tried again, a bounded number of times, so `work` must be safe to call again after its transaction was
+        rolled back. When the connection is lost during the commit, nobody knows how it went: the caller asks again, with its key.
 
         Raises:
             Unavailable: the database is out of reach, or the attempts are used up.
         """
         for attempt in range(ATTEMPTS):
+            committing = False
             try:
                 async with self.connection() as connection, connection.raw.transaction():
-                    return await work(connection)
+                    result = await work(connection)
+                    committing = True
             except _TRANSIENT as error:
                 _log.warning("transaction tried again", sqlstate=error.sqlstate, attempt=attempt + 1)
-                await _pause(attempt)
+            except Unavailable as error:
+                if committing or not isinstance(error.__cause__, _LOST):
+                    raise
+            else:
+                return result
+            await _pause(attempt)
         raise Unavailable
 
 

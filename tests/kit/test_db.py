@@ -92,9 +92,42 @@ async def test_connections_that_break_are_replaced(db: Database, raw: "asyncpg.C
     await raw.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
     )
-    outcomes = await asyncio.gather(*(db.ping() for _ in range(20)), return_exceptions=True)
-    assert [o for o in outcomes if not (o is None or isinstance(o, Unavailable))] == []
-    await asyncio.gather(*(db.ping() for _ in range(20)))
+    rows = await asyncio.gather(*(db.fetch(NUMBER, number=n) for n in range(20)))
+    assert [row[0].number for row in rows] == list(range(20))
+
+
+async def test_a_connection_lost_before_the_commit_is_no_error(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await raw.execute("CREATE TABLE things (n int)")
+    put = Query(text("INSERT INTO things VALUES (1)"), Row)
+    attempts = 0
+
+    async def lose_it_once(connection: Connection) -> None:
+        nonlocal attempts
+        attempts += 1
+        await connection.execute(put)
+        if attempts == 1:
+            await raw.execute("SELECT pg_terminate_backend($1)", connection.raw.get_server_pid())
+        await connection.execute(put)
+
+    await db.transact(lose_it_once)
+    assert attempts == 2
+    assert await raw.fetchval("SELECT count(*) FROM things") == 2
+
+
+async def test_a_connection_lost_during_the_commit_is_for_the_caller(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts = 0
+
+    async def lost(*_: object) -> None:
+        raise asyncpg.ConnectionDoesNotExistError("lost")
+
+    async def work(_: Connection) -> None:
+        nonlocal attempts
+        attempts += 1
+        monkeypatch.setattr("asyncpg.transaction.Transaction._Transaction__commit", lost)
+
+    with pytest.raises(Unavailable):
+        await db.transact(work)
+    assert attempts == 1
 
 
 async def test_no_connection_comes_back_inside_a_transaction(db: Database) -> None:

@@ -1,0 +1,25 @@
+# The server's image: no compiler, no root, nothing to write to but /tmp.
+FROM python:3.13-slim-bookworm AS build
+WORKDIR /build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv /opt/bank
+COPY constraints.txt constraints-build.txt ./
+RUN /opt/bank/bin/pip install --require-hashes -r constraints.txt \
+    && python -m pip install --require-hashes -r constraints-build.txt
+COPY pyproject.toml README.md ./
+COPY bank_graphql ./bank_graphql
+COPY migrations ./migrations
+RUN python -m hatchling build -t wheel -d /dist \
+    && /opt/bank/bin/pip install --no-deps /dist/*.whl
+
+FROM python:3.13-slim-bookworm
+RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin bank
+COPY --from=build /opt/bank /opt/bank
+ENV PATH=/opt/bank/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 BANK_ENV=production BANK_HOST=0.0.0.0
+WORKDIR /tmp
+USER 10001
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/live', timeout=2)"]
+ENTRYPOINT ["bank-graphql"]
+CMD ["serve", "--no-migrate"]

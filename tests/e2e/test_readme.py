@@ -1,0 +1,54 @@
+"""The README does what it says: its tour is walked word for word, and its commands and files exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.e2e.processes import Server, command, environment
+from tests.sync import ROOT
+
+README = (ROOT / "README.md").read_text()
+BLOCK = re.compile(r"```(?P<kind>[a-z]+)(?P<tour> tour)?\n(?P<text>.*?)```", re.DOTALL)
+
+
+async def test_the_tour(folder: Path) -> None:
+    async with Server(folder) as server:
+        steps = list(BLOCK.finditer(README))
+        script, expected = "set -e\n", []
+        for step, following in zip(steps, [*steps[1:], None], strict=True):
+            if not step["tour"]:
+                continue
+            text = step["text"].replace("http://127.0.0.1:8000", server.url)
+            script += text.replace(".venv/bin/bank-graphql", f"{sys.executable} -m bank_graphql") + "echo; echo =====\n"
+            told = following is not None and not following["tour"] and following["kind"] in {"json", "text"}
+            expected.append(following["text"] if told and following else "")
+        walked = subprocess.run(
+            ["bash", "-c", script], env=environment(folder), capture_output=True, text=True, check=True, timeout=100
+        )
+    answers = walked.stdout.split("=====\n")
+    assert len(expected) >= 8
+    for answer, told in zip(answers, expected, strict=False):
+        pattern = re.escape(told.strip()).replace("…", ".+")
+        assert re.fullmatch(pattern, answer.strip(), re.DOTALL), f"{answer}\n\nis not\n\n{told}"
+
+
+def test_every_command_is_described_and_exists(folder: Path) -> None:
+    described = set(re.findall(r"^\| `bank-graphql ([a-z-]+)` \|", README, re.MULTILINE))
+    listed = command("--help", folder=folder).stdout.partition("Commands:")[2]
+    assert described == set(re.findall(r"^  ([a-z-]+)", listed, re.MULTILINE))
+    for name in described:
+        row = next(line for line in README.splitlines() if line.startswith(f"| `bank-graphql {name}` |"))
+        usage = command(name, "--help", folder=folder).stdout
+        for option in re.findall(r"--[a-z-]+", row):
+            assert option in usage, f"{name} {option}"
+
+
+def test_every_make_target_and_file_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`?make ([a-z-]+)`?", README)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for path in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / path).exists(), path
+    for path in re.findall(r"`((?:kit|payments|docs)/[a-z_/]+\.(?:py|md))`", README):
+        assert (ROOT / "bank_graphql" / path).exists() or (ROOT / path).exists(), path

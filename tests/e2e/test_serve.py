@@ -1,0 +1,138 @@
+"""`serve`: starting, stopping, dying and coming back."""
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.client import Client, key
+from tests.e2e.processes import Server, accounts_of, command, postgres_of
+
+
+async def test_a_bare_start_a_clean_stop_and_a_second_start(folder: Path) -> None:
+    async with Server(folder) as server:
+        assert "demo bank 2026" in server.output
+        assert str(folder / "postgres") in server.output
+        ada = await server.ada()
+        accounts = await accounts_of(ada)
+        assert [account["currency"] for account in accounts] == ["EUR", "EUR", "JPY"]
+        await ada.deposit(accounts[0]["id"], "1")
+        booked = (await accounts_of(ada))[0]["balance"]["booked"]
+        await server.end(signal.SIGINT)
+        assert server.process.returncode == 0
+    assert "Traceback" not in server.output
+    assert postgres_of(folder) is None
+    async with Server(folder) as server:
+        accounts = await accounts_of(await server.ada())
+        assert accounts[0]["balance"]["booked"] == booked
+        await server.end(signal.SIGTERM)
+    assert "Traceback" not in server.output
+    assert postgres_of(folder) is None
+
+
+async def test_what_is_in_flight_is_finished_before_the_end(folder: Path) -> None:
+    async with Server(folder) as server:
+        ada = await server.ada()
+        account = (await accounts_of(ada))[0]["id"]
+        asked = [asyncio.create_task(ada.deposit(account, "1")) for _ in range(30)]
+        await asyncio.sleep(0.02)
+        await server.end()
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    moved = sum(isinstance(outcome, dict) and outcome["__typename"] == "MoneyMoved" for outcome in outcomes)
+    refused = sum(isinstance(outcome, httpx.TransportError) for outcome in outcomes)
+    assert moved + refused == 30
+    async with Server(folder) as server:
+        booked = (await accounts_of(await server.ada()))[0]["balance"]["booked"]["amount"]
+        assert float(booked) == 5367.49 + moved
+
+
+async def test_after_kill_9_of_anything_the_next_start_recovers(folder: Path) -> None:
+    same = key()
+    async with Server(folder) as server:
+        ada = await server.ada()
+        account = (await accounts_of(ada))[0]["id"]
+        moved = await ada.deposit(account, "1", idempotencyKey=same)
+        os.kill(postgres_of(folder) or 0, signal.SIGKILL)
+        await server.until_ready()
+        again = await ada.deposit(account, "1", idempotencyKey=same)
+        assert again["replayed"] is True
+        assert again["transaction"] == moved["transaction"]
+        await server.end(signal.SIGKILL)
+    async with Server(folder) as server:
+        again = await (await server.ada()).deposit(account, "1", idempotencyKey=same)
+        assert again["transaction"] == moved["transaction"]
+        await server.end()
+    assert command("verify", folder=folder).returncode == 0
+
+
+async def test_a_second_bank_on_the_same_folder(folder: Path) -> None:
+    async with Server(folder) as first, Server(folder) as second:
+        account = (await accounts_of(await first.ada()))[0]["id"]
+        assert (await (await second.ada()).deposit(account, "1"))["__typename"] == "MoneyMoved"
+        assert command("verify", folder=folder).returncode == 0
+        await first.end()
+        await second.until_ready()
+        async with asyncio.timeout(20):
+            while postgres_of(folder) is None:
+                await asyncio.sleep(0.02)
+        await second.until_ready()
+        ada = await second.ada()
+        assert (await ada.deposit(account, "1"))["__typename"] == "MoneyMoved"
+
+
+async def test_several_workers_serve_one_bank(folder: Path) -> None:
+    same = key()
+    async with Server(folder, "--workers", "2") as server:
+        ada = await server.ada()
+        account = (await accounts_of(ada))[0]["id"]
+
+        async def from_a_connection_of_its_own() -> bool:
+            async with httpx.AsyncClient(base_url=server.url, timeout=20) as http:
+                outcome = await Client(http, ada.token).deposit(account, "1", idempotencyKey=same)
+                replayed: bool = outcome["replayed"]
+                return replayed
+
+        replayed = await asyncio.gather(*(from_a_connection_of_its_own() for _ in range(20)))
+        assert sorted(replayed) == [False, *[True] * 19]
+        await server.end()
+    assert postgres_of(folder) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "told"),
+    [
+        (["--port", "99999"], {}, "BANK_PORT"),
+        ([], {"BANK_PORT": "x"}, "BANK_PORT"),
+        ([], {"DATABASE_URL": "postgresql://127.0.0.1:1/none"}, "DATABASE_URL"),
+        ([], {"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
+        ([], {"BANK_DATA_DIR": "/proc/nowhere"}, "BANK_DATA_DIR"),
+        ([], {"BANK_IBAN_BANK_CODE": "not a code"}, "BANK_IBAN_BANK_CODE"),
+        ([], {"BANK_SIGNING_KEYS": "/no/such/file"}, "signing keys"),
+        ([], {"BANK_ENV": "production"}, "DATABASE_URL"),
+        ([], {"SECRET_KEY": "hunter2"}, "BANK_SIGNING_KEYS"),
+        (["--host", "256.0.0.1"], {}, "256.0.0.1"),
+        (["--no-migrate"], {}, "migrate"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line(folder: Path, arguments: list[str], variables: dict[str, str], told: str) -> None:
+    port = [] if "--port" in arguments or "BANK_PORT" in variables else ["--port", "0"]
+    ended = command("serve", *port, *arguments, folder=folder, **variables)
+    assert ended.returncode == 1, ended.stdout
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert ended.stderr.startswith("bank-graphql: ")
+    assert told in ended.stderr
+    assert "hunter2" not in ended.stderr
+
+
+def test_a_port_in_use_is_told_in_a_line(folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ended = command("serve", "--port", str(taken.getsockname()[1]), folder=folder)
+    assert ended.returncode == 1
+    assert len(ended.stderr.splitlines()) == 1
+    assert "--port" in ended.stderr

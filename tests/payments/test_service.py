@@ -1,0 +1,143 @@
+"""Carrying commands out, on the real database."""
+
+import asyncio
+import random
+from typing import Any
+
+import asyncpg
+import pytest
+
+from bank_graphql.accounts.rules import Numbering
+from bank_graphql.bank import Bank
+from bank_graphql.identity.models import UserRole
+from bank_graphql.identity.permissions import PERMISSIONS
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.db import Database
+from bank_graphql.kit.errors import Refusal
+from bank_graphql.kit.money import Money
+from bank_graphql.ledger import verification
+from bank_graphql.payments import service
+from bank_graphql.payments import verification as payments_verification
+from bank_graphql.payments.commands import Command, Deposit, Destination, Moved, OpenAccount, Opened, Transfer
+from tests.client import PASSWORD, key
+
+POLICY = service.Policy(sandbox=True, credit_limit=0, numbering=Numbering("DE", "99999999"), clock=utc_now)
+
+
+@pytest.fixture
+async def customer(bank: Bank) -> Actor:
+    user_id = await bank.identity.create_user(email="ada@bank.test", password=PASSWORD, full_name="Ada", role=UserRole.CUSTOMER)
+    return Actor(user_id, None, PERMISSIONS[UserRole.CUSTOMER])
+
+
+async def accounts(db: Database, owner: Actor, how_many: int, deposit: int = 1000) -> list[Any]:
+    outcomes = await service.execute(
+        db,
+        POLICY,
+        [
+            OpenAccount(actor=owner, key=key(), kind="CHECKING", currency="EUR", name="x", opening_deposit=deposit)
+            for _ in range(how_many)
+        ],
+    )
+    assert all(isinstance(outcome, Opened) for outcome in outcomes)
+    return [outcome.account_id for outcome in outcomes if isinstance(outcome, Opened)]
+
+
+def transfer(owner: Actor, source: Any, target: Any, minor: int, **more: Any) -> Transfer:
+    given = {"key": key(), **more}
+    return Transfer(actor=owner, from_account_id=source, to=Destination(account_id=target), amount=Money(minor, "EUR"), **given)
+
+
+async def verified(db: Database) -> None:
+    findings = await verification.verify(db, (*verification.CHECKS, *payments_verification.CHECKS))
+    assert [(finding.name, finding.first_problem) for finding in findings if not finding.ok] == []
+
+
+async def test_a_batch_answers_as_its_commands_one_by_one(db: Database, customer: Actor) -> None:
+    rng = random.Random(7)
+    first, second = await accounts(db, customer, 4, 100), await accounts(db, customer, 4, 100)
+    moves = [(rng.randrange(4), rng.randrange(4), rng.randrange(1, 80)) for _ in range(60)]
+    keys = [key() if rng.random() < 0.8 else "twice" for _ in moves]
+    together = await service.execute(
+        db, POLICY, [transfer(customer, first[s], first[t], m, key="a" + k) for (s, t, m), k in zip(moves, keys, strict=True)]
+    )
+    alone = []
+    for (s, t, m), k in zip(moves, keys, strict=True):
+        alone += await service.execute(db, POLICY, [transfer(customer, second[s], second[t], m, key="b" + k)])
+
+    def told(outcome: Any) -> str:
+        return f"{type(outcome).__name__} {getattr(outcome, 'replayed', '')} {outcome if isinstance(outcome, Refusal) else ''}"
+
+    assert [told(outcome) for outcome in together] == [told(outcome) for outcome in alone]
+    assert len({told(outcome) for outcome in together}) >= 4
+    await verified(db)
+
+
+async def test_a_refused_command_does_not_disturb_its_neighbours(db: Database, customer: Actor) -> None:
+    one, two = await accounts(db, customer, 2)
+    outcomes = await service.execute(
+        db,
+        POLICY,
+        [transfer(customer, one, two, 600), transfer(customer, one, two, 600), transfer(customer, one, two, 400)],
+    )
+    assert [type(outcome).__name__ for outcome in outcomes] == ["Moved", "InsufficientFunds", "Moved"]
+    await verified(db)
+
+
+async def test_opposing_transfers_at_once_do_not_block_each_other(db: Database, customer: Actor) -> None:
+    ids = await accounts(db, customer, 6, 10_000)
+    rng = random.Random(3)
+
+    async def some() -> None:
+        for _ in range(10):
+            batch: list[Command] = []
+            for _ in range(rng.randrange(1, 8)):
+                source, target = rng.sample(ids, 2)
+                batch.append(transfer(customer, source, target, rng.randrange(1, 500)))
+            await service.execute(db, POLICY, batch)
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(some() for _ in range(8)))
+    await verified(db)
+
+
+async def test_the_same_key_in_batches_at_the_same_time_has_one_effect(db: Database, customer: Actor) -> None:
+    one, two = await accounts(db, customer, 2)
+    command = transfer(customer, one, two, 1, key="same")
+    outcomes = [
+        o for batch in await asyncio.gather(*(service.execute(db, POLICY, [command] * 3) for _ in range(10))) for o in batch
+    ]
+    assert len({outcome.transaction_id for outcome in outcomes if isinstance(outcome, Moved)}) == 1
+    assert sum(1 for outcome in outcomes if isinstance(outcome, Moved) and not outcome.replayed) == 1
+    await verified(db)
+
+
+async def test_a_batch_of_two_thousand_on_as_many_accounts(db: Database, customer: Actor) -> None:
+    ids = await accounts(db, customer, 500)
+    batch: list[Command] = [transfer(customer, ids[n % 500], ids[(n * 7 + 1) % 500], 1) for n in range(1000)]
+    batch += [Deposit(actor=customer, key=key(), account_id=ids[n % 500], amount=Money(1, "EUR")) for n in range(1000)]
+    outcomes = await service.execute(db, POLICY, batch)
+    assert sum(isinstance(outcome, Moved) for outcome in outcomes) >= 1990
+    await verified(db)
+
+
+async def test_what_is_written_together(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
+    one, two = await accounts(db, customer, 2)
+    before = {table: await raw.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES}
+    command = transfer(customer, one, two, 5, description="Rent")
+    await service.execute(db, POLICY, [command])
+    await service.execute(db, POLICY, [command])  # a replay writes nothing
+    after = {table: await raw.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES}
+    assert {table: after[table] - before[table] for table in TABLES} == {
+        "transactions": 1, "entries": 2, "transaction_notes": 1, "idempotency_outcomes": 1, "transaction_events": 2, "audit_events": 1,
+    }  # fmt: skip
+
+
+TABLES = ("transactions", "entries", "transaction_notes", "idempotency_outcomes", "transaction_events", "audit_events")
+
+
+async def test_refusals_are_audited(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
+    one, two = await accounts(db, customer, 2)
+    await service.execute(db, POLICY, [transfer(customer, one, two, 10**6)])
+    assert await raw.fetchval("SELECT outcome FROM audit_events ORDER BY id DESC LIMIT 1") == "InsufficientFunds"
