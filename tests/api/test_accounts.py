@@ -1,10 +1,13 @@
 """Accounts, as clients see them."""
 
+import asyncio
 from datetime import UTC, datetime
 
+import asyncpg
 import pytest
 from schwifty import IBAN
 
+from bank_graphql.ledger.service import account_lock
 from tests.client import ACCOUNT, REJECTIONS, Client, money
 
 RESULT = f"__typename ... on Account {{ {ACCOUNT} freezeReason overdraftLimit {{ amount }} closedAt }} {REJECTIONS}"
@@ -132,3 +135,29 @@ async def test_tellers_handle_cash_of_any_account_but_pay_from_none(ada: Client,
     assert (await teller.withdraw(account["id"], "1"))["__typename"] == "MoneyMoved"
     assert (await teller.transfer(account["id"], other["id"], "1"))["__typename"] == "ForbiddenRejection"
     assert await teller.booked(account["id"]) == "9.00"
+
+
+async def test_no_money_is_left_behind_in_an_account_that_closes_meanwhile(ada: Client) -> None:
+    for _ in range(10):
+        account = await ada.open()
+        closing, paying = await asyncio.gather(ada.run(CLOSE, id=account["id"]), ada.deposit(account["id"], "5"))
+        now = await ada.account(account["id"])
+        if closing["closeAccount"]["__typename"] == "Account":
+            assert paying["__typename"] == "AccountStatusRejection"
+            assert (now["status"], now["balance"]["booked"]["amount"]) == ("CLOSED", "0.00")
+        else:
+            assert paying["__typename"] == "MoneyMoved"
+            assert (now["status"], now["balance"]["booked"]["amount"]) == ("ACTIVE", "5.00")
+
+
+async def test_changes_to_an_account_wait_for_its_lock(ada: Client, raw: asyncpg.Connection) -> None:
+    account = await ada.open()
+    account_id = await raw.fetchval("SELECT id FROM accounts")
+    async with raw.transaction():
+        await raw.execute("SELECT pg_advisory_xact_lock($1)", account_lock(account_id))
+        closing = asyncio.create_task(ada.run(CLOSE, id=account["id"]))
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+        async with asyncio.timeout(10):
+            while not await raw.fetchval(waiting):
+                assert not closing.done()
+    assert (await closing)["closeAccount"]["status"] == "CLOSED"

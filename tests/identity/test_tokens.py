@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 
 from bank_graphql.identity.tokens import AccessTokens, load_keys, rotate_keys
@@ -58,7 +58,9 @@ def test_other_algorithms_and_types_are_refused(keys: KeySet) -> None:
     decoded = jwt.decode(token, keys, algorithms=["ES256"])
     key = keys.keys[0]
     header = {"alg": "ES256", "kid": key.kid}
-    for typ in ({}, {"typ": "JWT"}, {"typ": "id+jwt"}):
+    untyped = jws.serialize_compact(header, json.dumps(decoded.claims), key, algorithms=["ES256"])
+    assert ours.verify(untyped, NOW) is None
+    for typ in ({"typ": "JWT"}, {"typ": "id+jwt"}):
         assert ours.verify(jwt.encode({**header, **typ}, decoded.claims, key, algorithms=["ES256"]), NOW) is None
     public = OctKey.import_key(json.dumps(key.as_dict(private=False)))
     confused = jwt.encode({"alg": "HS256", "typ": "at+jwt", "kid": key.kid}, decoded.claims, public, algorithms=["HS256"])
