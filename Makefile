@@ -15,12 +15,13 @@ setup: $(READY) ## Make .venv with everything in it, at the pinned versions
 
 $(READY): constraints-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --require-hashes -r constraints-dev.txt
-	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@echo 'Setting up $(VENV): about a minute, once.'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --require-hashes -r constraints-dev.txt
+	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-serve: $(READY) ## Run the bank: http://127.0.0.1:8000/graphql
+serve: $(READY) ## Run the bank: http://127.0.0.1:8000/graphql (BANK_PORT=… for another port)
 	@exec $(BIN)/bank-graphql serve $(ARGS)
 
 test: $(READY) ## Run the tests (DATABASE_URL=… on another PostgreSQL, ARGS=… for pytest)

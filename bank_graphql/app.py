@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             app.state.keys = PublishedKeys(bank.identity.tokens)
             yield
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", _home),
             Route("/graphql", _handled_by("graphql"), methods=["GET", "POST"]),
@@ -76,6 +76,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
         ],
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # it would redirect to whatever host the client names
+    return app
 
 
 def _handled_by(name: str) -> Any:

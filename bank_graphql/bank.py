@@ -15,9 +15,13 @@ from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.embedded import EmbeddedPostgres
+from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.payments import service as payments
 from bank_graphql.payments.commands import Command, Outcome
 from bank_graphql.settings import Environment, Settings
+
+LOCKS_PER_COMMAND = 3
+BATCHES_AT_A_TIME = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             statement_timeout=settings.statement_timeout,
         )
         stack.push_async_callback(db.close)
+        await _require_lock_table(db, settings)
         hasher = PasswordHasher()
         stack.callback(hasher.close)
         tokens = AccessTokens(
@@ -89,7 +94,21 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             clock=clock,
         )
         batcher: Batcher[Command, Outcome] = Batcher(
-            partial(payments.execute, db, policy), max_batch=settings.batch_max, max_queue=settings.batch_queue
+            partial(payments.execute, db, policy),
+            max_batch=settings.batch_max,
+            max_queue=settings.batch_queue,
+            max_running=BATCHES_AT_A_TIME,
         )
         stack.push_async_callback(batcher.close)
         yield Bank(db, identity, Accounts(db, clock), batcher.submit)
+
+
+async def _require_lock_table(db: Database, settings: Settings) -> None:
+    """See to it that the server can hold the locks of full batches: one for the key and each account of every command."""
+    needed = settings.batch_max * LOCKS_PER_COMMAND * BATCHES_AT_A_TIME
+    size = await db.lock_table_size()
+    if size < needed:
+        raise ConfigurationError(
+            f"The database can hold {size} locks, and full batches need {needed}: "
+            "raise its max_locks_per_transaction, or lower BANK_BATCH_MAX."
+        )

@@ -5,7 +5,7 @@ Every command prints one clear line and exits with 1 when something is not set u
 
 import asyncio
 import getpass
-import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -29,6 +29,7 @@ from bank_graphql.kit.errors import ConfigurationError, Unavailable, ValidationF
 from bank_graphql.ledger import verification
 from bank_graphql.payments import verification as payments_verification
 from bank_graphql.settings import Settings
+from bank_graphql.web.protocol import PatientProtocol
 
 app = typer.Typer(
     help="A GraphQL bank on PostgreSQL.",
@@ -37,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+BACKLOG = 2048
 T = TypeVar("T")
 
 
@@ -55,8 +57,8 @@ def serve(
     log.configure(level=settings.log_level)
     with _listen(settings.host, settings.port) as listener:
         address = f"http://{settings.host}:{listener.getsockname()[1]}"
-        if settings.public_url == Settings.model_fields["public_url"].default:
-            os.environ["BANK_PUBLIC_URL"] = address
+        for name in configuration.unknown():
+            print(f"bank-graphql: there is no setting {name}; it is ignored.", file=sys.stderr)
         _run(_prepare(settings))
         _greet(settings, address)
         _serve(settings, listener, workers)
@@ -156,6 +158,8 @@ def psql(arguments: Annotated[list[str] | None, typer.Argument(help="Arguments f
     async def work() -> int:
         async with open_server(settings) as dsn:
             command = [str(binaries() / "psql"), dsn, *(arguments or [])]
+            # Ctrl-C is for psql, which cancels its query; the bank's part goes on until psql ends.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
             client = await asyncio.create_subprocess_exec(*command)
             return await client.wait()
 
@@ -191,7 +195,10 @@ def _serve(settings: Settings, listener: socket.socket, workers: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
+        http=PatientProtocol,
+        backlog=BACKLOG,
         timeout_keep_alive=65,
         timeout_graceful_shutdown=20,
     )
@@ -231,9 +238,12 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        _fail(f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another with --host and --port.")
+        _fail(
+            f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another with --port and --host, or BANK_PORT and BANK_HOST."
+        )
     listener.set_inheritable(True)
     return listener
 

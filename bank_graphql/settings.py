@@ -26,7 +26,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bank_graphql.kit.errors import ConfigurationError
 
 _REPLACED = {
-    "SECRET_KEY": "access tokens are signed with a key pair now: set BANK_SIGNING_KEYS, or leave it to the data folder",
+    "SECRET_KEY": "access tokens are signed with a key pair now: unset it, and keys are made in the data folder, or set BANK_SIGNING_KEYS",
 }
 _ALGORITHM = "ES256"
 
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
         "", description="Web origins that may call the API from a browser, separated by commas: https://app.example."
     )
     trusted_proxies: str = Field(
-        "127.0.0.1", description="Addresses of proxies whose X-Forwarded-For is believed, separated by commas."
+        "", description="Addresses of proxies whose X-Forwarded-For is believed, separated by commas; by default none."
     )
     pool_min_size: int = Field(2, ge=1, le=500, description="Database connections opened at start.")
     pool_max_size: int = Field(10, ge=2, le=500, description="Database connections at the most, for each process.")
@@ -119,7 +119,7 @@ class Settings(BaseSettings):
         300,
         ge=10,
         le=100_000,
-        description="Attempts a minute to log in, sign up or refresh, for each address; for each e-mail address a tenth.",
+        description="Attempts a minute to get in, for each address and for each e-mail address; a tenth for the two together.",
     )
     migrate: bool = Field(True, description="Whether `serve` brings the database's schema up to date first.")  # noqa: FBT003
     demo: bool | None = Field(
@@ -193,6 +193,12 @@ def load(**overrides: Any) -> Settings:
     if settings.database_url is not None and settings.external_dsn is None:
         raise ConfigurationError("DATABASE_URL is not a PostgreSQL address: it looks like postgresql://user:password@host/name.")
     return settings
+
+
+def unknown() -> list[str]:
+    """Names in the environment that look like settings of the bank, and are none."""
+    known = {f"BANK_{name.upper()}" for name in Settings.model_fields}
+    return sorted(name for name in {**dotenv_values(".env"), **os.environ} if name.startswith("BANK_") and name not in known)
 
 
 def _refuse_replaced(environment: Mapping[str, str | None]) -> None:

@@ -162,6 +162,7 @@ CREATE TABLE public.transactions (
 CREATE TABLE public.users (
     id uuid NOT NULL,
     email text NOT NULL,
+    email_key text NOT NULL,
     password_hash text NOT NULL,
     full_name text NOT NULL,
     phone_number text,
@@ -201,6 +202,8 @@ ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT uq_accounts_number UNIQUE (number);
 ALTER TABLE ONLY public.balances
     ADD CONSTRAINT uq_balances_purpose_currency UNIQUE (purpose, currency);
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT uq_users_email_key UNIQUE (email_key);
 CREATE INDEX ix_accounts_owner_id_id ON public.accounts USING btree (owner_id, id);
 CREATE INDEX ix_audit_events_actor_id_id ON public.audit_events USING btree (actor_id, id);
 CREATE INDEX ix_entries_account_id_booked_at ON public.entries USING btree (account_id, booked_at);
@@ -212,7 +215,6 @@ CREATE INDEX ix_sessions_user_id ON public.sessions USING btree (user_id);
 CREATE INDEX ix_transaction_events_account_id_writer_sequence ON public.transaction_events USING btree (account_id, writer, sequence);
 CREATE INDEX ix_transactions_from_account_id_id ON public.transactions USING btree (from_account_id, id);
 CREATE INDEX ix_transactions_to_account_id_id ON public.transactions USING btree (to_account_id, id);
-CREATE UNIQUE INDEX uq_users_lower_email ON public.users USING btree (lower(email));
 CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.entries FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();

@@ -7,6 +7,7 @@ from schwifty.domain import Component
 from schwifty.exceptions import SchwiftyException
 
 from bank_graphql.kit.errors import ConfigurationError, ValidationFailed
+from bank_graphql.kit.text import has_controls
 
 NAME_MAX = 100
 REASON_MAX = 500
@@ -25,7 +26,7 @@ def check_name(text: str) -> str:
         raise ValidationFailed.of("name", "REQUIRED", "A name is needed.")
     if len(name) > NAME_MAX:
         raise ValidationFailed.of("name", "TOO_LONG", f"A name has at most {NAME_MAX} characters.")
-    if not name.isprintable():
+    if has_controls(name):
         raise ValidationFailed.of("name", "INVALID", "A name has no control characters.")
     return name
 
@@ -42,7 +43,10 @@ class Numbering:
     def __init__(self, country: str, bank_code: str) -> None:
         self._country, self._bank_code = country, bank_code
         try:
-            field = IBAN.generate(country, bank_code=bank_code, account_code="1").spec.positions[Component.ACCOUNT_CODE]
+            made = IBAN.generate(country, bank_code=bank_code, account_code="1")
+            if made.bank_code != bank_code:
+                raise ValueError("the bank code is too short")  # noqa: TRY301 - told below, as the others
+            field = made.spec.positions[Component.ACCOUNT_CODE]
             self._space = 10 ** (field.end - field.start)
             IBAN(self.number(1), validate_bban=True)
         except (SchwiftyException, KeyError, TypeError, ValueError) as error:
@@ -63,6 +67,14 @@ def normalise_number(text: str) -> str:
     return "".join(text.split()).upper()[:40]
 
 
-def masked(number: str) -> str:
-    """The number's last four characters and nothing else of it."""
-    return f"••••{number[-4:]}"
+def check_reason(text: str | None) -> str | None:
+    """Why an account is frozen, None if nobody says.
+
+    Raises:
+        ValidationFailed: `TOO_LONG` or `INVALID`.
+    """
+    if text is not None and len(text) > REASON_MAX:
+        raise ValidationFailed.of("reason", "TOO_LONG", f"A reason has at most {REASON_MAX} characters.")
+    if text is not None and has_controls(text):
+        raise ValidationFailed.of("reason", "INVALID", "A reason has no control characters.")
+    return text or None

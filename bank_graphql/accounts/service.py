@@ -11,7 +11,7 @@ from sqlmodel import col
 from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
 from bank_graphql.accounts.models import ACCOUNT_SERIALS, Account, AccountStatus, FrozenBy
 from bank_graphql.accounts.queries import ACCOUNT_COLUMNS, AccountRow
-from bank_graphql.accounts.rules import REASON_MAX, Numbering, check_name
+from bank_graphql.accounts.rules import Numbering, check_name, check_reason
 from bank_graphql.audit import service as audit
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
@@ -116,16 +116,15 @@ class Accounts:
 
         Raises:
             NotFound, Forbidden, StateConflict: not to be seen, not allowed, closed. Freezing twice is no conflict.
-            ValidationFailed: an overlong reason.
+            ValidationFailed: an overlong or unprintable reason.
         """
-        if reason is not None and len(reason) > REASON_MAX:
-            raise ValidationFailed.of("reason", "TOO_LONG", f"A reason has at most {REASON_MAX} characters.")
+        checked = check_reason(reason)
 
         async def change(connection: Connection, account: AccountRow) -> None:
             by = _authority(actor, account)
             _require_open(account)
             if account.frozen_by != FrozenBy.STAFF or by == FrozenBy.STAFF:
-                await self._set_status(connection, account, AccountStatus.FROZEN, by, reason)
+                await self._set_status(connection, account, AccountStatus.FROZEN, by, checked)
 
         await self._change(actor, "freezeAccount", account_id, change)
 
@@ -176,6 +175,8 @@ class Accounts:
         async def change(connection: Connection, account: AccountRow) -> None:
             if not actor.may(Permission.MANAGE_ACCOUNTS):
                 raise Forbidden("Only staff sets overdraft limits.")
+            if account.owner_id == actor.user_id:
+                raise Forbidden("Nobody sets a limit of their own.")
             if limit.currency != account.currency:
                 raise CurrencyMismatch(account.currency, limit.currency)
             _require_open(account)

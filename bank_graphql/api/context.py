@@ -7,6 +7,7 @@ import strawberry
 
 from bank_graphql.accounts.service import Accounts
 from bank_graphql.api.loaders import Loaders
+from bank_graphql.identity.rules import email_key
 from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.db import Database
@@ -31,13 +32,23 @@ class Services:
 
 @dataclass(slots=True)
 class Context:
-    """One request: who asks, from where, and what was read for it so far."""
+    """One request: who asks, from where, and what was read for it so far.
+
+    Attributes:
+        bearer: whose access token came with the request.
+        actor: on whose behalf fields are resolved: the bearer, but within the answer of a sign-in who signed in.
+        allowance: what is left of the bearer's, or the address's, bucket.
+    """
 
     services: Services
-    actor: Actor | None
+    bearer: Actor | None
     origin: Origin
+    actor: Actor | None = field(init=False)
     allowance: Allowance | None = None
     _loaders: Loaders | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        self.actor = self.bearer
 
     @property
     def viewer(self) -> Actor:
@@ -61,25 +72,33 @@ class Context:
             self._loaders = Loaders(self.services.db, self.viewer)
         return self._loaders
 
-    def forget(self) -> None:
-        """Drop what was read: a mutation may have changed it."""
+    def begin_mutation(self) -> None:
+        """Start anew: as the bearer, and without what was read before, which may have changed."""
+        self.actor = self.bearer
         self._loaders = None
 
     def attempt(self, who: str | None = None) -> None:
-        """Count an attempt to get in, by address and by the e-mail address that is tried.
+        """Count an attempt to get in: of the address, of the e-mail address that is tried, and of the two together.
 
         Raises:
             RateLimited: there were too many.
         """
-        limiter, most = self.services.limiter, self.services.attempts_per_minute
-        limiter.spend(f"attempts/{self.origin.ip_address}", 1, per_minute=most)
+        limiter, most, address = self.services.limiter, self.services.attempts_per_minute, self.origin.ip_address
+        limiter.spend(f"attempts of address/{address}", 1, per_minute=most)
         if who is not None:
-            limiter.spend(f"attempts/{who.casefold()[:320]}", 1, per_minute=max(1, most // 10))
+            name = email_key(who[:320])
+            limiter.spend(f"attempts at user/{name}", 1, per_minute=most)
+            limiter.spend(f"attempts of address at user/{address}/{name}", 1, per_minute=max(1, most // 10))
 
     def sign_in(self, actor: Actor) -> None:
-        """Go on as this user, for what the sign-in's own answer tells."""
+        """Resolve the rest of this mutation's answer as the user who signed in."""
         self.actor = actor
-        self.forget()
+        self._loaders = None
+
+    def sign_out(self) -> None:
+        """The bearer's session has ended: what follows in the document is nobody's."""
+        self.bearer = self.actor = None
+        self._loaders = None
 
     async def move(self, command: Command) -> Moved | Opened | Preview:
         """Have the payments carry the command out, together with those of other requests.

@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -69,10 +69,11 @@ class Executor:
     async def run(self, request: Request, context: Context, *, allow_mutation: bool = True) -> Response:
         """Answer a query or mutation; every outcome is an answer."""
         try:
+            self._spend(1, context)  # reading a document is work, whatever becomes of it
             document, operation = _parse(request)
             _check_type(operation, allow_mutation=allow_mutation)
             cost = shield.cost_of(document, operation, request.variables or {})
-            self._spend(cost, context)
+            self._spend(cost - 1, context, already=1)
         except GraphQLError as error:
             return _refused([_told(error, "GRAPHQL_PARSE_FAILED")])
         except MethodNotAllowed as error:
@@ -86,13 +87,12 @@ class Executor:
             return _refused([_told(problem, "GRAPHQL_VALIDATION_FAILED") for problem in problems[:20]])
         return _response(await self._execute(document, request, context), context)
 
-    def _spend(self, cost: int, context: Context) -> None:
-        limiter, actor = context.services.limiter, context.actor
-        if actor is not None:
-            context.allowance = limiter.spend(f"user/{actor.user_id}", cost, per_minute=self._user_limit)
-        else:
-            address = context.origin.ip_address
-            context.allowance = limiter.spend(f"address/{address}", cost, per_minute=self._address_limit)
+    def _spend(self, cost: int, context: Context, already: int = 0) -> None:
+        actor = context.bearer
+        bucket = f"user/{actor.user_id}" if actor else f"address/{context.origin.ip_address}"
+        limit = self._user_limit if actor else self._address_limit
+        allowance = context.services.limiter.spend(bucket, cost, per_minute=limit)
+        context.allowance = replace(allowance, cost=cost + already)
 
     async def _execute(self, document: DocumentNode, request: Request, context: Context) -> ExecutionResult:
         result = execute(

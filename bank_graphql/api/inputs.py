@@ -11,6 +11,7 @@ from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import NotFound, ValidationFailed
 from bank_graphql.kit.ids import uuid_of
 from bank_graphql.kit.money import Money, parse_amount, parse_positive
+from bank_graphql.kit.text import has_controls
 from bank_graphql.payments.commands import (
     DESCRIPTION_MAX,
     KEY_MAX,
@@ -178,10 +179,12 @@ def check_key(key: str) -> str:
     """An idempotency key.
 
     Raises:
-        ValidationFailed: `REQUIRED`, `TOO_LONG`.
+        ValidationFailed: `REQUIRED`, `TOO_LONG`, `INVALID`.
     """
     if not key:
         raise ValidationFailed.of("idempotencyKey", "REQUIRED", "An idempotency key is needed.")
+    if "\0" in key:
+        raise ValidationFailed.of("idempotencyKey", "INVALID", "An idempotency key has no character NUL.")
     if len(key) > KEY_MAX:
         raise ValidationFailed.of("idempotencyKey", "TOO_LONG", f"An idempotency key has at most {KEY_MAX} characters.")
     return key
@@ -191,8 +194,10 @@ def check_description(text: str | None) -> str | None:
     """A description, None if there is none.
 
     Raises:
-        ValidationFailed: `TOO_LONG`.
+        ValidationFailed: `TOO_LONG`, `INVALID`.
     """
     if text is not None and len(text) > DESCRIPTION_MAX:
         raise ValidationFailed.of("description", "TOO_LONG", f"A description has at most {DESCRIPTION_MAX} characters.")
+    if text is not None and has_controls(text):
+        raise ValidationFailed.of("description", "INVALID", "A description has no control characters.")
     return text or None

@@ -84,6 +84,9 @@ async def _node(context: Context, given: str) -> Any:
     if kind == "Entry":
         serial = parse_serial(key)
         return await loaders.entry.load(serial) if serial is not None else None
+    if kind == "Session":
+        own = await context.services.identity.sessions(context.viewer)
+        return next((row for row in own if row.id.hex == key), None)
     loader: Any = {"User": loaders.user, "Account": loaders.account, "Transaction": loaders.transaction}.get(kind)
     uuid = parse_uuid(key)
     return await loader.load(uuid) if loader is not None and uuid is not None else None

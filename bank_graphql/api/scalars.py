@@ -10,7 +10,6 @@ from graphql import GraphQLError, IntValueNode, StringValueNode, ValueNode
 from strawberry.types.scalar import ScalarDefinition
 
 DecimalText = NewType("DecimalText", str)
-BigInteger = NewType("BigInteger", int)
 DateTime = NewType("DateTime", datetime)
 
 _NO_AMOUNT = DecimalText("?")
@@ -39,12 +38,6 @@ def _parse_datetime(value: Any) -> DateTime:
 def format_datetime(moment: datetime) -> str:
     """A moment as RFC 3339 in UTC, to the microsecond, e.g. `2026-11-24T09:30:00.123456Z`."""
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
-
-
-def _parse_big_integer(value: Any) -> BigInteger:
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value, re.ASCII):
-        return BigInteger(int(value))
-    raise GraphQLError("A BigInt is a string of digits.")
 
 
 SCALARS: Mapping[object, ScalarDefinition] = {

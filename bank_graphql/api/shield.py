@@ -9,7 +9,6 @@ from typing import Any
 from graphql import (
     ArgumentNode,
     DocumentNode,
-    ExecutableDefinitionNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -35,12 +34,19 @@ MAX_ROOT_FIELDS = 20
 MAX_DIRECTIVES = 50
 MAX_FIELDS_IN_SET = 50
 MAX_FIELDS = 500
-MAX_COST = 10_000
+MAX_FRAGMENTS = 100
+MAX_NAME = 100
+MAX_VALUES = 20_000
+MAX_LIST = 1000
+MAX_COST = 5000
+MAX_INTROSPECTIONS = 2
 MUTATION_COST = 10
+FILTER_COST = 100
+INTROSPECTION_COST = 100
 _CONNECTION_FIELDS = frozenset({"edges", "nodes", "pageInfo"})
 _FREE = frozenset({"pageInfo"})
 _SIZES = frozenset({"first", "last", "ids"})
-_INTROSPECTION = frozenset({"__schema", "__type", "__typename"})
+_INTROSPECTION = frozenset({"__schema", "__type"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class _Measure:
         directives: directives on fields, fragments and spreads.
         cost: points.
         connection: whether a field on this level is one that only connections have.
-        introspection: whether all fields on this level are introspection.
+        introspections: introspection fields on this very level.
     """
 
     depth: int = 0
@@ -65,7 +71,7 @@ class _Measure:
     directives: int = 0
     cost: int = 0
     connection: bool = False
-    introspection: bool = True
+    introspections: int = 0
 
     def beside(self, other: "_Measure") -> "_Measure":
         """The two, one after the other on the same level."""
@@ -77,7 +83,7 @@ class _Measure:
             self.directives + other.directives,
             self.cost + other.cost,
             self.connection or other.connection,
-            self.introspection and other.introspection,
+            self.introspections + other.introspections,
         )
 
 
@@ -85,31 +91,47 @@ def cost_of(document: DocumentNode, operation: OperationDefinitionNode, variable
     """The cost of an operation in points.
 
     An object costs one point, a list as many times what one of its items costs as it may have items (`first`, `last`, or 20),
-    a mutation ten more; scalars are free. Introspection alone costs one point and may be deeper.
+    a filtered list 100 more, a mutation ten more; scalars are free. Introspection costs 100 points and may be deeper.
 
     Raises:
-        TooComplex: the document is beyond a limit.
+        TooComplex: the document, or what its variables hold, is beyond a limit.
     """
+    _check_values(variables)
     walk = _Walk(document, operation, variables)
     try:
         # All of the document is validated, so all of it is measured, whichever operation is to run.
         for definition in document.definitions:
-            if isinstance(definition, ExecutableDefinitionNode):
-                walk.selection_set(definition.selection_set)
-        _require_at_most(MAX_FIELDS, "number of fields", walk.fields_written)
+            match definition:
+                case FragmentDefinitionNode():
+                    walk.fragment(definition.name.value)
+                case OperationDefinitionNode():
+                    walk.selection_set(definition.selection_set)
         whole = walk.selection_set(operation.selection_set)
     except RecursionError:
         raise TooComplex("The document is nested too deeply.") from None
-    most_deep = MAX_INTROSPECTION_DEPTH if whole.introspection else MAX_DEPTH
-    _require_at_most(most_deep, "depth", whole.depth)
+    _require_at_most(MAX_FIELDS, "number of fields", max(walk.fields_written, whole.fields))
+    _require_at_most(MAX_FRAGMENTS, "number of fragments", walk.fragments_written)
+    _require_at_most(MAX_INTROSPECTION_DEPTH if whole.introspections else MAX_DEPTH, "depth", whole.depth)
     _require_at_most(MAX_ALIASES, "number of aliases", whole.aliases)
     _require_at_most(MAX_ROOT_FIELDS, "number of root fields", whole.width)
+    _require_at_most(MAX_INTROSPECTIONS, "number of introspections", whole.introspections)
     _require_at_most(MAX_DIRECTIVES, "number of directives", whole.directives + len(operation.directives or ()))
-    _require_at_most(MAX_FIELDS, "number of fields", whole.fields)
-    if whole.introspection:
-        return 1
     _require_at_most(MAX_COST, "cost", whole.cost)
     return 1 + whole.cost + (MUTATION_COST * whole.width if operation.operation is OperationType.MUTATION else 0)
+
+
+def _check_values(variables: dict[str, Any]) -> None:
+    """Hold what the variables are made of to its limits."""
+    waiting: list[Any] = [variables]
+    values = 0
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            _require_at_most(MAX_LIST, "number of items in a list", len(value))
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        values += len(inside)
+        _require_at_most(MAX_VALUES, "number of values in variables", values)
+        waiting += inside
 
 
 def _require_at_most(most: int, what: str, measured: int) -> None:
@@ -126,10 +148,10 @@ class _Walk:
         self._variables = variables
         self._measured: dict[str, _Measure] = {}
         self.fields_written = 0
+        self.fragments_written = 0
 
     def selection_set(self, node: SelectionSetNode) -> _Measure:
         """What a selection set comes to."""
-        _require_at_most(MAX_FIELDS_IN_SET, "number of fields in one place", len(node.selections))
         whole = _Measure()
         for selection in node.selections:
             match selection:
@@ -138,35 +160,45 @@ class _Walk:
                 case InlineFragmentNode():
                     measure = self.selection_set(selection.selection_set)
                 case FragmentSpreadNode():
-                    measure = self._fragment(selection.name.value)
+                    measure = self.fragment(selection.name.value)
                 case _:
                     continue
             whole = whole.beside(measure).beside(_Measure(directives=len(selection.directives or ())))
+            # With what fragments add: validation compares all fields of a place with one another.
+            _require_at_most(MAX_FIELDS_IN_SET, "number of fields in one place", whole.width)
         return whole
 
     def _field(self, node: FieldNode) -> _Measure:
         self.fields_written += 1
         name = node.name.value
+        _require_at_most(MAX_NAME, "length of a name", max(len(name), len(node.alias.value) if node.alias else 0))
         inside = self.selection_set(node.selection_set) if node.selection_set else _Measure()
-        # One measure for the list, whose size is bounded here so that no product grows out of hand.
-        times = self._times(node, is_connection=inside.connection)
-        cost = min(1 + times * inside.cost, MAX_COST * 2) if node.selection_set else 0
+        cost = 0
+        if node.selection_set and name not in _FREE:
+            # Bounded, so that no product grows out of hand.
+            cost = min(1 + self._times(node, is_connection=inside.connection) * inside.cost, MAX_COST * 2)
+        if name in _INTROSPECTION:
+            cost = INTROSPECTION_COST
+        elif any(argument.name.value == "filter" for argument in node.arguments or ()):
+            cost += FILTER_COST
         return _Measure(
             depth=1 + inside.depth,
             width=1,
             fields=1 + inside.fields,
             aliases=inside.aliases + (node.alias is not None),
             directives=inside.directives,
-            cost=0 if name in _FREE else cost,
+            cost=cost,
             connection=name in _CONNECTION_FIELDS,
-            introspection=name in _INTROSPECTION,
+            introspections=int(name in _INTROSPECTION),
         )
 
-    def _fragment(self, name: str) -> _Measure:
+    def fragment(self, name: str) -> _Measure:
+        """What a fragment comes to; walked once, however often it is spread."""
         fragment = self._fragments.get(name)
         if fragment is None:
             return _Measure()
         if name not in self._measured:
+            self.fragments_written += 1
             self._measured[name] = _Measure()  # a fragment inside itself adds nothing; validation refuses it
             self._measured[name] = self.selection_set(fragment.selection_set)
         return self._measured[name]
@@ -180,17 +212,20 @@ class _Walk:
         return DEFAULT_SIZE if is_connection else 1
 
     def _size(self, argument: ArgumentNode) -> int | None:
+        """The size that an argument asks for; None if it asks for none."""
         value: Any = argument.value
         if isinstance(value, VariableNode):
             name = value.name.value
-            given = self._variables.get(name, self._defaults.get(name))
-            if not isinstance(given, ValueNode):
-                return _bounded(len(given) if isinstance(given, list) else given)
-            value = given
+            value = self._variables.get(name, self._defaults.get(name))
         if isinstance(value, ListValueNode):
             return _bounded(len(value.values))
-        return _bounded(int(value.value[:6])) if isinstance(value, IntValueNode) else None
+        if isinstance(value, ValueNode):
+            return _bounded(int(value.value[:6])) if isinstance(value, IntValueNode) else None
+        if value is None:
+            return None
+        # Whatever is no plain number, e.g. 100.0, which GraphQL takes for one, counts as much as can be.
+        return _bounded(len(value) if isinstance(value, list) else value if type(value) is int else MAX_SIZE)
 
 
-def _bounded(size: Any) -> int | None:
-    return max(0, min(size, MAX_SIZE)) if isinstance(size, int) else None
+def _bounded(size: int) -> int:
+    return max(0, min(size, MAX_SIZE))

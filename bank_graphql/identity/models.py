@@ -4,14 +4,14 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Column, Index, LargeBinary, func
+from sqlalchemy import Column, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from bank_graphql.kit.columns import key_field, one_of, text_field, time_field, uuid_field
 
 
 class UserRole(StrEnum):
-    """What a user is to the bank. `rules.PERMISSIONS` says what each may do."""
+    """What a user is to the bank. `permissions.PERMISSIONS` says what each may do."""
 
     CUSTOMER = "CUSTOMER"
     TELLER = "TELLER"
@@ -36,6 +36,7 @@ class User(SQLModel, table=True):
 
     id: UUID = key_field()
     email: str = text_field()
+    email_key: str = text_field(unique=True)
     password_hash: str = text_field()
     full_name: str = text_field()
     phone_number: str | None = text_field(nullable=True)
@@ -44,9 +45,6 @@ class User(SQLModel, table=True):
     created_at: datetime = time_field()
     updated_at: datetime = time_field()
     closed_at: datetime | None = time_field(nullable=True)
-
-
-Index("uq_users_lower_email", func.lower(User.__table__.c.email), unique=True)  # type: ignore[attr-defined]
 
 
 class Session(SQLModel, table=True):

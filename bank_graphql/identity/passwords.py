@@ -7,6 +7,10 @@ from typing import TypeVar
 
 from passlib.hash import argon2
 
+from bank_graphql.kit.errors import Unavailable
+
+MOST_WAITING = 100
+"""Passwords that may wait for their turn; one more is refused, for it would wait for seconds."""
 T = TypeVar("T")
 _ARGON2 = argon2.using(type="ID", memory_cost=19 * 1024, time_cost=2, parallelism=1)
 """19 MiB, two passes, one lane: the first choice of OWASP's password storage cheat sheet."""
@@ -18,6 +22,7 @@ class PasswordHasher:
     def __init__(self, threads: int = 2) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._decoy: str | None = None
+        self._waiting = 0
 
     async def hash(self, password: str) -> str:
         """The hash to store."""
@@ -39,4 +44,10 @@ class PasswordHasher:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, function: Callable[..., T], *arguments: str) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        if self._waiting >= MOST_WAITING:
+            raise Unavailable("Too many sign-ins at a time: try again in a moment.")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        finally:
+            self._waiting -= 1

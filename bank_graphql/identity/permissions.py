@@ -9,14 +9,12 @@ class Permission(StrEnum):
     READ_ANY = "READ_ANY"  # every customer's profile, accounts and transactions
     HANDLE_CASH = "HANDLE_CASH"  # deposits to and withdrawals from any account
     MANAGE_ACCOUNTS = "MANAGE_ACCOUNTS"  # freeze, unfreeze, overdraft limits
-    VERIFY_LEDGER = "VERIFY_LEDGER"
 
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     "CUSTOMER": frozenset(),
     "TELLER": frozenset({Permission.READ_ANY, Permission.HANDLE_CASH, Permission.MANAGE_ACCOUNTS}),
-    "AUDITOR": frozenset({Permission.READ_ANY, Permission.VERIFY_LEDGER}),
+    "AUDITOR": frozenset({Permission.READ_ANY}),
     "PROCESSOR": frozenset(),
-    "ADMIN": frozenset({Permission.READ_ANY, Permission.MANAGE_ACCOUNTS, Permission.VERIFY_LEDGER}),
+    "ADMIN": frozenset({Permission.READ_ANY, Permission.MANAGE_ACCOUNTS}),
 }
-"""What each role may do. The only place that says so."""

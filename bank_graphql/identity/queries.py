@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Boolean, Text, Uuid, any_, bindparam, func, or_, select, true
+from sqlalchemy import Boolean, DateTime, Text, Uuid, and_, any_, bindparam, or_, select, true
 from sqlmodel import col
 
 from bank_graphql.identity.models import RefreshToken, Session, User, UserRole, UserStatus
@@ -34,12 +34,22 @@ class SignInRow(Row):
     status: UserStatus
 
 
-class SessionRow(Row):
+class StandingRow(Row):
     """A session as far as requests depend on it."""
 
     user_id: UUID
     role: UserRole
     live: bool
+
+
+class SessionRow(Row):
+    """A session as its user sees it."""
+
+    id: UUID
+    user_agent: str | None
+    ip_address: str | None
+    created_at: datetime
+    last_used_at: datetime
 
 
 class RefreshRow(Row):
@@ -61,9 +71,12 @@ _user_columns = (
     col(User.created_at),
     col(User.updated_at),
 )
-_live = (
-    col(Session.ended_at).is_(None) & (col(Session.expires_at) > func.now()) & (col(User.status) == UserStatus.ACTIVE)
-).label("live")
+_stands = and_(
+    col(Session.ended_at).is_(None),
+    col(Session.expires_at) > bindparam("now", type_=DateTime(timezone=True)),
+    col(User.status) == UserStatus.ACTIVE,
+)
+_live = _stands.label("live")
 
 _USERS = Query(
     select(*_user_columns).where(
@@ -75,7 +88,7 @@ _USERS = Query(
 OWN_PROFILE = Query(select(*_user_columns).where(col(User.id) == bindparam("user", type_=Uuid())), UserRow)
 SIGN_IN = Query(
     select(col(User.id), col(User.password_hash), col(User.status)).where(
-        func.lower(User.email) == func.lower(bindparam("email", type_=Text()))
+        col(User.email_key) == bindparam("email_key", type_=Text())
     ),
     SignInRow,
 )
@@ -83,6 +96,19 @@ _SESSION = Query(
     select(col(Session.user_id), col(User.role), _live)
     .join(User, col(User.id) == Session.user_id)
     .where(col(Session.id) == bindparam("id", type_=Uuid())),
+    StandingRow,
+)
+_SESSIONS = Query(
+    select(
+        col(Session.id),
+        col(Session.user_agent),
+        col(Session.ip_address),
+        col(Session.created_at),
+        col(Session.last_used_at),
+    )
+    .join(User, col(User.id) == Session.user_id)
+    .where(col(Session.user_id) == bindparam("viewer", type_=Uuid()), _stands)
+    .order_by(col(Session.id).desc()),
     SessionRow,
 )
 REFRESH_TOKEN = Query(
@@ -100,6 +126,11 @@ async def users(db: Database, actor: Actor, ids: Sequence[UUID]) -> list[UserRow
     return await db.fetch(_USERS, ids=ids, viewer=actor.user_id, sees_all=actor.may(Permission.READ_ANY))
 
 
-async def session(db: Database, session_id: UUID) -> SessionRow | None:
-    """The session, its user's role, and whether it still stands."""
-    return await db.fetch_one(_SESSION, id=session_id)
+async def standing(db: Database, session_id: UUID, now: datetime) -> StandingRow | None:
+    """The session's user and role, and whether it still stands."""
+    return await db.fetch_one(_SESSION, id=session_id, now=now)
+
+
+async def sessions(db: Database, actor: Actor, now: datetime) -> list[SessionRow]:
+    """The actor's own sessions that still stand, newest first."""
+    return await db.fetch(_SESSIONS, viewer=actor.user_id, now=now)

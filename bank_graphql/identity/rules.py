@@ -7,6 +7,7 @@ from email_validator import EmailNotValidError, validate_email
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from bank_graphql.kit.errors import FieldProblem
+from bank_graphql.kit.text import has_controls
 
 PASSWORD_MIN, PASSWORD_MAX = 8, 256
 NAME_MAX = 200
@@ -22,6 +23,11 @@ def check_email(text: str, *, allow_test_domains: bool) -> str | FieldProblem:
     return valid.normalized
 
 
+def email_key(address: str) -> str:
+    """What an address is known by: all its spellings have the same key."""
+    return unicodedata.normalize("NFKC", address).casefold()
+
+
 def check_full_name(text: str) -> str | FieldProblem:
     """The name without space around it, or what is wrong with it."""
     name = unicodedata.normalize("NFC", text).strip()
@@ -29,7 +35,7 @@ def check_full_name(text: str) -> str | FieldProblem:
         return FieldProblem(("fullName",), "REQUIRED", "A name is needed.")
     if len(name) > NAME_MAX:
         return FieldProblem(("fullName",), "TOO_LONG", f"A name has at most {NAME_MAX} characters.")
-    if not name.isprintable():
+    if has_controls(name):
         return FieldProblem(("fullName",), "INVALID", "A name has no control characters.")
     return name
 
@@ -55,6 +61,6 @@ def check_password(password: str, *, about: tuple[str, ...]) -> FieldProblem | N
     if len(password) > PASSWORD_MAX:
         return FieldProblem(("password",), "TOO_LONG", f"A password has at most {PASSWORD_MAX} characters.")
     folded = password.casefold()
-    if folded in _COMMON_PASSWORDS or folded in {text.casefold() for text in about}:
+    if not password.strip() or folded in _COMMON_PASSWORDS or folded in {text.casefold() for text in about}:
         return FieldProblem(("password",), "TOO_COMMON", "This password is too easy to guess: choose another.")
     return None

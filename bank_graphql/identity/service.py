@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import LargeBinary, Text, Uuid, bindparam, update
+from sqlalchemy import Boolean, LargeBinary, Text, Uuid, bindparam, case, func, true, update
 from sqlmodel import col
 
 from bank_graphql.audit import service as audit
@@ -17,20 +17,20 @@ from bank_graphql.identity.errors import CredentialsRefused
 from bank_graphql.identity.models import RefreshToken, Session, User, UserRole, UserStatus
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.permissions import PERMISSIONS
-from bank_graphql.identity.queries import SessionRow
-from bank_graphql.identity.rules import check_email, check_full_name, check_password, check_phone_number
+from bank_graphql.identity.queries import SessionRow, StandingRow
+from bank_graphql.identity.rules import check_email, check_full_name, check_password, check_phone_number, email_key
 from bank_graphql.identity.tokens import AccessTokens
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database, Insert, Query, Row
 from bank_graphql.kit.errors import FieldProblem, NotFound, ValidationFailed
-from bank_graphql.kit.ids import new_id
+from bank_graphql.kit.ids import global_id, new_id
 
 SESSION_CACHE_SECONDS = 2.0
 """How long a process may go on believing that a session stands; what ends a session here is known here at once."""
 
 _INSERT_USER = Insert(
-    User, "id", "email", "password_hash", "full_name", "phone_number", "role", "status", "created_at", "updated_at"
+    User, "id", "email", "email_key", "password_hash", "full_name", "phone_number", "role", "status", "created_at", "updated_at"
 )
 _INSERT_SESSION = Insert(Session, "id", "user_id", "user_agent", "ip_address", "created_at", "last_used_at", "expires_at")
 _INSERT_TOKEN = Insert(RefreshToken, "token_hash", "session_id", "created_at")
@@ -62,8 +62,11 @@ _UPDATE_PROFILE = Query(
     update(User)
     .where(col(User.id) == bindparam("user", type_=Uuid()))
     .values(
-        full_name=bindparam("name", type_=Text()),
-        phone_number=bindparam("phone", type_=Text()),
+        full_name=func.coalesce(bindparam("name", type_=Text()), User.full_name),
+        phone_number=case(
+            (bindparam("keeps_phone", type_=Boolean()) == true(), col(User.phone_number)),
+            else_=bindparam("phone", type_=Text()),
+        ),
         updated_at=bindparam("now"),
     ),
     Row,
@@ -99,7 +102,7 @@ class Identity:
         self._clock = clock
         self._session_lifetime = session_lifetime
         self._allow_test_domains = allow_test_domains
-        self._seen: dict[UUID, tuple[float, SessionRow | None]] = {}
+        self._seen: dict[UUID, tuple[float, StandingRow | None]] = {}
 
     async def authenticate(self, token: str, origin: Origin) -> Actor | None:
         """Whose access token this is, or None when it is not valid or its session has ended."""
@@ -111,12 +114,16 @@ class Identity:
         if known is None or now - known[0] > SESSION_CACHE_SECONDS:
             if len(self._seen) > 100_000:
                 self._seen.clear()
-            known = (now, await queries.session(self._db, claims.session_id))
+            known = (now, await queries.standing(self._db, claims.session_id, self._clock()))
             self._seen[claims.session_id] = known
         session = known[1]
         if session is None or not session.live or session.user_id != claims.user_id:
             return None
         return Actor(claims.user_id, claims.session_id, PERMISSIONS[session.role], origin)
+
+    async def sessions(self, actor: Actor) -> list[SessionRow]:
+        """The actor's own sessions that still stand, newest first."""
+        return await queries.sessions(self._db, actor, self._clock())
 
     async def create_user(
         self, *, email: str, password: str, full_name: str, phone_number: str | None = None, role: UserRole
@@ -157,7 +164,9 @@ class Identity:
         Raises:
             CredentialsRefused: no such user, wrong password, or a user who may not sign in; all take equally long.
         """
-        user = await self._db.fetch_one(queries.SIGN_IN, email=email[:320])
+        address = check_email(email[:320], allow_test_domains=self._allow_test_domains)
+        key = email_key(email[:320] if isinstance(address, FieldProblem) else address)
+        user = await self._db.fetch_one(queries.SIGN_IN, email_key=key)
         fits = await self._hasher.verify(password[:1024], user.password_hash if user else None)
         if user is None or not fits or user.status != UserStatus.ACTIVE:
             await self._refuse("logIn", user.id if user else None, origin)
@@ -183,7 +192,7 @@ class Identity:
         token_hash = _hash(refresh_token)
 
         async def work(connection: Connection) -> SignedIn | UUID | None:
-            found = await connection.fetch_one(queries.REFRESH_TOKEN, token_hash=token_hash)
+            found = await connection.fetch_one(queries.REFRESH_TOKEN, token_hash=token_hash, now=self._clock())
             if found is None or not found.live:
                 return None
             now = self._clock()
@@ -202,25 +211,30 @@ class Identity:
         await self._refuse("refreshSession", outcome, origin)
         raise CredentialsRefused
 
-    async def log_out(self, actor: Actor, *, session_id: UUID | None = None, everywhere: bool = False) -> None:
+    async def log_out(self, actor: Actor, *, session_id: UUID | None = None, everywhere: bool = False) -> set[UUID]:
         """End this session, another one of the user's, or all of them; no request with their tokens is served any more.
+
+        Returns:
+            The sessions that ended.
 
         Raises:
             NotFound: the user has no such session.
         """
         target = None if everywhere else session_id or actor.session_id
+        missing = NotFound("session", global_id("Session", target) if target else None)
 
-        async def work(connection: Connection) -> list[Row]:
-            ended = await connection.fetch(_END_SESSIONS, user=actor.user_id, session=target, now=self._clock())
-            if ended:
-                await self._record(connection, actor, "logOut", target or actor.user_id)
-            return ended
+        async def work(connection: Connection) -> set[UUID]:
+            rows = await connection.fetch(_END_SESSIONS, user=actor.user_id, session=target, now=self._clock())
+            refusal = None if rows or everywhere else missing
+            await audit.write(connection, [audit.Record.by(actor, self._clock(), "logOut", target or actor.user_id, refusal)])
+            return {row.id for row in rows}
 
         ended = await self._db.transact(work)
-        for row in ended:
-            self._seen.pop(row.id, None)
+        for each in ended:
+            self._seen.pop(each, None)
         if not ended and not everywhere:
-            raise NotFound("session")
+            raise missing
+        return ended
 
     async def update_profile(self, actor: Actor, *, full_name: str | None, phone_number: str | None) -> None:
         """Change one's name or phone number; None leaves it, an empty phone number removes it.
@@ -235,12 +249,12 @@ class Identity:
             raise ValidationFailed(problems)
 
         async def work(connection: Connection) -> None:
-            user = (await connection.fetch(queries.OWN_PROFILE, user=actor.user_id))[0]
             await connection.execute(
                 _UPDATE_PROFILE,
                 user=actor.user_id,
-                name=name or user.full_name,
-                phone=phone if phone_number is not None else user.phone_number,
+                name=name,
+                phone=phone,
+                keeps_phone=phone_number is None,
                 now=self._clock(),
             )
             await self._record(connection, actor, "updateProfile", actor.user_id)
@@ -249,7 +263,7 @@ class Identity:
 
     async def _new_user(
         self, email: str, password: str, full_name: str, phone_number: str | None, role: UserRole
-    ) -> tuple[UUID, str, str, str, str | None, str, str, datetime, datetime]:
+    ) -> tuple[UUID, str, str, str, str, str | None, str, str, datetime, datetime]:
         problems: list[FieldProblem] = []
         address = _collect(check_email(email[:320], allow_test_domains=self._allow_test_domains), problems)
         name = _collect(check_full_name(full_name), problems)
@@ -261,7 +275,7 @@ class Identity:
             raise ValidationFailed(problems)
         hashed = await self._hasher.hash(password)
         now = self._clock()
-        return (new_id(), address, hashed, name, phone, role, UserStatus.ACTIVE, now, now)
+        return (new_id(), address, email_key(address), hashed, name, phone, role, UserStatus.ACTIVE, now, now)
 
     async def _open_session(self, connection: Connection, user_id: UUID, origin: Origin) -> SignedIn:
         session_id, now = new_id(), self._clock()

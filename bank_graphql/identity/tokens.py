@@ -30,7 +30,6 @@ class Claims:
 
     user_id: UUID
     session_id: UUID
-    expires_at: int
 
 
 class AccessTokens:
@@ -91,7 +90,7 @@ class AccessTokens:
                 return None
             claims = JWTAccessTokenClaims(decoded.claims, decoded.header, self._options)
             claims.validate(now=int(now.timestamp()), leeway=0)
-            return Claims(UUID(decoded.claims["sub"]), UUID(decoded.claims["sid"]), int(decoded.claims["exp"]))
+            return Claims(UUID(decoded.claims["sub"]), UUID(decoded.claims["sid"]))
         except (JoseError, ValueError, TypeError, AttributeError):
             return None
 

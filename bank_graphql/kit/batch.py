@@ -1,6 +1,6 @@
 """Gathers work that arrives one by one into batches, and hands each its own result.
 
-While one batch is under way the next one fills up, so batches grow with the load and a single item never waits for
+While batches are under way the next one fills up, so batches grow with the load and a single item never waits for
 others. What is in the queue, and how many batches are under way, is bounded.
 """
 

@@ -53,6 +53,7 @@ _LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
 )
+_AS_LONG_AS_IT_TAKES = 30 * 24 * 3600.0
 _DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]
 _log = structlog.get_logger(__name__)
 
@@ -132,17 +133,22 @@ def array_of(name: str, type_: TypeEngine[Any]) -> BindParameter[Any]:
 class Connection:
     """Runs statements on one connection, inside the transaction that `Database.transact` holds."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, timeout: float | None = None) -> None:
         self.raw = raw
+        self._timeout = timeout  # None is the pool's own
 
     async def fetch(self, query: Query[R], **arguments: Any) -> list[R]:
         """All rows."""
-        rows: list[R] = await self.raw.fetch(query.sql, *query.arguments(arguments), record_class=query.record)
+        rows: list[R] = await self.raw.fetch(
+            query.sql, *query.arguments(arguments), timeout=self._timeout, record_class=query.record
+        )
         return rows
 
     async def fetch_one(self, query: Query[R], **arguments: Any) -> R | None:
         """The first row, or None."""
-        row: R | None = await self.raw.fetchrow(query.sql, *query.arguments(arguments), record_class=query.record)
+        row: R | None = await self.raw.fetchrow(
+            query.sql, *query.arguments(arguments), timeout=self._timeout, record_class=query.record
+        )
         return row
 
     async def execute(self, query: Query[Any], **arguments: Any) -> None:
@@ -160,6 +166,12 @@ class _PooledConnection(asyncpg.Connection):
 
     def get_reset_query(self) -> str:
         return ""
+
+
+_LOCK_TABLE = """
+SELECT current_setting('max_locks_per_transaction')::bigint
+    * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint)
+"""
 
 
 class Database:
@@ -204,7 +216,7 @@ class Database:
                 min_size=min(min_size, max_size),
                 max_size=max_size,
                 timeout=acquire_timeout,
-                command_timeout=statement_timeout + 5,
+                command_timeout=statement_timeout + 1,
                 server_settings=settings,
                 connection_class=_PooledConnection,
             )
@@ -217,6 +229,12 @@ class Database:
                 f"The database is PostgreSQL {version.major}; PostgreSQL {MINIMUM_VERSION} or newer is needed."
             )
         return database
+
+    async def lock_table_size(self) -> int:
+        """How many locks the server's transactions may hold at a time, all together."""
+        async with self.connection() as connection:
+            size: int = await connection.raw.fetchval(_LOCK_TABLE)
+        return size
 
     async def ping(self) -> None:
         """Ask the database for a sign of life.
@@ -282,7 +300,7 @@ class Database:
             connection.raw.transaction(isolation="repeatable_read", readonly=True),
         ):
             await connection.raw.execute("SET LOCAL statement_timeout = 0")
-            return await work(connection)
+            return await work(Connection(connection.raw, _AS_LONG_AS_IT_TAKES))
 
     async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `work` in a transaction and commit it; roll back and raise if it raises.
@@ -297,7 +315,7 @@ class Database:
         for attempt in range(ATTEMPTS):
             committing = False
             try:
-                async with self.connection() as connection, connection.raw.transaction():
+                async with self.connection() as connection, connection.raw.transaction(isolation="read_committed"):
                     result = await work(connection)
                     committing = True
             except _TRANSIENT as error:
@@ -320,7 +338,7 @@ def reaching() -> Iterator[None]:
     """
     try:
         yield
-    except (Unavailable, *_OUT_OF_REACH, asyncpg.PostgresError, ValueError) as error:
+    except (Unavailable, *_OUT_OF_REACH, asyncpg.PostgresError, ValueError, OverflowError) as error:
         reason = _reason(error.__cause__ or error)
         raise ConfigurationError(f"The database cannot be reached: {reason}. Check DATABASE_URL.") from error
 

@@ -15,6 +15,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -206,12 +207,13 @@ class EmbeddedPostgres:
             await asyncio.to_thread(self._initialise)
         await asyncio.to_thread(self._end_leftover)
         for attempt in range(_START_ATTEMPTS):
-            self._launch()
+            if self._process is None:
+                self._launch()
             try:
                 await self._wait_until_ready()
             except ConfigurationError:
                 # After a crash the old server's processes may hold its shared memory for some milliseconds more.
-                if attempt == _START_ATTEMPTS - 1:
+                if self._process is not None or attempt == _START_ATTEMPTS - 1:
                     raise
                 await asyncio.sleep(0.1 * 2**attempt)
             else:
@@ -224,8 +226,8 @@ class EmbeddedPostgres:
         if self._account.uid is not None:
             os.chown(unfinished, self._account.uid, self._account.gid or 0)
         command: list[str | Path] = [
-            binaries() / "initdb", "--pgdata", unfinished, "--username", SUPERUSER, "--auth", "trust",
-            "--encoding", "UTF8", "--locale", "C", "--data-checksums",
+            binaries() / "initdb", "--pgdata", unfinished, "--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8",
+            "--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--data-checksums",
         ]  # fmt: skip
         with tempfile.TemporaryFile() as output:
             if self._account.run(command, output).wait() != 0:
@@ -300,26 +302,31 @@ class EmbeddedPostgres:
 
     async def _keep(self) -> None:
         """See to it that a server runs: start ours again when it dies, take over when another's owner ends."""
+        pause = 0.0
         while True:
-            await asyncio.sleep(0.02 if self._process is not None else 0.2)
+            await asyncio.sleep(pause or (0.02 if self._process is not None else 0.2))
+            pause = 0.0
             try:
                 if self._process is not None and self._process.poll() is not None:
                     _log.warning("PostgreSQL ended and is started again", exit_code=self._process.returncode)
-                    self._remove_socket_folder()
+                    self._process = None
+                if self._process is None and (self._lock is not None or self._try_lock()):
                     await self._start()
-                elif self._process is None and self._lock is None and self._try_lock():
-                    _log.info("taking over the embedded PostgreSQL")
-                    await self._start()
-            except ConfigurationError as error:
-                _log.error("PostgreSQL could not be started", reason=str(error))
-                await asyncio.sleep(1)
+            except (ConfigurationError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                reason = str(error) if isinstance(error, ConfigurationError) else type(error).__name__
+                _log.error("PostgreSQL could not be started", reason=reason)
+                pause = 1.0
 
     def _make_socket_folder(self) -> None:
         """A private folder with a short path (a Unix socket's name has at most 107 bytes), the same at every start."""
+        owner = os.geteuid() if self._account.uid is None else self._account.uid
         with contextlib.suppress(OSError):
             noted = Path(self._socket_note.read_text())
-            noted.mkdir(mode=0o700)
-            self._socket = noted
+            with contextlib.suppress(FileExistsError):
+                noted.mkdir(mode=0o700)
+            found = noted.lstat()
+            if stat.S_ISDIR(found.st_mode) and found.st_uid in {owner, os.geteuid()} and not found.st_mode & 0o077:
+                self._socket = noted
         if self._socket is None or not self._socket.exists():
             self._socket = Path(tempfile.mkdtemp(prefix="bank-pg-", dir="/tmp"))
             self._socket_note.write_text(str(self._socket))

@@ -26,7 +26,7 @@ _SECRET_WORDS = (
     "variables",
     "query",
 )
-_HARMLESS = {"exit_code", "status_code"}
+_HARMLESS = {"exit_code"}
 
 
 def configure(*, level: str = "INFO", json: bool | None = None) -> None:
@@ -55,6 +55,7 @@ def configure(*, level: str = "INFO", json: bool | None = None) -> None:
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # a database that is gone shows where it is needed
     root.setLevel(max(logging.getLevelNamesMapping()[level], logging.WARNING))
 
 

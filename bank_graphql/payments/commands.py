@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
-from typing import ClassVar
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, ClassVar
 from uuid import UUID
 
 from bank_graphql.kit.actor import Actor
@@ -32,10 +32,25 @@ class Command:
     """The API's name for it: part of the fingerprint, and the audit's word."""
 
     def fingerprint(self) -> bytes:
-        """A digest of what is asked, to tell a repetition from a new request under an old key."""
-        asked = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"actor", "key", "dry_run"}}
-        text = json.dumps([self.action, asked], default=str, sort_keys=True, ensure_ascii=False)
+        """A digest of what is asked, to tell a repetition from a new request under an old key.
+
+        What is not given leaves no trace, so that a command may get further options and keep the fingerprints of old requests.
+        """
+        asked = {name: value for name, value in _given(self).items() if name not in {"key", "dry_run"}}
+        text = json.dumps([self.action, asked], sort_keys=True, ensure_ascii=False)
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def _given(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass that are not None, as JSON takes them."""
+    given = {each.name: getattr(value, each.name) for each in fields(value)}
+    return {name: _plain(each) for name, each in given.items() if each is not None and name != "actor"}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return _given(value)
+    return value.hex if isinstance(value, UUID) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

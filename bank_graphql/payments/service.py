@@ -88,6 +88,7 @@ class _Batch:
         self._commands = commands
         self._known: dict[_Key, Remembered] = {}
         self._new: dict[_Key, Remembered] = {}
+        self._records: list[audit.Record] = []
 
     async def run(self) -> list[Outcome]:
         numbers = await self._resolve_numbers()
@@ -100,7 +101,7 @@ class _Batch:
         await self._recall([key for key in keys if key])
         facts, book = await self._read(numbers, ids)
         outcomes = [self._outcome(command, facts, book) for command in self._commands]
-        await self._write(facts, book, outcomes)
+        await self._write(facts, book)
         return outcomes
 
     async def _resolve_numbers(self) -> dict[str, UUID]:
@@ -132,17 +133,29 @@ class _Batch:
         fingerprint = command.fingerprint() if key else b""
         if key is not None:
             before = self._known.get(key) or self._new.get(key)
+            if before is not None and before.fingerprint == fingerprint:
+                return _replay(before)
             if before is not None:
-                return _replay(before, fingerprint)
+                return self._audited(command, _conflict(before), facts)
         try:
             outcome = decide(command, facts, book)
         except Refusal as refusal:
             outcome = refusal
         if key is not None and _is_remembered(outcome):
             self._new[key] = Remembered(fingerprint, outcome)
+        return self._audited(command, outcome, facts)
+
+    def _audited(self, command: Command, outcome: Outcome, facts: Facts) -> Outcome:
+        """Note for the audit what a command came to; repetitions and dry runs leave no trace."""
+        if not command.dry_run:
+            refusal = outcome if isinstance(outcome, Refusal) else None
+            subject = outcome.transaction_id if isinstance(outcome, Moved) else None
+            if isinstance(outcome, Opened):
+                subject = outcome.account_id
+            self._records.append(audit.Record.by(command.actor, facts.now, command.action, subject, refusal))
         return outcome
 
-    async def _write(self, facts: Facts, book: Book, outcomes: Sequence[Outcome]) -> None:
+    async def _write(self, facts: Facts, book: Book) -> None:
         await ledger.write(self._connection, book)
         await accounts.open_accounts(self._connection, self._policy.numbering, facts.opened, facts.now)
         await self._connection.insert(
@@ -158,11 +171,7 @@ class _Batch:
                 if entry.account_id in facts.customers
             ],
         )
-        records = zip(self._commands, outcomes, strict=True)
-        await audit.write(
-            self._connection,
-            [_audited(command, outcome, facts) for command, outcome in records if _is_audited(command, outcome)],
-        )
+        await audit.write(self._connection, self._records)
 
 
 def _accounts_of(command: Command, numbers: dict[str, UUID]) -> Iterator[UUID]:
@@ -188,11 +197,12 @@ def _is_remembered(outcome: Outcome) -> TypeGuard[Moved | Opened | Refusal]:
     return isinstance(outcome, Moved | Opened) or type(outcome).__name__ in STICKY
 
 
-def _replay(before: Remembered, fingerprint: bytes) -> Outcome:
-    if before.fingerprint != fingerprint:
-        original = before.outcome.transaction_id if isinstance(before.outcome, Moved) else None
-        return IdempotencyConflict(original)
+def _replay(before: Remembered) -> Outcome:
     return before.outcome if isinstance(before.outcome, Refusal) else replace(before.outcome, replayed=True)
+
+
+def _conflict(before: Remembered) -> Refusal:
+    return IdempotencyConflict(before.outcome.transaction_id if isinstance(before.outcome, Moved) else None)
 
 
 def _remembered(row: OutcomeRow) -> Remembered:
@@ -212,16 +222,3 @@ def _stored(remembered: Remembered) -> tuple[bytes, str, UUID | None, str | None
             return remembered.fingerprint, OutcomeKind.OPENED, account_id, None
         case refusal:
             return remembered.fingerprint, OutcomeKind.REFUSED, None, json.dumps(remember(refusal), default=str)
-
-
-def _is_audited(command: Command, outcome: Outcome) -> bool:
-    replayed = isinstance(outcome, Moved | Opened) and outcome.replayed
-    return not command.dry_run and not replayed
-
-
-def _audited(command: Command, outcome: Outcome, facts: Facts) -> audit.Record:
-    refusal = outcome if isinstance(outcome, Refusal) else None
-    subject = outcome.transaction_id if isinstance(outcome, Moved) else None
-    if isinstance(outcome, Opened):
-        subject = outcome.account_id
-    return audit.Record.by(command.actor, facts.now, command.action, subject, refusal)

@@ -1,5 +1,7 @@
 """Who sent a request: bearer tokens (RFC 6750) in, an actor out."""
 
+from ipaddress import ip_address
+
 from starlette.requests import HTTPConnection
 
 from bank_graphql.identity.service import Identity
@@ -20,7 +22,7 @@ class BearerAuthentication:
             Unavailable: the session cannot be looked up.
         """
         origin = Origin(
-            ip_address=http.client.host if http.client else None,
+            ip_address=_address(http.client.host) if http.client else None,
             user_agent=http.headers.get("user-agent"),
             request_id=request_id_of(http.scope),
         )
@@ -28,3 +30,11 @@ class BearerAuthentication:
         if scheme.lower() != "bearer" or not token:
             return None, origin
         return await self._identity.authenticate(token.strip(), origin), origin
+
+
+def _address(host: str) -> str | None:
+    """The address in its normal form; None for what a proxy made up."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return None

@@ -91,6 +91,7 @@ def upgrade() -> None:
         "users",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("email_key", sa.Text(), nullable=False),
         sa.Column("password_hash", sa.Text(), nullable=False),
         sa.Column("full_name", sa.Text(), nullable=False),
         sa.Column("phone_number", sa.Text(), nullable=True),
@@ -104,8 +105,8 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("status IN ('ACTIVE', 'SUSPENDED', 'CLOSED')", name=op.f("ck_users_status_is_known")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("email_key", name=op.f("uq_users_email_key")),
     )
-    op.create_index("uq_users_lower_email", "users", [sa.literal_column("lower(email)")], unique=True)
     op.create_table(
         "accounts",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -262,7 +263,6 @@ def downgrade() -> None:
     op.drop_table("idempotency_outcomes")
     op.drop_index("ix_accounts_owner_id_id", table_name="accounts")
     op.drop_table("accounts")
-    op.drop_index("uq_users_lower_email", table_name="users")
     op.drop_table("users")
     op.drop_table("balances")
     op.drop_index("ix_audit_events_actor_id_id", table_name="audit_events")

@@ -105,6 +105,10 @@ async def test_overdraft_limits_are_set_by_staff(ada: Client, teller: Client) ->
     assert set_by_teller["overdraftLimit"]["amount"] == "10.00"
     assert set_by_teller["balance"]["available"]["amount"] == "10.00"
     await ada.transfer(account["id"], other["id"], "7")
+    own = await teller.open()
+    assert (await teller.run(OVERDRAFT, id=own["id"], limit=money("10")))["setOverdraftLimit"][
+        "__typename"
+    ] == "ForbiddenRejection"
     for limit, kind in [
         (money("6.99"), "ValidationRejection"),
         (money("-1"), "ValidationRejection"),

@@ -131,6 +131,7 @@ async def test_a_browser_gets_the_playground(http: httpx.AsyncClient) -> None:
     assert "GraphiQL" in page.text
     assert "'unsafe-inline'" not in page.headers["content-security-policy"].partition("script-src")[2].partition(";")[0]
     assert (await http.get("/")).headers["location"] == "/graphql"
+    assert (await http.get("/graphql/", headers={"host": "evil.example"})).status_code == 404
 
 
 async def test_bodies_have_a_limit(http: httpx.AsyncClient) -> None:

@@ -103,6 +103,81 @@ async def test_log_out_ends_this_session_or_another_or_all(visitor: Client, ada:
     assert error["extensions"]["code"] == "UNAUTHENTICATED"
 
 
+async def test_sessions_are_listed_and_ended_one_by_one(visitor: Client, ada: Client, grace: Client) -> None:
+    other = await visitor.log_in("ada@bank.test")
+    listed = "{ me { sessions { id createdAt lastUsedAt userAgent ipAddress current } } }"
+    sessions = (await ada.run(listed))["me"]["sessions"]
+    assert [session["current"] for session in sessions] == [False, True]
+    assert sessions[0]["ipAddress"] == "127.0.0.1"
+    assert "httpx" in sessions[0]["userAgent"]
+    others = sessions[0]["id"]
+    assert (await ada.run("query ($id: ID!) { node(id: $id) { id } }", id=others))["node"] == {"id": others}
+    assert (await grace.run("query ($id: ID!) { node(id: $id) { id } }", id=others))["node"] is None
+    assert await grace.run(LOG_OUT, id=others) == {"logOut": {"__typename": "NotFoundRejection"}}
+    assert await other.run(ME) == {"me": {"email": "ada@bank.test"}}
+    assert await ada.run(LOG_OUT, id=others) == {"logOut": {"__typename": "Done"}}
+    assert await other.run(ME) == {"me": None}
+    assert await ada.run(LOG_OUT, id=others) == {"logOut": {"__typename": "NotFoundRejection"}}
+    assert [session["current"] for session in (await ada.run(listed))["me"]["sessions"]] == [True]
+
+
+async def test_staff_does_not_see_others_sessions(ada: Client, teller: Client) -> None:
+    user = "query ($id: ID!) { node(id: $id) { ... on User { email sessions { id } } } }"
+    assert (await teller.run(user, id=ada.user_id))["node"] == {"email": "ada@bank.test", "sessions": []}
+
+
+async def test_sessions_that_are_not_used_end(settings: Settings) -> None:
+    now = datetime.now(UTC)
+    app = create_app(settings, clock=lambda: now)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bank") as http,
+    ):
+        visitor = Client(http)
+        ada = await visitor.sign_up("ada@bank.test", "Ada")
+        now += timedelta(days=29)
+        ada = visitor.signed_in((await visitor.run(REFRESH, token=ada.refresh_token))["refreshSession"])
+        now += timedelta(days=29)
+        ada = visitor.signed_in((await visitor.run(REFRESH, token=ada.refresh_token))["refreshSession"])
+        now += timedelta(days=31)
+        assert (await visitor.run(REFRESH, token=ada.refresh_token))["refreshSession"]["__typename"] == "CredentialsRejection"
+
+
+async def test_all_spellings_of_an_address_are_one(visitor: Client) -> None:
+    await visitor.sign_up("jose\u0301@bücher.test", "José")
+    for spelling in ("josé@bücher.test", "JOSÉ@BÜCHER.test", "jose\u0301@xn--bcher-kva.test"):
+        await visitor.log_in(spelling)
+        data = await visitor.run(SIGN_UP, input={"email": spelling, "password": PASSWORD, "fullName": "Other"})
+        assert data["signUp"]["fields"] == [{"path": ["email"], "code": "TAKEN"}]
+
+
+async def test_a_sign_in_is_for_its_own_answer_alone(ada: Client, grace: Client) -> None:
+    account = await grace.open()
+    data = await ada.run(
+        f"mutation ($in: LogInInput!, $cash: DepositInput!) {{ logIn(input: $in) {{ {SESSION} }} "
+        "deposit(input: $cash) { __typename } updateProfile { ... on User { email } } }",
+        **{"in": {"email": "grace@bank.test", "password": PASSWORD}},
+        cash={"accountId": account["id"], "amount": {"amount": "1", "currency": "EUR"}, "idempotencyKey": "k"},
+    )
+    assert data["logIn"]["user"]["email"] == "grace@bank.test"
+    assert data["deposit"] == {"__typename": "NotFoundRejection"}
+    assert data["updateProfile"] == {"email": "ada@bank.test"}
+
+
+async def test_after_a_log_out_the_rest_of_a_document_is_nobodys(ada: Client) -> None:
+    error = await ada.error("mutation { logOut { __typename } updateProfile { __typename } }")
+    assert error["extensions"]["code"] == "UNAUTHENTICATED"
+    assert error["path"] == ["updateProfile"]
+
+
+async def test_changes_to_name_and_number_at_once_are_both_kept(ada: Client) -> None:
+    update = "mutation ($n: String, $p: String) { updateProfile(fullName: $n, phoneNumber: $p) { __typename } }"
+    for number in range(10):
+        await asyncio.gather(ada.run(update, n=f"Ada {number}"), ada.run(update, p=f"+44 20 7946 095{number}"))
+        me = (await ada.run("{ me { fullName phoneNumber } }"))["me"]
+        assert me == {"fullName": f"Ada {number}", "phoneNumber": f"+44207946095{number}"}
+
+
 async def test_another_process_learns_of_a_log_out_within_seconds(settings: Settings, ada: Client) -> None:
     other = create_app(settings)
     async with (
@@ -161,15 +236,33 @@ async def test_attempts_are_counted_one_by_one(settings: Settings) -> None:
         assert answer["errors"][0]["extensions"]["retryAfter"] >= 1
 
 
+async def test_attempts_at_a_user_do_not_count_against_an_address_of_that_name(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"log_in_rate_limit": 10}))
+    async with app.router.lifespan_context(app):
+        for source, email, allowed in [
+            ("198.51.100.1", "198.51.100.2", 1),
+            ("198.51.100.2", "x@bank.test", 1),
+            ("198.51.100.3", "198.51.100.2", 1),
+        ]:
+            transport = httpx.ASGITransport(app, client=(source, 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://bank") as http:
+                for attempt in range(3):
+                    answer = await Client(http).post(LOG_IN, input={"email": email, "password": "x"})
+                    assert ("errors" in answer) is (attempt >= allowed), (source, attempt)
+
+
 async def test_who_did_what_is_written_down(ada: Client, visitor: Client, raw: asyncpg.Connection) -> None:
     await visitor.run(LOG_IN, input={"email": "ada@bank.test", "password": "wrong"})
+    await ada.run(LOG_OUT, id="U2Vzc2lvbjowMTlhYjY1NDBhYzU3MmQxOGM1YzBhY2I5ZDZhZGU5Nw")
     await ada.run(LOG_OUT)
+    assert await raw.fetchval("SELECT count(*) FROM audit_events WHERE ip_address = '127.0.0.1' AND length(request_id) = 32") == 4
     rows = await raw.fetch(
         "SELECT action, outcome, actor_id IS NOT NULL AS known, subject_id IS NOT NULL AS about FROM audit_events ORDER BY id"
     )
     assert [tuple(row.values()) for row in rows] == [
         ("signUp", "DONE", True, True),
         ("logIn", "CredentialsRefused", False, True),
+        ("logOut", "NotFound", True, True),
         ("logOut", "DONE", True, True),
     ]
 

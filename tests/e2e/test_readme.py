@@ -19,12 +19,16 @@ async def test_the_tour(folder: Path) -> None:
         for step, following in zip(steps, [*steps[1:], None], strict=True):
             if not step["tour"]:
                 continue
-            text = step["text"].replace("http://127.0.0.1:8000", server.url)
-            script += text.replace(".venv/bin/bank-graphql", f"{sys.executable} -m bank_graphql") + "echo; echo =====\n"
+            script += step["text"].replace(".venv/bin/bank-graphql", f"{sys.executable} -m bank_graphql") + "echo; echo =====\n"
             told = following is not None and not following["tour"] and following["kind"] in {"json", "text"}
             expected.append(following["text"] if told and following else "")
         walked = subprocess.run(
-            ["bash", "-c", script], env=environment(folder), capture_output=True, text=True, check=True, timeout=100
+            ["bash", "-c", script],
+            env=environment(folder, BANK_PORT=server.url.rpartition(":")[2]),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=100,
         )
     answers = walked.stdout.split("=====\n")
     assert len(expected) >= 8

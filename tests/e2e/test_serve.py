@@ -4,15 +4,19 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
+from bank_graphql.web import protocol
 from tests.client import Client, key
-from tests.e2e.processes import Server, accounts_of, command, postgres_of
+from tests.e2e.processes import Server, accounts_of, command, environment, postgres_of
 
 
 async def until_answered(ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
@@ -122,7 +126,9 @@ async def test_several_workers_serve_one_bank(folder: Path) -> None:
         ([], {"DATABASE_URL": "postgresql://127.0.0.1:1/none"}, "DATABASE_URL"),
         ([], {"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
         ([], {"BANK_DATA_DIR": "/proc/nowhere"}, "BANK_DATA_DIR"),
+        ([], {"DATABASE_URL": "postgresql://u:p@127.0.0.1:99999/x"}, "DATABASE_URL"),
         ([], {"BANK_IBAN_BANK_CODE": "not a code"}, "BANK_IBAN_BANK_CODE"),
+        ([], {"BANK_IBAN_BANK_CODE": "12"}, "BANK_IBAN_BANK_CODE"),
         ([], {"BANK_SIGNING_KEYS": "/no/such/file"}, "signing keys"),
         ([], {"BANK_ENV": "production"}, "DATABASE_URL"),
         ([], {"SECRET_KEY": "hunter2"}, "BANK_SIGNING_KEYS"),
@@ -148,3 +154,80 @@ def test_a_port_in_use_is_told_in_a_line(folder: Path) -> None:
     assert ended.returncode == 1
     assert len(ended.stderr.splitlines()) == 1
     assert "--port" in ended.stderr
+
+
+async def test_of_two_banks_on_one_port_one_says_so(folder: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    starting = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bank_graphql", "serve", "--port", port,
+            env=environment(folder / str(number)), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for number in range(2)
+    ]  # fmt: skip
+    waiting = [asyncio.create_task(process.wait()) for process in starting]
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+    assert len(done) == 1
+    for process, ended in zip(starting, waiting, strict=True):
+        if ended.done():
+            _, told = await process.communicate()
+            assert b"--port" in told
+            assert process.returncode == 1
+        else:
+            process.terminate()
+            await process.communicate()
+
+
+def test_a_misspelt_setting_is_pointed_out(folder: Path) -> None:
+    ended = command("serve", "--port", "0", "--no-migrate", folder=folder, BANK_PROT="1")
+    assert "no setting BANK_PROT" in ended.stderr
+
+
+async def test_tokens_are_good_wherever_the_bank_listens(folder: Path) -> None:
+    async with Server(folder) as first, Server(folder) as second:
+        ada = await first.ada()
+        ada.http = second.http
+        assert (await ada.run("{ me { email } }"))["me"]
+
+
+async def test_slow_and_endless_senders_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "REQUEST_SECONDS", 0.3)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", http=protocol.PatientProtocol))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        serving = asyncio.create_task(server.serve([listener]))
+        address = listener.getsockname()
+
+        async def answer(*sent: bytes) -> bytes:
+            reader, writer = await asyncio.open_connection(*address)
+            for part in sent:
+                writer.write(part)
+            async with asyncio.timeout(10):
+                received = await reader.read()
+            writer.close()
+            return received
+
+        async with asyncio.timeout(10):
+            while not server.started:
+                await asyncio.sleep(0.01)
+        head = b"POST / HTTP/1.1\r\nhost: x\r\n"
+        assert await answer() == b""
+        assert await answer(head) == b""
+        assert b"200" not in await answer(head + b"content-length: 10\r\n\r\nabc")
+        assert b"431" in await answer(head + b"x: " + b"y" * 70_000)
+        assert b"431" in await answer(head, b"".join(b"x%d: y\r\n" % n for n in range(10_000)))
+        whole = head + b"connection: close\r\ncontent-length: 200000\r\n\r\n" + b"z" * 200_000
+        assert (await answer(whole)).endswith(b"ok")
+        twice = head + b"content-length: 1\r\n\r\nz"
+        assert (await answer(twice, twice, head)).count(b"200 OK") == 2
+        server.should_exit = True
+        await serving

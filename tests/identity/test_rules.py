@@ -49,6 +49,7 @@ def test_phone_numbers_take_their_international_form() -> None:
         ("short12", "TOO_SHORT"),
         ("x" * 257, "TOO_LONG"),
         ("password", "TOO_COMMON"),
+        ("        ", "TOO_COMMON"),
         ("PASSWORD", "TOO_COMMON"),
         ("12345678", "TOO_COMMON"),
         ("Ada@Example.com", "TOO_COMMON"),

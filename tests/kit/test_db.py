@@ -165,3 +165,17 @@ async def test_a_database_that_is_not_there(dsn: str) -> None:
 def test_enums_go_as_text() -> None:
     query = Query(select(literal(1)).where(User.status == "ACTIVE"), Row)
     assert "ACTIVE" in query.arguments({})
+
+
+async def test_a_snapshot_takes_as_long_as_it_takes(dsn: str) -> None:
+    hasty = await Database.open(dsn, statement_timeout=0.1)
+    slow = Query(select(func.pg_sleep(1.3).label("slept")), Row)
+    with pytest.raises(Unavailable):
+        await hasty.fetch(slow)
+    await hasty.snapshot(lambda connection: connection.fetch(slow))
+    await hasty.close()
+
+
+async def test_the_size_of_the_lock_table(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+    size = await db.lock_table_size()
+    assert size >= int(await raw.fetchval("SHOW max_locks_per_transaction")) * int(await raw.fetchval("SHOW max_connections"))

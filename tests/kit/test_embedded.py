@@ -68,6 +68,34 @@ async def test_it_is_started_again_when_it_dies(folder: Path) -> None:
             await ask_until_answered(dsn)
 
 
+async def test_it_goes_on_trying_until_it_starts_again(folder: Path) -> None:
+    server = EmbeddedPostgres(folder, FAST)
+    async with server as dsn:
+        settings, aside = folder / "postgres" / "postgresql.conf", folder / "aside"
+        settings.rename(aside)
+        os.kill(server.pid or 0, signal.SIGKILL)
+        await until(lambda: b"postgresql.conf" in (folder / "postgres.log").read_bytes())
+        async with asyncio.timeout(20):
+            while (folder / "postgres.log").read_bytes().count(b"postgresql.conf") < 5:
+                await asyncio.sleep(0.01)
+        aside.rename(settings)
+        await ask_until_answered(dsn)
+
+
+async def test_a_crash_leaves_no_folders_behind(folder: Path) -> None:
+    async with EmbeddedPostgres(folder, FAST) as dsn:
+        used = dsn
+    Path(dsn.partition("host=")[2]).mkdir(mode=0o700)  # as an owner that was killed leaves it
+    async with EmbeddedPostgres(folder, FAST) as dsn:
+        assert dsn == used
+    assert not Path(dsn.partition("host=")[2]).exists()
+
+
+async def test_letters_of_all_scripts_have_their_cases(folder: Path) -> None:
+    async with EmbeddedPostgres(folder, FAST) as dsn:
+        assert await ask(dsn, "SELECT lower('ÉCOLE ΑΒΓ')") == "école αβγ"
+
+
 async def test_a_second_owner_uses_the_running_server_and_takes_over(folder: Path) -> None:
     first, second = EmbeddedPostgres(folder, FAST), EmbeddedPostgres(folder, FAST)
     dsn = await first.__aenter__()

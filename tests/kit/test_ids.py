@@ -16,6 +16,7 @@ from bank_graphql.kit.ids import (
     parse_global_id,
     parse_reference,
     parse_serial,
+    parse_uuid,
     reference,
     uuid_of,
 )
@@ -47,3 +48,8 @@ def test_new_ids_are_version_7_and_rise() -> None:
 def test_lock_keys_are_signed_64_bit_and_tell_parts_apart() -> None:
     assert -(2**63) <= lock_key("a", "b") < 2**63
     assert lock_key("ab", "c") != lock_key("a", "bc")
+
+
+@pytest.mark.parametrize("text", ["0" * 31, "g" * 32, "A" * 32, "0" * 31 + "\n", "0_" * 16, "٠" * 32, "{" + "0" * 30 + "}"])
+def test_a_key_is_written_in_one_way_only(text: str) -> None:
+    assert parse_uuid(text) is None

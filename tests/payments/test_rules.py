@@ -127,3 +127,16 @@ def test_a_fingerprint_is_of_what_is_asked() -> None:
         Deposit(actor=ACTORS[0], key="a", account_id=ACCOUNTS[0], amount=Money(5, "EUR"), description=""),
     ):
         assert other.fingerprint() != one.fingerprint()
+
+
+def test_fingerprints_stay_what_they_are_across_versions() -> None:
+    given = {"actor": ACTORS[0], "key": "a"}
+    pinned = {
+        Deposit(**given, account_id=ACCOUNTS[1], amount=Money(5, "EUR")): "c9858122d2d9af5d6c83ca74b0f75e74",
+        Withdraw(**given, account_id=ACCOUNTS[1], amount=Money(5, "EUR"), description="x"): "6df268d26043df440074b1fdbae257b4",
+        Transfer(
+            **given, from_account_id=ACCOUNTS[1], to=Destination(account_number="N"), amount=Money(5, "EUR")
+        ): "b06914026d4e53edfe359c7e9c8703ce",
+        OpenAccount(**given, kind="CHECKING", currency="EUR", name="x"): "23383eb605ea77cfbc31ff7c990665b8",
+    }
+    assert {command.fingerprint().hex() for command in pinned} == set(pinned.values())

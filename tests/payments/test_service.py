@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.bank import Bank
@@ -97,8 +98,40 @@ async def test_opposing_transfers_at_once_do_not_block_each_other(db: Database, 
                 batch.append(transfer(customer, source, target, rng.randrange(1, 500)))
             await service.execute(db, POLICY, batch)
 
-    async with asyncio.timeout(60):
-        await asyncio.gather(*(some() for _ in range(8)))
+    with capture_logs() as logged:
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(some() for _ in range(8)))
+    assert logged == []  # no deadlock, and so nothing tried again
+    await verified(db)
+
+
+async def test_one_key_on_accounts_that_differ_has_one_effect(db: Database, customer: Actor) -> None:
+    ids = await accounts(db, customer, 10)
+    for _ in range(5):
+        same = key()
+        batches = await asyncio.gather(
+            *(service.execute(db, POLICY, [transfer(customer, ids[2 * n], ids[2 * n + 1], 1, key=same)]) for n in range(5))
+        )
+        kinds = sorted(type(batch[0]).__name__ for batch in batches)
+        assert kinds == [*["IdempotencyConflict"] * 4, "Moved"]
+        opening = OpenAccount(actor=customer, key=key(), kind="CHECKING", currency="EUR", name="x")
+        opened = await asyncio.gather(*(service.execute(db, POLICY, [opening]) for _ in range(5)))
+        assert sorted(outcome.replayed for [outcome] in opened if isinstance(outcome, Opened)) == [False, True, True, True, True]
+    await verified(db)
+
+
+async def test_the_servers_default_isolation_does_not_matter(
+    dsn: str, db: Database, customer: Actor, raw: asyncpg.Connection
+) -> None:
+    one, two = await accounts(db, customer, 2)
+    await raw.execute(
+        f"ALTER DATABASE {dsn.rpartition('/')[2].partition('?')[0]} SET default_transaction_isolation = 'repeatable read'"
+    )
+    strict = await Database.open(dsn, max_size=8)
+    with capture_logs() as logged:
+        await asyncio.gather(*(service.execute(strict, POLICY, [transfer(customer, one, two, 1)]) for _ in range(16)))
+    await strict.close()
+    assert logged == []
     await verified(db)
 
 
@@ -140,4 +173,7 @@ TABLES = ("transactions", "entries", "transaction_notes", "idempotency_outcomes"
 async def test_refusals_are_audited(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
     one, two = await accounts(db, customer, 2)
     await service.execute(db, POLICY, [transfer(customer, one, two, 10**6)])
-    assert await raw.fetchval("SELECT outcome FROM audit_events ORDER BY id DESC LIMIT 1") == "InsufficientFunds"
+    refused = transfer(customer, one, two, 10**6)
+    for _ in range(3):  # a repetition is no new refusal
+        await service.execute(db, POLICY, [refused])
+    assert await raw.fetchval("SELECT count(*) FROM audit_events WHERE outcome = 'InsufficientFunds'") == 2

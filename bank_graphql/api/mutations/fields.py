@@ -13,7 +13,7 @@ class _ReadAfresh(FieldExtension):
     """What was read before a mutation is not what is told after it."""
 
     async def resolve_async(self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **arguments: Any) -> Any:
-        info.context.forget()
+        info.context.begin_mutation()
         return await next_(source, info, **arguments)
 
 

@@ -61,7 +61,10 @@ class IdentityMutations:
         key = None if session_id is None else uuid_of(session_id, "Session")
         if session_id is not None and key is None:
             raise NotFound("session", session_id[:200])
-        await info.context.services.identity.log_out(info.context.viewer, session_id=key, everywhere=bool(everywhere))
+        viewer = info.context.viewer
+        ended = await info.context.services.identity.log_out(viewer, session_id=key, everywhere=bool(everywhere))
+        if viewer.session_id in ended:
+            info.context.sign_out()
         return Done()
 
     @mutation(UserResult, "Change one's name or phone number. An empty phone number removes it.")

@@ -9,11 +9,27 @@ from bank_graphql.api.context import Info
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import UserRole, UserStatus
 from bank_graphql.api.types.node import Connection, Node, Paged, is_row, node_id
-from bank_graphql.identity.queries import UserRow
+from bank_graphql.identity.queries import SessionRow, UserRow
 from bank_graphql.kit.paging import page_of
 
 if TYPE_CHECKING:
     from bank_graphql.api.types.accounts import Account
+
+
+@strawberry.type(description="One signed-in client of the viewer, from log-in to log-out.")
+class Session(Node):
+    id: strawberry.ID = node_id("Session")
+    created_at: DateTime = strawberry.field(description="When the client signed in.")
+    last_used_at: DateTime = strawberry.field(description="When it signed in or refreshed last.")
+    user_agent: str | None = strawberry.field(description="What the client calls itself.")
+    ip_address: str | None = strawberry.field(description="Where it signed in from.")
+
+    is_type_of = is_row(SessionRow)
+
+    @strawberry.field(description="Whether this request belongs to it.")
+    @staticmethod
+    def current(root: Any, info: Info) -> bool:
+        return bool(root.id == info.context.viewer.session_id)
 
 
 @strawberry.type(description="Someone who signs in to the bank.")
@@ -45,3 +61,12 @@ class User(Node):
         key = ACCOUNTS_OF_USERS.key
         page = page_of(key, first, after, last, before)
         return Paged(await info.context.loaders.accounts_of_user.load((root.id, page, None)), key)
+
+    @strawberry.field(
+        description="The user's sessions that still stand, newest first; of anyone but the viewer, none.",
+        graphql_type=list[Session],
+    )
+    @staticmethod
+    async def sessions(root: Any, info: Info) -> list[SessionRow]:
+        viewer = info.context.viewer
+        return await info.context.services.identity.sessions(viewer) if root.id == viewer.user_id else []

@@ -1,0 +1,74 @@
+"""HTTP as uvicorn speaks it, but patient only so far: what sends too slowly, or headers without end, is cut off."""
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEADER_BYTES = 64 * 1024
+REQUEST_SECONDS = 30.0
+"""How long a request, its body included, may take to arrive; and how long a new connection may be silent."""
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """A connection whose requests must arrive in time, with headers of at most `HEADER_BYTES`."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _header_bytes: int | None = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock."""
+        super().connection_made(transport)
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Hold headers to their size, then let uvicorn read on."""
+        if self._header_bytes is not None:
+            self._header_bytes += len(data)
+            if self._header_bytes > HEADER_BYTES and not self._ends_headers(data):
+                self._stop()
+                self.transport.write(
+                    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                )
+                self.transport.close()
+                return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._header_bytes = self._header_bytes or 0
+        if self._deadline is None:
+            self._expect()
+
+    def on_headers_complete(self) -> None:
+        """Its headers are there."""
+        self._header_bytes = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """All of it is there."""
+        self._stop()
+        self._header_bytes = 0
+        super().on_message_complete()
+
+    def _ends_headers(self, data: bytes) -> bool:
+        """Whether the headers end within the first `HEADER_BYTES`, so that the rest is body."""
+        end = data.find(b"\r\n\r\n")
+        return 0 <= end <= HEADER_BYTES - (self._header_bytes or 0) + len(data)
+
+    def _expect(self) -> None:
+        self._deadline = self.loop.call_later(REQUEST_SECONDS, self._give_up)
+
+    def _stop(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        self.transport.close()
