@@ -241,9 +241,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        _fail(
-            f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another with --port and --host, or BANK_PORT and BANK_HOST."
-        )
+        _fail(f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another: --port or BANK_PORT.")
     listener.set_inheritable(True)
     return listener
 

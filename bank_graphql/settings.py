@@ -26,7 +26,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bank_graphql.kit.errors import ConfigurationError
 
 _REPLACED = {
-    "SECRET_KEY": "access tokens are signed with a key pair now: unset it, and keys are made in the data folder, or set BANK_SIGNING_KEYS",
+    "SECRET_KEY": "tokens are signed with a key pair: unset it to have one made in the data folder, or set BANK_SIGNING_KEYS",
 }
 _ALGORITHM = "ES256"
 

@@ -1,5 +1,6 @@
 """The inputs, and how they become commands: ids resolved, amounts in minor units, or refused field by field."""
 
+from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -87,44 +88,40 @@ class OpenAccountInput:
         )
 
 
-@strawberry.input(description="Cash to pay in.")
-class DepositInput:
-    account_id: strawberry.ID = strawberry.field(description="The account that it goes to.")
-    amount: MoneyInput = strawberry.field(description="How much, in the account's currency.")
+@strawberry.input(description="What every movement of money says.")
+class Movement:
+    amount: MoneyInput = strawberry.field(description="How much, in the currency of the accounts.")
     description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
     idempotency_key: str = strawberry.field(description=_KEY)
     dry_run: bool | None = strawberry.field(default=False, description=_DRY_RUN)
+
+    def common(self, actor: Actor) -> dict[str, Any]:
+        """What the commands of all movements have. Raises ValidationFailed."""
+        return {
+            "actor": actor,
+            "key": check_key(self.idempotency_key),
+            "dry_run": bool(self.dry_run),
+            "amount": self.amount.positive(),
+            "description": check_description(self.description),
+        }
+
+
+@strawberry.input(description="Cash to pay in.")
+class DepositInput(Movement):
+    account_id: strawberry.ID = strawberry.field(description="The account that it goes to.")
 
     def command(self, actor: Actor) -> Deposit:
         """The command. Raises ValidationFailed, NotFound."""
-        return Deposit(
-            actor=actor,
-            key=check_key(self.idempotency_key),
-            dry_run=bool(self.dry_run),
-            account_id=account_id(self.account_id),
-            amount=self.amount.positive(),
-            description=check_description(self.description),
-        )
+        return Deposit(account_id=account_id(self.account_id), **self.common(actor))
 
 
 @strawberry.input(description="Cash to pay out.")
-class WithdrawInput:
+class WithdrawInput(Movement):
     account_id: strawberry.ID = strawberry.field(description="The account that it comes from.")
-    amount: MoneyInput = strawberry.field(description="How much, in the account's currency.")
-    description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
-    idempotency_key: str = strawberry.field(description=_KEY)
-    dry_run: bool | None = strawberry.field(default=False, description=_DRY_RUN)
 
     def command(self, actor: Actor) -> Withdraw:
         """The command. Raises ValidationFailed, NotFound."""
-        return Withdraw(
-            actor=actor,
-            key=check_key(self.idempotency_key),
-            dry_run=bool(self.dry_run),
-            account_id=account_id(self.account_id),
-            amount=self.amount.positive(),
-            description=check_description(self.description),
-        )
+        return Withdraw(account_id=account_id(self.account_id), **self.common(actor))
 
 
 @strawberry.input(one_of=True, description="Where money goes: exactly one of these.")
@@ -142,25 +139,14 @@ class TransferDestination:
 
 
 @strawberry.input(description="A transfer.")
-class TransferInput:
+class TransferInput(Movement):
     from_account_id: strawberry.ID = strawberry.field(description="The account that pays: one of your own.")
     to: TransferDestination = strawberry.field(description="Where the money goes.")
-    amount: MoneyInput = strawberry.field(description="How much, in the currency of both accounts.")
-    description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
-    idempotency_key: str = strawberry.field(description=_KEY)
-    dry_run: bool | None = strawberry.field(default=False, description=_DRY_RUN)
 
     def command(self, actor: Actor) -> Transfer:
         """The command. Raises ValidationFailed, NotFound."""
-        return Transfer(
-            actor=actor,
-            key=check_key(self.idempotency_key),
-            dry_run=bool(self.dry_run),
-            from_account_id=account_id(self.from_account_id),
-            to=self.to.resolved(),
-            amount=self.amount.positive(),
-            description=check_description(self.description),
-        )
+        source, to = account_id(self.from_account_id), self.to.resolved()
+        return Transfer(from_account_id=source, to=to, **self.common(actor))
 
 
 def account_id(given: str) -> UUID:

@@ -124,9 +124,8 @@ async def test_the_servers_default_isolation_does_not_matter(
     dsn: str, db: Database, customer: Actor, raw: asyncpg.Connection
 ) -> None:
     one, two = await accounts(db, customer, 2)
-    await raw.execute(
-        f"ALTER DATABASE {dsn.rpartition('/')[2].partition('?')[0]} SET default_transaction_isolation = 'repeatable read'"
-    )
+    name = await raw.fetchval("SELECT current_database()")
+    await raw.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
     strict = await Database.open(dsn, max_size=8)
     with capture_logs() as logged:
         await asyncio.gather(*(service.execute(strict, POLICY, [transfer(customer, one, two, 1)]) for _ in range(16)))
