@@ -20,6 +20,7 @@ from bank_graphql.bank import open_bank
 from bank_graphql.kit import log
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.limits import Limiter
+from bank_graphql.kit.periodic import running
 from bank_graphql.settings import Settings
 from bank_graphql.web import health
 from bank_graphql.web.authentication import BearerAuthentication
@@ -40,7 +41,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_bank(settings, clock=clock) as bank:
+        async with open_bank(settings, clock=clock) as bank, running(bank.jobs):
             services = Services(
                 db=bank.db,
                 identity=bank.identity,

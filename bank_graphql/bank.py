@@ -16,8 +16,9 @@ from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.embedded import EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError
+from bank_graphql.kit.periodic import Job
 from bank_graphql.payments import service as payments
-from bank_graphql.payments.commands import Command, Outcome
+from bank_graphql.payments.commands import Group, Outcome
 from bank_graphql.settings import Environment, Settings
 
 LOCKS_PER_COMMAND = 3
@@ -31,7 +32,9 @@ class Bank:
     db: Database
     identity: Identity
     accounts: Accounts
-    move: Callable[[Command], Awaitable[Outcome]]
+    move: Callable[[Group], Awaitable[list[Outcome]]]
+    expire_holds: Callable[[], Awaitable[int]]
+    jobs: tuple[Job, ...]
 
 
 @asynccontextmanager
@@ -93,14 +96,21 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             numbering=numbering,
             clock=clock,
         )
-        batcher: Batcher[Command, Outcome] = Batcher(
-            partial(payments.execute, db, policy),
+        batcher: Batcher[Group, list[Outcome]] = Batcher(
+            partial(payments.execute_groups, db, policy),
+            weigh=lambda group: len(group.commands),
             max_batch=settings.batch_max,
             max_queue=settings.batch_queue,
             max_running=BATCHES_AT_A_TIME,
         )
         stack.push_async_callback(batcher.close)
-        yield Bank(db, identity, Accounts(db, clock), batcher.submit)
+        expire_holds = partial(payments.expire_holds, db, policy)
+        forget_old_keys = partial(payments.forget_old_keys, db, policy, timedelta(days=settings.key_days))
+        jobs = (
+            Job("expire holds", settings.job_seconds, expire_holds),
+            Job("forget old keys", max(settings.job_seconds, 600), forget_old_keys),
+        )
+        yield Bank(db, identity, Accounts(db, clock), batcher.submit, expire_holds, jobs)
 
 
 async def _require_lock_table(db: Database, settings: Settings) -> None:

@@ -150,6 +150,21 @@ def verify() -> None:
         raise typer.Exit(1)
 
 
+@app.command("expire-holds")
+def expire_holds() -> None:
+    """Let holds whose time has come expire. A running bank does so by itself."""
+    settings = configuration.load()
+
+    async def work() -> int:
+        async with _existing_bank(settings) as bank:
+            expired = 0
+            while some := await bank.expire_holds():
+                expired += some
+            return expired
+
+    print(f"{_run(work())} holds expired.")
+
+
 @app.command(context_settings={"ignore_unknown_options": True})
 def psql(arguments: Annotated[list[str] | None, typer.Argument(help="Arguments for psql, after --.")] = None) -> None:
     """Open the database's own client on the bank's database."""

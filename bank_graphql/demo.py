@@ -17,6 +17,7 @@ from bank_graphql.payments.commands import (
     Command,
     Deposit,
     Destination,
+    Group,
     OpenAccount,
     Opened,
     Outcome,
@@ -28,7 +29,7 @@ PASSWORD = "demo bank 2026"  # noqa: S105 - printed for everyone to see, and onl
 CUSTOMERS = (("ada@example.com", "Ada Lovelace"), ("grace@example.com", "Grace Hopper"))
 TELLER = ("teller@example.com", "Tessa Teller")
 
-Move = Callable[[Command], Awaitable[Outcome]]
+Move = Callable[[Group], Awaitable[list[Outcome]]]
 
 
 class _CountRow(Row):
@@ -96,7 +97,7 @@ async def _open(move: Move, owner: Actor, kind: str, currency: str, name: str, d
 
 
 async def _done(move: Move, command: Command) -> Outcome:
-    outcome = await move(command)
+    [outcome] = await move(Group((command,)))
     if isinstance(outcome, Refusal):
         raise outcome
     return outcome

@@ -1,3 +1,20 @@
+CREATE FUNCTION public.check_standing() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF OLD.status IS DISTINCT FROM 'PENDING'
+        OR (NEW.id, NEW.kind, NEW.amount, NEW.currency, NEW.from_account_id, NEW.to_account_id, NEW.parent_id,
+            NEW.reverses_id, NEW.created_at, NEW.expires_at)
+        IS DISTINCT FROM
+           (OLD.id, OLD.kind, OLD.amount, OLD.currency, OLD.from_account_id, OLD.to_account_id, OLD.parent_id,
+            OLD.reverses_id, OLD.created_at, OLD.expires_at)
+        OR NEW.captured < OLD.captured
+    THEN
+        RAISE EXCEPTION 'UPDATE of transactions refused: the books are corrected by new transactions'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
 CREATE FUNCTION public.check_zero_sum() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -129,7 +146,7 @@ CREATE TABLE public.transaction_events (
     account_id uuid NOT NULL,
     transaction_id uuid NOT NULL,
     occurred_at timestamp with time zone NOT NULL,
-    CONSTRAINT ck_transaction_events_kind_is_known CHECK ((kind = 'POSTED'::text))
+    CONSTRAINT ck_transaction_events_kind_is_known CHECK ((kind = ANY (ARRAY['POSTED'::text, 'PENDING'::text, 'CAPTURED'::text, 'VOIDED'::text, 'EXPIRED'::text, 'REVERSED'::text])))
 );
 ALTER TABLE public.transaction_events ALTER COLUMN sequence ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.transaction_events_sequence_seq
@@ -153,11 +170,19 @@ CREATE TABLE public.transactions (
     to_account_id uuid NOT NULL,
     created_at timestamp with time zone NOT NULL,
     posted_at timestamp with time zone,
+    captured bigint NOT NULL,
+    parent_id uuid,
+    reverses_id uuid,
+    expires_at timestamp with time zone,
     CONSTRAINT ck_transactions_accounts_differ CHECK ((from_account_id <> to_account_id)),
     CONSTRAINT ck_transactions_amount_is_in_range CHECK (((amount > 0) AND (amount <= '1000000000000000'::bigint))),
-    CONSTRAINT ck_transactions_kind_is_known CHECK ((kind = ANY (ARRAY['DEPOSIT'::text, 'WITHDRAWAL'::text, 'TRANSFER'::text]))),
+    CONSTRAINT ck_transactions_captured_is_of_a_hold CHECK (((captured >= 0) AND ((kind = 'HOLD'::text) OR (captured = 0)))),
+    CONSTRAINT ck_transactions_kind_is_known CHECK ((kind = ANY (ARRAY['DEPOSIT'::text, 'WITHDRAWAL'::text, 'TRANSFER'::text, 'HOLD'::text, 'REVERSAL'::text]))),
+    CONSTRAINT ck_transactions_only_holds_expire CHECK (((expires_at IS NULL) OR (kind = 'HOLD'::text))),
+    CONSTRAINT ck_transactions_only_holds_wait CHECK (((kind = 'HOLD'::text) OR (status = 'POSTED'::text))),
     CONSTRAINT ck_transactions_posted_at_is_told CHECK (((status = 'POSTED'::text) = (posted_at IS NOT NULL))),
-    CONSTRAINT ck_transactions_status_is_known CHECK ((status = 'POSTED'::text))
+    CONSTRAINT ck_transactions_reversals_reverse CHECK (((kind = 'REVERSAL'::text) = (reverses_id IS NOT NULL))),
+    CONSTRAINT ck_transactions_status_is_known CHECK ((status = ANY (ARRAY['POSTED'::text, 'PENDING'::text, 'VOIDED'::text, 'EXPIRED'::text])))
 );
 CREATE TABLE public.users (
     id uuid NOT NULL,
@@ -213,12 +238,16 @@ CREATE INDEX ix_idempotency_outcomes_created_at ON public.idempotency_outcomes U
 CREATE INDEX ix_refresh_tokens_session_id ON public.refresh_tokens USING btree (session_id);
 CREATE INDEX ix_sessions_user_id ON public.sessions USING btree (user_id);
 CREATE INDEX ix_transaction_events_account_id_writer_sequence ON public.transaction_events USING btree (account_id, writer, sequence);
+CREATE INDEX ix_transactions_expires_at ON public.transactions USING btree (expires_at) WHERE (status = 'PENDING'::text);
 CREATE INDEX ix_transactions_from_account_id_id ON public.transactions USING btree (from_account_id, id);
+CREATE INDEX ix_transactions_parent_id ON public.transactions USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX ix_transactions_to_account_id_id ON public.transactions USING btree (to_account_id, id);
+CREATE UNIQUE INDEX uq_transactions_reverses_id ON public.transactions USING btree (reverses_id) WHERE (reverses_id IS NOT NULL);
+CREATE TRIGGER changes_while_pending BEFORE UPDATE ON public.transactions FOR EACH ROW EXECUTE FUNCTION public.check_standing();
 CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.entries FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
-CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.balances FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_not_rewritten BEFORE UPDATE OR TRUNCATE ON public.idempotency_outcomes FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_not_rewritten BEFORE UPDATE OR TRUNCATE ON public.transaction_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF account_id, currency, purpose ON public.balances FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
@@ -245,5 +274,9 @@ ALTER TABLE ONLY public.transaction_notes
     ADD CONSTRAINT fk_transaction_notes_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.transactions
     ADD CONSTRAINT fk_transactions_from_account_id FOREIGN KEY (from_account_id) REFERENCES public.balances(account_id);
+ALTER TABLE ONLY public.transactions
+    ADD CONSTRAINT fk_transactions_parent_id FOREIGN KEY (parent_id) REFERENCES public.transactions(id);
+ALTER TABLE ONLY public.transactions
+    ADD CONSTRAINT fk_transactions_reverses_id FOREIGN KEY (reverses_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.transactions
     ADD CONSTRAINT fk_transactions_to_account_id FOREIGN KEY (to_account_id) REFERENCES public.balances(account_id);

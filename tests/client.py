@@ -7,9 +7,7 @@ import httpx
 
 PASSWORD = "a fine long passphrase"
 
-TRANSACTION = (
-    "id kind status amount { amount currency } description reference from { name accountNumber } to { name accountNumber }"
-)
+TRANSACTION = "id kind status amount { amount currency } capturedAmount { amount } expiresAt description reference from { name accountNumber } to { name accountNumber }"
 INVALID = "... on Rejection { message } ... on ValidationRejection { fields { path code } }"
 REJECTIONS = f"""
     {INVALID}
@@ -118,6 +116,35 @@ class Client:
             "transfer", "TransferInput", fromAccountId=source, to=destination, amount=money(amount, currency), **more
         )
 
+    async def place_hold(self, source: str, to: Any, amount: Any, currency: str = "EUR", **more: Any) -> dict[str, Any]:
+        """Reserve money."""
+        destination = to if isinstance(to, dict) else {"accountId": to}
+        given = {"accountId": source, "to": destination, "amount": money(amount, currency), **more}
+        return await self._move("placeHold", "PlaceHoldInput", **given)
+
+    async def capture_hold(self, hold: str, amount: Any = None, currency: str = "EUR", **more: Any) -> dict[str, Any]:
+        """Take what a hold reserves."""
+        given = {"amount": money(amount, currency)} if amount is not None else {}
+        return await self._move("captureHold", "CaptureHoldInput", transactionId=hold, **given, **more)
+
+    async def release_hold(self, hold: str, **more: Any) -> dict[str, Any]:
+        """Give back what a hold reserves."""
+        return await self._move("releaseHold", "ReleaseHoldInput", transactionId=hold, **more)
+
+    async def reverse(self, transaction: str, reason: str = "A mistake", **more: Any) -> dict[str, Any]:
+        """Take a transaction back."""
+        return await self._move("reverseTransaction", "ReverseTransactionInput", transactionId=transaction, reason=reason, **more)
+
+    async def batch(self, *transfers: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Make transfers in one go."""
+        data = await self.run(
+            "mutation ($input: TransferBatchInput!) { transferBatch(input: $input) { __typename "
+            f"... on TransferBatchOutcome {{ moved rejected previewed results {{ {MOVED} ... on BatchAbortedRejection {{ index }} }} }} {INVALID} }} }}",
+            input={"transfers": transfers, **more},
+        )
+        outcome: dict[str, Any] = data["transferBatch"]
+        return outcome
+
     async def _move(self, mutation: str, input_type: str, **given: Any) -> dict[str, Any]:
         given.setdefault("idempotencyKey", key())
         data = await self.run(f"mutation ($input: {input_type}!) {{ {mutation}(input: $input) {{ {MOVED} }} }}", input=given)
@@ -133,3 +160,9 @@ def key() -> str:
 def money(amount: Any, currency: str = "EUR") -> dict[str, Any]:
     """A MoneyInput."""
     return {"amount": amount, "currency": currency}
+
+
+def transfer_of(source: str, to: str, amount: Any, currency: str = "EUR", **more: Any) -> dict[str, Any]:
+    """An item of a batch."""
+    given = {"fromAccountId": source, "to": {"accountId": to}, "amount": money(amount, currency), "idempotencyKey": key()}
+    return {**given, **more}

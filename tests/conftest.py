@@ -110,7 +110,7 @@ async def raw(dsn: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
 @pytest.fixture
 def settings(dsn: str, tmp_path: Path) -> Settings:
     """A sandbox on this test's own database."""
-    return Settings(database_url=dsn, sandbox=True, data_dir=tmp_path, log_in_rate_limit=100_000, _env_file=None)
+    return Settings(database_url=dsn, sandbox=True, data_dir=tmp_path, log_in_rate_limit=100_000, job_seconds=0.1, _env_file=None)
 
 
 @pytest.fixture

@@ -51,8 +51,12 @@ class TransactionRow(Row):
     from_account_id: UUID
     to_account_id: UUID
     description: str | None
+    captured: int
+    parent_id: UUID | None
+    reverses_id: UUID | None
     created_at: datetime
     posted_at: datetime | None
+    expires_at: datetime | None
 
 
 class CounterpartyRow(Row):
@@ -105,26 +109,28 @@ _transactions = select(
     col(Transaction.currency),
     col(Transaction.from_account_id),
     col(Transaction.to_account_id),
+    col(Transaction.captured),
+    col(Transaction.parent_id),
+    col(Transaction.reverses_id),
     col(Transaction.created_at),
     col(Transaction.posted_at),
+    col(Transaction.expires_at),
     col(TransactionNote.description),
 ).outerjoin(TransactionNote, col(TransactionNote.transaction_id) == Transaction.id)
 _either_side = aliased(Account)
-_TRANSACTIONS = Query(
-    _transactions.where(
-        col(Transaction.id) == any_(array_of("ids", Uuid())),
-        or_(
-            _sees_all,
-            select(col(_either_side.id))
-            .where(
-                col(_either_side.id).in_([Transaction.from_account_id, Transaction.to_account_id]),
-                col(_either_side.owner_id) == _viewer,
-            )
-            .exists(),
-        ),
-    ),
-    TransactionRow,
+_visible_transactions = _transactions.where(
+    or_(
+        _sees_all,
+        select(col(_either_side.id))
+        .where(
+            col(_either_side.id).in_([Transaction.from_account_id, Transaction.to_account_id]),
+            col(_either_side.owner_id) == _viewer,
+        )
+        .exists(),
+    )
 )
+_TRANSACTIONS = Query(_visible_transactions.where(col(Transaction.id) == any_(array_of("ids", Uuid()))), TransactionRow)
+_REVERSALS = Query(_visible_transactions.where(col(Transaction.reverses_id) == any_(array_of("ids", Uuid()))), TransactionRow)
 _kinds, _statuses = (bindparam(name, type_=ARRAY(Text())) for name in ("kinds", "statuses"))
 _since, _until = (bindparam(name, type_=DateTime(timezone=True)) for name in ("since", "until"))
 _least, _most = (bindparam(name, type_=BigInteger()) for name in ("least", "most"))
@@ -190,6 +196,11 @@ async def accounts_by_number(db: Database, actor: Actor, numbers: Sequence[str])
 async def transactions(db: Database, actor: Actor, ids: Sequence[UUID]) -> list[TransactionRow]:
     """Those of the transactions that touch an account that the actor may see."""
     return await db.fetch(_TRANSACTIONS, ids=ids, viewer=actor.user_id, sees_all=actor.may(Permission.READ_ANY))
+
+
+async def reversals(db: Database, actor: Actor, ids: Sequence[UUID]) -> list[TransactionRow]:
+    """The transactions that take these back, if the actor may see them."""
+    return await db.fetch(_REVERSALS, ids=ids, viewer=actor.user_id, sees_all=actor.may(Permission.READ_ANY))
 
 
 async def entries(db: Database, actor: Actor, ids: Sequence[int]) -> list[EntryRow]:

@@ -1,6 +1,6 @@
 """What resolvers have at hand during one request."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import strawberry
@@ -13,9 +13,10 @@ from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Refusal, Unauthenticated
 from bank_graphql.kit.limits import Allowance, Limiter
-from bank_graphql.payments.commands import Command, Moved, Opened, Outcome, Preview
+from bank_graphql.payments.commands import Command, Group, Moved, Opened, Outcome, Preview
+from bank_graphql.payments.errors import BatchAborted
 
-Move = Callable[[Command], Awaitable[Outcome]]
+Move = Callable[[Group], Awaitable[list[Outcome]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +107,23 @@ class Context:
         Raises:
             Refusal: the command was refused.
         """
-        outcome = await self.services.move(command)
+        [outcome] = await self.services.move(Group((command,)))
         if isinstance(outcome, Refusal):
             raise outcome
         return outcome
+
+    async def move_all(self, asked: Sequence[Command | Refusal], *, atomic: bool) -> list[Outcome]:
+        """Have the payments carry commands out together, in their order; what makes no command is refused in its place.
+
+        Raises:
+            ValidationFailed: the keys of an atomic batch are not new.
+        """
+        commands = [each for each in asked if not isinstance(each, Refusal)]
+        spoilt = [index for index, each in enumerate(asked) if isinstance(each, Refusal)]
+        if atomic and spoilt:
+            return [each if isinstance(each, Refusal) else BatchAborted(spoilt[0]) for each in asked]
+        outcomes = iter(await self.services.move(Group(tuple(commands), atomic)) if commands else ())
+        return [each if isinstance(each, Refusal) else next(outcomes) for each in asked]
 
 
 Info = strawberry.Info[Context, None]

@@ -18,7 +18,7 @@ from bank_graphql.kit import money
 from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
 from bank_graphql.kit.ids import global_id
 from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
-from bank_graphql.payments.errors import IdempotencyConflict
+from bank_graphql.payments.errors import BatchAborted, IdempotencyConflict
 
 
 @strawberry.interface(description="An expected refusal. Select it in every result: unions may get further members.")
@@ -89,6 +89,11 @@ class IdempotencyConflictRejection(Rejection):
         return await info.context.loaders.transaction.load(self.original_id) if self.original_id else None
 
 
+@strawberry.type(description="Another item of an atomic batch was refused, so nothing of it happened. Not this one's fault.")
+class BatchAbortedRejection(Rejection):
+    index: int = strawberry.field(description="The first item that was refused, counted from 0.")
+
+
 @dataclass(frozen=True, slots=True)
 class Mapping:
     """How a kind of refusal is told."""
@@ -112,6 +117,7 @@ REJECTIONS: dict[type[Refusal], Mapping] = {
         lambda e: {"account_id": global_id("Account", e.account_id), "account_status": e.status},
     ),
     StateConflict: Mapping(StateConflictRejection, lambda e: {"conflict": e.conflict, "state": e.state}),
+    BatchAborted: Mapping(BatchAbortedRejection, lambda e: {"index": e.index}),
     IdempotencyConflict: Mapping(IdempotencyConflictRejection, lambda e: {"original_id": e.original}),
 }
 """The rejection that each refusal becomes."""

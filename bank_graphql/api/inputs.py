@@ -6,7 +6,7 @@ from uuid import UUID
 import strawberry
 
 from bank_graphql.accounts.rules import check_name, normalise_number
-from bank_graphql.api.scalars import DecimalText
+from bank_graphql.api.scalars import DateTime, DecimalText
 from bank_graphql.api.types.enums import AccountKind, CurrencyCode
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import NotFound, ValidationFailed
@@ -16,13 +16,18 @@ from bank_graphql.kit.text import has_controls
 from bank_graphql.payments.commands import (
     DESCRIPTION_MAX,
     KEY_MAX,
+    CaptureHold,
     Deposit,
     Destination,
     OpenAccount,
+    PlaceHold,
+    ReleaseHold,
+    ReverseTransaction,
     Transfer,
     Withdraw,
 )
 
+BATCH_MAX = 1000
 _KEY = "A string of 1 to 255 characters, new for each new request: a repetition of a request under its key has no further effect."
 _DRY_RUN = "Only tell what would happen. The key is then ignored."
 _DESCRIPTION = "What both sides read about it, at most 500 characters."
@@ -149,6 +154,108 @@ class TransferInput(Movement):
         return Transfer(from_account_id=source, to=to, **self.common(actor))
 
 
+@strawberry.input(description="Transfers to make in one go.")
+class TransferBatchInput:
+    transfers: list[TransferInput] = strawberry.field(description=f"1 to {BATCH_MAX}, carried out in this order.")
+    atomic: bool | None = strawberry.field(default=False, description="All of them or none; each key must then be new.")
+    dry_run: bool | None = strawberry.field(default=False, description="Only tell what would happen, to all of them.")
+
+    def check(self) -> None:
+        """Refuse a batch of a wrong size, or with items that are dry runs of their own.
+
+        Raises:
+            ValidationFailed: `REQUIRED`, `TOO_MANY`, `INVALID`.
+        """
+        if not self.transfers:
+            raise ValidationFailed.of("transfers", "REQUIRED", "A batch has at least one transfer.")
+        if len(self.transfers) > BATCH_MAX:
+            raise ValidationFailed.of("transfers", "TOO_MANY", f"A batch has at most {BATCH_MAX} transfers.")
+        for index, transfer in enumerate(self.transfers):
+            if transfer.dry_run:
+                path = ("transfers", str(index), "dryRun")
+                raise ValidationFailed.of(path, "INVALID", "Ask for a dry run of the whole batch.")
+
+
+@strawberry.input(description="Money to reserve.")
+class PlaceHoldInput:
+    account_id: strawberry.ID = strawberry.field(description="The account to reserve it on: one of your own.")
+    to: TransferDestination = strawberry.field(description="Whom it is for: who may capture it.")
+    amount: MoneyInput = strawberry.field(description="How much, in the currency of both accounts.")
+    expires_at: DateTime | None = strawberry.field(
+        default=None, description="When it is given back by itself; never, if not said."
+    )
+    description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
+    idempotency_key: str = strawberry.field(description=_KEY)
+
+    def command(self, actor: Actor) -> PlaceHold:
+        """The command. Raises ValidationFailed, NotFound."""
+        return PlaceHold(
+            actor=actor,
+            key=check_key(self.idempotency_key),
+            account_id=account_id(self.account_id),
+            to=self.to.resolved(),
+            amount=self.amount.positive(),
+            expires_at=self.expires_at,
+            description=check_description(self.description),
+        )
+
+
+@strawberry.input(description="What to take of a hold.")
+class CaptureHoldInput:
+    transaction_id: strawberry.ID = strawberry.field(description="The hold.")
+    amount: MoneyInput | None = strawberry.field(default=None, description="How much; all that is left, if not said.")
+    final: bool | None = strawberry.field(default=True, description="Whether to give the rest back; if not, it stays reserved.")
+    idempotency_key: str = strawberry.field(description=_KEY)
+
+    def command(self, actor: Actor) -> CaptureHold:
+        """The command. Raises ValidationFailed, NotFound."""
+        return CaptureHold(
+            actor=actor,
+            key=check_key(self.idempotency_key),
+            transaction_id=transaction_id(self.transaction_id),
+            amount=None if self.amount is None else self.amount.positive(),
+            final=self.final is not False,
+        )
+
+
+@strawberry.input(description="A hold to give back.")
+class ReleaseHoldInput:
+    transaction_id: strawberry.ID = strawberry.field(description="The hold.")
+    idempotency_key: str = strawberry.field(description=_KEY)
+
+    def command(self, actor: Actor) -> ReleaseHold:
+        """The command. Raises ValidationFailed, NotFound."""
+        key = check_key(self.idempotency_key)
+        return ReleaseHold(actor=actor, key=key, transaction_id=transaction_id(self.transaction_id))
+
+
+@strawberry.input(description="A transaction to take back, in full.")
+class ReverseTransactionInput:
+    transaction_id: strawberry.ID = strawberry.field(description="The transaction.")
+    reason: str = strawberry.field(description="Why: both sides read it. At most 500 characters.")
+    idempotency_key: str = strawberry.field(description=_KEY)
+
+    def command(self, actor: Actor) -> ReverseTransaction:
+        """The command. Raises ValidationFailed, NotFound."""
+        reason = check_description(self.reason, "reason")
+        if reason is None or not reason.strip():
+            raise ValidationFailed.of("reason", "REQUIRED", "A reason is needed.")
+        key = check_key(self.idempotency_key)
+        return ReverseTransaction(actor=actor, key=key, transaction_id=transaction_id(self.transaction_id), reason=reason)
+
+
+def transaction_id(given: str) -> UUID:
+    """The key in a transaction's global id.
+
+    Raises:
+        NotFound: it is not the id of a transaction.
+    """
+    key = uuid_of(given, "Transaction")
+    if key is None:
+        raise NotFound("transaction", given[:200])
+    return key
+
+
 def account_id(given: str) -> UUID:
     """The key in an account's global id.
 
@@ -176,14 +283,14 @@ def check_key(key: str) -> str:
     return key
 
 
-def check_description(text: str | None) -> str | None:
+def check_description(text: str | None, field: str = "description") -> str | None:
     """A description, None if there is none.
 
     Raises:
         ValidationFailed: `TOO_LONG`, `INVALID`.
     """
     if text is not None and len(text) > DESCRIPTION_MAX:
-        raise ValidationFailed.of("description", "TOO_LONG", f"A description has at most {DESCRIPTION_MAX} characters.")
+        raise ValidationFailed.of(field, "TOO_LONG", f"A {field} has at most {DESCRIPTION_MAX} characters.")
     if text is not None and has_controls(text):
-        raise ValidationFailed.of("description", "INVALID", "A description has no control characters.")
+        raise ValidationFailed.of(field, "INVALID", f"A {field} has no control characters.")
     return text or None

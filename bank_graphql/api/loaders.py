@@ -46,6 +46,9 @@ class Loaders:
             lambda numbers: accounts.accounts_by_number(db, actor, numbers), "number"
         )
         self.transaction: DataLoader[UUID, TransactionRow | None] = _one(lambda ids: accounts.transactions(db, actor, ids), "id")
+        self.reversal: DataLoader[UUID, TransactionRow | None] = _one(
+            lambda ids: accounts.reversals(db, actor, ids), "reverses_id"
+        )
         self.entry: DataLoader[int, EntryRow | None] = _one(lambda ids: accounts.entries(db, actor, ids), "id")
         self.counterparty: DataLoader[UUID, CounterpartyRow | None] = _one(
             lambda ids: accounts.counterparties(db, actor, ids), "account_id"

@@ -1,12 +1,13 @@
 """What mutations answer: unions of a success and the refusals that can happen."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 
 from bank_graphql.accounts.queries import TransactionRow
 from bank_graphql.api.errors import (
     AccountStatusRejection,
+    BatchAbortedRejection,
     CredentialsRejection,
     CurrencyMismatchRejection,
     ForbiddenRejection,
@@ -100,6 +101,23 @@ MoveMoneyResult = Annotated[
     | CurrencyMismatchRejection
     | AccountStatusRejection
     | StateConflictRejection
-    | IdempotencyConflictRejection,
+    | IdempotencyConflictRejection
+    | BatchAbortedRejection,
     strawberry.union("MoveMoneyResult", description=f"The movement, its preview, or a refusal. {_GROWS}"),
+]
+
+
+@strawberry.type(description="What became of each transfer of a batch.")
+class TransferBatchOutcome:
+    results: list[Any] = strawberry.field(
+        description="One for each transfer, in the order given.", graphql_type=list[MoveMoneyResult]
+    )
+    moved: int = strawberry.field(description="How many moved money, now or when their key was used first.")
+    rejected: int = strawberry.field(description="How many were refused.")
+    previewed: int = strawberry.field(description="How many were only tried, in a dry run.")
+
+
+TransferBatchResult = Annotated[
+    TransferBatchOutcome | ValidationRejection | ForbiddenRejection,
+    strawberry.union("TransferBatchResult", description=f"What became of the batch, or why it was not looked at. {_GROWS}"),
 ]

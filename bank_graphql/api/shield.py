@@ -37,7 +37,8 @@ MAX_FIELDS = 500
 MAX_FRAGMENTS = 100
 MAX_NAME = 100
 MAX_VALUES = 20_000
-MAX_LIST = 1000
+MAX_LIST = 2000
+VALUES_A_POINT = 10
 MAX_COST = 5000
 MAX_INTROSPECTIONS = 2
 MUTATION_COST = 10
@@ -91,12 +92,13 @@ def cost_of(document: DocumentNode, operation: OperationDefinitionNode, variable
     """The cost of an operation in points.
 
     An object costs one point, a list as many times what one of its items costs as it may have items (`first`, `last`, or 20),
-    a filtered list 100 more, a mutation ten more; scalars are free. Introspection costs 100 points and may be deeper.
+    a filtered list 100 more, a mutation ten more, ten values in variables one; scalars are free. Introspection costs 100 points
+    and may be deeper.
 
     Raises:
         TooComplex: the document, or what its variables hold, is beyond a limit.
     """
-    _check_values(variables)
+    values = _count_values(variables)
     walk = _Walk(document, operation, variables)
     try:
         # All of the document is validated, so all of it is measured, whichever operation is to run.
@@ -117,11 +119,16 @@ def cost_of(document: DocumentNode, operation: OperationDefinitionNode, variable
     _require_at_most(MAX_INTROSPECTIONS, "number of introspections", whole.introspections)
     _require_at_most(MAX_DIRECTIVES, "number of directives", whole.directives + len(operation.directives or ()))
     _require_at_most(MAX_COST, "cost", whole.cost)
-    return 1 + whole.cost + (MUTATION_COST * whole.width if operation.operation is OperationType.MUTATION else 0)
+    return (
+        1
+        + whole.cost
+        + values // VALUES_A_POINT
+        + (MUTATION_COST * whole.width if operation.operation is OperationType.MUTATION else 0)
+    )
 
 
-def _check_values(variables: dict[str, Any]) -> None:
-    """Hold what the variables are made of to its limits."""
+def _count_values(variables: dict[str, Any]) -> int:
+    """How many values the variables hold; within the limits."""
     waiting: list[Any] = [variables]
     values = 0
     while waiting:
@@ -132,6 +139,7 @@ def _check_values(variables: dict[str, Any]) -> None:
         values += len(inside)
         _require_at_most(MAX_VALUES, "number of values in variables", values)
         waiting += inside
+    return values
 
 
 def _require_at_most(most: int, what: str, measured: int) -> None:

@@ -43,7 +43,9 @@ class Record:
         """What an actor did, or was refused."""
         outcome = DONE if refusal is None else type(refusal).__name__
         origin = actor.origin
-        return cls(at, actor.user_id, action, subject_id, outcome, origin.ip_address, origin.request_id)
+        return cls(
+            at, actor.user_id if actor.user_id.int else None, action, subject_id, outcome, origin.ip_address, origin.request_id
+        )
 
 
 async def write(connection: Connection, records: Sequence[Record]) -> None:

@@ -15,7 +15,12 @@ from bank_graphql.kit.columns import one_of, text_field, time_field, uuid_field
 class TransactionEventKind(StrEnum):
     """What happened to a transaction."""
 
+    PENDING = "PENDING"
     POSTED = "POSTED"
+    CAPTURED = "CAPTURED"
+    VOIDED = "VOIDED"
+    EXPIRED = "EXPIRED"
+    REVERSED = "REVERSED"
 
 
 class Xid8(UserDefinedType[Any]):

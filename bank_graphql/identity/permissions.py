@@ -8,13 +8,32 @@ class Permission(StrEnum):
 
     READ_ANY = "READ_ANY"  # every customer's profile, accounts and transactions
     HANDLE_CASH = "HANDLE_CASH"  # deposits to and withdrawals from any account
+    SETTLE_HOLDS = "SETTLE_HOLDS"  # capture and release holds between customers
+    REVERSE = "REVERSE"  # take transactions back
+    VERIFY_LEDGER = "VERIFY_LEDGER"  # see what the last verification found
     MANAGE_ACCOUNTS = "MANAGE_ACCOUNTS"  # freeze, unfreeze, overdraft limits
 
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     "CUSTOMER": frozenset(),
-    "TELLER": frozenset({Permission.READ_ANY, Permission.HANDLE_CASH, Permission.MANAGE_ACCOUNTS}),
-    "AUDITOR": frozenset({Permission.READ_ANY}),
+    "TELLER": frozenset(
+        {
+            Permission.READ_ANY,
+            Permission.HANDLE_CASH,
+            Permission.SETTLE_HOLDS,
+            Permission.REVERSE,
+            Permission.MANAGE_ACCOUNTS,
+        }
+    ),
+    "AUDITOR": frozenset({Permission.READ_ANY, Permission.VERIFY_LEDGER}),
     "PROCESSOR": frozenset(),
-    "ADMIN": frozenset({Permission.READ_ANY, Permission.MANAGE_ACCOUNTS}),
+    "ADMIN": frozenset(
+        {
+            Permission.READ_ANY,
+            Permission.SETTLE_HOLDS,
+            Permission.REVERSE,
+            Permission.MANAGE_ACCOUNTS,
+            Permission.VERIFY_LEDGER,
+        }
+    ),
 }

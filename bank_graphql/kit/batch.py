@@ -22,7 +22,8 @@ class Batcher(Generic[Item, Result]):
     failure is that the database is out of reach).
 
     Attributes:
-        max_batch: the most items in one batch.
+        max_batch: the most weight in one batch, though a single item may weigh more.
+        weigh: what an item weighs.
         max_queue: the most items that may wait; one more is refused as `Unavailable`.
         max_running: the most batches under way at a time.
         deadline: seconds that an item may wait for its turn before it is refused as `Unavailable`.
@@ -33,12 +34,14 @@ class Batcher(Generic[Item, Result]):
         work: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
         *,
         max_batch: int = 500,
+        weigh: Callable[[Item], int] = lambda _: 1,
         max_queue: int = 10_000,
         max_running: int = 2,
         deadline: float = 10.0,
     ) -> None:
         self._work = work
         self._max_batch = max_batch
+        self._weigh = weigh
         self._max_queue = max_queue
         self._max_running = max_running
         self._deadline = deadline
@@ -72,10 +75,16 @@ class Batcher(Generic[Item, Result]):
 
     def _start(self) -> None:
         while self._waiting and len(self._running) < self._max_running:
-            taken = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
-            task = asyncio.get_running_loop().create_task(self._run(taken))
+            task = asyncio.get_running_loop().create_task(self._run(self._take()))
             self._running.add(task)
             task.add_done_callback(self._finished)
+
+    def _take(self) -> "list[tuple[Item, asyncio.Future[Result], float]]":
+        taken = [self._waiting.popleft()]
+        weight = self._weigh(taken[0][0])
+        while self._waiting and (weight := weight + self._weigh(self._waiting[0][0])) <= self._max_batch:
+            taken.append(self._waiting.popleft())
+        return taken
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from bank_graphql.kit.columns import amount_field, key_field, one_of, text_field, time_field, uuid_field
@@ -21,12 +21,17 @@ class TransactionKind(StrEnum):
     DEPOSIT = "DEPOSIT"
     WITHDRAWAL = "WITHDRAWAL"
     TRANSFER = "TRANSFER"
+    HOLD = "HOLD"
+    REVERSAL = "REVERSAL"
 
 
 class TransactionStatus(StrEnum):
-    """Where a transaction stands. Only POSTED transactions have moved money."""
+    """Where a transaction stands. Only POSTED ones have moved money; a POSTED hold did so by its captures."""
 
+    PENDING = "PENDING"
     POSTED = "POSTED"
+    VOIDED = "VOIDED"
+    EXPIRED = "EXPIRED"
 
 
 class Purpose(StrEnum):
@@ -60,17 +65,24 @@ class Balance(SQLModel, table=True):
 
 
 class Transaction(SQLModel, table=True):
-    """One movement of money from one account to another."""
+    """One movement of money from one account to another, or a hold that reserves one."""
 
     __tablename__ = "transactions"
     __table_args__ = (
         CheckConstraint(f"amount > 0 AND amount <= {MAX_AMOUNT}", name="amount_is_in_range"),
         CheckConstraint("from_account_id <> to_account_id", name="accounts_differ"),
         CheckConstraint("(status = 'POSTED') = (posted_at IS NOT NULL)", name="posted_at_is_told"),
+        CheckConstraint("kind = 'HOLD' OR status = 'POSTED'", name="only_holds_wait"),
+        CheckConstraint("captured >= 0 AND (kind = 'HOLD' OR captured = 0)", name="captured_is_of_a_hold"),
+        CheckConstraint("expires_at IS NULL OR kind = 'HOLD'", name="only_holds_expire"),
+        CheckConstraint("(kind = 'REVERSAL') = (reverses_id IS NOT NULL)", name="reversals_reverse"),
         one_of("kind", TransactionKind),
         one_of("status", TransactionStatus),
         Index("ix_transactions_from_account_id_id", "from_account_id", "id"),
         Index("ix_transactions_to_account_id_id", "to_account_id", "id"),
+        Index("ix_transactions_parent_id", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+        Index("uq_transactions_reverses_id", "reverses_id", unique=True, postgresql_where=text("reverses_id IS NOT NULL")),
+        Index("ix_transactions_expires_at", "expires_at", postgresql_where=text("status = 'PENDING'")),
     )
 
     id: UUID = key_field()
@@ -80,8 +92,12 @@ class Transaction(SQLModel, table=True):
     currency: str = text_field()
     from_account_id: UUID = uuid_field(references="balances.account_id")
     to_account_id: UUID = uuid_field(references="balances.account_id")
+    captured: int = amount_field(default=0)
+    parent_id: UUID | None = uuid_field(references="transactions.id", nullable=True)
+    reverses_id: UUID | None = uuid_field(references="transactions.id", nullable=True)
     created_at: datetime = time_field()
     posted_at: datetime | None = time_field(nullable=True)
+    expires_at: datetime | None = time_field(nullable=True)
 
 
 class TransactionNote(SQLModel, table=True):

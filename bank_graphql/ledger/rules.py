@@ -1,8 +1,9 @@
 """What a posting may do to balances, and the book in which a batch works it out before anything is written. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid5
 
 from bank_graphql.kit.errors import ValidationFailed
@@ -44,22 +45,42 @@ class AccountState:
         return self.booked - self.held + self.overdraft_limit
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """A transaction that moves money, as the book took it up."""
+@dataclass(slots=True)
+class TransactionState:
+    """A transaction: a movement that is posted, or a hold and where it stands. A working copy.
+
+    Attributes:
+        captured: of a hold, what was captured so far, in minor units.
+        expires_at: of a hold, from when on it can be neither captured nor released; None for never.
+        parent_id: the hold that this captures.
+        reverses_id: the transaction that this takes back.
+        is_reversed: whether another transaction takes this one back.
+    """
 
     transaction_id: UUID
     kind: str
+    status: str
     from_account_id: UUID
     to_account_id: UUID
     amount: Money
     description: str | None
-    booked_at: datetime
+    created_at: datetime
+    posted_at: datetime | None = None
+    captured: int = 0
+    expires_at: datetime | None = None
+    parent_id: UUID | None = None
+    reverses_id: UUID | None = None
+    is_reversed: bool = False
+
+    @property
+    def left(self) -> int:
+        """Of a pending hold, what is still reserved, in minor units."""
+        return self.amount.minor - self.captured
 
 
 @dataclass(frozen=True, slots=True)
 class EntryDraft:
-    """The effect of a posting on one account."""
+    """The effect of a posted transaction on one account."""
 
     transaction_id: UUID
     account_id: UUID
@@ -68,21 +89,65 @@ class EntryDraft:
     booked_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to a transaction, by the feed's word for it."""
+
+    kind: str
+    transaction: TransactionState
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A book as it was, to go back to."""
+
+    accounts: dict[UUID, AccountState]
+    transactions: dict[UUID, TransactionState]
+    lengths: tuple[int, ...]
+
+
 class Book:
-    """The accounts of a batch, and what was posted on them so far; `ledger.service.write` writes it down.
+    """The accounts of a batch, and what was done on them so far; `ledger.service.write` writes it down.
 
     Attributes:
-        accounts: the state of each account after all postings so far.
+        accounts: the state of each account after all that was done so far.
+        transactions: the transactions that were read or made, by id.
         opened: accounts that are new with this book.
-        postings: the transactions, in order.
+        made: the transactions that are new, in order.
         entries: their entries, in order.
+        changes: what happened to transactions, in order.
     """
 
-    def __init__(self, accounts: Iterable[AccountState]) -> None:
+    def __init__(self, accounts: Iterable[AccountState], transactions: Iterable[TransactionState] = ()) -> None:
         self.accounts = {account.account_id: account for account in accounts}
+        self.transactions = {transaction.transaction_id: transaction for transaction in transactions}
         self.opened: list[AccountState] = []
-        self.postings: list[Posting] = []
+        self.made: list[TransactionState] = []
         self.entries: list[EntryDraft] = []
+        self.changes: list[Change] = []
+
+    def mark(self) -> Mark:
+        """Remember the book as it is."""
+        return Mark(
+            {key: replace(state) for key, state in self.accounts.items()},
+            {key: replace(state) for key, state in self.transactions.items()},
+            tuple(map(len, self._lists)),
+        )
+
+    def go_back(self, mark: Mark) -> None:
+        """Make the book what it was, as if nothing had been done since."""
+        self.accounts, self.transactions = mark.accounts, mark.transactions
+        for kept, length in zip(self._lists, mark.lengths, strict=True):
+            del kept[length:]
+        # What was done before goes on with the states that were brought back.
+        self.opened[:] = [self.accounts[state.account_id] for state in self.opened]
+        self.made[:] = [self.transactions[state.transaction_id] for state in self.made]
+        self.changes[:] = [replace(c, transaction=self.transactions[c.transaction.transaction_id]) for c in self.changes]
+
+    @property
+    def _lists(self) -> "tuple[list[Any], ...]":
+        return self.opened, self.made, self.entries, self.changes
 
     def open(self, state: AccountState) -> None:
         """Take up a new account."""
@@ -116,14 +181,80 @@ class Book:
         amount: Money,
         description: str | None,
         now: datetime,
-    ) -> Posting:
+        *,
+        reverses: TransactionState | None = None,
+    ) -> TransactionState:
         """Move the amount, after `check`."""
         self.check(source, target, amount)
-        booked_at = max(now, source.changed_at, target.changed_at)
-        posting = Posting(new_id(), kind, source.account_id, target.account_id, amount, description, booked_at)
-        self.postings.append(posting)
+        made = self._post(kind, source, target, amount, description, now)
+        if reverses is not None:
+            made.reverses_id = reverses.transaction_id
+            reverses.is_reversed = True
+            self.changes.append(Change("REVERSED", reverses, self._touched_at(source, target, now)))
+        return made
+
+    def place(
+        self,
+        source: AccountState,
+        target: AccountState,
+        amount: Money,
+        description: str | None,
+        now: datetime,
+        *,
+        expires_at: datetime | None,
+    ) -> TransactionState:
+        """Reserve the amount on the source, after `check`: a hold. No money moves."""
+        self.check(source, target, amount)
+        at = self._touch(source, now)
+        source.held += amount.minor
+        ids = source.account_id, target.account_id
+        hold = TransactionState(new_id(), "HOLD", "PENDING", *ids, amount, description, at, expires_at=expires_at)
+        return self._add(hold, "PENDING", at)
+
+    def capture(self, hold: TransactionState, amount: Money, now: datetime, *, final: bool) -> TransactionState:
+        """Move what a pending hold reserves, or a part of it; `final` gives the rest back."""
+        source, target = self.accounts[hold.from_account_id], self.accounts[hold.to_account_id]
+        source.held -= amount.minor
+        made = self._post("TRANSFER", source, target, amount, hold.description, now)
+        made.parent_id = hold.transaction_id
+        hold.captured += amount.minor
+        if final or not hold.left:
+            source.held -= hold.left
+            hold.status, hold.posted_at = "POSTED", made.posted_at
+        self.changes.append(Change("CAPTURED", hold, self._touched_at(source, target, now)))
+        return made
+
+    def end(self, hold: TransactionState, status: str, now: datetime) -> None:
+        """Give back what a pending hold still reserves; it is VOIDED or EXPIRED from then on."""
+        source = self.accounts[hold.from_account_id]
+        at = self._touch(source, now)
+        source.held -= hold.left
+        hold.status = status
+        self.changes.append(Change(status, hold, at))
+
+    def _post(
+        self, kind: str, source: AccountState, target: AccountState, amount: Money, description: str | None, now: datetime
+    ) -> TransactionState:
+        at = self._touched_at(source, target, now)
+        ids = source.account_id, target.account_id
+        made = TransactionState(new_id(), kind, "POSTED", *ids, amount, description, at, posted_at=at)
         for account, signed in ((source, -amount.minor), (target, amount.minor)):
             account.booked += signed
-            account.changed_at = booked_at
-            self.entries.append(EntryDraft(posting.transaction_id, account.account_id, signed, account.booked, booked_at))
-        return posting
+            account.changed_at = at
+            self.entries.append(EntryDraft(made.transaction_id, account.account_id, signed, account.booked, at))
+        return self._add(made, "POSTED", at)
+
+    def _add(self, made: TransactionState, change: str, at: datetime) -> TransactionState:
+        self.transactions[made.transaction_id] = made
+        self.made.append(made)
+        self.changes.append(Change(change, made, at))
+        return made
+
+    @staticmethod
+    def _touched_at(source: AccountState, target: AccountState, now: datetime) -> datetime:
+        return max(now, source.changed_at, target.changed_at)
+
+    @staticmethod
+    def _touch(account: AccountState, now: datetime) -> datetime:
+        account.changed_at = max(now, account.changed_at)
+        return account.changed_at

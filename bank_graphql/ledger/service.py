@@ -1,15 +1,16 @@
 """The only writer of balances, transactions and entries."""
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Uuid, any_, bindparam, column, func, select, update
+from sqlalchemy import BigInteger, DateTime, Text, Uuid, any_, bindparam, column, func, select, update
 from sqlmodel import col
 
 from bank_graphql.kit.db import Connection, Insert, Query, Row, array_of
 from bank_graphql.kit.ids import lock_key
-from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionNote, TransactionStatus
-from bank_graphql.ledger.rules import Book
+from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionNote
+from bank_graphql.ledger.rules import Book, TransactionState
 
 _LOCK = Query(
     select(func.count(func.pg_advisory_xact_lock(column("key", BigInteger())))).select_from(
@@ -27,16 +28,26 @@ _INSERT_TRANSACTIONS = Insert(
     "currency",
     "from_account_id",
     "to_account_id",
+    "captured",
+    "parent_id",
+    "reverses_id",
     "created_at",
     "posted_at",
+    "expires_at",
 )
 _INSERT_NOTES = Insert(TransactionNote, "transaction_id", "description")
 _INSERT_ENTRIES = Insert(Entry, "transaction_id", "account_id", "amount", "balance_after", "booked_at")
-_new = (
-    func.unnest(array_of("ids", Uuid()), array_of("booked", BigInteger()), array_of("changed", DateTime(timezone=True)))
+_new_balance = (
+    func.unnest(
+        array_of("ids", Uuid()),
+        array_of("booked", BigInteger()),
+        array_of("held", BigInteger()),
+        array_of("changed", DateTime(timezone=True)),
+    )
     .table_valued(
         column("account_id", Uuid()),
         column("booked", BigInteger()),
+        column("held", BigInteger()),
         column("changed_at", DateTime(timezone=True)),
         name="new",
     )
@@ -44,8 +55,30 @@ _new = (
 )
 _UPDATE_BALANCES = Query(
     update(Balance)
-    .where(col(Balance.account_id) == _new.c.account_id)
-    .values(booked=_new.c.booked, updated_at=_new.c.changed_at),
+    .where(col(Balance.account_id) == _new_balance.c.account_id)
+    .values(booked=_new_balance.c.booked, held=_new_balance.c.held, updated_at=_new_balance.c.changed_at),
+    Row,
+)
+_new_standing = (
+    func.unnest(
+        array_of("ids", Uuid()),
+        array_of("statuses", Text()),
+        array_of("captured", BigInteger()),
+        array_of("posted", DateTime(timezone=True)),
+    )
+    .table_valued(
+        column("id", Uuid()),
+        column("status", Text()),
+        column("captured", BigInteger()),
+        column("posted_at", DateTime(timezone=True)),
+        name="new",
+    )
+    .render_derived()
+)
+_UPDATE_HOLDS = Query(
+    update(Transaction)
+    .where(col(Transaction.id) == _new_standing.c.id)
+    .values(status=_new_standing.c.status, captured=_new_standing.c.captured, posted_at=_new_standing.c.posted_at),
     Row,
 )
 _SET_OVERDRAFT_LIMIT = Query(
@@ -71,48 +104,60 @@ async def lock(connection: Connection, keys: Iterable[int]) -> None:
 
 async def write(connection: Connection, book: Book) -> None:
     """Write a book down, with one statement a table. Its accounts' locks must be held."""
-    touched = dict.fromkeys(entry.account_id for entry in book.entries)
     opened = {state.account_id for state in book.opened}
+    moved = dict.fromkeys(i for t in (c.transaction for c in book.changes) for i in (t.from_account_id, t.to_account_id))
     await connection.insert(
         _INSERT_BALANCES,
         [
             (s.account_id, s.currency, s.purpose, s.booked, s.held, s.overdraft_limit, s.changed_at)
             for s in book.opened
-            if s.purpose is None or s.account_id in touched  # what only a dry run looked at is not written
+            if s.purpose is None or s.account_id in moved  # what only a dry run looked at is not written
         ],
     )
-    await connection.insert(
-        _INSERT_TRANSACTIONS,
-        [
-            (
-                p.transaction_id,
-                p.kind,
-                TransactionStatus.POSTED,
-                p.amount.minor,
-                p.amount.currency,
-                p.from_account_id,
-                p.to_account_id,
-                p.booked_at,
-                p.booked_at,
-            )
-            for p in book.postings
-        ],
-    )
-    await connection.insert(
-        _INSERT_NOTES, [(p.transaction_id, p.description) for p in book.postings if p.description is not None]
-    )
+    await connection.insert(_INSERT_TRANSACTIONS, [_transaction_row(t) for t in book.made])
+    await connection.insert(_INSERT_NOTES, [(t.transaction_id, t.description) for t in book.made if t.description is not None])
     await connection.insert(
         _INSERT_ENTRIES,
         [(e.transaction_id, e.account_id, e.amount, e.balance_after, e.booked_at) for e in book.entries],
     )
-    changed = [book.accounts[i] for i in touched if i not in opened]
-    if changed:
+    made = {t.transaction_id for t in book.made}
+    changed = {c.transaction.transaction_id: c.transaction for c in book.changes if c.kind != "REVERSED"}
+    holds = [t for key, t in changed.items() if key not in made]
+    if holds:
+        await connection.execute(
+            _UPDATE_HOLDS,
+            ids=[t.transaction_id for t in holds],
+            statuses=[t.status for t in holds],
+            captured=[t.captured for t in holds],
+            posted=[t.posted_at for t in holds],
+        )
+    touched = [book.accounts[i] for i in moved if i not in opened]
+    if touched:
         await connection.execute(
             _UPDATE_BALANCES,
-            ids=[s.account_id for s in changed],
-            booked=[s.booked for s in changed],
-            changed=[s.changed_at for s in changed],
+            ids=[s.account_id for s in touched],
+            booked=[s.booked for s in touched],
+            held=[s.held for s in touched],
+            changed=[s.changed_at for s in touched],
         )
+
+
+def _transaction_row(t: TransactionState) -> tuple[Any, ...]:
+    return (
+        t.transaction_id,
+        t.kind,
+        t.status,
+        t.amount.minor,
+        t.amount.currency,
+        t.from_account_id,
+        t.to_account_id,
+        t.captured,
+        t.parent_id,
+        t.reverses_id,
+        t.created_at,
+        t.posted_at,
+        t.expires_at,
+    )
 
 
 async def set_overdraft_limit(connection: Connection, account_id: UUID, limit: int) -> None:

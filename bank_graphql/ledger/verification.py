@@ -51,12 +51,12 @@ class _ProblemRow(Row):
 CHECKS = (
     Check(
         "zero sums",
-        "SELECT count(*) FROM transactions",
+        "SELECT count(*) FROM transactions WHERE status = 'POSTED' AND kind <> 'HOLD'",
         """
         SELECT 'transaction ' || t.id || ' has entries that sum to ' || coalesce(sum(e.amount), 0)
                || ' and count ' || count(e.id) AS problem
         FROM transactions t LEFT JOIN entries e ON e.transaction_id = t.id
-        WHERE t.status = 'POSTED'
+        WHERE t.status = 'POSTED' AND t.kind <> 'HOLD'
         GROUP BY t.id, t.amount, t.from_account_id, t.to_account_id
         HAVING sum(e.amount) IS DISTINCT FROM 0 OR count(e.id) <> 2
             OR count(*) FILTER (WHERE e.account_id = t.from_account_id AND e.amount = -t.amount) <> 1
@@ -87,7 +87,49 @@ CHECKS = (
     Check(
         "held balances",
         "SELECT count(*) FROM balances",
-        "SELECT 'account ' || account_id || ' has held ' || held AS problem FROM balances WHERE held <> 0 LIMIT 1",
+        """
+        SELECT 'account ' || b.account_id || ' has held ' || b.held || ', its pending holds reserve ' || coalesce(h.total, 0)
+               AS problem
+        FROM balances b LEFT JOIN (
+            SELECT from_account_id AS account_id, sum(amount - captured) AS total
+            FROM transactions WHERE status = 'PENDING' GROUP BY from_account_id
+        ) h USING (account_id)
+        WHERE b.held IS DISTINCT FROM coalesce(h.total, 0) LIMIT 1
+        """,
+    ),
+    Check(
+        "captures",
+        "SELECT count(*) FROM transactions WHERE kind = 'HOLD'",
+        """
+        SELECT 'hold ' || h.id || ' has captured ' || h.captured || ', its captures come to ' || coalesce(c.total, 0) AS problem
+        FROM transactions h LEFT JOIN (
+            SELECT parent_id, sum(amount) AS total, bool_and(kind <> 'HOLD' AND status = 'POSTED') AS posted
+            FROM transactions WHERE parent_id IS NOT NULL GROUP BY parent_id
+        ) c ON c.parent_id = h.id
+        WHERE h.kind = 'HOLD' AND (
+            h.captured IS DISTINCT FROM coalesce(c.total, 0) OR h.captured > h.amount OR NOT coalesce(c.posted, true)
+            OR (h.status = 'POSTED' AND h.captured = 0)
+        ) LIMIT 1
+        """,
+    ),
+    Check(
+        "reversals",
+        "SELECT count(*) FROM transactions WHERE kind = 'REVERSAL'",
+        """
+        SELECT 'reversal ' || r.id || ' is not the opposite of ' || o.id AS problem
+        FROM transactions r JOIN transactions o ON o.id = r.reverses_id
+        WHERE (r.amount, r.currency, r.from_account_id, r.to_account_id)
+            IS DISTINCT FROM (o.amount, o.currency, o.to_account_id, o.from_account_id)
+            OR o.kind IN ('HOLD', 'REVERSAL') OR o.status <> 'POSTED' LIMIT 1
+        """,
+    ),
+    Check(
+        "entries of holds",
+        "SELECT count(*) FROM transactions WHERE kind = 'HOLD'",
+        """
+        SELECT 'hold ' || h.id || ' has the entry ' || e.id AS problem
+        FROM transactions h JOIN entries e ON e.transaction_id = h.id WHERE h.kind = 'HOLD' LIMIT 1
+        """,
     ),
     Check(
         "balance chains",

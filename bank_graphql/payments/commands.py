@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -50,7 +51,9 @@ def _given(value: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return _given(value)
-    return value.hex if isinstance(value, UUID) else value
+    if isinstance(value, UUID):
+        return value.hex
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,58 @@ class Transfer(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceHold(Command):
+    """Money on an account of the actor is reserved for another account, to be captured or given back."""
+
+    account_id: UUID
+    to: Destination
+    amount: Money
+    expires_at: datetime | None = None
+    description: str | None = None
+
+    action = "placeHold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureHold(Command):
+    """What a hold reserves is moved: the amount, or all that is left; the rest is given back unless the hold goes on."""
+
+    transaction_id: UUID
+    amount: Money | None = None
+    final: bool = True
+
+    action = "captureHold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseHold(Command):
+    """What a hold still reserves is given back."""
+
+    transaction_id: UUID
+
+    action = "releaseHold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireHold(Command):
+    """A hold whose time has come is given back, by the bank itself."""
+
+    transaction_id: UUID
+
+    action = "expireHold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReverseTransaction(Command):
+    """A posted transaction is taken back, in full, by one with the opposite entries."""
+
+    transaction_id: UUID
+    reason: str
+
+    action = "reverseTransaction"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAccount(Command):
     """A new account for the actor, with an opening deposit if there is one (in minor units)."""
 
@@ -133,3 +188,21 @@ class Preview:
 
 
 Outcome = Moved | Opened | Preview | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands that belong together, carried out one after another without others in between.
+
+    Attributes:
+        commands: all dry runs, or none.
+        atomic: all of them or none.
+    """
+
+    commands: tuple[Command, ...]
+    atomic: bool = False
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether only to tell what would happen."""
+        return self.commands[0].dry_run

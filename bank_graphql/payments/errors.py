@@ -7,6 +7,16 @@ from bank_graphql.kit.errors import Refusal
 
 
 @dataclass(eq=False)
+class BatchAborted(Refusal):
+    """Another item of an atomic batch was refused, so nothing of it happened. `index` says which, from 0."""
+
+    index: int
+
+    def __str__(self) -> str:
+        return f"Item {self.index} of the batch was refused, so nothing of it happened."
+
+
+@dataclass(eq=False)
 class IdempotencyConflict(Refusal):
     """The key was used before, for something else."""
 

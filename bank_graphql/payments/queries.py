@@ -3,12 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, and_, any_, column, func, select
+from sqlalchemy import BigInteger, DateTime, Text, Uuid, and_, any_, bindparam, column, func, select
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account, AccountStatus
 from bank_graphql.kit.db import Query, Row, array_of
-from bank_graphql.ledger.models import Balance, Purpose
+from bank_graphql.ledger.models import Balance, Purpose, Transaction, TransactionNote, TransactionStatus
 from bank_graphql.payments.models import IdempotencyOutcome, OutcomeKind
 
 
@@ -31,6 +32,24 @@ class FactsRow(Row):
     owner_id: UUID | None
     status: AccountStatus | None
     updated_at: datetime
+
+
+class TransactionFactsRow(Row):
+    """A transaction as it is under the locks of its accounts."""
+
+    id: UUID
+    kind: str
+    status: str
+    from_account_id: UUID
+    to_account_id: UUID
+    amount: int
+    currency: str
+    description: str | None
+    captured: int
+    created_at: datetime
+    posted_at: datetime | None
+    expires_at: datetime | None
+    is_reversed: bool
 
 
 class OutcomeRow(Row):
@@ -64,6 +83,46 @@ FACTS = Query(
     .outerjoin(Account, col(Account.id) == Balance.account_id)
     .where(col(Balance.account_id) == any_(array_of("ids", Uuid()))),
     FactsRow,
+)
+
+_reversal = aliased(Transaction)
+TRANSACTIONS = Query(
+    select(
+        col(Transaction.id),
+        col(Transaction.kind),
+        col(Transaction.status),
+        col(Transaction.from_account_id),
+        col(Transaction.to_account_id),
+        col(Transaction.amount),
+        col(Transaction.currency),
+        col(TransactionNote.description),
+        col(Transaction.captured),
+        col(Transaction.created_at),
+        col(Transaction.posted_at),
+        col(Transaction.expires_at),
+        select(col(_reversal.id)).where(col(_reversal.reverses_id) == Transaction.id).exists().label("is_reversed"),
+    )
+    .outerjoin(TransactionNote, col(TransactionNote.transaction_id) == Transaction.id)
+    .where(col(Transaction.id) == any_(array_of("ids", Uuid()))),
+    TransactionFactsRow,
+)
+
+
+class DueRow(Row):
+    """A hold whose time has come."""
+
+    id: UUID
+
+
+DUE_HOLDS = Query(
+    select(col(Transaction.id))
+    .where(
+        col(Transaction.status) == TransactionStatus.PENDING,
+        col(Transaction.expires_at) <= bindparam("now", type_=DateTime(timezone=True)),
+    )
+    .order_by(col(Transaction.expires_at))
+    .limit(bindparam("most", type_=BigInteger())),
+    DueRow,
 )
 
 _asked = (

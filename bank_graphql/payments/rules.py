@@ -13,16 +13,21 @@ from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFail
 from bank_graphql.kit.ids import global_id, new_id
 from bank_graphql.kit.money import CURRENCY_DIGITS, Money
 from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
-from bank_graphql.ledger.rules import AccountState, Book
+from bank_graphql.ledger.rules import AccountState, Book, TransactionState
 from bank_graphql.payments.commands import (
+    CaptureHold,
     Command,
     Deposit,
     Destination,
+    ExpireHold,
     Moved,
     OpenAccount,
     Opened,
     Outcome,
+    PlaceHold,
     Preview,
+    ReleaseHold,
+    ReverseTransaction,
     Transfer,
     Withdraw,
 )
@@ -76,7 +81,7 @@ def decide(command: Command, facts: Facts, book: Book) -> Outcome:  # noqa: ARG0
     """Carry the command out in the book, or refuse it.
 
     Raises:
-        Refusal: the command is refused; the book is as it was.
+        Refusal: the command is refused; the book is as it was, but that a hold whose time has come has expired.
     """
     raise TypeError(type(command))
 
@@ -103,16 +108,62 @@ def _(command: Withdraw, facts: Facts, book: Book) -> Outcome:
 
 @decide.register
 def _(command: Transfer, facts: Facts, book: Book) -> Outcome:
-    source = _visible(command.actor, command.from_account_id, facts, book)
-    if facts.customers[command.from_account_id].owner_id != command.actor.user_id:
-        raise Forbidden("Only its owner may pay from an account.")
-    target = _destination(command.actor, command.to, facts, book)
-    if target is source:
-        raise ValidationFailed.of("to", "SAME_ACCOUNT", "A transfer goes to another account than it comes from.")
-    _same_currency(source, command.amount)
-    _same_currency(target, command.amount)
-    _refuse_status(command.from_account_id, facts, "CLOSED", "FROZEN")
+    source, target = _payment(command.actor, command.from_account_id, command.to, command.amount, facts, book)
     return _move("TRANSFER", command, source, target, facts, book)
+
+
+@decide.register
+def _(command: PlaceHold, facts: Facts, book: Book) -> Outcome:
+    source, target = _payment(command.actor, command.account_id, command.to, command.amount, facts, book)
+    if command.expires_at is not None and command.expires_at <= facts.now:
+        raise ValidationFailed.of("expiresAt", "PAST", "A hold expires in the future.")
+    hold = book.place(source, target, command.amount, command.description, facts.now, expires_at=command.expires_at)
+    return Moved(hold.transaction_id)
+
+
+@decide.register
+def _(command: CaptureHold, facts: Facts, book: Book) -> Outcome:
+    hold = _pending_hold(command.actor, command.transaction_id, facts, book)
+    amount = command.amount or Money(hold.left, hold.amount.currency)
+    if amount.currency != hold.amount.currency:
+        raise CurrencyMismatch(expected=hold.amount.currency, given=amount.currency)
+    if amount.minor > hold.left:
+        left = Money(hold.left, hold.amount.currency)
+        raise StateConflict("OVER_CAPTURE", hold.status, f"Only {left} are left of the hold.")
+    _refuse_status(hold.to_account_id, facts, "CLOSED")
+    return Moved(book.capture(hold, amount, facts.now, final=command.final).transaction_id)
+
+
+@decide.register
+def _(command: ReleaseHold, facts: Facts, book: Book) -> Outcome:
+    hold = _pending_hold(command.actor, command.transaction_id, facts, book)
+    book.end(hold, "VOIDED", facts.now)
+    return Moved(hold.transaction_id)
+
+
+@decide.register
+def _(command: ExpireHold, facts: Facts, book: Book) -> Outcome:
+    hold = book.transactions[command.transaction_id]
+    if not _expire_if_due(hold, facts, book):
+        raise StateConflict("WRONG_STATUS", hold.status, "The hold is not due.")
+    return Moved(hold.transaction_id)
+
+
+@decide.register
+def _(command: ReverseTransaction, facts: Facts, book: Book) -> Outcome:
+    original = _visible_transaction(command.actor, command.transaction_id, facts, book)
+    if not command.actor.may(Permission.REVERSE):
+        raise Forbidden("Only staff takes transactions back.")
+    if original.kind in {"HOLD", "REVERSAL"} or original.status != "POSTED":
+        raise StateConflict("NOT_REVERSIBLE", original.status, "Such a transaction cannot be taken back.")
+    if original.is_reversed:
+        raise StateConflict("ALREADY_REVERSED", original.status, "The transaction was taken back already.")
+    for account_id, refused in ((original.to_account_id, ("CLOSED", "FROZEN")), (original.from_account_id, ("CLOSED",))):
+        if account_id in facts.customers:
+            _refuse_status(account_id, facts, *refused)
+    source, target = book.accounts[original.to_account_id], book.accounts[original.from_account_id]
+    made = book.post("REVERSAL", source, target, original.amount, command.reason, facts.now, reverses=original)
+    return Moved(made.transaction_id)
 
 
 @decide.register
@@ -134,25 +185,65 @@ def _(command: OpenAccount, facts: Facts, book: Book) -> Outcome:
     return Opened(account.account_id)
 
 
-def _move(
-    kind: str,
-    command: Deposit | Withdraw | Transfer,
-    source: AccountState,
-    target: AccountState,
-    facts: Facts,
-    book: Book,
-) -> Outcome:
-    if not command.dry_run:
-        posting = book.post(kind, source, target, command.amount, command.description, facts.now)
-        return Moved(posting.transaction_id)
-    book.check(source, target, command.amount)
-    available = Money(source.available - command.amount.minor, source.currency)
-    booked = Money(target.booked + command.amount.minor, target.currency)
+def preview(command: Command, moved: Moved, facts: Facts, book: Book) -> Preview:
+    """What a command has come to in the book, as a dry run tells it."""
+    made = book.transactions[moved.transaction_id]
+    source, target = book.accounts[made.from_account_id], book.accounts[made.to_account_id]
     return Preview(
-        command.amount,
-        available if _may_read(command.actor, source.account_id, facts) else None,
-        booked if _may_read(command.actor, target.account_id, facts) else None,
+        made.amount,
+        Money(source.available, source.currency) if _may_read(command.actor, source.account_id, facts) else None,
+        Money(target.booked, target.currency) if _may_read(command.actor, target.account_id, facts) else None,
     )
+
+
+def _move(
+    kind: str, command: Deposit | Withdraw | Transfer, source: AccountState, target: AccountState, facts: Facts, book: Book
+) -> Outcome:
+    return Moved(book.post(kind, source, target, command.amount, command.description, facts.now).transaction_id)
+
+
+def _payment(
+    actor: Actor, source_id: UUID, to: Destination, amount: Money, facts: Facts, book: Book
+) -> tuple[AccountState, AccountState]:
+    """Source and target of a payment out of an account of the actor's."""
+    source = _visible(actor, source_id, facts, book)
+    if facts.customers[source_id].owner_id != actor.user_id:
+        raise Forbidden("Only its owner may pay from an account.")
+    target = _destination(actor, to, facts, book)
+    if target is source:
+        raise ValidationFailed.of("to", "SAME_ACCOUNT", "A payment goes to another account than it comes from.")
+    _same_currency(source, amount)
+    _same_currency(target, amount)
+    _refuse_status(source_id, facts, "CLOSED", "FROZEN")
+    return source, target
+
+
+def _visible_transaction(actor: Actor, transaction_id: UUID, facts: Facts, book: Book) -> TransactionState:
+    found = book.transactions.get(transaction_id)
+    if found is None or not any(_may_read(actor, each, facts) for each in (found.from_account_id, found.to_account_id)):
+        raise NotFound("transaction", global_id("Transaction", transaction_id))
+    return found
+
+
+def _pending_hold(actor: Actor, transaction_id: UUID, facts: Facts, book: Book) -> TransactionState:
+    """A hold that the actor may capture or release now. One whose time has come expires here and now."""
+    hold = _visible_transaction(actor, transaction_id, facts, book)
+    if hold.kind != "HOLD":
+        raise StateConflict("NOT_A_HOLD", hold.status, "This transaction is no hold.")
+    if facts.customers[hold.to_account_id].owner_id != actor.user_id and not actor.may(Permission.SETTLE_HOLDS):
+        raise Forbidden("A hold is captured or released by who is to be paid, or by staff.")
+    _expire_if_due(hold, facts, book)
+    if hold.status != "PENDING":
+        conflict = {"POSTED": "ALREADY_CAPTURED", "VOIDED": "ALREADY_RELEASED", "EXPIRED": "EXPIRED"}[hold.status]
+        raise StateConflict(conflict, hold.status, f"The hold is {hold.status.lower()} already.")
+    return hold
+
+
+def _expire_if_due(hold: TransactionState, facts: Facts, book: Book) -> bool:
+    due = hold.status == "PENDING" and hold.expires_at is not None and hold.expires_at <= facts.now
+    if due:
+        book.end(hold, "EXPIRED", facts.now)
+    return due
 
 
 def _may_read(actor: Actor, account_id: UUID, facts: Facts) -> bool:

@@ -5,40 +5,65 @@ does not disturb its neighbours.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TypeGuard
 from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, bindparam, delete, select, tuple_
+from sqlmodel import col
 
 from bank_graphql.accounts import service as accounts
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.audit import service as audit
 from bank_graphql.events import service as events
 from bank_graphql.events.models import TransactionEventKind
+from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
-from bank_graphql.kit.db import Connection, Database, Insert
-from bank_graphql.kit.errors import Refusal
+from bank_graphql.kit.db import Connection, Database, Insert, Query, Row
+from bank_graphql.kit.errors import FieldProblem, Refusal, ValidationFailed
 from bank_graphql.kit.ids import lock_key
+from bank_graphql.kit.money import Money
 from bank_graphql.ledger import service as ledger
-from bank_graphql.ledger.rules import AccountState, Book, internal_account_id
+from bank_graphql.ledger.rules import AccountState, Book, TransactionState, internal_account_id
 from bank_graphql.payments import queries
 from bank_graphql.payments.commands import (
+    CaptureHold,
     Command,
     Deposit,
+    ExpireHold,
+    Group,
     Moved,
     OpenAccount,
     Opened,
     Outcome,
+    PlaceHold,
+    ReleaseHold,
+    ReverseTransaction,
     Transfer,
     Withdraw,
 )
-from bank_graphql.payments.errors import IdempotencyConflict
+from bank_graphql.payments.errors import BatchAborted, IdempotencyConflict
 from bank_graphql.payments.models import IdempotencyOutcome, OutcomeKind
-from bank_graphql.payments.queries import OutcomeRow
-from bank_graphql.payments.rules import CASH, STICKY, Customer, Facts, decide, recall, remember
+from bank_graphql.payments.queries import OutcomeRow, TransactionFactsRow
+from bank_graphql.payments.rules import CASH, STICKY, Customer, Facts, decide, preview, recall, remember
 
 _REMEMBER = Insert(IdempotencyOutcome, "user_id", "key", "fingerprint", "outcome", "subject_id", "refusal", "created_at")
+_FORGET = Query(
+    delete(IdempotencyOutcome).where(
+        tuple_(col(IdempotencyOutcome.user_id), col(IdempotencyOutcome.key)).in_(
+            select(col(IdempotencyOutcome.user_id), col(IdempotencyOutcome.key))
+            .where(col(IdempotencyOutcome.created_at) < bindparam("before", type_=DateTime(timezone=True)))
+            .limit(bindparam("most", type_=BigInteger()))
+        )
+    ),
+    Row,
+)
+_NAMES_A_TRANSACTION = CaptureHold | ReleaseHold | ExpireHold | ReverseTransaction
 _Key = tuple[UUID, str]
+BANK = Actor(UUID(int=0), None, frozenset())
+"""The bank itself, which lets holds expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,45 +97,74 @@ async def execute(db: Database, policy: Policy, commands: Sequence[Command]) -> 
     Raises:
         Unavailable: the database is out of reach. Commands with a key may then be given again.
     """
+    outcomes = await execute_groups(db, policy, [Group((command,)) for command in commands])
+    return [outcome for group in outcomes if not isinstance(group, Refusal) for outcome in group]
 
-    async def work(connection: Connection) -> list[Outcome]:
-        return await _Batch(connection, policy, commands).run()
+
+async def execute_groups(db: Database, policy: Policy, groups: Sequence[Group]) -> list[list[Outcome] | Refusal]:
+    """Carry groups of commands out, in their order, and give the outcomes of each; or why a whole group was refused.
+
+    Raises:
+        Unavailable: as `execute`.
+    """
+
+    async def work(connection: Connection) -> list[list[Outcome] | Refusal]:
+        return await _Batch(connection, policy, groups).run()
 
     return await db.transact(work)
+
+
+async def expire_holds(db: Database, policy: Policy, most: int = 500) -> int:
+    """Let holds whose time has come expire, at most so many, and tell how many did. Several processes may do so at once."""
+    due = await db.fetch(queries.DUE_HOLDS, now=policy.clock(), most=most)
+    outcomes = await execute(db, policy, [ExpireHold(actor=BANK, key=None, transaction_id=row.id) for row in due])
+    return sum(isinstance(outcome, Moved) for outcome in outcomes)
+
+
+async def forget_old_keys(db: Database, policy: Policy, keep: timedelta, most: int = 5000) -> None:
+    """Forget outcomes older than `keep`, at most so many at a time."""
+    await db.transact(lambda connection: connection.execute(_FORGET, before=policy.clock() - keep, most=most))
 
 
 class _Batch:
     """One attempt at a batch, inside its transaction."""
 
-    def __init__(self, connection: Connection, policy: Policy, commands: Sequence[Command]) -> None:
+    def __init__(self, connection: Connection, policy: Policy, groups: Sequence[Group]) -> None:
         self._connection = connection
         self._policy = policy
-        self._commands = commands
+        self._groups = groups
+        self._commands = [command for group in groups for command in group.commands]
         self._known: dict[_Key, Remembered] = {}
         self._new: dict[_Key, Remembered] = {}
         self._records: list[audit.Record] = []
 
-    async def run(self) -> list[Outcome]:
+    async def run(self) -> list[list[Outcome] | Refusal]:
         numbers = await self._resolve_numbers()
-        ids = {i for command in self._commands for i in _accounts_of(command, numbers)}
+        named = [c.transaction_id for c in self._commands if isinstance(c, _NAMES_A_TRANSACTION)]
+        before = {row.id: row for row in await self._transactions(named)}
+        ids = {i for command in self._commands for i in _accounts_of(command, numbers, before)}
         keys = {_key_of(command) for command in self._commands} - {None}
         await ledger.lock(
             self._connection,
             [*(lock_key("key", *key) for key in keys if key), *(ledger.account_lock(i) for i in ids)],
         )
         await self._recall([key for key in keys if key])
-        facts, book = await self._read(numbers, ids)
-        outcomes = [self._outcome(command, facts, book) for command in self._commands]
+        facts, book = await self._read(numbers, ids, list(before))
+        outcomes = [self._group(group, facts, book) for group in self._groups]
         await self._write(facts, book)
         return outcomes
 
     async def _resolve_numbers(self) -> dict[str, UUID]:
         # Before the locks, for the locks are on ids. A number is never given to another account.
-        asked = [c.to.account_number for c in self._commands if isinstance(c, Transfer) and c.to.account_number]
+        pays = [c.to.account_number for c in self._commands if isinstance(c, Transfer | PlaceHold)]
+        asked = [number for number in pays if number]
         if not asked:
             return {}
         rows = await self._connection.fetch(queries.RESOLVE_NUMBERS, numbers=asked)
         return {row.number: row.id for row in rows}
+
+    async def _transactions(self, ids: Sequence[UUID]) -> list[TransactionFactsRow]:
+        return await self._connection.fetch(queries.TRANSACTIONS, ids=ids) if ids else []
 
     async def _recall(self, keys: Sequence[_Key]) -> None:
         if not keys:
@@ -118,15 +172,48 @@ class _Batch:
         rows = await self._connection.fetch(queries.OUTCOMES, users=[user for user, _ in keys], keys=[key for _, key in keys])
         self._known = {(row.user_id, row.key): _remembered(row) for row in rows}
 
-    async def _read(self, numbers: dict[str, UUID], ids: set[UUID]) -> tuple[Facts, Book]:
+    async def _read(self, numbers: dict[str, UUID], ids: set[UUID], transactions: Sequence[UUID]) -> tuple[Facts, Book]:
         rows = await self._connection.fetch(queries.FACTS, ids=list(ids)) if ids else []
-        book = Book(
+        accounts = [
             AccountState(row.account_id, row.currency, row.purpose, row.booked, row.held, row.overdraft_limit, row.updated_at)
             for row in rows
-        )
+        ]
+        book = Book(accounts, [_state(row) for row in await self._transactions(transactions)])
         customers = {row.account_id: Customer(row.owner_id, row.status) for row in rows if row.owner_id and row.status}
         # The clock is read while the accounts are locked.
         return Facts(self._policy.clock(), self._policy.sandbox, customers, numbers, self._policy.credit_limit), book
+
+    def _group(self, group: Group, facts: Facts, book: Book) -> list[Outcome] | Refusal:
+        if not group.atomic and not group.dry_run:
+            return [self._outcome(command, facts, book) for command in group.commands]
+        if not group.dry_run and (problems := self._used_keys(group)):
+            return ValidationFailed(problems)
+        mark = book.mark()
+        outcomes = [_tried(command, facts, book) for command in group.commands]
+        refused = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Refusal)]
+        if group.dry_run or refused:
+            book.go_back(mark)
+        for command, outcome in zip(group.commands, outcomes, strict=True):
+            if not refused or isinstance(outcome, Refusal):
+                self._audited(command, outcome, facts)
+            if not refused and (key := _key_of(command)) and isinstance(outcome, Moved | Opened):
+                self._new[key] = Remembered(command.fingerprint(), outcome)
+        if group.atomic and refused:
+            return [each if isinstance(each, Refusal) else BatchAborted(refused[0]) for each in outcomes]
+        return outcomes
+
+    def _used_keys(self, group: Group) -> list[FieldProblem]:
+        """What is wrong with the keys of an atomic group: each must be new."""
+        seen: set[_Key] = set()
+        problems = []
+        for index, command in enumerate(group.commands):
+            key = _key_of(command)
+            if key is not None and (key in seen or key in self._known or key in self._new):
+                path = ("transfers", str(index), "idempotencyKey")
+                problems.append(FieldProblem(path, "USED", "Each key of an atomic batch is new."))
+            if key is not None:
+                seen.add(key)
+        return problems
 
     def _outcome(self, command: Command, facts: Facts, book: Book) -> Outcome:
         key = _key_of(command)
@@ -162,31 +249,63 @@ class _Batch:
             _REMEMBER,
             [(*key, *_stored(new), facts.now) for key, new in self._new.items()],
         )
-        posted = TransactionEventKind.POSTED
         await events.record(
             self._connection,
             [
-                (posted, entry.account_id, entry.transaction_id, entry.booked_at)
-                for entry in book.entries
-                if entry.account_id in facts.customers
+                (TransactionEventKind(change.kind), account_id, change.transaction.transaction_id, change.at)
+                for change in book.changes
+                for account_id in (change.transaction.from_account_id, change.transaction.to_account_id)
+                if account_id in facts.customers
             ],
         )
         await audit.write(self._connection, self._records)
 
 
-def _accounts_of(command: Command, numbers: dict[str, UUID]) -> Iterator[UUID]:
+def _accounts_of(
+    command: Command, numbers: Mapping[str, UUID], transactions: Mapping[UUID, TransactionFactsRow]
+) -> Iterator[UUID]:
     """The accounts whose locks a command needs, the bank's own among them."""
     match command:
         case Deposit() | Withdraw():
             yield command.account_id
             yield internal_account_id(CASH, command.amount.currency)
-        case Transfer():
-            yield command.from_account_id
+        case Transfer() | PlaceHold():
+            yield command.from_account_id if isinstance(command, Transfer) else command.account_id
             to = command.to.account_id or numbers.get(command.to.account_number or "")
             if to is not None:
                 yield to
+        case CaptureHold() | ReleaseHold() | ExpireHold() | ReverseTransaction():
+            if (named := transactions.get(command.transaction_id)) is not None:
+                yield named.from_account_id
+                yield named.to_account_id
         case OpenAccount() if command.opening_deposit:
             yield internal_account_id(CASH, command.currency)
+
+
+def _tried(command: Command, facts: Facts, book: Book) -> Outcome:
+    """What becomes of a command in the book, which may go back to before it; a dry run's as a preview."""
+    try:
+        outcome = decide(command, facts, book)
+    except Refusal as refusal:
+        return refusal
+    return preview(command, outcome, facts, book) if command.dry_run and isinstance(outcome, Moved) else outcome
+
+
+def _state(row: TransactionFactsRow) -> TransactionState:
+    return TransactionState(
+        row.id,
+        row.kind,
+        row.status,
+        row.from_account_id,
+        row.to_account_id,
+        Money(row.amount, row.currency),
+        row.description,
+        row.created_at,
+        row.posted_at,
+        row.captured,
+        row.expires_at,
+        is_reversed=row.is_reversed,
+    )
 
 
 def _key_of(command: Command) -> _Key | None:

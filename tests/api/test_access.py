@@ -24,12 +24,22 @@ MONEY_MUTATIONS = {
     "deposit": 'input: {accountId: $id, amount: {amount: "1", currency: EUR}, idempotencyKey: $key}',
     "withdraw": 'input: {accountId: $id, amount: {amount: "1", currency: EUR}, idempotencyKey: $key}',
     "transfer": 'input: {fromAccountId: $id, to: {accountId: $other}, amount: {amount: "1", currency: EUR}, idempotencyKey: $key}',
+    "placeHold": 'input: {accountId: $id, to: {accountId: $other}, amount: {amount: "1", currency: EUR}, idempotencyKey: $key}',
+}
+TRANSACTION_MUTATIONS = {
+    "captureHold": "input: {transactionId: $id, idempotencyKey: $key}",
+    "releaseHold": "input: {transactionId: $id, idempotencyKey: $key}",
+    "reverseTransaction": 'input: {transactionId: $id, reason: "r", idempotencyKey: $key}',
+}
+BATCH = {
+    "transferBatch": 'input: {transfers: [{fromAccountId: $id, to: {accountId: $other}, amount: {amount: "1", currency: EUR}, idempotencyKey: $key}]}'
 }
 OWN_MUTATIONS = {
     "openAccount": "input: {kind: CHECKING, currency: EUR, idempotencyKey: $key}",
     "updateProfile": 'fullName: "Me"',
     "logOut": "",
 }
+ALL = {**ACCOUNT_MUTATIONS, **MONEY_MUTATIONS, **TRANSACTION_MUTATIONS, **BATCH, **OWN_MUTATIONS}
 OPEN_MUTATIONS = {"signUp", "logIn", "refreshSession"}
 QUERIES = {"account", "accountByNumber", "transaction", "node", "nodes"}
 OPEN_QUERIES = {"me", "rateLimit"}
@@ -61,7 +71,7 @@ def test_the_matrix_covers_the_schema() -> None:
     assert schema.query_type is not None
     assert schema.mutation_type is not None
     assert set(schema.query_type.fields) == QUERIES | OPEN_QUERIES
-    assert set(schema.mutation_type.fields) == {*ACCOUNT_MUTATIONS, *MONEY_MUTATIONS, *OWN_MUTATIONS, *OPEN_MUTATIONS}
+    assert set(schema.mutation_type.fields) == {*ALL, *OPEN_MUTATIONS}
 
 
 def mutation(name: str, arguments: str) -> str:
@@ -74,9 +84,9 @@ def variables(arguments: str, **given: str) -> dict[str, str]:
     return {name: value for name, value in given.items() if f"${name}" in arguments}
 
 
-@pytest.mark.parametrize("name", [*ACCOUNT_MUTATIONS, *MONEY_MUTATIONS, *OWN_MUTATIONS])
+@pytest.mark.parametrize("name", ALL)
 async def test_nobody_does_anything(visitor: Client, target: dict[str, Any], name: str) -> None:
-    arguments = {**ACCOUNT_MUTATIONS, **MONEY_MUTATIONS, **OWN_MUTATIONS}[name]
+    arguments = ALL[name]
     given = variables(arguments, id=target["account"], other=target["other"], key=key())
     error = await visitor.error(mutation(name, arguments), **given)
     assert error["extensions"]["code"] == "UNAUTHENTICATED"
@@ -107,6 +117,45 @@ async def test_others_actions_on_an_account(other: tuple[str, Client], target: d
         assert await ada.booked(target["account"]) == "99.00"
     account = await ada.account(target["account"])
     assert (account["name"], account["status"]) == ("Checking EUR", "ACTIVE")
+
+
+async def test_others_actions_on_a_transaction(
+    other: tuple[str, Client], target: dict[str, Any], ada: Client, grace: Client
+) -> None:
+    role, client = other
+    if role == STRANGER:
+        client = await ada.sign_up("eve@bank.test", "Eve")
+    hold = (await ada.place_hold(target["account"], target["other"], "1"))["transaction"]["id"]
+    for name, allowed_roles in {"captureHold": MANAGERS, "reverseTransaction": MANAGERS, "releaseHold": MANAGERS}.items():
+        subject = target["transaction"] if name == "reverseTransaction" else hold
+        outcome = (await client.run(mutation(name, ALL[name]), id=subject, key=key()))[name]["__typename"]
+        if role not in READS_ALL:
+            assert outcome == "NotFoundRejection", name
+        elif role not in allowed_roles:
+            assert outcome == "ForbiddenRejection", name
+        else:
+            assert outcome in {"MoneyMoved", "StateConflictRejection", "InsufficientFundsRejection"}, name
+    batch = await client.run(
+        "mutation ($i: TransferBatchInput!) { transferBatch(input: $i) { ... on TransferBatchOutcome { results { __typename } } } }",
+        i={
+            "transfers": [
+                {
+                    "fromAccountId": target["account"],
+                    "to": {"accountId": target["other"]},
+                    "amount": {"amount": "1", "currency": "EUR"},
+                    "idempotencyKey": key(),
+                }
+            ]
+        },
+    )
+    refused = "ForbiddenRejection" if role in READS_ALL else "NotFoundRejection"
+    assert batch["transferBatch"]["results"] == [{"__typename": refused}]
+
+
+async def test_the_payer_alone_neither_captures_nor_releases(ada: Client, target: dict[str, Any]) -> None:
+    hold = (await ada.place_hold(target["account"], target["other"], "1"))["transaction"]["id"]
+    assert (await ada.capture_hold(hold))["__typename"] == "ForbiddenRejection"
+    assert (await ada.release_hold(hold))["__typename"] == "ForbiddenRejection"
 
 
 async def test_what_others_see(other: tuple[str, Client], target: dict[str, Any]) -> None:

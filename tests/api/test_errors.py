@@ -160,8 +160,18 @@ EXPECTED = {
             "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "InsufficientFundsRejection",
             "CurrencyMismatchRejection", "AccountStatusRejection", "IdempotencyConflictRejection",
         }
-        for name in ("deposit", "withdraw", "transfer")
+        for name in ("deposit", "withdraw", "transfer", "placeHold")
     },
+    "captureHold": {
+        "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "CurrencyMismatchRejection", "AccountStatusRejection",
+        "StateConflictRejection", "IdempotencyConflictRejection",
+    },
+    "releaseHold": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection", "IdempotencyConflictRejection"},
+    "reverseTransaction": {
+        "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "InsufficientFundsRejection", "AccountStatusRejection",
+        "StateConflictRejection", "IdempotencyConflictRejection",
+    },
+    "transferBatch": {"ValidationRejection"},
 }  # fmt: skip
 """What the services behind each mutation raise, as their docstrings say."""
 

@@ -70,8 +70,8 @@ async def test_floors_and_values_are_held(raw: Raw, attack: str) -> None:
 
 ENTRIES = "INSERT INTO entries (transaction_id, account_id, amount, balance_after, booked_at) SELECT id, {}, {}, 0, now() FROM t"
 TRANSACTION = (
-    "WITH t AS (INSERT INTO transactions (id, kind, status, amount, currency, from_account_id, to_account_id, created_at, posted_at) "
-    "SELECT gen_random_uuid(), 'TRANSFER', 'POSTED', 5, 'EUR', a[1], a[2], now(), now() "
+    "WITH t AS (INSERT INTO transactions (id, kind, status, amount, currency, from_account_id, to_account_id, created_at, posted_at, captured) "
+    "SELECT gen_random_uuid(), 'TRANSFER', 'POSTED', 5, 'EUR', a[1], a[2], now(), now(), 0 "
     "FROM (SELECT array_agg(account_id) a FROM balances WHERE purpose IS NULL) x RETURNING *) "
 )
 

@@ -59,7 +59,7 @@ def test_nothing_is_booked_before_the_accounts_last_entry() -> None:
     book = Book([state(1, booked=10), state(2)])
     one, two = book.accounts.values()
     two.changed_at = NOW + timedelta(seconds=5)
-    assert book.post("TRANSFER", one, two, Money(1, "EUR"), None, NOW).booked_at == NOW + timedelta(seconds=5)
+    assert book.post("TRANSFER", one, two, Money(1, "EUR"), None, NOW).posted_at == NOW + timedelta(seconds=5)
     assert one.changed_at == two.changed_at
 
 

@@ -1,13 +1,29 @@
 """Moving money. A mutation makes a command of its input and has the payments carry it out, nothing else."""
 
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
 import strawberry
 
 from bank_graphql.api.context import Context, Info
-from bank_graphql.api.inputs import DepositInput, TransferInput, WithdrawInput
+from bank_graphql.api.errors import rejection_of
+from bank_graphql.api.inputs import (
+    CaptureHoldInput,
+    DepositInput,
+    PlaceHoldInput,
+    ReleaseHoldInput,
+    ReverseTransactionInput,
+    TransferBatchInput,
+    TransferInput,
+    WithdrawInput,
+)
 from bank_graphql.api.mutations.fields import mutation
-from bank_graphql.api.results import MoneyMoved, MoneyPreview, MoveMoneyResult
-from bank_graphql.kit.errors import NotFound
-from bank_graphql.payments.commands import Command, Opened, Preview
+from bank_graphql.api.results import MoneyMoved, MoneyPreview, MoveMoneyResult, TransferBatchOutcome, TransferBatchResult
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.errors import NotFound, Refusal
+from bank_graphql.payments.commands import Command, Moved, Outcome, Preview
 
 
 @strawberry.type
@@ -27,18 +43,67 @@ class MoneyMutations:
     async def transfer(info: Info, input: TransferInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
         return await _moved(info.context, input.command(info.context.viewer))
 
+    @mutation(TransferBatchResult, "Make up to 1,000 transfers in one go: each for itself, or all or none.")
+    @staticmethod
+    async def transfer_batch(info: Info, input: TransferBatchInput) -> TransferBatchOutcome:  # noqa: A002
+        context, viewer = info.context, info.context.viewer
+        input.check()
+        asked = [_command(transfer, viewer, dry_run=bool(input.dry_run)) for transfer in input.transfers]
+        outcomes = await context.move_all(asked, atomic=bool(input.atomic))
+        results = await asyncio.gather(*(_told(context, outcome) for outcome in outcomes))
+        kinds = Counter(
+            "moved" if isinstance(o, Moved) else "previewed" if isinstance(o, Preview) else "rejected" for o in outcomes
+        )
+        return TransferBatchOutcome(
+            results=results, moved=kinds["moved"], rejected=kinds["rejected"], previewed=kinds["previewed"]
+        )
+
+    @mutation(MoveMoneyResult, "Reserve money on one's own account for another account. No money moves yet.")
+    @staticmethod
+    async def place_hold(info: Info, input: PlaceHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
+        return await _moved(info.context, input.command(info.context.viewer))
+
+    @mutation(
+        MoveMoneyResult, "Take what a hold reserves, or a part of it. For whom it is for, and staff. Answers with the capture."
+    )
+    @staticmethod
+    async def capture_hold(info: Info, input: CaptureHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
+        return await _moved(info.context, input.command(info.context.viewer))
+
+    @mutation(MoveMoneyResult, "Give back what a hold still reserves. For whom it is for, and staff.")
+    @staticmethod
+    async def release_hold(info: Info, input: ReleaseHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
+        return await _moved(info.context, input.command(info.context.viewer))
+
+    @mutation(MoveMoneyResult, "Take a transaction back, in full and once. For tellers and administrators.")
+    @staticmethod
+    async def reverse_transaction(info: Info, input: ReverseTransactionInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
+        return await _moved(info.context, input.command(info.context.viewer))
+
 
 async def _moved(context: Context, command: Command) -> MoneyMoved | MoneyPreview:
-    outcome = await context.move(command)
-    if isinstance(outcome, Preview):
-        return MoneyPreview(
-            amount=outcome.amount,
-            from_available_after=outcome.from_available_after,
-            to_booked_after=outcome.to_booked_after,
-        )
-    if isinstance(outcome, Opened):
-        raise TypeError(type(outcome))
-    transaction = await context.loaders.transaction.load(outcome.transaction_id)
-    if transaction is None:
-        raise NotFound("transaction")
-    return MoneyMoved(transaction=transaction, replayed=outcome.replayed)
+    told: MoneyMoved | MoneyPreview = await _told(context, await context.move(command))
+    return told
+
+
+async def _told(context: Context, outcome: Outcome) -> Any:
+    """An outcome as the API tells it; a refusal of a batch's item as its rejection."""
+    match outcome:
+        case Preview(amount, from_available_after, to_booked_after):
+            return MoneyPreview(amount=amount, from_available_after=from_available_after, to_booked_after=to_booked_after)
+        case Moved(transaction_id, replayed):
+            transaction = await context.loaders.transaction.load(transaction_id)
+            if transaction is None:
+                raise NotFound("transaction")
+            return MoneyMoved(transaction=transaction, replayed=replayed)
+        case Refusal():
+            return rejection_of(outcome)
+        case _:
+            raise TypeError(type(outcome))
+
+
+def _command(transfer: TransferInput, actor: Actor, *, dry_run: bool) -> Command | Refusal:
+    try:
+        return replace(transfer.command(actor), dry_run=dry_run)
+    except Refusal as refusal:
+        return refusal

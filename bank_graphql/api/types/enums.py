@@ -34,6 +34,13 @@ class EntryDirection(StrEnum):
 class StateConflictCode(StrEnum):
     """Which rule a state conflict is about."""
 
+    ALREADY_CAPTURED = "ALREADY_CAPTURED"
+    ALREADY_RELEASED = "ALREADY_RELEASED"
+    ALREADY_REVERSED = "ALREADY_REVERSED"
+    EXPIRED = "EXPIRED"
+    OVER_CAPTURE = "OVER_CAPTURE"
+    NOT_A_HOLD = "NOT_A_HOLD"
+    NOT_REVERSIBLE = "NOT_REVERSIBLE"
     MONEY_REMAINS = "MONEY_REMAINS"
     WRONG_STATUS = "WRONG_STATUS"
 

@@ -42,7 +42,8 @@ class Transaction(Node):
     status: TransactionStatus = strawberry.field(description="Where it stands.")
     description: str | None = strawberry.field(description="What the payer wrote about it.")
     created_at: DateTime = strawberry.field(description="When it was made.")
-    posted_at: DateTime | None = strawberry.field(description="When its money moved, if it has.")
+    posted_at: DateTime | None = strawberry.field(description="When its money moved, if it has; of a hold, its final capture.")
+    expires_at: DateTime | None = strawberry.field(description="Of a hold, when it expires, if it does.")
 
     is_type_of = is_row(TransactionRow)
 
@@ -50,6 +51,35 @@ class Transaction(Node):
     @staticmethod
     def amount(root: Any) -> money.Money:
         return money.Money(root.amount, root.currency)
+
+    @strawberry.field(description="Of a hold, what was captured so far; zero otherwise.", graphql_type=Money)
+    @staticmethod
+    def captured_amount(root: Any) -> money.Money:
+        return money.Money(root.captured, root.currency)
+
+    @strawberry.field(
+        description="The hold that this captures.",
+        graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
+    )
+    @staticmethod
+    async def parent(root: Any, info: Info) -> TransactionRow | None:
+        return await info.context.loaders.transaction.load(root.parent_id) if root.parent_id else None
+
+    @strawberry.field(
+        description="The transaction that this takes back.",
+        graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
+    )
+    @staticmethod
+    async def reverses(root: Any, info: Info) -> TransactionRow | None:
+        return await info.context.loaders.transaction.load(root.reverses_id) if root.reverses_id else None
+
+    @strawberry.field(
+        description="The transaction that takes this back.",
+        graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
+    )
+    @staticmethod
+    async def reversed_by(root: Any, info: Info) -> TransactionRow | None:
+        return await info.context.loaders.reversal.load(root.id)
 
     @strawberry.field(description="Its number for people: 26 letters and digits, unique, the same wherever it is shown.")
     @staticmethod

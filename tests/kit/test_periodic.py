@@ -1,0 +1,29 @@
+"""Jobs that run again and again."""
+
+import asyncio
+
+from structlog.testing import capture_logs
+
+from bank_graphql.kit.periodic import Job, running
+
+
+async def test_a_job_runs_on_after_a_failure_and_ends_with_its_owner() -> None:
+    runs = 0
+    enough = asyncio.Event()
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise RuntimeError("once")
+        if runs == 3:
+            enough.set()
+
+    with capture_logs() as logged:
+        async with running([Job("work", 0.001, work)]), asyncio.timeout(10):
+            await enough.wait()
+    assert [line["job"] for line in logged] == ["work"]
+    ended = runs
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert runs == ended
