@@ -14,13 +14,15 @@ from bank_graphql.identity.tokens import AccessTokens, load_keys
 from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.embedded import EmbeddedPostgres
+from bank_graphql.kit.embedded import SUPERUSER, EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.kit.periodic import Job
 from bank_graphql.payments import service as payments
 from bank_graphql.payments.commands import Group, Outcome
 from bank_graphql.settings import Environment, Settings
 
+ROLE = "bank_app"
+"""The application's role, made by the migrations: it can add to the books and cannot rewrite them."""
 LOCKS_PER_COMMAND = 3
 BATCHES_AT_A_TIME = 2
 
@@ -39,13 +41,13 @@ class Bank:
 
 @asynccontextmanager
 async def open_server(settings: Settings) -> AsyncIterator[str]:
-    """The address of the database server; the embedded one runs at least until leaving.
+    """The address of the database for the owner of its schema; the embedded server runs at least until leaving.
 
     Raises:
         ConfigurationError: the embedded server does not start.
     """
     if settings.external_dsn is not None:
-        yield settings.external_dsn
+        yield settings.owner_dsn or settings.external_dsn
     else:
         async with EmbeddedPostgres(settings.data_dir) as dsn:
             yield dsn
@@ -65,12 +67,15 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
         None if production else settings.data_dir / "keys",
     )
     async with AsyncExitStack() as stack:
-        dsn = await stack.enter_async_context(open_server(settings))
+        # The embedded server lets in whoever can reach its socket: there the application connects as no more than it is.
+        owner = await stack.enter_async_context(open_server(settings))
+        dsn = settings.external_dsn or owner.replace(f"//{SUPERUSER}@", f"//{ROLE}@")
         db = await Database.open(
             dsn,
             min_size=settings.pool_min_size,
             max_size=settings.pool_max_size,
             statement_timeout=settings.statement_timeout,
+            role=ROLE,
         )
         stack.push_async_callback(db.close)
         await _require_lock_table(db, settings)

@@ -24,6 +24,7 @@ from bank_graphql.bank import Bank, open_bank, open_server
 from bank_graphql.identity.models import UserRole
 from bank_graphql.identity.tokens import rotate_keys
 from bank_graphql.kit import log, schema
+from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.embedded import binaries
 from bank_graphql.kit.errors import ConfigurationError, Unavailable, ValidationFailed
 from bank_graphql.ledger import verification
@@ -136,17 +137,15 @@ def create_user(
 def verify() -> None:
     """Recompute the books from scratch and compare. Exits with 1 if anything is wrong."""
     settings = configuration.load()
+    checks = (*verification.CHECKS, *payments_verification.CHECKS)
 
     async def work() -> list[verification.Finding]:
         async with _existing_bank(settings) as bank:
-            return await verification.verify(bank.db, (*verification.CHECKS, *payments_verification.CHECKS))
+            findings = await verification.verify(bank.db, checks, _tell)
+            await verification.record(bank.db, findings, utc_now())
+            return findings
 
-    findings = _run(work())
-    for finding in findings:
-        print(f"{'ok   ' if finding.ok else 'WRONG'} {finding.name}: {finding.examined} examined")
-        if finding.first_problem is not None:
-            print(f"      {finding.first_problem}")
-    if not all(finding.ok for finding in findings):
+    if not all(finding.ok for finding in _run(work())):
         raise typer.Exit(1)
 
 
@@ -246,6 +245,13 @@ async def _prepare(settings: Settings) -> None:
         async with open_bank(settings) as bank:
             if settings.is_demo and await demonstration.is_empty(bank.db):
                 await demonstration.fill(bank.identity, bank.move)
+
+
+def _tell(finding: verification.Finding) -> None:
+    """A line for each check, as soon as it has ended."""
+    print(f"{'ok   ' if finding.ok else 'WRONG'} {finding.name}: {finding.examined} examined", flush=True)
+    if finding.first_problem is not None:
+        print(f"      {finding.first_problem}", flush=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:

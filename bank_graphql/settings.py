@@ -66,6 +66,9 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("DATABASE_URL", "BANK_DATABASE_URL"),
         description="An external PostgreSQL 15 or newer, postgresql://user:password@host/name. Without it: the embedded one.",
     )
+    owner_database_url: SecretStr | None = Field(
+        None, description="The same database as the owner of its schema: migrate and psql use it. By default DATABASE_URL."
+    )
     sandbox: bool | None = Field(
         None,
         description="Whether account owners may deposit and withdraw themselves. By default only with the embedded database.",
@@ -168,10 +171,19 @@ class Settings(BaseSettings):
     @property
     def external_dsn(self) -> str | None:
         """The external database, in the form that the driver takes, or None for the embedded one."""
-        if self.database_url is None:
-            return None
-        scheme, separator, rest = self.database_url.get_secret_value().partition("://")
-        return f"postgresql{separator}{rest}" if scheme.split("+")[0] in {"postgres", "postgresql"} else None
+        return _dsn(self.database_url)
+
+    @property
+    def owner_dsn(self) -> str | None:
+        """The external database as the owner of its schema, or None where nobody says."""
+        return _dsn(self.owner_database_url)
+
+
+def _dsn(url: SecretStr | None) -> str | None:
+    if url is None:
+        return None
+    scheme, separator, rest = url.get_secret_value().partition("://")
+    return f"postgresql{separator}{rest}" if scheme.split("+")[0] in {"postgres", "postgresql"} else None
 
 
 def load(**overrides: Any) -> Settings:
@@ -192,8 +204,9 @@ def load(**overrides: Any) -> Settings:
         settings = Settings(**given)
     except ValidationError as error:
         raise ConfigurationError(" ".join(_explain(problem) for problem in error.errors())) from error
-    if settings.database_url is not None and settings.external_dsn is None:
-        raise ConfigurationError("DATABASE_URL is not a PostgreSQL address: it looks like postgresql://user:password@host/name.")
+    for name, url in (("DATABASE_URL", settings.database_url), ("BANK_OWNER_DATABASE_URL", settings.owner_database_url)):
+        if url is not None and _dsn(url) is None:
+            raise ConfigurationError(f"{name} is not a PostgreSQL address: it looks like postgresql://user:password@host/name.")
     return settings
 
 

@@ -199,6 +199,19 @@ CREATE TABLE public.users (
     CONSTRAINT ck_users_role_is_known CHECK ((role = ANY (ARRAY['CUSTOMER'::text, 'TELLER'::text, 'AUDITOR'::text, 'PROCESSOR'::text, 'ADMIN'::text]))),
     CONSTRAINT ck_users_status_is_known CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'SUSPENDED'::text, 'CLOSED'::text])))
 );
+CREATE TABLE public.verification_runs (
+    id bigint NOT NULL,
+    checked_at timestamp with time zone NOT NULL,
+    checks jsonb NOT NULL
+);
+ALTER TABLE public.verification_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.verification_runs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 ALTER TABLE ONLY public.accounts
@@ -223,6 +236,8 @@ ALTER TABLE ONLY public.transactions
     ADD CONSTRAINT pk_transactions PRIMARY KEY (id);
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT pk_users PRIMARY KEY (id);
+ALTER TABLE ONLY public.verification_runs
+    ADD CONSTRAINT pk_verification_runs PRIMARY KEY (id);
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT uq_accounts_number UNIQUE (number);
 ALTER TABLE ONLY public.balances

@@ -8,14 +8,16 @@ import strawberry
 from bank_graphql.accounts.queries import AccountRow, TransactionRow
 from bank_graphql.accounts.rules import normalise_number
 from bank_graphql.api.context import Context, Info
-from bank_graphql.api.scalars import DateTime
+from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.node import Node
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
+from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.queries import UserRow
-from bank_graphql.kit.errors import BadRequest
+from bank_graphql.kit.errors import AccessDenied, BadRequest
 from bank_graphql.kit.ids import parse_global_id, parse_serial, parse_uuid, uuid_of
+from bank_graphql.ledger import verification
 
 MOST_NODES = 100
 
@@ -26,6 +28,21 @@ class RateLimit:
     remaining: int = strawberry.field(description="What is left after this request.")
     cost: int = strawberry.field(description="What this request cost.")
     reset_at: DateTime = strawberry.field(description="When the bucket is full again.")
+
+
+@strawberry.type(description="One thing that was verified.")
+class LedgerCheck:
+    name: str = strawberry.field(description="What was verified.")
+    ok: bool = strawberry.field(description="Whether all was as it should be.")
+    examined: BigInt = strawberry.field(description="How many rows were examined.")
+    first_problem: str | None = strawberry.field(description="The first discrepancy, if there was one.")
+
+
+@strawberry.type(description="What the latest verification of the books found.")
+class LedgerVerification:
+    ok: bool = strawberry.field(description="Whether all was as it should be.")
+    checked_at: DateTime = strawberry.field(description="When it was.")
+    checks: list[LedgerCheck] = strawberry.field(description="Its checks.")
 
 
 @strawberry.type(description="What can be asked. What is not the viewer's to see is null, as if it did not exist.")
@@ -76,6 +93,23 @@ class Query:
         if spent is None:
             return None
         return RateLimit(limit=spent.limit, remaining=spent.remaining, cost=spent.cost, reset_at=DateTime(spent.full_at))
+
+    @strawberry.field(
+        description="What the latest run of `bank-graphql verify` found; null if there was none. For auditors and administrators."
+    )
+    @staticmethod
+    async def ledger_verification(info: Info) -> LedgerVerification | None:
+        if not info.context.viewer.may(Permission.VERIFY_LEDGER):
+            raise AccessDenied
+        latest = await verification.latest(info.context.services.db)
+        if latest is None:
+            return None
+        checked_at, findings = latest
+        checks = [
+            LedgerCheck(name=each.name, ok=each.ok, examined=BigInt(each.examined), first_problem=each.first_problem)
+            for each in findings
+        ]
+        return LedgerVerification(ok=all(check.ok for check in checks), checked_at=DateTime(checked_at), checks=checks)
 
 
 async def _node(context: Context, given: str) -> Any:

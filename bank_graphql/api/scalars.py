@@ -11,6 +11,7 @@ from strawberry.types.scalar import ScalarDefinition
 
 DecimalText = NewType("DecimalText", str)
 DateTime = NewType("DateTime", datetime)
+BigInt = NewType("BigInt", int)
 
 _NO_AMOUNT = DecimalText("?")
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
@@ -35,6 +36,12 @@ def _parse_datetime(value: Any) -> DateTime:
     raise GraphQLError("A DateTime is a string after RFC 3339, with its offset: for example 2026-11-24T09:30:00Z.")
 
 
+def _parse_big_int(value: Any) -> BigInt:
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,30}", value, re.ASCII):
+        return BigInt(int(value))
+    raise GraphQLError("A BigInt is a string of digits.")
+
+
 def format_datetime(moment: datetime) -> str:
     """A moment as RFC 3339 in UTC, to the microsecond, e.g. `2026-11-24T09:30:00.123456Z`."""
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
@@ -50,6 +57,12 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         serialize=str,
         parse_value=_parse_decimal,
         parse_literal=_parse_decimal_literal,
+    ),
+    BigInt: strawberry.scalar(
+        name="BigInt",
+        description="A whole number of any size, as a string of digits.",
+        serialize=str,
+        parse_value=_parse_big_int,
     ),
     DateTime: strawberry.scalar(
         name="DateTime",

@@ -190,6 +190,7 @@ class Database:
         max_size: int = 10,
         statement_timeout: float = 15.0,
         acquire_timeout: float = 10.0,
+        role: str | None = None,
     ) -> "Database":
         """Connect.
 
@@ -199,6 +200,7 @@ class Database:
             max_size: connections at the most; further work waits for one.
             statement_timeout: seconds after which the server gives a statement up.
             acquire_timeout: seconds to wait for a free connection.
+            role: the role to act in, where the server has it and lets us.
 
         Raises:
             ConfigurationError: the database cannot be reached, refuses us, or is older than PostgreSQL 15.
@@ -211,6 +213,8 @@ class Database:
             "idle_in_transaction_session_timeout": f"{int(statement_timeout * 1000)}",
         }
         with reaching():
+            if role is not None and await _may_act_as(dsn, role):
+                settings["role"] = role
             pool = await asyncpg.create_pool(
                 dsn,
                 min_size=min(min_size, max_size),
@@ -327,6 +331,15 @@ class Database:
                 return result
             await _pause(attempt)
         raise Unavailable
+
+
+async def _may_act_as(dsn: str, role: str) -> bool:
+    connection = await asyncpg.connect(dsn, timeout=10)
+    try:
+        question = "SELECT rolname <> current_user AND pg_has_role(rolname, 'MEMBER') FROM pg_roles WHERE rolname = $1"
+        return bool(await connection.fetchval(question, role))
+    finally:
+        await connection.close()
 
 
 @contextmanager

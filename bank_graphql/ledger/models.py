@@ -6,9 +6,11 @@ and the entries that one statement inserts for a transaction sum to zero in each
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from bank_graphql.kit.columns import amount_field, key_field, one_of, text_field, time_field, uuid_field
@@ -126,3 +128,13 @@ class Entry(SQLModel, table=True):
     amount: int = amount_field()
     balance_after: int = amount_field()
     booked_at: datetime = time_field()
+
+
+class VerificationRun(SQLModel, table=True):
+    """What a verification found, check by check."""
+
+    __tablename__ = "verification_runs"
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    checked_at: datetime = time_field()
+    checks: list[Any] = Field(sa_column=Column(JSONB, nullable=False))

@@ -3,12 +3,16 @@
 Each check reads one unchanging view and lets the database do the work, so memory stays bounded however large the bank is.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlmodel import col
 
-from bank_graphql.kit.db import Connection, Database, Query, Row
+from bank_graphql.kit.db import Connection, Database, Insert, Query, Row
+from bank_graphql.ledger.models import VerificationRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,17 @@ class _CountRow(Row):
 class _ProblemRow(Row):
     problem: str
 
+
+class _RunRow(Row):
+    checked_at: datetime
+    checks: str
+
+
+_RECORD = Insert(VerificationRun, "checked_at", "checks")
+_LATEST = Query(
+    select(col(VerificationRun.checked_at), col(VerificationRun.checks)).order_by(col(VerificationRun.id).desc()).limit(1),
+    _RunRow,
+)
 
 CHECKS = (
     Check(
@@ -124,11 +139,12 @@ CHECKS = (
         """,
     ),
     Check(
-        "entries of holds",
-        "SELECT count(*) FROM transactions WHERE kind = 'HOLD'",
+        "strayed entries",
+        "SELECT count(*) FROM entries",
         """
-        SELECT 'hold ' || h.id || ' has the entry ' || e.id AS problem
-        FROM transactions h JOIN entries e ON e.transaction_id = h.id WHERE h.kind = 'HOLD' LIMIT 1
+        SELECT 'entry ' || e.id || ' belongs to no posted movement' AS problem
+        FROM entries e LEFT JOIN transactions t ON t.id = e.transaction_id AND t.status = 'POSTED' AND t.kind <> 'HOLD'
+        WHERE t.id IS NULL LIMIT 1
         """,
     ),
     Check(
@@ -166,8 +182,12 @@ CHECKS = (
 )
 
 
-async def verify(db: Database, checks: Sequence[Check] = CHECKS) -> list[Finding]:
-    """Run the checks, all on the same unchanging view of a live bank."""
+def _nothing(_: Finding) -> None:
+    return None
+
+
+async def verify(db: Database, checks: Sequence[Check] = CHECKS, report: Callable[[Finding], None] = _nothing) -> list[Finding]:
+    """Run the checks, all on the same unchanging view of a live bank; `report` hears of each as it ends."""
 
     async def work(connection: Connection) -> list[Finding]:
         findings = []
@@ -175,6 +195,19 @@ async def verify(db: Database, checks: Sequence[Check] = CHECKS) -> list[Finding
             examined = await connection.fetch(Query(text(check.count), _CountRow))
             problems = await connection.fetch(Query(text(check.problems), _ProblemRow))
             findings.append(Finding(check.name, examined[0].count, problems[0].problem if problems else None))
+            report(findings[-1])
         return findings
 
     return await db.snapshot(work)
+
+
+async def record(db: Database, findings: Sequence[Finding], now: datetime) -> None:
+    """Keep what a verification found."""
+    checks = json.dumps([[each.name, each.examined, each.first_problem] for each in findings])
+    await db.transact(lambda connection: connection.insert(_RECORD, [(now, checks)]))
+
+
+async def latest(db: Database) -> tuple[datetime, list[Finding]] | None:
+    """When the books were verified last, and what was found; None if they never were."""
+    row = await db.fetch_one(_LATEST)
+    return None if row is None else (row.checked_at, [Finding(*check) for check in json.loads(row.checks)])

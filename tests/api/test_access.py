@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from bank_graphql.api.schema import build_schema
+from bank_graphql.bank import Bank
 from bank_graphql.identity.models import UserRole
+from bank_graphql.kit.clock import utc_now
+from bank_graphql.ledger import verification
 from tests.client import Client, key
 
 STRANGER, NOBODY = "stranger", "nobody"
@@ -43,6 +46,7 @@ ALL = {**ACCOUNT_MUTATIONS, **MONEY_MUTATIONS, **TRANSACTION_MUTATIONS, **BATCH,
 OPEN_MUTATIONS = {"signUp", "logIn", "refreshSession"}
 QUERIES = {"account", "accountByNumber", "transaction", "node", "nodes"}
 OPEN_QUERIES = {"me", "rateLimit"}
+RESTRICTED_QUERIES = {"ledgerVerification": {"AUDITOR", "ADMIN"}}
 
 
 @pytest.fixture
@@ -70,7 +74,7 @@ def test_the_matrix_covers_the_schema() -> None:
     schema = build_schema()._schema
     assert schema.query_type is not None
     assert schema.mutation_type is not None
-    assert set(schema.query_type.fields) == QUERIES | OPEN_QUERIES
+    assert set(schema.query_type.fields) == QUERIES | OPEN_QUERIES | set(RESTRICTED_QUERIES)
     assert set(schema.mutation_type.fields) == {*ALL, *OPEN_MUTATIONS}
 
 
@@ -150,6 +154,25 @@ async def test_others_actions_on_a_transaction(
     )
     refused = "ForbiddenRejection" if role in READS_ALL else "NotFoundRejection"
     assert batch["transferBatch"]["results"] == [{"__typename": refused}]
+
+
+async def test_restricted_queries(other: tuple[str, Client], visitor: Client, ada: Client, bank: Bank) -> None:
+    role, client = other
+    query = "{ ledgerVerification { ok checkedAt checks { name ok examined firstProblem } } }"
+    assert (await visitor.error(query))["extensions"]["code"] == "UNAUTHENTICATED"
+    assert (await ada.error(query))["extensions"]["code"] == "FORBIDDEN"
+    if role not in RESTRICTED_QUERIES["ledgerVerification"]:
+        answer = await client.post(query)
+        assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+        assert answer["data"] == {"ledgerVerification": None}
+        return
+    assert await client.run(query) == {"ledgerVerification": None}
+    findings = await verification.verify(bank.db)
+    await verification.record(bank.db, [*findings, verification.Finding("made up", 10**12, "entry 7")], utc_now())
+    told = (await client.run(query))["ledgerVerification"]
+    assert told["ok"] is False
+    assert [check["name"] for check in told["checks"] if check["ok"]] == [check.name for check in verification.CHECKS]
+    assert told["checks"][-1] == {"name": "made up", "ok": False, "examined": "1000000000000", "firstProblem": "entry 7"}
 
 
 async def test_the_payer_alone_neither_captures_nor_releases(ada: Client, target: dict[str, Any]) -> None:

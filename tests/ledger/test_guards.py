@@ -3,6 +3,7 @@
 import asyncpg
 import pytest
 
+from bank_graphql.bank import Bank
 from tests.client import Client
 
 Raw = asyncpg.Connection
@@ -101,6 +102,53 @@ async def test_no_entry_without_its_amount(raw: Raw) -> None:
     for amount in ("NULL", "0"):
         with pytest.raises((asyncpg.CheckViolationError, asyncpg.NotNullViolationError)):
             await raw.execute(TRANSACTION + ENTRIES.format("to_account_id", amount))
+
+
+@pytest.mark.usefixtures("books")
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "ALTER TABLE entries DISABLE TRIGGER ALL",
+        "ALTER TABLE balances DROP CONSTRAINT ck_balances_available_is_not_negative",
+        "DROP TRIGGER zero_sum ON entries",
+        "CREATE OR REPLACE FUNCTION check_zero_sum() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "SET session_replication_role = replica",
+        "TRUNCATE entries",
+        "DELETE FROM entries",
+        "UPDATE entries SET amount = 1",
+        "UPDATE transactions SET amount = 1",
+        "DELETE FROM transactions",
+        "DELETE FROM audit_events",
+        "UPDATE idempotency_outcomes SET outcome = 'MOVED'",
+        "UPDATE alembic_version SET version_num = 'x'",
+        "DROP TABLE entries",
+        "CREATE TABLE elsewhere (n int)",
+    ],
+)
+async def test_the_application_cannot_get_around_them(bank: Bank, attack: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await bank.db.transact(lambda connection: connection.raw.execute(attack))
+
+
+async def test_the_application_acts_in_its_role(bank: Bank) -> None:
+    async with bank.db.connection() as connection:
+        assert await connection.raw.fetchval("SELECT current_user") == "bank_app"
+
+
+async def test_a_pending_hold_changes_only_where_it_stands(ada: Client, grace: Client, raw: Raw) -> None:
+    one, two = await ada.open(deposit="100"), await grace.open()
+    for _ in range(2):
+        await ada.place_hold(one["id"], two["id"], "5")
+    for attack in (
+        "SET amount = 1", "SET currency = 'USD'", "SET from_account_id = to_account_id", "SET kind = 'TRANSFER'", "SET expires_at = now()",
+        "SET parent_id = id", "SET created_at = now()", "SET captured = -1", "SET status = NULL", "SET captured = NULL", "SET id = gen_random_uuid()",
+    ):  # fmt: skip
+        with pytest.raises((asyncpg.RestrictViolationError, asyncpg.CheckViolationError, asyncpg.NotNullViolationError)):
+            await raw.execute(f"UPDATE transactions {attack} WHERE kind = 'HOLD'")
+    await raw.execute("UPDATE transactions SET status = 'VOIDED' WHERE kind = 'HOLD'")
+    for attack in ("SET status = 'PENDING'", "SET status = 'POSTED', posted_at = now()", "SET captured = 1"):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await raw.execute(f"UPDATE transactions {attack} WHERE kind = 'HOLD'")
 
 
 async def test_entries_rise_in_the_order_of_the_accounts_history(ada: Client, raw: Raw) -> None:
