@@ -1,0 +1,36 @@
+"""`python -m tests.faults [--seconds S] [--seed N] [--variant V]`: the bank under fire, and what was found."""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.faults.harness import run
+from tests.faults.variants import VARIANTS
+
+
+def main() -> int:
+    """Run it, print what it did and found; 1 if something is wrong."""
+    parser = argparse.ArgumentParser(prog="faults")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--variant", choices=sorted(VARIANTS))
+    given = parser.parse_args()
+    print(f"seed {given.seed}, {given.seconds:.0f} s, {given.variant or 'the bank as it is'}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="bank-faults-", dir="/tmp", ignore_cleanup_errors=True) as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        report = asyncio.run(run(folder, seconds=given.seconds, seed=given.seed, variant=given.variant))
+    for what, times in sorted(report.counts.items()):
+        print(f"{times:8} {what}")
+    print(f"{report.slowest_return:8.2f} s at most until all serve again after PostgreSQL was killed")
+    print(f"{len(report.violations):8} violations, in {report.seconds:.0f} s")
+    for violation in report.violations[:10]:
+        print(f"         {violation}")
+    return 1 if report.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

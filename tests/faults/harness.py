@@ -1,0 +1,155 @@
+"""Runs a bank under fire for a while, and says what is wrong with it."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from bank_graphql.kit.embedded import EmbeddedPostgres
+from tests.client import Client
+from tests.e2e.processes import command, environment, postgres_of
+from tests.faults.history import History
+from tests.faults.workload import Customer, Workload
+
+CLIENTS, READERS, CUSTOMERS, ACCOUNTS = 12, 2, 2, 6
+
+
+@dataclass
+class Report:
+    """What was done and found."""
+
+    violations: list[str]
+    counts: Counter[str]
+    seconds: float
+    slowest_return: float
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@dataclass
+class Process:
+    """A server of the bank on a port of its own, started again whenever it was killed."""
+
+    folder: Path
+    variant: str | None
+    port: int = field(default_factory=_free_port)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, or start it again."""
+        module = ["tests.faults.variants", self.variant] if self.variant else ["bank_graphql"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", *module, "serve", "--port", str(self.port), "--no-demo"],
+            env=environment(self.folder, BANK_POOL_MAX_SIZE="4", BANK_LOG_LEVEL="ERROR"),
+            stdout=subprocess.DEVNULL, stderr=(self.folder / f"server-{self.port}.log").open("ab"),
+        )  # fmt: skip
+
+    def kill(self) -> None:
+        """Kill it, and have it gone."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    async def until_ready(self, seconds: float = 40) -> float:
+        """Wait until it serves; how long that took."""
+        started = time.monotonic()
+        async with httpx.AsyncClient() as http, asyncio.timeout(seconds):
+            while True:
+                with contextlib.suppress(httpx.HTTPError):
+                    if (await http.get(f"{self.url}/health/ready")).status_code == 200:
+                        return time.monotonic() - started
+                await asyncio.sleep(0.02)
+
+
+async def run(folder: Path, *, seconds: float, seed: int, variant: str | None = None) -> Report:
+    """Let clients move money while servers and PostgreSQL are killed; then compare what they were told with the books.
+
+    Ends early when something is found to be wrong.
+    """
+    started, rng = time.monotonic(), random.Random(seed)
+    assert command("migrate", folder=folder).returncode == 0
+    staff = ["create-user", "--role", "TELLER", "--email", "teller@bank.test", "--full-name", "T"]
+    assert command(*staff, folder=folder, stdin="a fine long passphrase\n").returncode == 0
+    servers = [Process(folder, variant) for _ in range(2)]
+    for server in servers:
+        server.start()
+        await server.until_ready()
+    workload = await _open(servers, rng)
+    tasks = [asyncio.create_task(workload.client()) for _ in range(CLIENTS)]
+    tasks += [asyncio.create_task(workload.reader()) for _ in range(READERS)]
+    slowest = await _fire(servers, workload, folder, rng, started + seconds)
+    workload.ended = True
+    await asyncio.gather(*tasks)
+    await workload.ask_again()
+    async with EmbeddedPostgres(folder) as dsn:
+        await workload.history.compare(dsn, workload.numbers)
+    verified = command("verify", folder=folder)
+    if verified.returncode != 0:
+        workload.history.violations.append(f"verify: {verified.stdout}{verified.stderr}")
+    for server in servers:
+        assert server.process is not None
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait()
+    return Report(workload.history.violations, workload.history.counts, time.monotonic() - started, slowest)
+
+
+async def _open(servers: list[Process], rng: random.Random) -> Workload:
+    """Customers with accounts, and a teller who sees all of them."""
+    async with httpx.AsyncClient(base_url=servers[0].url, timeout=20) as http:
+        teller = await Client(http).log_in("teller@bank.test")
+        customers, opening, numbers = [], {}, {}
+        for number in range(CUSTOMERS):
+            client = await Client(http).sign_up(f"customer{number}@bank.test", f"Customer {number}")
+            opened = [await client.open(deposit="1000") for _ in range(ACCOUNTS)]
+            opening |= {account["id"]: 100_000 for account in opened}
+            numbers |= {account["id"]: account["number"] for account in opened}
+            customers.append(Customer(client.token or "", [account["id"] for account in opened]))
+        urls = [server.url for server in servers]
+        return Workload(urls, customers, teller.token or "", History(opening), rng, numbers)
+
+
+async def _fire(servers: list[Process], workload: Workload, folder: Path, rng: random.Random, until: float) -> float:
+    """Kill servers and PostgreSQL until the time is over or something is wrong; the longest that serving again took."""
+    slowest = 0.0
+    while time.monotonic() < until and not workload.history.violations:
+        await asyncio.sleep(rng.uniform(0.3, 1.2))
+        if rng.random() < 0.4:
+            pid = postgres_of(folder)
+            if pid is None:
+                continue
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            workload.history.counts["kills of PostgreSQL"] += 1
+            killed = time.monotonic()
+            async with asyncio.timeout(40):
+                while postgres_of(folder) in {None, pid}:
+                    await asyncio.sleep(0.01)
+            await asyncio.gather(*(server.until_ready() for server in servers))
+            slowest = max(slowest, time.monotonic() - killed)
+        else:
+            server = rng.choice(servers)
+            server.kill()
+            workload.history.counts["kills of a server"] += 1
+            server.start()
+            await asyncio.gather(*(each.until_ready() for each in servers))
+    return slowest

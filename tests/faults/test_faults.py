@@ -1,0 +1,28 @@
+"""A short, seeded run under fire; and proof that the harness sees what it must."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import run
+from tests.faults.variants import VARIANTS
+
+pytestmark = [
+    pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="it kills its own PostgreSQL, never another's"),
+    pytest.mark.timeout(180),
+]
+
+
+async def test_the_bank_under_fire(folder: Path) -> None:
+    report = await run(folder, seconds=12, seed=20261124)
+    assert report.violations == []
+    assert report.counts["kills of a server"] >= 2
+    assert report.counts["kills of PostgreSQL"] >= 2
+    assert report.counts["MoneyMoved"] >= 100
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+async def test_a_broken_bank_is_caught(folder: Path, variant: str) -> None:
+    report = await run(folder, seconds=50, seed=7, variant=variant)
+    assert report.violations
