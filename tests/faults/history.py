@@ -83,8 +83,8 @@ class History:
                     expected[account] += change
         found = {row["number"]: row["booked"] for row in rows}
         for account, booked in expected.items():
-            if found[number_of[account]] != booked:
-                self.violations.append(f"account {account} has booked {found[number_of[account]]}, by the answers {booked}")
+            if found.get(number_of[account]) != booked:
+                self.violations.append(f"account {account} has booked {found.get(number_of[account])}, by the answers {booked}")
 
 
 def minor(amount: str) -> int:

@@ -2,6 +2,9 @@
 
 import asyncio
 import random
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -18,9 +21,21 @@ from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger import verification
-from bank_graphql.payments import service
+from bank_graphql.payments import queries, service
 from bank_graphql.payments import verification as payments_verification
-from bank_graphql.payments.commands import Command, Deposit, Destination, Moved, OpenAccount, Opened, Transfer
+from bank_graphql.payments.commands import (
+    CaptureHold,
+    Command,
+    Deposit,
+    Destination,
+    ExpireHold,
+    Moved,
+    OpenAccount,
+    Opened,
+    PlaceHold,
+    ReleaseHold,
+    Transfer,
+)
 from tests.client import PASSWORD, key
 
 POLICY = service.Policy(sandbox=True, credit_limit=0, numbering=Numbering("DE", "99999999"), clock=utc_now)
@@ -176,3 +191,50 @@ async def test_refusals_are_audited(db: Database, customer: Actor, raw: asyncpg.
     for _ in range(3):  # a repetition is no new refusal
         await service.execute(db, POLICY, [refused])
     assert await raw.fetchval("SELECT count(*) FROM audit_events WHERE outcome = 'InsufficientFunds'") == 2
+
+
+async def test_capture_release_and_expiry_race_a_thousand_times_and_one_wins(db: Database, customer: Actor) -> None:
+    ids = await accounts(db, customer, 40, 100_000)
+    now = utc_now()
+    later = now + timedelta(minutes=1)
+    rng, until, asked = random.Random(7), 0, 0
+
+    def clock() -> datetime:
+        """Passes the hour of the holds somewhere among the attempts."""
+        nonlocal asked
+        asked += 1
+        return now if asked <= until else later
+
+    policy = replace(POLICY, clock=clock)
+    staff = Actor(customer.user_id, None, PERMISSIONS[UserRole.TELLER])
+    winners: Counter[str] = Counter()
+    for _ in range(50):
+        asked, until = 0, 1
+        placed = await service.execute(
+            db,
+            policy,
+            [
+                PlaceHold(
+                    actor=customer, key=key(), account_id=ids[2 * n], to=Destination(account_id=ids[2 * n + 1]),
+                    amount=Money(5, "EUR"), expires_at=later,
+                )
+                for n in range(20)
+            ],
+        )  # fmt: skip
+        holds = [hold.transaction_id for hold in placed if isinstance(hold, Moved)]
+        asked, until = 0, rng.randrange(60)
+        racing = [
+            [service.execute(db, policy, [CaptureHold(actor=staff, key=key(), transaction_id=hold)]) for hold in holds],
+            [service.execute(db, policy, [ReleaseHold(actor=staff, key=key(), transaction_id=hold)]) for hold in holds],
+            [service.execute(db, policy, [ExpireHold(actor=service.BANK, key=None, transaction_id=hold)]) for hold in holds],
+        ]
+        shuffled = [attempt for attempts in racing for attempt in attempts]
+        rng.shuffle(shuffled)
+        await asyncio.gather(*shuffled)
+        rows = await db.fetch(queries.TRANSACTIONS, ids=holds)
+        winners.update(row.status for row in rows)
+        assert all(row.captured == (5 if row.status == "POSTED" else 0) for row in rows)
+    assert winners.total() == 1000
+    assert winners["PENDING"] == 0
+    assert len(winners) == 3, winners
+    await verified(db)
