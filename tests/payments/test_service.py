@@ -238,3 +238,34 @@ async def test_capture_release_and_expiry_race_a_thousand_times_and_one_wins(db:
     assert winners["PENDING"] == 0
     assert len(winners) == 3, winners
     await verified(db)
+
+
+async def test_keys_are_forgotten_when_they_are_old(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
+    one, two = await accounts(db, customer, 2)
+    command = transfer(customer, one, two, 1)
+    await service.execute(db, POLICY, [command])
+    kept = await raw.fetchval("SELECT count(*) FROM idempotency_outcomes")
+    await service.forget_old_keys(db, POLICY, timedelta(days=30))
+    assert await raw.fetchval("SELECT count(*) FROM idempotency_outcomes") == kept
+    later = replace(POLICY, clock=lambda: utc_now() + timedelta(days=30, minutes=1))
+    await service.forget_old_keys(db, later, timedelta(days=30), most=1)
+    assert await raw.fetchval("SELECT count(*) FROM idempotency_outcomes") == kept - 1
+    await service.forget_old_keys(db, later, timedelta(days=30))
+    assert await raw.fetchval("SELECT count(*) FROM idempotency_outcomes") == 0
+
+
+async def test_expiry_is_a_job_for_several_at_once(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
+    one, two = await accounts(db, customer, 2)
+    soon = utc_now() + timedelta(minutes=1)
+    place = [
+        PlaceHold(
+            actor=customer, key=key(), account_id=one, to=Destination(account_id=two), amount=Money(1, "EUR"), expires_at=soon
+        )
+        for _ in range(50)
+    ]
+    await service.execute(db, POLICY, place)
+    assert await service.expire_holds(db, POLICY) == 0
+    later = replace(POLICY, clock=lambda: soon)
+    assert sum(await asyncio.gather(*(service.expire_holds(db, later) for _ in range(4)))) == 50
+    assert await raw.fetchval("SELECT count(*) FROM transaction_events WHERE kind = 'EXPIRED'") == 100
+    await verified(db)
