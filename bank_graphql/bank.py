@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+import structlog
+
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.accounts.service import Accounts
 from bank_graphql.identity.passwords import PasswordHasher
@@ -13,7 +15,7 @@ from bank_graphql.identity.service import Identity
 from bank_graphql.identity.tokens import AccessTokens, load_keys
 from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
-from bank_graphql.kit.db import Database
+from bank_graphql.kit.db import Database, may_act_as
 from bank_graphql.kit.embedded import SUPERUSER, EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.kit.periodic import Job
@@ -21,6 +23,8 @@ from bank_graphql.payments import service as payments
 from bank_graphql.payments.commands import Group, Outcome
 from bank_graphql.settings import Environment, Settings
 
+_OWNS = "SELECT EXISTS (SELECT FROM pg_tables WHERE tablename = 'entries' AND pg_has_role(session_user, tableowner, 'MEMBER'))"
+_log = structlog.get_logger(__name__)
 ROLE = "bank_app"
 """The application's role, made by the migrations: it can add to the books and cannot rewrite them."""
 LOCKS_PER_COMMAND = 3
@@ -75,10 +79,13 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             min_size=settings.pool_min_size,
             max_size=settings.pool_max_size,
             statement_timeout=settings.statement_timeout,
-            role=ROLE,
+            role=ROLE if await may_act_as(dsn, ROLE, insert_into="entries") else None,
         )
         stack.push_async_callback(db.close)
         await _require_lock_table(db, settings)
+        async with db.connection() as connection:
+            if await connection.raw.fetchval(_OWNS) and settings.env is Environment.PRODUCTION:
+                _log.warning("the application acts as the owner of its tables; see BANK_OWNER_DATABASE_URL")
         hasher = PasswordHasher()
         stack.callback(hasher.close)
         tokens = AccessTokens(

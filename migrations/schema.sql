@@ -1,5 +1,6 @@
 CREATE FUNCTION public.check_standing() RETURNS trigger
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
 BEGIN
     IF OLD.status IS DISTINCT FROM 'PENDING'
@@ -17,10 +18,11 @@ BEGIN
 END $$;
 CREATE FUNCTION public.check_zero_sum() RETURNS trigger
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
 BEGIN
     IF EXISTS (
-        SELECT FROM inserted JOIN balances USING (account_id)
+        SELECT FROM inserted JOIN public.balances USING (account_id)
         GROUP BY transaction_id, currency HAVING sum(amount) IS DISTINCT FROM 0
     ) THEN
         RAISE EXCEPTION 'the entries of a transaction do not sum to zero' USING ERRCODE = 'check_violation';
@@ -29,6 +31,7 @@ BEGIN
 END $$;
 CREATE FUNCTION public.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
 BEGIN
     RAISE EXCEPTION '% of % refused: the books are corrected by new transactions', TG_OP, TG_TABLE_NAME

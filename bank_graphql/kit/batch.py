@@ -15,6 +15,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+_Entry = tuple[Item, "asyncio.Future[Result]", asyncio.TimerHandle]
+"""What waits: the item, its result to be, and the end of its patience."""
+
+
 class Batcher(Generic[Item, Result]):
     """Runs `work(items)`, which returns one result (or exception) for each item, in their order.
 
@@ -24,7 +28,7 @@ class Batcher(Generic[Item, Result]):
     Attributes:
         max_batch: the most weight in one batch, though a single item may weigh more.
         weigh: what an item weighs.
-        max_queue: the most items that may wait; one more is refused as `Unavailable`.
+        max_queue: the most weight that may wait; what comes on top is refused as `Unavailable`.
         max_running: the most batches under way at a time.
         deadline: seconds that an item may wait for its turn before it is refused as `Unavailable`.
     """
@@ -45,7 +49,8 @@ class Batcher(Generic[Item, Result]):
         self._max_queue = max_queue
         self._max_running = max_running
         self._deadline = deadline
-        self._waiting: deque[tuple[Item, asyncio.Future[Result], float]] = deque()
+        self._waiting: deque[_Entry[Item, Result]] = deque()
+        self._weight = 0
         self._running: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -56,11 +61,14 @@ class Batcher(Generic[Item, Result]):
             Unavailable: the queue is full, the batcher is closing, or the item's turn came too late.
             Exception: what `work` returned or raised for this item.
         """
-        if self._closed or len(self._waiting) >= self._max_queue:
+        weight = self._weigh(item)
+        if self._closed or (self._waiting and self._weight + weight > self._max_queue):
             raise Unavailable
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        self._waiting.append((item, future, loop.time() + self._deadline))
+        late = loop.call_later(self._deadline, _settle, future, Unavailable())
+        self._waiting.append((item, future, late))
+        self._weight += weight
         if len(self._running) < self._max_running and len(self._waiting) == 1:
             loop.call_soon(self._start)
         # The caller may go away; what it asked for is then still done, once.
@@ -79,25 +87,25 @@ class Batcher(Generic[Item, Result]):
             self._running.add(task)
             task.add_done_callback(self._finished)
 
-    def _take(self) -> "list[tuple[Item, asyncio.Future[Result], float]]":
-        taken = [self._waiting.popleft()]
-        weight = self._weigh(taken[0][0])
-        while self._waiting and (weight := weight + self._weigh(self._waiting[0][0])) <= self._max_batch:
+    def _take(self) -> "list[_Entry[Item, Result]]":
+        taken: list[_Entry[Item, Result]] = []
+        weight = 0
+        while self._waiting:
+            more = self._weigh(self._waiting[0][0])
+            if taken and weight + more > self._max_batch:
+                break
             taken.append(self._waiting.popleft())
+            taken[-1][2].cancel()
+            weight += more
+            self._weight -= more
         return taken
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)
         self._start()
 
-    async def _run(self, taken: "Sequence[tuple[Item, asyncio.Future[Result], float]]") -> None:
-        now = asyncio.get_running_loop().time()
-        live = []
-        for item, future, due in taken:
-            if now > due:
-                _settle(future, Unavailable())
-            else:
-                live.append((item, future))
+    async def _run(self, taken: "Sequence[_Entry[Item, Result]]") -> None:
+        live = [(item, future) for item, future, _ in taken if not future.done()]  # the others waited too long
         for (_, future), result in zip(live, await self._results([item for item, _ in live]), strict=True):
             _settle(future, result)
 

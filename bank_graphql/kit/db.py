@@ -29,6 +29,7 @@ _TRANSIENT = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.InvalidCachedStatementError,
+    asyncpg.OutOfMemoryError,  # the lock table is full just now
 )
 _OUT_OF_REACH = (
     OSError,
@@ -41,7 +42,6 @@ _OUT_OF_REACH = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.QueryCanceledError,
-    asyncpg.OutOfMemoryError,
 )
 _LOST = (
     ConnectionError,
@@ -200,7 +200,7 @@ class Database:
             max_size: connections at the most; further work waits for one.
             statement_timeout: seconds after which the server gives a statement up.
             acquire_timeout: seconds to wait for a free connection.
-            role: the role to act in, where the server has it and lets us.
+            role: the role to act in.
 
         Raises:
             ConfigurationError: the database cannot be reached, refuses us, or is older than PostgreSQL 15.
@@ -212,9 +212,9 @@ class Database:
             "statement_timeout": f"{int(statement_timeout * 1000)}",
             "idle_in_transaction_session_timeout": f"{int(statement_timeout * 1000)}",
         }
+        if role is not None:
+            settings["role"] = role
         with reaching():
-            if role is not None and await _may_act_as(dsn, role):
-                settings["role"] = role
             pool = await asyncpg.create_pool(
                 dsn,
                 min_size=min(min_size, max_size),
@@ -333,13 +333,24 @@ class Database:
         raise Unavailable
 
 
-async def _may_act_as(dsn: str, role: str) -> bool:
-    connection = await asyncpg.connect(dsn, timeout=10)
-    try:
-        question = "SELECT rolname <> current_user AND pg_has_role(rolname, 'MEMBER') FROM pg_roles WHERE rolname = $1"
-        return bool(await connection.fetchval(question, role))
-    finally:
-        await connection.close()
+async def may_act_as(dsn: str, role: str, *, insert_into: str) -> bool:
+    """Whether we can act in another role, and it may write to this table.
+
+    Raises:
+        ConfigurationError: the database cannot be reached.
+    """
+    with reaching():
+        connection = await asyncpg.connect(dsn, timeout=10)
+        try:
+            if await connection.fetchval("SELECT current_user") == role:
+                return False  # we are that role already
+            async with connection.transaction():
+                await connection.execute(f'SET LOCAL ROLE "{role}"')
+                return bool(await connection.fetchval("SELECT has_any_column_privilege($1, 'INSERT')", insert_into))
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError, asyncpg.UndefinedTableError):
+            return False
+        finally:
+            await connection.close()
 
 
 @contextmanager

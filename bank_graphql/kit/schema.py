@@ -35,6 +35,8 @@ async def migrate(dsn: str, revision: str = "head") -> None:
         ConfigurationError: the database cannot be reached, or has a schema from a newer version of the bank.
     """
     await _run(dsn, lambda config: command.upgrade(config, revision))
+    if revision == "head":
+        await _grant(dsn)
 
 
 async def require_current(dsn: str) -> None:
@@ -68,6 +70,17 @@ async def check(dsn: str) -> None:
         CommandError: they differ.
     """
     await _run(dsn, command.check)
+
+
+async def _grant(dsn: str) -> None:
+    """Say anew what the application's role may do; see `migrations/grants.sql`."""
+    statements = (Path(configuration().get_main_option("script_location") or "") / "grants.sql").read_text()
+    with reaching():
+        connection = await asyncpg.connect(dsn, timeout=10)
+        try:
+            await connection.execute(statements)
+        finally:
+            await connection.close()
 
 
 async def _run(dsn: str, run: Callable[[Config], None]) -> None:

@@ -81,11 +81,12 @@ CHECKS = (
     ),
     Check(
         "currencies",
-        "SELECT count(*) FROM entries",
+        "SELECT count(*) FROM transactions",
         """
-        SELECT 'entry ' || e.id || ' is in ' || t.currency || ' on an account in ' || b.currency AS problem
-        FROM entries e JOIN transactions t ON t.id = e.transaction_id JOIN balances b ON b.account_id = e.account_id
-        WHERE t.currency <> b.currency LIMIT 1
+        SELECT 'transaction ' || t.id || ' is in ' || t.currency || ', its accounts in ' || f.currency || ' and ' || g.currency
+               AS problem
+        FROM transactions t JOIN balances f ON f.account_id = t.from_account_id JOIN balances g ON g.account_id = t.to_account_id
+        WHERE t.currency <> f.currency OR t.currency <> g.currency LIMIT 1
         """,
     ),
     Check(
@@ -118,13 +119,16 @@ CHECKS = (
         """
         SELECT 'hold ' || h.id || ' has captured ' || h.captured || ', its captures come to ' || coalesce(c.total, 0) AS problem
         FROM transactions h LEFT JOIN (
-            SELECT parent_id, sum(amount) AS total, bool_and(kind <> 'HOLD' AND status = 'POSTED') AS posted
-            FROM transactions WHERE parent_id IS NOT NULL GROUP BY parent_id
+            SELECT c.parent_id, sum(c.amount) AS total, bool_and(
+                p.kind = 'HOLD' AND c.kind <> 'HOLD' AND c.status = 'POSTED'
+                AND (c.from_account_id, c.to_account_id, c.currency) = (p.from_account_id, p.to_account_id, p.currency)
+            ) AS fits
+            FROM transactions c JOIN transactions p ON p.id = c.parent_id GROUP BY c.parent_id
         ) c ON c.parent_id = h.id
-        WHERE h.kind = 'HOLD' AND (
-            h.captured IS DISTINCT FROM coalesce(c.total, 0) OR h.captured > h.amount OR NOT coalesce(c.posted, true)
+        WHERE NOT coalesce(c.fits, true) OR (h.kind = 'HOLD' AND (
+            h.captured IS DISTINCT FROM coalesce(c.total, 0) OR h.captured > h.amount
             OR (h.status = 'POSTED' AND h.captured = 0)
-        ) LIMIT 1
+        )) LIMIT 1
         """,
     ),
     Check(
@@ -164,11 +168,12 @@ CHECKS = (
         "booking times",
         "SELECT count(*) FROM entries",
         """
-        SELECT 'entry ' || id || ' is booked before the one before it' AS problem
+        SELECT 'entry ' || id || ' is not booked when its transaction is, or before the one before it' AS problem
         FROM (
-            SELECT id, booked_at, lag(booked_at) OVER (PARTITION BY account_id ORDER BY id) AS before FROM entries
+            SELECT e.id, e.booked_at, t.posted_at, lag(e.booked_at) OVER (PARTITION BY e.account_id ORDER BY e.id) AS before
+            FROM entries e LEFT JOIN transactions t ON t.id = e.transaction_id
         ) chain
-        WHERE booked_at < before LIMIT 1
+        WHERE booked_at < before OR booked_at <> posted_at LIMIT 1
         """,
     ),
     Check(

@@ -154,6 +154,9 @@ def _(command: ReverseTransaction, facts: Facts, book: Book) -> Outcome:
     original = _visible_transaction(command.actor, command.transaction_id, facts, book)
     if not command.actor.may(Permission.REVERSE):
         raise Forbidden("Only staff takes transactions back.")
+    sides = (facts.customers.get(each) for each in (original.from_account_id, original.to_account_id))
+    if any(side is not None and side.owner_id == command.actor.user_id for side in sides):
+        raise Forbidden("Nobody takes back a payment of their own.")
     if original.kind in {"HOLD", "REVERSAL"} or original.status != "POSTED":
         raise StateConflict("NOT_REVERSIBLE", original.status, "Such a transaction cannot be taken back.")
     if original.is_reversed:
@@ -230,7 +233,9 @@ def _pending_hold(actor: Actor, transaction_id: UUID, facts: Facts, book: Book) 
     hold = _visible_transaction(actor, transaction_id, facts, book)
     if hold.kind != "HOLD":
         raise StateConflict("NOT_A_HOLD", hold.status, "This transaction is no hold.")
-    if facts.customers[hold.to_account_id].owner_id != actor.user_id and not actor.may(Permission.SETTLE_HOLDS):
+    pays = facts.customers[hold.from_account_id].owner_id == actor.user_id
+    is_paid = facts.customers[hold.to_account_id].owner_id == actor.user_id
+    if not is_paid and (pays or not actor.may(Permission.SETTLE_HOLDS)):
         raise Forbidden("A hold is captured or released by who is to be paid, or by staff.")
     _expire_if_due(hold, facts, book)
     if hold.status != "PENDING":

@@ -11,6 +11,8 @@ from datetime import timedelta
 from typing import TypeGuard
 from uuid import UUID
 
+import asyncpg
+import structlog
 from sqlalchemy import BigInteger, DateTime, bindparam, delete, select, tuple_
 from sqlmodel import col
 
@@ -51,15 +53,18 @@ from bank_graphql.payments.rules import CASH, STICKY, Customer, Facts, decide, p
 
 _REMEMBER = Insert(IdempotencyOutcome, "user_id", "key", "fingerprint", "outcome", "subject_id", "refusal", "created_at")
 _FORGET = Query(
-    delete(IdempotencyOutcome).where(
+    delete(IdempotencyOutcome)
+    .where(
         tuple_(col(IdempotencyOutcome.user_id), col(IdempotencyOutcome.key)).in_(
             select(col(IdempotencyOutcome.user_id), col(IdempotencyOutcome.key))
             .where(col(IdempotencyOutcome.created_at) < bindparam("before", type_=DateTime(timezone=True)))
             .limit(bindparam("most", type_=BigInteger()))
         )
-    ),
+    )
+    .returning(col(IdempotencyOutcome.user_id)),
     Row,
 )
+_log = structlog.get_logger(__name__)
 _NAMES_A_TRANSACTION = CaptureHold | ReleaseHold | ExpireHold | ReverseTransaction
 _Key = tuple[UUID, str]
 BANK = Actor(UUID(int=0), None, frozenset())
@@ -115,15 +120,39 @@ async def execute_groups(db: Database, policy: Policy, groups: Sequence[Group]) 
 
 
 async def expire_holds(db: Database, policy: Policy, most: int = 500) -> int:
-    """Let holds whose time has come expire, at most so many, and tell how many did. Several processes may do so at once."""
-    due = await db.fetch(queries.DUE_HOLDS, now=policy.clock(), most=most)
-    outcomes = await execute(db, policy, [ExpireHold(actor=BANK, key=None, transaction_id=row.id) for row in due])
-    return sum(isinstance(outcome, Moved) for outcome in outcomes)
+    """Let all holds whose time has come expire, and tell how many did. Several processes may do so at once."""
+    expired = 0
+    while True:
+        found = await db.fetch(queries.DUE_HOLDS, now=policy.clock(), most=most)
+        due = [ExpireHold(actor=BANK, key=None, transaction_id=row.id) for row in found]
+        moved = sum(isinstance(outcome, Moved) for outcome in await _all_or_each(db, policy, due))
+        expired += moved
+        if len(due) < most or not moved:
+            return expired
 
 
-async def forget_old_keys(db: Database, policy: Policy, keep: timedelta, most: int = 5000) -> None:
-    """Forget outcomes older than `keep`, at most so many at a time."""
-    await db.transact(lambda connection: connection.execute(_FORGET, before=policy.clock() - keep, most=most))
+async def _all_or_each(db: Database, policy: Policy, commands: Sequence[Command]) -> list[Outcome]:
+    """Carry commands out together; if that fails, each for itself, so that one that fails stops no other."""
+    try:
+        return await execute(db, policy, commands)
+    except asyncpg.PostgresError:
+        outcomes = []
+        for command in commands:
+            try:
+                outcomes += await execute(db, policy, [command])
+            except asyncpg.PostgresError as error:
+                _log.error("a hold cannot expire", exc_info=error)
+        return outcomes
+
+
+async def forget_old_keys(db: Database, policy: Policy, keep: timedelta, most: int = 5000) -> int:
+    """Forget all outcomes older than `keep`, so many at a time; tell how many there were."""
+    before, forgotten = policy.clock() - keep, 0
+    while True:
+        gone = len(await db.transact(lambda connection: connection.fetch(_FORGET, before=before, most=most)))
+        forgotten += gone
+        if gone < most:
+            return forgotten
 
 
 class _Batch:
@@ -234,7 +263,8 @@ class _Batch:
 
     def _audited(self, command: Command, outcome: Outcome, facts: Facts) -> Outcome:
         """Note for the audit what a command came to; repetitions and dry runs leave no trace."""
-        if not command.dry_run:
+        lost_race = isinstance(command, ExpireHold) and isinstance(outcome, Refusal)  # another process was first
+        if not command.dry_run and not lost_race:
             refusal = outcome if isinstance(outcome, Refusal) else None
             subject = outcome.transaction_id if isinstance(outcome, Moved) else None
             if isinstance(outcome, Opened):

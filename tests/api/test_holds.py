@@ -215,6 +215,15 @@ async def test_reversals(ada: Client, grace: Client, teller: Client, pair: tuple
         money("20.00"),
         money("30.00"),
     )
+    own = await teller.open(deposit="5")
+    paid = (await teller.transfer(own["id"], his, "1"))["transaction"]["id"]
+    assert (await teller.reverse(paid))["__typename"] == "ForbiddenRejection"
+    reserved = (await teller.place_hold(own["id"], his, "1"))["transaction"]["id"]
+    assert (await teller.release_hold(reserved))["__typename"] == "ForbiddenRejection"
+    emptied = await ada.open(deposit="7")
+    gone = (await ada.transfer(emptied["id"], hers, "7"))["transaction"]["id"]
+    await ada.run("mutation ($id: ID!) { closeAccount(id: $id) { __typename } }", id=emptied["id"])
+    assert (await teller.reverse(gone))["accountStatus"] == "CLOSED"
     cash = (await ada.deposit(hers, "5"))["transaction"]["id"]
     outcomes = await asyncio.gather(*(teller.reverse(cash) for _ in range(5)))
     assert sorted(outcome["__typename"] for outcome in outcomes) == ["MoneyMoved", *["StateConflictRejection"] * 4]

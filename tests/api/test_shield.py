@@ -54,6 +54,23 @@ def test_variables_size_lists() -> None:
         assert cost(text, n=as_much_as_can_be, ids=["a"]) == cost(text, n=100, ids=["a"])
 
 
+def test_what_is_asked_of_each_transfer_of_a_batch_counts() -> None:
+    text = "mutation ($i: TransferBatchInput!) { transferBatch(input: $i) { ... on TransferBatchOutcome { results { ... on MoneyMoved %s } } } }"
+    cheap, dear = (
+        text % "{ transaction { id } }",
+        text % "{ transaction { entries { account { entries(first: 100) { nodes { id } } } } } }",
+    )
+    many = {"transfers": [{}] * 1000}
+    assert cost(cheap, i=many) == 1 + (1 + 2) * 100 + 1001 // 10 + 10
+    with pytest.raises(TooComplex):
+        cost(dear, i={"transfers": [{}] * 50})
+    with pytest.raises(TooComplex):
+        cost(
+            dear.replace("$i: TransferBatchInput!", "$t: [TransferInput!]!").replace("input: $i", "input: {transfers: $t}"),
+            t=[{}] * 50,
+        )
+
+
 @pytest.mark.parametrize("values", [[0] * 2001, [[0] * 900] * 30, {"a": {"b": [{"c": 1}] * 999}, "d": [[{}] * 1000] * 25}])
 def test_variables_have_their_limits(values: object) -> None:
     with pytest.raises(TooComplex):

@@ -76,14 +76,13 @@ async def test_a_full_queue_is_refused_as_unavailable() -> None:
 
 async def test_who_waits_too_long_is_refused_and_not_worked_on() -> None:
     gate = Gate()
-    batcher = Batcher(gate.work, max_running=1, deadline=0)
+    batcher = Batcher(gate.work, max_running=1, deadline=0.001)
     tasks = [asyncio.create_task(batcher.submit(0))]
     await settle()
-    tasks.append(asyncio.create_task(batcher.submit(1)))
-    await settle()
+    with pytest.raises(Unavailable):
+        await batcher.submit(1)
     gate.open.set()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert isinstance(results[1], Unavailable)
+    await asyncio.gather(*tasks)
     assert [1] not in gate.batches
 
 
@@ -139,3 +138,29 @@ async def test_closing_finishes_what_was_taken_and_takes_no_more() -> None:
     gate.open.set()
     await closing
     assert await asyncio.gather(*tasks) == [10, 20, 30]
+
+
+async def test_heavy_items_make_smaller_batches_and_fill_the_queue() -> None:
+    gate = Gate()
+    batcher = Batcher(gate.work, max_running=1, max_batch=10, max_queue=25, weigh=lambda item: item)
+    tasks = [asyncio.create_task(batcher.submit(1))]
+    await settle()
+    tasks += [asyncio.create_task(batcher.submit(item)) for item in (4, 6, 1, 12)]
+    await settle()
+    with pytest.raises(Unavailable):
+        await batcher.submit(3)
+    gate.open.set()
+    await asyncio.gather(*tasks)
+    assert gate.batches == [[1], [4, 6], [1], [12]]
+
+
+async def test_patience_ends_at_its_time_though_nothing_else_does() -> None:
+    gate = Gate()
+    batcher = Batcher(gate.work, max_running=1, deadline=0.01)
+    first = asyncio.create_task(batcher.submit(1))
+    await settle()
+    with pytest.raises(Unavailable):
+        await batcher.submit(2)
+    assert not first.done()
+    gate.open.set()
+    assert await first == 10

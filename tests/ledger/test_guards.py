@@ -1,9 +1,14 @@
 """The database refuses by itself what would falsify the books: attacked here with raw SQL."""
 
+from pathlib import Path
+
 import asyncpg
 import pytest
 
-from bank_graphql.bank import Bank
+from bank_graphql.bank import Bank, open_server
+from bank_graphql.kit import schema
+from bank_graphql.kit.db import may_act_as
+from bank_graphql.settings import Settings
 from tests.client import Client
 
 Raw = asyncpg.Connection
@@ -123,11 +128,46 @@ async def test_no_entry_without_its_amount(raw: Raw) -> None:
         "UPDATE alembic_version SET version_num = 'x'",
         "DROP TABLE entries",
         "CREATE TABLE elsewhere (n int)",
+        "INSERT INTO entries (id, transaction_id) OVERRIDING SYSTEM VALUE VALUES (-1, gen_random_uuid())",
+        "UPDATE users SET role = 'ADMIN'",
+        "UPDATE accounts SET owner_id = gen_random_uuid()",
+        "UPDATE balances SET currency = 'USD'",
     ],
 )
 async def test_the_application_cannot_get_around_them(bank: Bank, attack: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await bank.db.transact(lambda connection: connection.raw.execute(attack))
+
+
+@pytest.mark.usefixtures("books")
+async def test_a_table_of_ones_own_is_not_taken_for_the_banks(raw: Raw) -> None:
+    await raw.execute("CREATE TEMP TABLE balances (account_id uuid, currency text)")
+    lonely = TRANSACTION.replace("FROM balances", "FROM public.balances") + ENTRIES.format("to_account_id", "5")
+    with pytest.raises(asyncpg.CheckViolationError, match="sum to zero"):
+        await raw.execute(lonely)
+
+
+async def test_the_embedded_servers_application_cannot_become_its_owner(folder: Path) -> None:
+    async with open_server(Settings(data_dir=folder, _env_file=None)) as owner:
+        await schema.migrate(owner)
+        connection = await asyncpg.connect(owner.replace("//bank@", "//bank_app@"))
+        for attack in (
+            "SET ROLE bank",
+            "SET SESSION AUTHORIZATION bank",
+            "SET ROLE NONE; DROP TRIGGER zero_sum ON entries",
+            "CREATE TEMP TABLE balances (n int)",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(attack)
+        await connection.close()
+
+
+async def test_grants_come_back_with_every_upgrade(dsn: str, raw: Raw) -> None:
+    await raw.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM bank_app")
+    assert not await may_act_as(dsn, "bank_app", insert_into="entries")
+    assert not await may_act_as(dsn, "no_such_role", insert_into="entries")
+    await schema.migrate(dsn)
+    assert await may_act_as(dsn, "bank_app", insert_into="entries")
 
 
 async def test_the_application_acts_in_its_role(bank: Bank) -> None:

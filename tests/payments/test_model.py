@@ -83,6 +83,7 @@ class Bank(RuleBasedStateMachine):
 
     dsn: str
     owner: Actor
+    teller: Actor
     runner: asyncio.Runner
 
     @initialize()
@@ -91,7 +92,6 @@ class Bank(RuleBasedStateMachine):
         self.policy = service.Policy(sandbox=True, credit_limit=0, numbering=Numbering("DE", "99999999"), clock=lambda: self.now)
         self.db: Database = self.runner.run(Database.open(self.dsn, max_size=2))
         self.accounts = Accounts(self.db, lambda: self.now)
-        self.teller = Actor(self.owner.user_id, None, PERMISSIONS["TELLER"])
         self.model = Model()
         self.ids = []
         for _ in range(4):
@@ -231,16 +231,20 @@ class Bank(RuleBasedStateMachine):
 
 
 @pytest.fixture
-async def owner(bank: Any) -> Actor:
-    user_id = await bank.identity.create_user(
-        email="ada@bank.test", password="a fine long passphrase", full_name="Ada", role="CUSTOMER"
-    )
-    return Actor(user_id, None, PERMISSIONS["CUSTOMER"])
+async def actors(bank: Any) -> dict[str, Actor]:
+    """A customer and a teller."""
+    made = {}
+    for name, role in (("owner", UserRole.CUSTOMER), ("teller", UserRole.TELLER)):
+        user_id = await bank.identity.create_user(
+            email=f"{name}@bank.test", password="a fine long passphrase", full_name=name, role=role
+        )
+        made[name] = Actor(user_id, None, PERMISSIONS[role])
+    return made
 
 
-def test_the_bank_is_what_the_model_says(dsn: str, owner: Actor) -> None:
+def test_the_bank_is_what_the_model_says(dsn: str, actors: dict[str, Actor]) -> None:
     with asyncio.Runner() as runner:
-        machine = type("Machine", (Bank,), {"dsn": dsn, "owner": owner, "runner": runner})
+        machine = type("Machine", (Bank,), {"dsn": dsn, "runner": runner, **actors})
         run_state_machine_as_test(
             machine,
             settings=settings(

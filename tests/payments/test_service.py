@@ -18,7 +18,7 @@ from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.errors import Refusal
+from bank_graphql.kit.errors import Refusal, ValidationFailed
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger import verification
 from bank_graphql.payments import queries, service
@@ -29,6 +29,7 @@ from bank_graphql.payments.commands import (
     Deposit,
     Destination,
     ExpireHold,
+    Group,
     Moved,
     OpenAccount,
     Opened,
@@ -248,9 +249,7 @@ async def test_keys_are_forgotten_when_they_are_old(db: Database, customer: Acto
     await service.forget_old_keys(db, POLICY, timedelta(days=30))
     assert await raw.fetchval("SELECT count(*) FROM idempotency_outcomes") == kept
     later = replace(POLICY, clock=lambda: utc_now() + timedelta(days=30, minutes=1))
-    await service.forget_old_keys(db, later, timedelta(days=30), most=1)
-    assert await raw.fetchval("SELECT count(*) FROM idempotency_outcomes") == kept - 1
-    await service.forget_old_keys(db, later, timedelta(days=30))
+    assert await service.forget_old_keys(db, later, timedelta(days=30), most=2) == kept
     assert await raw.fetchval("SELECT count(*) FROM idempotency_outcomes") == 0
 
 
@@ -268,4 +267,37 @@ async def test_expiry_is_a_job_for_several_at_once(db: Database, customer: Actor
     later = replace(POLICY, clock=lambda: soon)
     assert sum(await asyncio.gather(*(service.expire_holds(db, later) for _ in range(4)))) == 50
     assert await raw.fetchval("SELECT count(*) FROM transaction_events WHERE kind = 'EXPIRED'") == 100
+    assert await raw.fetchval("SELECT count(*) FROM audit_events WHERE action = 'expireHold'") == 50
     await verified(db)
+
+
+async def test_a_hold_that_cannot_expire_stops_no_other(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
+    one, two, three = await accounts(db, customer, 3)
+    soon = utc_now() + timedelta(minutes=1)
+    to = Destination(account_id=three)
+    place = [
+        PlaceHold(actor=customer, key=key(), account_id=each, to=to, amount=Money(1, "EUR"), expires_at=soon)
+        for each in (one, two)
+    ]
+    await service.execute(db, POLICY, place)
+    await raw.execute("UPDATE balances SET held = 0 WHERE account_id = $1", one)
+    assert await service.expire_holds(db, replace(POLICY, clock=lambda: soon)) == 1
+
+
+async def test_an_atomic_group_sees_the_keys_of_its_neighbours(db: Database, customer: Actor) -> None:
+    one, two = await accounts(db, customer, 2)
+    first = transfer(customer, one, two, 1)
+    again = Group((replace(first), transfer(customer, one, two, 1)), atomic=True)
+    outcomes = await service.execute_groups(db, POLICY, [Group((first,)), again])
+    assert isinstance(outcomes[1], ValidationFailed)
+    await verified(db)
+
+
+async def test_a_dry_run_leaves_no_trace(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
+    one, two = await accounts(db, customer, 2)
+    tables = (*TABLES, "balances")
+    before = {table: await raw.fetchval(f"SELECT count(*) FROM {table}") for table in tables}
+    dry = [transfer(customer, one, two, 5, dry_run=True), transfer(customer, one, two, 10**9, dry_run=True)]
+    dry_cash = Deposit(actor=customer, key=key(), account_id=one, amount=Money(1, "EUR"), dry_run=True)
+    await service.execute(db, POLICY, [*dry, dry_cash])
+    assert {table: await raw.fetchval(f"SELECT count(*) FROM {table}") for table in tables} == before

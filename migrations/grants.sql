@@ -1,0 +1,38 @@
+-- The application's role, which can add to the books and cannot rewrite them. Run at every upgrade, for a role belongs to the whole
+-- server, and a restored database may have lost its grants. Where this user may not make a role, the application goes on as whoever
+-- it connects as.
+
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bank_app') THEN
+        CREATE ROLE bank_app LOGIN;
+    END IF;
+    -- Also for who made it: since PostgreSQL 16 that alone does not let one act in it.
+    GRANT bank_app TO CURRENT_USER;
+EXCEPTION
+    WHEN insufficient_privilege OR invalid_grant_operation THEN RAISE NOTICE 'no role bank_app for this user';
+    WHEN duplicate_object OR unique_violation THEN NULL; -- another database of this server was first
+END $$;
+
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bank_app') THEN RETURN; END IF;
+    REVOKE ALL ON ALL TABLES IN SCHEMA public FROM bank_app;
+    GRANT USAGE ON SCHEMA public TO bank_app;
+    GRANT SELECT ON ALL TABLES IN SCHEMA public TO bank_app;
+    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO bank_app;
+    GRANT INSERT ON balances, transactions, transaction_notes, users, sessions, refresh_tokens, accounts, idempotency_outcomes
+        TO bank_app;
+    GRANT INSERT (transaction_id, account_id, amount, balance_after, booked_at) ON entries TO bank_app;
+    GRANT INSERT (kind, account_id, transaction_id, occurred_at) ON transaction_events TO bank_app;
+    GRANT INSERT (at, actor_id, action, subject_id, outcome, ip_address, request_id) ON audit_events TO bank_app;
+    GRANT INSERT (checked_at, checks) ON verification_runs TO bank_app;
+    GRANT UPDATE (booked, held, overdraft_limit, updated_at) ON balances TO bank_app;
+    GRANT UPDATE (status, captured, posted_at) ON transactions TO bank_app;
+    GRANT UPDATE (password_hash, full_name, phone_number, updated_at) ON users TO bank_app;
+    GRANT UPDATE (last_used_at, expires_at, ended_at) ON sessions TO bank_app;
+    GRANT UPDATE (used_at) ON refresh_tokens TO bank_app;
+    GRANT UPDATE (name, status, frozen_by, freeze_reason, updated_at, closed_at) ON accounts TO bank_app;
+    GRANT DELETE ON idempotency_outcomes TO bank_app;
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+EXCEPTION
+    WHEN insufficient_privilege THEN RAISE NOTICE 'no grants for bank_app by this user';
+END $$;
