@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -58,17 +59,17 @@ class Process:
     def start(self) -> None:
         """Start it, or start it again."""
         module = ["tests.faults.variants", self.variant] if self.variant else ["bank_graphql"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", *module, "serve", "--port", str(self.port), "--no-demo"],
-            env=environment(self.folder, BANK_POOL_MAX_SIZE="4", BANK_LOG_LEVEL="ERROR"),
-            stdout=subprocess.DEVNULL, stderr=(self.folder / f"server-{self.port}.log").open("ab"),
-        )  # fmt: skip
+        with (self.folder / f"server-{self.port}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *module, "serve", "--port", str(self.port), "--no-demo"],
+                env=environment(self.folder, BANK_POOL_MAX_SIZE="4", BANK_LOG_LEVEL="ERROR"), stdout=subprocess.DEVNULL, stderr=log,
+            )  # fmt: skip
 
     def kill(self) -> None:
         """Kill it, and have it gone."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
     async def until_ready(self, seconds: float = 40) -> float:
         """Wait until it serves; how long that took."""
@@ -91,25 +92,25 @@ async def run(folder: Path, *, seconds: float, seed: int, variant: str | None = 
     staff = ["create-user", "--role", "TELLER", "--email", "teller@bank.test", "--full-name", "T"]
     assert command(*staff, folder=folder, stdin="a fine long passphrase\n").returncode == 0
     servers = [Process(folder, variant) for _ in range(2)]
-    for server in servers:
-        server.start()
-        await server.until_ready()
-    workload = await _open(servers, rng)
-    tasks = [asyncio.create_task(workload.client()) for _ in range(CLIENTS)]
-    tasks += [asyncio.create_task(workload.reader()) for _ in range(READERS)]
-    slowest = await _fire(servers, workload, folder, rng, started + seconds)
-    workload.ended = True
-    await asyncio.gather(*tasks)
-    await workload.ask_again()
-    async with EmbeddedPostgres(folder) as dsn:
-        await workload.history.compare(dsn, workload.numbers)
-    verified = command("verify", folder=folder)
-    if verified.returncode != 0:
-        workload.history.violations.append(f"verify: {verified.stdout}{verified.stderr}")
-    for server in servers:
-        assert server.process is not None
-        server.process.send_signal(signal.SIGTERM)
-        server.process.wait()
+    try:
+        for server in servers:
+            server.start()
+            await server.until_ready()
+        workload = await _open(servers, rng)
+        tasks = [asyncio.create_task(workload.client()) for _ in range(CLIENTS)]
+        tasks += [asyncio.create_task(workload.reader()) for _ in range(READERS)]
+        slowest = await _fire(servers, workload, folder, rng, started + seconds)
+        workload.ended = True
+        await asyncio.gather(*tasks)
+        await workload.ask_again()
+        async with EmbeddedPostgres(folder) as dsn:
+            await workload.history.compare(dsn, workload.numbers)
+        verified = await asyncio.to_thread(command, "verify", folder=folder)
+        if verified.returncode != 0:
+            workload.history.violations.append(f"verify: {verified.stdout}{verified.stderr}")
+    finally:
+        for server in servers:
+            server.kill()
     return Report(workload.history.violations, workload.history.counts, time.monotonic() - started, slowest)
 
 
@@ -131,9 +132,11 @@ async def _open(servers: list[Process], rng: random.Random) -> Workload:
 async def _fire(servers: list[Process], workload: Workload, folder: Path, rng: random.Random, until: float) -> float:
     """Kill servers and PostgreSQL until the time is over or something is wrong; the longest that serving again took."""
     slowest = 0.0
-    while time.monotonic() < until and not workload.history.violations:
+    for turn in itertools.count():
         await asyncio.sleep(rng.uniform(0.3, 1.2))
-        if rng.random() < 0.4:
+        if time.monotonic() > until or workload.history.violations:
+            break
+        if turn % 3 == 1:
             pid = postgres_of(folder)
             if pid is None:
                 continue
