@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PIN = $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -57,12 +58,9 @@ schema: $(READY) ## Write schema.graphql and migrations/schema.sql anew
 	$(BIN)/python -m tests.sync
 
 lock: $(READY) ## Write the constraints anew, at the newest versions that pyproject.toml allows
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
-		-U pyproject.toml -o constraints.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
-		-U pyproject.toml --group dev -c constraints.txt -o constraints-dev.txt
-	echo "hatchling" | $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
-		- -c constraints-dev.txt -o constraints-build.txt
+	$(PIN) -U pyproject.toml -o constraints.txt
+	$(PIN) -U pyproject.toml --group dev -c constraints.txt -o constraints-dev.txt
+	echo "hatchling" | $(PIN) - -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build

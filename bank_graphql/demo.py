@@ -10,9 +10,10 @@ from bank_graphql.identity.models import User, UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.db import Database, Query, Row
+from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.money import Money
+from bank_graphql.kit.statements import Query, Row
 from bank_graphql.payments.commands import (
     Command,
     Deposit,

@@ -15,8 +15,9 @@ from bank_graphql.accounts.models import Account, AccountKind, AccountStatus, Fr
 from bank_graphql.identity.models import User
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.db import Database, Query, Row, array_of
+from bank_graphql.kit.db import Database
 from bank_graphql.kit.paging import Listing, uuid_key
+from bank_graphql.kit.statements import Query, Row, array_of
 from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionKind, TransactionNote, TransactionStatus
 from bank_graphql.ledger.queries import ENTRY_COLUMNS, EntryRow
 

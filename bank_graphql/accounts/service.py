@@ -16,10 +16,11 @@ from bank_graphql.audit import service as audit
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
-from bank_graphql.kit.db import Connection, Database, Insert, Query, Row
+from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
 from bank_graphql.kit.ids import global_id
 from bank_graphql.kit.money import Money
+from bank_graphql.kit.statements import Insert, Query, Row
 from bank_graphql.ledger import service as ledger
 from bank_graphql.ledger.errors import CurrencyMismatch
 from bank_graphql.ledger.models import Balance

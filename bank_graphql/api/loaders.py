@@ -13,8 +13,9 @@ from bank_graphql.accounts.queries import AccountRow, CounterpartyRow, Transacti
 from bank_graphql.identity import queries as identity
 from bank_graphql.identity.queries import UserRow
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.db import Database, Row
+from bank_graphql.kit.db import Database
 from bank_graphql.kit.paging import EMPTY, Listing, Page, Slice
+from bank_graphql.kit.statements import Row
 from bank_graphql.ledger import queries as ledger
 from bank_graphql.ledger.queries import EntryRow
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from bank_graphql.audit.models import AuditEvent
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.db import Connection, Insert
+from bank_graphql.kit.db import Connection
+from bank_graphql.kit.statements import Insert
 
 DONE = "DONE"
 """The outcome of an action that took effect; a refused one has the refusal's name."""

@@ -5,7 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from bank_graphql.events.models import TransactionEvent, TransactionEventKind
-from bank_graphql.kit.db import Connection, Insert
+from bank_graphql.kit.db import Connection
+from bank_graphql.kit.statements import Insert
 
 _INSERT = Insert(TransactionEvent, "kind", "account_id", "transaction_id", "occurred_at")
 

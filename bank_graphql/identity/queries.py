@@ -10,7 +10,8 @@ from sqlmodel import col
 from bank_graphql.identity.models import RefreshToken, Session, User, UserRole, UserStatus
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.db import Database, Query, Row, array_of
+from bank_graphql.kit.db import Database
+from bank_graphql.kit.statements import Query, Row, array_of
 
 
 class UserRow(Row):

@@ -22,9 +22,10 @@ from bank_graphql.identity.rules import check_email, check_full_name, check_pass
 from bank_graphql.identity.tokens import AccessTokens
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import Clock
-from bank_graphql.kit.db import Connection, Database, Insert, Query, Row
+from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import FieldProblem, NotFound, ValidationFailed
 from bank_graphql.kit.ids import global_id, new_id
+from bank_graphql.kit.statements import Insert, Query, Row
 
 SESSION_CACHE_SECONDS = 2.0
 """How long a process may go on believing that a session stands; what ends a session here is known here at once."""

@@ -1,28 +1,22 @@
-"""The database: statements built with SQLModel and SQLAlchemy, compiled once, run on asyncpg's own connections.
+"""The database: statements (see `statements`) run on asyncpg's own connections.
 
 Reads run in autocommit, each a single round trip. `Database.transact` is the only place where transactions begin and commit.
-Rows come back as the driver's records with attributes, so nothing is copied into objects on the way.
 """
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import datetime
-from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import structlog
-from sqlalchemy import ARRAY, BindParameter, DateTime, Integer, bindparam, column, func, select
-from sqlalchemy.dialects.postgresql import asyncpg as dialect
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.sql.elements import ClauseElement
-from sqlalchemy.types import TypeEngine
-from sqlmodel import SQLModel
 
 from bank_graphql.kit.errors import BadRequest, ConfigurationError, Unavailable
+from bank_graphql.kit.statements import Insert, Query, Row
 
+R = TypeVar("R", bound=Row)
+T = TypeVar("T")
 MINIMUM_VERSION = 15
 ATTEMPTS = 5
 _TRANSIENT = (
@@ -54,80 +48,7 @@ _LOST = (
     asyncpg.CrashShutdownError,
 )
 _AS_LONG_AS_IT_TAKES = 30 * 24 * 3600.0
-_DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]
 _log = structlog.get_logger(__name__)
-
-
-class Row(asyncpg.Record):
-    """A row of a result. Subclasses name the columns, and so their types, as annotations without values."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-
-R = TypeVar("R", bound=Row)
-T = TypeVar("T")
-
-
-class Query(Generic[R]):
-    """A statement compiled once, and the type of the rows that it gives.
-
-    The driver would cut a Decimal to an integer and take a naive datetime for local time; both are refused here.
-    """
-
-    __slots__ = ("checked", "defaults", "names", "record", "sql")
-
-    def __init__(self, statement: ClauseElement, record: type[R]) -> None:
-        compiled = statement.compile(dialect=_DIALECT)
-        self.sql = str(compiled)
-        self.names: tuple[str, ...] = tuple(getattr(compiled, "positiontup", None) or ())
-        self.defaults: dict[str, Any] = {name: _plain(value) for name, value in compiled.params.items()}
-        self.checked = tuple(_checks(compiled.binds))  # type: ignore[attr-defined]
-        self.record = record
-
-    def arguments(self, given: dict[str, Any]) -> list[Any]:
-        """The statement's arguments in their order, `given` before what was written into the statement.
-
-        Raises:
-            TypeError: something else than an int for an integer, or a datetime without a zone.
-        """
-        for name, is_array, fits in self.checked:
-            value = given.get(name)
-            if value is not None and not (all(map(fits, value)) if is_array else fits(value)):
-                raise TypeError(f"wrong type of value for {name}")
-        defaults = self.defaults
-        return [given[name] if name in given else defaults[name] for name in self.names]
-
-
-class Insert:
-    """Inserts many rows of one table with one statement, in the order given (so that identities rise in that order)."""
-
-    __slots__ = ("columns", "query")
-
-    def __init__(self, model: type[SQLModel], *columns: str, skip_existing: bool = False) -> None:
-        table = model.__table__  # type: ignore[attr-defined]
-        self.columns = columns
-        arrays = [bindparam(name, type_=ARRAY(table.c[name].type)) for name in columns]
-        new = (
-            func.unnest(*arrays)
-            .table_valued(*(column(name, table.c[name].type) for name in columns), with_ordinality="position", name="new")
-            .render_derived()
-        )
-        rows = select(*(new.c[name] for name in columns)).order_by(new.c.position)
-        statement = insert(table).from_select(list(columns), rows)
-        self.query = Query(statement.on_conflict_do_nothing() if skip_existing else statement, Row)
-
-    def arguments(self, rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
-        """The rows, column by column."""
-        return dict(zip(self.columns, map(list, zip(*rows, strict=True)), strict=True))
-
-
-def array_of(name: str, type_: TypeEngine[Any]) -> BindParameter[Any]:
-    """A parameter that is an array, for `= ANY`: one statement text whatever the number of values."""
-    return bindparam(name, type_=ARRAY(type_))
 
 
 class Connection:
@@ -382,28 +303,6 @@ def _reachable() -> Iterator[None]:
 
 async def _pause(attempt: int) -> None:
     await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
-
-
-def _checks(binds: dict[str, BindParameter[Any]]) -> Iterator[tuple[str, bool, Callable[[Any], bool]]]:
-    for name, bind in binds.items():
-        is_array = isinstance(bind.type, ARRAY)
-        item = bind.type.item_type if isinstance(bind.type, ARRAY) else bind.type
-        if isinstance(item, Integer):
-            yield name, is_array, _is_int
-        elif isinstance(item, DateTime):
-            yield name, is_array, _is_aware
-
-
-def _is_int(value: Any) -> bool:
-    return value is None or type(value) is int
-
-
-def _is_aware(value: Any) -> bool:
-    return value is None or (isinstance(value, datetime) and value.tzinfo is not None)
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value
 
 
 def _reason(error: BaseException) -> str:

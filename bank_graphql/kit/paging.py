@@ -11,9 +11,10 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, Select, bindparam, column, func, select, true, union_all
 
-from bank_graphql.kit.db import Database, Query, Row, array_of
+from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import BadRequest
 from bank_graphql.kit.ids import decode_cursor, parse_serial, parse_uuid
+from bank_graphql.kit.statements import Query, Row, array_of
 
 DEFAULT_SIZE = 20
 MAX_SIZE = 100

@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import DateTime, Uuid, any_, case, column, func, select, true
 from sqlmodel import col
 
-from bank_graphql.kit.db import Database, Query, Row, array_of
+from bank_graphql.kit.db import Database
 from bank_graphql.kit.paging import Listing, serial_key
+from bank_graphql.kit.statements import Query, Row, array_of
 from bank_graphql.ledger.models import Balance, Entry, Transaction
 
 

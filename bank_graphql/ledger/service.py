@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import BigInteger, DateTime, Text, Uuid, any_, bindparam, column, func, select, update
 from sqlmodel import col
 
-from bank_graphql.kit.db import Connection, Insert, Query, Row, array_of
+from bank_graphql.kit.db import Connection
 from bank_graphql.kit.ids import lock_key
+from bank_graphql.kit.statements import Insert, Query, Row, array_of
 from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionNote
 from bank_graphql.ledger.rules import Book, TransactionState
 

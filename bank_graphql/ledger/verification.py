@@ -11,7 +11,8 @@ from datetime import datetime
 from sqlalchemy import select, text
 from sqlmodel import col
 
-from bank_graphql.kit.db import Connection, Database, Insert, Query, Row
+from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.statements import Insert, Query, Row
 from bank_graphql.ledger.models import VerificationRun
 
 

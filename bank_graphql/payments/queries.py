@@ -8,7 +8,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account, AccountStatus
-from bank_graphql.kit.db import Query, Row, array_of
+from bank_graphql.kit.statements import Query, Row, array_of
 from bank_graphql.ledger.models import Balance, Purpose, Transaction, TransactionNote, TransactionStatus
 from bank_graphql.payments.models import IdempotencyOutcome, OutcomeKind
 

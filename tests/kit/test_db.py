@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import BigInteger, DateTime, Text, bindparam, func, literal, select, text
 
 from bank_graphql.identity.models import Session, User
-from bank_graphql.kit.db import Connection, Database, Insert, Query, Row
+from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import BadRequest, ConfigurationError, Unavailable
+from bank_graphql.kit.statements import Insert, Query, Row
 
 NUMBER = Query(select(bindparam("number", type_=BigInteger()).label("number")), Row)
 MOMENT = Query(select(bindparam("moment", type_=DateTime(timezone=True)).label("moment")), Row)

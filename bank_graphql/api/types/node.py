@@ -6,9 +6,9 @@ from typing import Any, Generic, TypeVar
 
 import strawberry
 
-from bank_graphql.kit.db import Row
 from bank_graphql.kit.ids import encode_cursor, global_id
 from bank_graphql.kit.paging import KeyType, Slice
+from bank_graphql.kit.statements import Row
 
 T = TypeVar("T")
 
