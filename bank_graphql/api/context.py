@@ -14,7 +14,6 @@ from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Refusal, Unauthenticated
 from bank_graphql.kit.limits import Allowance, Limiter
 from bank_graphql.payments.commands import Command, Group, Moved, Opened, Outcome, Preview
-from bank_graphql.payments.errors import BatchAborted
 
 Move = Callable[[Group], Awaitable[list[Outcome]]]
 
@@ -118,12 +117,7 @@ class Context:
         Raises:
             ValidationFailed: the keys of an atomic batch are not new.
         """
-        commands = [each for each in asked if not isinstance(each, Refusal)]
-        spoilt = [index for index, each in enumerate(asked) if isinstance(each, Refusal)]
-        if atomic and spoilt:
-            return [each if isinstance(each, Refusal) else BatchAborted(spoilt[0]) for each in asked]
-        outcomes = iter(await self.services.move(Group(tuple(commands), atomic)) if commands else ())
-        return [each if isinstance(each, Refusal) else next(outcomes) for each in asked]
+        return await self.services.move(Group(tuple(asked), atomic))
 
 
 Info = strawberry.Info[Context, None]

@@ -195,14 +195,14 @@ class Group:
     """Commands that belong together, carried out one after another without others in between.
 
     Attributes:
-        commands: all dry runs, or none.
+        commands: all dry runs, or none; a refusal stands for what made no command, and is its own outcome.
         atomic: all of them or none.
     """
 
-    commands: tuple[Command, ...]
+    commands: tuple[Command | Refusal, ...]
     atomic: bool = False
 
     @property
     def dry_run(self) -> bool:
         """Whether only to tell what would happen."""
-        return self.commands[0].dry_run
+        return any(isinstance(command, Command) and command.dry_run for command in self.commands)

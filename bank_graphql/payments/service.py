@@ -163,7 +163,7 @@ class _Batch:
         self._connection = connection
         self._policy = policy
         self._groups = groups
-        self._commands = [command for group in groups for command in group.commands]
+        self._commands = [each for group in groups for each in group.commands if isinstance(each, Command)]
         self._known: dict[_Key, Remembered] = {}
         self._new: dict[_Key, Remembered] = {}
         self._records: list[audit.Record] = []
@@ -215,7 +215,7 @@ class _Batch:
 
     def _group(self, group: Group, facts: Facts, book: Book) -> list[Outcome] | Refusal:
         if not group.atomic and not group.dry_run:
-            return [self._outcome(command, facts, book) for command in group.commands]
+            return [c if isinstance(c, Refusal) else self._outcome(c, facts, book) for c in group.commands]
         if not group.dry_run and (problems := self._used_keys(group)):
             return ValidationFailed(problems)
         mark = book.mark()
@@ -224,6 +224,8 @@ class _Batch:
         if group.dry_run or refused:
             book.go_back(mark)
         for command, outcome in zip(group.commands, outcomes, strict=True):
+            if isinstance(command, Refusal):
+                continue
             if not refused or isinstance(outcome, Refusal):
                 self._audited(command, outcome, facts)
             if not refused and (key := _key_of(command)) and isinstance(outcome, Moved | Opened):
@@ -237,7 +239,7 @@ class _Batch:
         seen: set[_Key] = set()
         problems = []
         for index, command in enumerate(group.commands):
-            key = _key_of(command)
+            key = None if isinstance(command, Refusal) else _key_of(command)
             if key is not None and (key in seen or key in self._known or key in self._new):
                 path = ("transfers", str(index), "idempotencyKey")
                 problems.append(FieldProblem(path, "USED", "Each key of an atomic batch is new."))
@@ -313,8 +315,10 @@ def _accounts_of(
             yield internal_account_id(CASH, command.currency)
 
 
-def _tried(command: Command, facts: Facts, book: Book) -> Outcome:
+def _tried(command: Command | Refusal, facts: Facts, book: Book) -> Outcome:
     """What becomes of a command in the book, which may go back to before it; a dry run's as a preview."""
+    if isinstance(command, Refusal):
+        return command
     try:
         outcome = decide(command, facts, book)
     except Refusal as refusal:

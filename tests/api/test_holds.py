@@ -271,9 +271,14 @@ async def test_an_atomic_batch_is_all_or_none(ada: Client, grace: Client, pair: 
     assert (await ada.batch(twice, twice, atomic=True))["fields"] == [
         {"path": ["transfers", "1", "idempotencyKey"], "code": "USED"}
     ]
+    await ada.deposit(hers, "1")
     spoilt = await ada.batch(transfer_of(hers, his, "1"), transfer_of(hers, his, "x"), atomic=True)
     assert [result["__typename"] for result in spoilt["results"]] == ["BatchAbortedRejection", "ValidationRejection"]
-    assert await balance(ada, hers) == ("0.00", "0.00", "0.00")
+    used = await ada.batch(transfer_of(hers, his, "x"), items[0], atomic=True)
+    assert used["fields"] == [{"path": ["transfers", "1", "idempotencyKey"], "code": "USED"}]
+    nothing = await ada.batch(transfer_of(hers, his, "x"), transfer_of("nonsense", his, "1"))
+    assert [result["__typename"] for result in nothing["results"]] == ["ValidationRejection", "NotFoundRejection"]
+    assert await balance(ada, hers) == ("1.00", "0.00", "1.00")
 
 
 @pytest.mark.parametrize("atomic", [False, True])
