@@ -1,7 +1,11 @@
 """Schema, migrations and models agree with each other and with what is committed."""
 
+import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -12,6 +16,7 @@ from bank_graphql.kit import schema
 from bank_graphql.kit.errors import ConfigurationError
 from tests import sync
 from tests.conftest import dsn_of
+from tests.e2e.processes import environment
 
 
 @pytest.fixture
@@ -66,3 +71,20 @@ async def test_a_database_that_is_not_there_is_told(empty: str) -> None:
     for wrong in (empty.replace("bank_test_", "no_such_"), "postgresql://127.0.0.1:1/none"):
         with pytest.raises(ConfigurationError, match="DATABASE_URL"):
             await schema.migrate(wrong)
+
+
+async def test_several_processes_migrate_at_once(server: str, new_database: Callable[..., Awaitable[str]], folder: Path) -> None:
+    databases = [dsn_of(server, await new_database()) for _ in range(2)]
+
+    async def migrate(dsn: str) -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bank_graphql", "migrate",
+            env=environment(folder, DATABASE_URL=dsn), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        told, _ = await process.communicate()
+        return told
+
+    told = await asyncio.gather(*(migrate(each) for each in databases for _ in range(3)))
+    assert set(told) == {b"The schema is up to date.\n"}
+    for each in databases:
+        await schema.check(each)

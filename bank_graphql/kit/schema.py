@@ -1,5 +1,7 @@
 """Brings the database's schema up to date, with Alembic."""
 
+import asyncio
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from sqlalchemy.pool import NullPool
 import bank_graphql
 from bank_graphql.kit.db import reaching
 from bank_graphql.kit.errors import ConfigurationError
+
+_GRANT_ATTEMPTS = 20
 
 
 def configuration() -> Config:
@@ -78,7 +82,16 @@ async def _grant(dsn: str) -> None:
     with reaching():
         connection = await asyncpg.connect(dsn, timeout=10)
         try:
-            await connection.execute(statements)
+            for attempt in range(_GRANT_ATTEMPTS):
+                try:
+                    await connection.execute(statements)
+                except asyncpg.InternalServerError:
+                    # "tuple concurrently updated": another process, or another database of this server, does the same.
+                    if attempt == _GRANT_ATTEMPTS - 1:
+                        raise
+                    await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
+                else:
+                    return
         finally:
             await connection.close()
 

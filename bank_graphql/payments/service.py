@@ -125,6 +125,8 @@ async def expire_holds(db: Database, policy: Policy, most: int = 500) -> int:
     expired = 0
     while True:
         found = await db.fetch(queries.DUE_HOLDS, now=policy.clock(), most=most)
+        if not found:
+            return expired
         due = [ExpireHold(actor=BANK, key=None, transaction_id=row.id) for row in found]
         moved = sum(isinstance(outcome, Moved) for outcome in await _all_or_each(db, policy, due))
         expired += moved

@@ -67,7 +67,7 @@ def test_an_installed_wheel_works_outside_the_checkout(folder: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=ROOT, check=True, capture_output=True
     )
-    wheel = next(folder.glob("*.whl"))
+    wheel = next(folder.glob("bank_graphql-*"))
     installed = folder / "installed"
     zipfile.ZipFile(wheel).extractall(installed)
     elsewhere = folder / "elsewhere"
