@@ -15,6 +15,7 @@ from bank_graphql import settings as configuration
 from bank_graphql.api.context import Services
 from bank_graphql.api.endpoint import GraphQLEndpoint
 from bank_graphql.api.executor import Executor
+from bank_graphql.api.loaders import Readers
 from bank_graphql.api.schema import build_schema
 from bank_graphql.bank import open_bank
 from bank_graphql.kit import log
@@ -44,6 +45,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
         async with open_bank(settings, clock=clock) as bank, running(bank.jobs):
             services = Services(
                 db=bank.db,
+                readers=Readers(bank.db),
                 identity=bank.identity,
                 accounts=bank.accounts,
                 move=bank.move,

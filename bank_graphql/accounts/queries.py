@@ -5,19 +5,20 @@ Something that one may not see is left out, exactly as if it did not exist.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Text, Uuid, any_, bindparam, case, func, or_, select, true
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, DateTime, Text, Uuid, any_, bindparam, case, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account, AccountKind, AccountStatus, FrozenBy
 from bank_graphql.identity.models import User
-from bank_graphql.identity.permissions import Permission
-from bank_graphql.kit.actor import Actor
+from bank_graphql.identity.queries import asked, fetch_asked, fetch_lists_asked
 from bank_graphql.kit.db import Database
+from bank_graphql.kit.loading import Ask
 from bank_graphql.kit.paging import Listing, uuid_key
-from bank_graphql.kit.statements import Query, Row, array_of
+from bank_graphql.kit.statements import Query, Row
 from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionKind, TransactionNote, TransactionStatus
 from bank_graphql.ledger.queries import ENTRY_COLUMNS, EntryRow
 
@@ -63,7 +64,6 @@ class TransactionRow(Row):
 class CounterpartyRow(Row):
     """One side of a transaction as the viewer may know it: a name, and a number only if it is the viewer's own."""
 
-    account_id: UUID
     purpose: str | None
     full_name: str | None
     account_number: str | None
@@ -86,12 +86,29 @@ ACCOUNT_COLUMNS = (
     col(Balance.overdraft_limit),
 )
 _accounts = select(*ACCOUNT_COLUMNS).join(Balance, col(Balance.account_id) == Account.id)
-_viewer = bindparam("viewer", type_=Uuid())
-_sees_all = bindparam("sees_all", type_=Boolean()) == true()
-_own = or_(col(Account.owner_id) == _viewer, _sees_all)
 
-_ACCOUNTS = Query(_accounts.where(col(Account.id) == any_(array_of("ids", Uuid())), _own), AccountRow)
-_ACCOUNTS_BY_NUMBER = Query(_accounts.where(col(Account.number) == any_(array_of("numbers", Text())), _own), AccountRow)
+
+def _own(asked: Any) -> ColumnElement[bool]:
+    return or_(col(Account.owner_id) == asked.c.viewer, asked.c.sees_all)
+
+
+_ids, _numbers, _serials = asked(Uuid()), asked(Text()), asked(BigInteger())
+_ACCOUNTS = Query(
+    select(_ids.c.position, *ACCOUNT_COLUMNS)
+    .select_from(_ids)
+    .join(Account, col(Account.id) == _ids.c.key)
+    .join(Balance, col(Balance.account_id) == Account.id)
+    .where(_own(_ids)),
+    AccountRow,
+)
+_ACCOUNTS_BY_NUMBER = Query(
+    select(_numbers.c.position, *ACCOUNT_COLUMNS)
+    .select_from(_numbers)
+    .join(Account, col(Account.number) == _numbers.c.key)
+    .join(Balance, col(Balance.account_id) == Account.id)
+    .where(_own(_numbers)),
+    AccountRow,
+)
 ACCOUNTS_OF_USERS = Listing(
     _accounts,
     parents=[col(Account.owner_id)],
@@ -102,7 +119,7 @@ ACCOUNTS_OF_USERS = Listing(
 )
 """The accounts of users, in the order in which they were opened."""
 
-_transactions = select(
+TRANSACTION_COLUMNS = (
     col(Transaction.id),
     col(Transaction.kind),
     col(Transaction.status),
@@ -117,21 +134,34 @@ _transactions = select(
     col(Transaction.posted_at),
     col(Transaction.expires_at),
     col(TransactionNote.description),
-).outerjoin(TransactionNote, col(TransactionNote.transaction_id) == Transaction.id)
+)
 _either_side = aliased(Account)
-_visible_transactions = _transactions.where(
-    or_(
-        _sees_all,
+
+
+def _visible_transactions(key: Any) -> Query[TransactionRow]:
+    """The transactions that have such a key and touch an account that the asker may see."""
+    touches_own = (
         select(col(_either_side.id))
         .where(
             col(_either_side.id).in_([Transaction.from_account_id, Transaction.to_account_id]),
-            col(_either_side.owner_id) == _viewer,
+            col(_either_side.owner_id) == _ids.c.viewer,
         )
-        .exists(),
+        .exists()
     )
-)
-_TRANSACTIONS = Query(_visible_transactions.where(col(Transaction.id) == any_(array_of("ids", Uuid()))), TransactionRow)
-_REVERSALS = Query(_visible_transactions.where(col(Transaction.reverses_id) == any_(array_of("ids", Uuid()))), TransactionRow)
+    return Query(
+        select(_ids.c.position, *TRANSACTION_COLUMNS)
+        .select_from(_ids)
+        .join(Transaction, key == _ids.c.key)
+        .outerjoin(TransactionNote, col(TransactionNote.transaction_id) == Transaction.id)
+        .where(or_(_ids.c.sees_all, touches_own)),
+        TransactionRow,
+    )
+
+
+_TRANSACTIONS = _visible_transactions(col(Transaction.id))
+_REVERSALS = _visible_transactions(col(Transaction.reverses_id))
+_transactions = select(*TRANSACTION_COLUMNS).outerjoin(TransactionNote, col(TransactionNote.transaction_id) == Transaction.id)
+
 _kinds, _statuses = (bindparam(name, type_=ARRAY(Text())) for name in ("kinds", "statuses"))
 _since, _until = (bindparam(name, type_=DateTime(timezone=True)) for name in ("since", "until"))
 _least, _most = (bindparam(name, type_=BigInteger()) for name in ("least", "most"))
@@ -158,62 +188,71 @@ TRANSACTIONS_OF_ACCOUNTS = Listing(
 )
 """The transactions that touch accounts, newest first, filtered."""
 
-_visible_entries = (
-    select(*ENTRY_COLUMNS)
-    .join(Transaction, col(Transaction.id) == Entry.transaction_id)
-    .join(Account, col(Account.id) == Entry.account_id)
-    .where(_own)
-    .order_by(col(Entry.id))
-)
-_ENTRIES = Query(_visible_entries.where(col(Entry.id) == any_(array_of("ids", BigInteger()))), EntryRow)
-_ENTRIES_OF_TRANSACTIONS = Query(_visible_entries.where(col(Entry.transaction_id) == any_(array_of("ids", Uuid()))), EntryRow)
+
+def _visible_entries(asked: Any, key: Any) -> Query[EntryRow]:
+    """The entries that have such a key and are on an account that the asker may see."""
+    return Query(
+        select(asked.c.position, *ENTRY_COLUMNS)
+        .select_from(asked)
+        .join(Entry, key == asked.c.key)
+        .join(Transaction, col(Transaction.id) == Entry.transaction_id)
+        .join(Account, col(Account.id) == Entry.account_id)
+        .where(_own(asked))
+        .order_by(asked.c.position, col(Entry.id)),
+        EntryRow,
+    )
+
+
+_ENTRIES = _visible_entries(_serials, col(Entry.id))
+_ENTRIES_OF_TRANSACTIONS = _visible_entries(_ids, col(Entry.transaction_id))
 _COUNTERPARTIES = Query(
     select(
-        col(Balance.account_id),
+        _ids.c.position,
         col(Balance.purpose),
         col(User.full_name),
         case(
-            (col(Account.owner_id) == _viewer, col(Account.number)),
+            (col(Account.owner_id) == _ids.c.viewer, col(Account.number)),
             else_=func.concat("••••", func.right(Account.number, 4)),
         ).label("account_number"),
     )
+    .select_from(_ids)
+    .join(Balance, col(Balance.account_id) == _ids.c.key)
     .outerjoin(Account, col(Account.id) == Balance.account_id)
-    .outerjoin(User, col(User.id) == Account.owner_id)
-    .where(col(Balance.account_id) == any_(array_of("ids", Uuid()))),
+    .outerjoin(User, col(User.id) == Account.owner_id),
     CounterpartyRow,
 )
 
 
-async def accounts(db: Database, actor: Actor, ids: Sequence[UUID]) -> list[AccountRow]:
-    """Those of the accounts that the actor may see."""
-    return await db.fetch(_ACCOUNTS, ids=ids, viewer=actor.user_id, sees_all=actor.may(Permission.READ_ANY))
+async def accounts(db: Database, asks: Sequence[Ask[UUID]]) -> list[AccountRow | None]:
+    """The accounts; None where the asker may not see one."""
+    return await fetch_asked(db, _ACCOUNTS, asks)
 
 
-async def accounts_by_number(db: Database, actor: Actor, numbers: Sequence[str]) -> list[AccountRow]:
-    """Those of the accounts with these numbers that the actor may see."""
-    return await db.fetch(_ACCOUNTS_BY_NUMBER, numbers=numbers, viewer=actor.user_id, sees_all=actor.may(Permission.READ_ANY))
+async def accounts_by_number(db: Database, asks: Sequence[Ask[str]]) -> list[AccountRow | None]:
+    """The accounts with these numbers; None where the asker may not see one."""
+    return await fetch_asked(db, _ACCOUNTS_BY_NUMBER, asks)
 
 
-async def transactions(db: Database, actor: Actor, ids: Sequence[UUID]) -> list[TransactionRow]:
-    """Those of the transactions that touch an account that the actor may see."""
-    return await db.fetch(_TRANSACTIONS, ids=ids, viewer=actor.user_id, sees_all=actor.may(Permission.READ_ANY))
+async def transactions(db: Database, asks: Sequence[Ask[UUID]]) -> list[TransactionRow | None]:
+    """The transactions; None where one touches no account that the asker may see."""
+    return await fetch_asked(db, _TRANSACTIONS, asks)
 
 
-async def reversals(db: Database, actor: Actor, ids: Sequence[UUID]) -> list[TransactionRow]:
-    """The transactions that take these back, if the actor may see them."""
-    return await db.fetch(_REVERSALS, ids=ids, viewer=actor.user_id, sees_all=actor.may(Permission.READ_ANY))
+async def reversals(db: Database, asks: Sequence[Ask[UUID]]) -> list[TransactionRow | None]:
+    """What takes the transactions back; None where nothing does, or the asker may not see it."""
+    return await fetch_asked(db, _REVERSALS, asks)
 
 
-async def entries(db: Database, actor: Actor, ids: Sequence[int]) -> list[EntryRow]:
-    """Those of the entries that are on accounts that the actor may see."""
-    return await db.fetch(_ENTRIES, ids=ids, viewer=actor.user_id, sees_all=actor.may(Permission.READ_ANY))
+async def entries(db: Database, asks: Sequence[Ask[int]]) -> list[EntryRow | None]:
+    """The entries; None where one is on an account that the asker may not see."""
+    return await fetch_asked(db, _ENTRIES, asks)
 
 
-async def entries_of_transactions(db: Database, actor: Actor, ids: Sequence[UUID]) -> list[EntryRow]:
-    """The entries of transactions that are on accounts that the actor may see."""
-    return await db.fetch(_ENTRIES_OF_TRANSACTIONS, ids=ids, viewer=actor.user_id, sees_all=actor.may(Permission.READ_ANY))
+async def entries_of_transactions(db: Database, asks: Sequence[Ask[UUID]]) -> list[list[EntryRow]]:
+    """The entries of each transaction that are on accounts that the asker may see."""
+    return await fetch_lists_asked(db, _ENTRIES_OF_TRANSACTIONS, asks)
 
 
-async def counterparties(db: Database, actor: Actor, account_ids: Sequence[UUID]) -> list[CounterpartyRow]:
-    """Who is behind accounts, anyone's, as far as the actor may know: a name, and four digits of others' numbers."""
-    return await db.fetch(_COUNTERPARTIES, ids=account_ids, viewer=actor.user_id)
+async def counterparties(db: Database, asks: Sequence[Ask[UUID]]) -> list[CounterpartyRow | None]:
+    """Who is behind accounts, anyone's, as far as the asker may know: a name, and four digits of others' numbers."""
+    return await fetch_asked(db, _COUNTERPARTIES, asks)

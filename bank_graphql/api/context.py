@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import strawberry
 
 from bank_graphql.accounts.service import Accounts
-from bank_graphql.api.loaders import Loaders
+from bank_graphql.api.loaders import Loaders, Readers
 from bank_graphql.identity.rules import email_key
 from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor, Origin
@@ -23,6 +23,7 @@ class Services:
     """The rooms, as the API uses them: one set for the whole process."""
 
     db: Database
+    readers: Readers
     identity: Identity
     accounts: Accounts
     move: Move
@@ -69,7 +70,7 @@ class Context:
             Unauthenticated: nobody is.
         """
         if self._loaders is None:
-            self._loaders = Loaders(self.services.db, self.viewer)
+            self._loaders = Loaders(self.services.readers, self.viewer)
         return self._loaders
 
     def begin_mutation(self) -> None:

@@ -16,6 +16,7 @@ from graphql import (
     OperationType,
     execute,
     get_operation_ast,
+    get_variable_values,
     parse,
     specified_rules,
 )
@@ -23,7 +24,10 @@ from strawberry import Schema
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, validate_document
 
 from bank_graphql.api import shield
+from bank_graphql.api.breadth import BreadthFirst, BreadthFirstExecutor
 from bank_graphql.api.context import Context
+from bank_graphql.api.documents import Documents, Prepared
+from bank_graphql.api.plan import Operation, Planner, Selection
 from bank_graphql.kit.errors import BadRequest, Fault, RateLimited, Refusal, TooComplex
 
 _log = structlog.get_logger(__name__)
@@ -58,22 +62,35 @@ class Response:
 
 
 class Executor:
-    """Runs operations on the schema. One for HTTP, event streams and sockets: all go through the same gate."""
+    """Runs operations on the schema. One for HTTP, event streams and sockets: all go through the same gate.
 
-    def __init__(self, schema: Schema, *, user_limit: int, address_limit: int) -> None:
+    Args:
+        schema: the bank's schema.
+        user_limit: cost points a minute for a user.
+        address_limit: the same for an address that nobody is signed in from.
+        breadth_first: False to leave everything to the reference executor.
+    """
+
+    def __init__(self, schema: Schema, *, user_limit: int, address_limit: int, breadth_first: bool = True) -> None:
         self._schema = schema
         self._core = schema._schema  # noqa: SLF001 - Strawberry's way to the core schema
         self._user_limit = user_limit
         self._address_limit = address_limit
+        self._breadth_first = breadth_first
+        self._documents = Documents()
 
     async def run(self, request: Request, context: Context, *, allow_mutation: bool = True) -> Response:
         """Answer a query or mutation; every outcome is an answer."""
+        key = (request.query, request.operation_name)
+        prepared = self._documents.get(key)
+        is_new = prepared is None
         try:
-            self._spend(1, context)  # reading a document is work, whatever becomes of it
-            document, operation = _parse(request)
-            _check_type(operation, allow_mutation=allow_mutation)
-            cost = shield.cost_of(document, operation, request.variables or {})
-            self._spend(cost - 1, context, already=1)
+            if prepared is None:
+                self._spend(1, context)  # reading a document is work, whatever becomes of it
+                prepared = Prepared(request.query, *_parse(request))
+            _check_type(prepared.operation.node, allow_mutation=allow_mutation)
+            cost = prepared.cost(request.variables or {})
+            self._spend(cost - is_new, context, already=int(is_new))
         except GraphQLError as error:
             return _refused([_told(error, "GRAPHQL_PARSE_FAILED")])
         except MethodNotAllowed as error:
@@ -82,27 +99,53 @@ class Executor:
             return _refused([_fault(error)], status=429, headers=(("Retry-After", str(error.retry_after)),))
         except Fault as error:
             return _refused([_fault(error)])
-        problems = validate_document(self._core, document, tuple(specified_rules))
-        if problems:
-            return _refused([_told(problem, "GRAPHQL_VALIDATION_FAILED") for problem in problems[:20]])
-        return _response(await self._execute(document, request, context), context)
+        if is_new:
+            problems = validate_document(self._core, prepared.operation.document, tuple(specified_rules))
+            if problems:
+                return _refused([_told(problem, "GRAPHQL_VALIDATION_FAILED") for problem in problems[:20]])
+            self._documents.keep(key, prepared)
+        return _response(await self._execute(prepared.operation, request, context), context)
 
     def _spend(self, cost: int, context: Context, already: int = 0) -> None:
         actor = context.bearer
         bucket = f"user/{actor.user_id}" if actor else f"address/{context.origin.ip_address}"
         limit = self._user_limit if actor else self._address_limit
         allowance = context.services.limiter.spend(bucket, cost, per_minute=limit)
-        context.allowance = replace(allowance, cost=cost + already)
+        context.allowance = replace(allowance, cost=cost + already) if already else allowance
 
-    async def _execute(self, document: DocumentNode, request: Request, context: Context) -> ExecutionResult:
+    async def _execute(self, operation: Operation, request: Request, context: Context) -> ExecutionResult:
+        if self._breadth_first and operation.node.operation is OperationType.QUERY:
+            variables = get_variable_values(
+                self._core, operation.node.variable_definitions or (), request.variables or {}, max_errors=50
+            )
+            if isinstance(variables, list):
+                return ExecutionResult(None, variables)
+            planner = Planner(self._schema, operation, variables)
+            plan: Selection | None = operation.planned("", variables, planner.root)
+            if plan is not None:
+                try:
+                    [data] = await BreadthFirst(context, variables).objects(plan, [context])
+                    return ExecutionResult(data)
+                except Exception:  # noqa: BLE001 - whatever it is, the reference executor says what comes of it
+                    return await self._refer(operation, request, context, StrawberryGraphQLCoreExecutionContext)
+        if not self._breadth_first:
+            return await self._refer(operation, request, context, StrawberryGraphQLCoreExecutionContext)
+        return await self._refer(operation, request, context, BreadthFirstExecutor, planner=(self._schema, operation))
+
+    async def _refer(
+        self, operation: Operation, request: Request, context: Context, executor: type[Any], **arguments: Any
+    ) -> ExecutionResult:
+        """Run an operation with one of the graphql-core executors."""
         result = execute(
             self._core,
-            document,
+            operation.document,
+            root_value=context,
             context_value=context,
             variable_values=request.variables,
             operation_name=request.operation_name,
-            executor_class=StrawberryGraphQLCoreExecutionContext,
+            executor_class=executor,
             operation_extensions=None,
+            **arguments,
         )
         return await result if inspect.isawaitable(result) else result
 

@@ -1,12 +1,11 @@
-"""Reads rows for many fields with one statement each, scoped to who asks. One set of loaders lives as long as a request."""
+"""Reads rows for many fields, of many requests, with one statement each, scoped to who asks."""
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
-
-from strawberry.dataloader import DataLoader
 
 from bank_graphql.accounts import queries as accounts
 from bank_graphql.accounts.queries import AccountRow, CounterpartyRow, TransactionRow
@@ -14,12 +13,12 @@ from bank_graphql.identity import queries as identity
 from bank_graphql.identity.queries import UserRow
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.paging import EMPTY, Listing, Page, Slice
+from bank_graphql.kit.loading import Ask, Loader, Reader
+from bank_graphql.kit.paging import Listing, Page, Slice
 from bank_graphql.kit.statements import Row
 from bank_graphql.ledger import queries as ledger
 from bank_graphql.ledger.queries import EntryRow
 
-K = TypeVar("K", bound=Hashable)
 R = TypeVar("R", bound=Row)
 
 
@@ -37,68 +36,63 @@ class TransactionFilters:
     search_id: UUID | None = None
 
 
-class Loaders:
-    """Everything that resolvers read. Rows that the actor may not see come back as None."""
-
-    def __init__(self, db: Database, actor: Actor) -> None:
-        self.user: DataLoader[UUID, UserRow | None] = _one(lambda ids: identity.users(db, actor, ids), "id")
-        self.account: DataLoader[UUID, AccountRow | None] = _one(lambda ids: accounts.accounts(db, actor, ids), "id")
-        self.account_by_number: DataLoader[str, AccountRow | None] = _one(
-            lambda numbers: accounts.accounts_by_number(db, actor, numbers), "number"
-        )
-        self.transaction: DataLoader[UUID, TransactionRow | None] = _one(lambda ids: accounts.transactions(db, actor, ids), "id")
-        self.reversal: DataLoader[UUID, TransactionRow | None] = _one(
-            lambda ids: accounts.reversals(db, actor, ids), "reverses_id"
-        )
-        self.entry: DataLoader[int, EntryRow | None] = _one(lambda ids: accounts.entries(db, actor, ids), "id")
-        self.counterparty: DataLoader[UUID, CounterpartyRow | None] = _one(
-            lambda ids: accounts.counterparties(db, actor, ids), "account_id"
-        )
-        self.entries_of_transaction: DataLoader[UUID, list[EntryRow]] = _many(
-            lambda ids: accounts.entries_of_transactions(db, actor, ids), "transaction_id"
-        )
-        self.balance_at: DataLoader[tuple[UUID, datetime], int] = DataLoader(lambda asked: ledger.balances_at(db, asked))
-        self.accounts_of_user = _pages(db, accounts.ACCOUNTS_OF_USERS)
-        self.entries_of_account = _pages(db, ledger.ENTRIES)
-        self.transactions_of_account = _pages(db, accounts.TRANSACTIONS_OF_ACCOUNTS)
-
-
-def _one(fetch: Callable[[list[K]], Awaitable[Sequence[R]]], key: str) -> DataLoader[K, R | None]:
-    async def load(keys: list[K]) -> list[R | None]:
-        rows = {row[key]: row for row in await fetch(keys)}
-        return [rows.get(each) for each in keys]
-
-    return DataLoader(load)
-
-
-def _many(fetch: Callable[[list[K]], Awaitable[Sequence[R]]], key: str) -> DataLoader[K, list[R]]:
-    async def load(keys: list[K]) -> list[list[R]]:
-        rows: dict[K, list[R]] = {}
-        for row in await fetch(keys):
-            rows.setdefault(row[key], []).append(row)
-        return [rows.get(each, []) for each in keys]
-
-    return DataLoader(load)
-
-
 PageKey = tuple[UUID, Page, TransactionFilters | None]
 """The parent, the page, and the filters of a list that has any."""
 
 
-def _pages(db: Database, listing: Listing[R]) -> DataLoader[PageKey, Slice[R]]:
-    """Loads pages of a list: one statement for all parents of which the same page is asked."""
+class Readers:
+    """Everything that can be read by key; one set for the whole process."""
 
-    async def load(keys: list[PageKey]) -> list[Slice[R]]:
-        asked: dict[tuple[Page, TransactionFilters | None], list[UUID]] = {}
-        for parent, page, filters in keys:
-            asked.setdefault((page, filters), []).append(parent)
-        found: dict[PageKey, Slice[R]] = {}
-        for (page, filters), parents in asked.items():
-            slices = await listing.fetch(db, parents, page, **_arguments(filters))
-            found |= {(parent, page, filters): slices.get(parent, EMPTY) for parent in parents}
-        return [found[key] for key in keys]
+    def __init__(self, db: Database) -> None:
+        self.user: Reader[UUID, UserRow | None] = Reader(partial(identity.users, db))
+        self.account: Reader[UUID, AccountRow | None] = Reader(partial(accounts.accounts, db))
+        self.account_by_number: Reader[str, AccountRow | None] = Reader(partial(accounts.accounts_by_number, db))
+        self.transaction: Reader[UUID, TransactionRow | None] = Reader(partial(accounts.transactions, db))
+        self.reversal: Reader[UUID, TransactionRow | None] = Reader(partial(accounts.reversals, db))
+        self.entry: Reader[int, EntryRow | None] = Reader(partial(accounts.entries, db))
+        self.counterparty: Reader[UUID, CounterpartyRow | None] = Reader(partial(accounts.counterparties, db))
+        self.entries_of_transaction: Reader[UUID, list[EntryRow]] = Reader(partial(accounts.entries_of_transactions, db))
+        self.balance_at: Reader[tuple[UUID, datetime], int] = Reader(partial(_balances_at, db))
+        self.accounts_of_user: Reader[PageKey, Slice[AccountRow]] = Reader(partial(_pages, db, accounts.ACCOUNTS_OF_USERS))
+        self.entries_of_account: Reader[PageKey, Slice[EntryRow]] = Reader(partial(_pages, db, ledger.ENTRIES))
+        self.transactions_of_account: Reader[PageKey, Slice[TransactionRow]] = Reader(
+            partial(_pages, db, accounts.TRANSACTIONS_OF_ACCOUNTS)
+        )
 
-    return DataLoader(load)
+
+class Loaders:
+    """Everything that resolvers read during one request. What the actor may not see comes back as None."""
+
+    def __init__(self, readers: Readers, actor: Actor) -> None:
+        self.user = Loader(readers.user, actor)
+        self.account = Loader(readers.account, actor)
+        self.account_by_number = Loader(readers.account_by_number, actor)
+        self.transaction = Loader(readers.transaction, actor)
+        self.reversal = Loader(readers.reversal, actor)
+        self.entry = Loader(readers.entry, actor)
+        self.counterparty = Loader(readers.counterparty, actor)
+        self.entries_of_transaction = Loader(readers.entries_of_transaction, actor)
+        self.balance_at = Loader(readers.balance_at, actor)
+        self.accounts_of_user = Loader(readers.accounts_of_user, actor)
+        self.entries_of_account = Loader(readers.entries_of_account, actor)
+        self.transactions_of_account = Loader(readers.transactions_of_account, actor)
+
+
+async def _balances_at(db: Database, asks: Sequence[Ask[tuple[UUID, datetime]]]) -> list[int]:
+    return await ledger.balances_at(db, [key for _, keys in asks for key in keys])
+
+
+async def _pages(db: Database, listing: Listing[R], asks: Sequence[Ask[PageKey]]) -> list[Slice[R]]:
+    """Pages of a list whose parents the askers may see; one statement for all pages of the same size, direction and filters."""
+    wanted = [key for _, keys in asks for key in keys]
+    alike: dict[tuple[int, bool, TransactionFilters | None], list[int]] = {}
+    for position, (_, page, filters) in enumerate(wanted):
+        alike.setdefault((page.size, page.backward, filters), []).append(position)
+    found: dict[int, Slice[R]] = {}
+    for (_, _, filters), positions in alike.items():
+        slices = await listing.fetch(db, [wanted[position][:2] for position in positions], **_arguments(filters))
+        found.update(zip(positions, slices, strict=True))
+    return [found[position] for position in range(len(wanted))]
 
 
 def _arguments(filters: TransactionFilters | None) -> dict[str, Any]:

@@ -5,16 +5,15 @@ from typing import Any
 
 import strawberry
 
-from bank_graphql.accounts.queries import AccountRow, TransactionRow
 from bank_graphql.accounts.rules import normalise_number
 from bank_graphql.api.context import Context, Info
+from bank_graphql.api.edges import edge
 from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.node import Node
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
 from bank_graphql.identity.permissions import Permission
-from bank_graphql.identity.queries import UserRow
 from bank_graphql.kit.errors import AccessDenied, BadRequest
 from bank_graphql.kit.ids import parse_global_id, parse_serial, parse_uuid, uuid_of
 from bank_graphql.ledger import verification
@@ -47,11 +46,10 @@ class LedgerVerification:
 
 @strawberry.type(description="What can be asked. What is not the viewer's to see is null, as if it did not exist.")
 class Query:
-    @strawberry.field(description="Who is signed in; null if nobody is.", graphql_type=User | None)
+    @edge(lambda loaders: loaders.user, description="Who is signed in; null if nobody is.", graphql_type=User | None)
     @staticmethod
-    async def me(info: Info) -> UserRow | None:
-        actor = info.context.actor
-        return await info.context.loaders.user.load(actor.user_id) if actor else None
+    def me(request: Context) -> Any:
+        return request.actor and request.actor.user_id
 
     @strawberry.field(description="The thing with this id.", graphql_type=Node | None)
     @staticmethod
@@ -69,22 +67,24 @@ class Query:
         # Loaders gather what is asked in one turn of the loop, so these are a statement for each type.
         return list(await asyncio.gather(*(_node(info.context, each) for each in ids)))
 
-    @strawberry.field(description="The account with this id.", graphql_type=Account | None)
+    @edge(lambda loaders: loaders.account, description="The account with this id.", graphql_type=Account | None)
     @staticmethod
-    async def account(info: Info, id: strawberry.ID) -> AccountRow | None:  # noqa: A002
-        loaders, key = info.context.loaders, uuid_of(id, "Account")
-        return await loaders.account.load(key) if key else None
+    def account(request: Context, id: strawberry.ID) -> Any:  # noqa: A002
+        return request.viewer and uuid_of(id, "Account")
 
-    @strawberry.field(description="The account with this number; spaces do not matter.", graphql_type=Account | None)
+    @edge(
+        lambda loaders: loaders.account_by_number,
+        description="The account with this number; spaces do not matter.",
+        graphql_type=Account | None,
+    )
     @staticmethod
-    async def account_by_number(info: Info, number: str) -> AccountRow | None:
-        return await info.context.loaders.account_by_number.load(normalise_number(number))
+    def account_by_number(_: Context, number: str) -> Any:
+        return normalise_number(number)
 
-    @strawberry.field(description="The transaction with this id.", graphql_type=Transaction | None)
+    @edge(lambda loaders: loaders.transaction, description="The transaction with this id.", graphql_type=Transaction | None)
     @staticmethod
-    async def transaction(info: Info, id: strawberry.ID) -> TransactionRow | None:  # noqa: A002
-        loaders, key = info.context.loaders, uuid_of(id, "Transaction")
-        return await loaders.transaction.load(key) if key else None
+    def transaction(request: Context, id: strawberry.ID) -> Any:  # noqa: A002
+        return request.viewer and uuid_of(id, "Transaction")
 
     @strawberry.field(description="What the viewer may still spend on requests.")
     @staticmethod

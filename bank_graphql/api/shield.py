@@ -3,6 +3,7 @@
 Each fragment is walked once, however often it is spread, so a document costs time in proportion to its length.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +103,15 @@ def cost_of(document: DocumentNode, operation: OperationDefinitionNode, variable
     Raises:
         TooComplex: the document, or what its variables hold, is beyond a limit.
     """
-    values = _count_values(variables)
+    return points_of_values(variables) + points_of_document(document, operation, variables)
+
+
+def points_of_document(document: DocumentNode, operation: OperationDefinitionNode, variables: dict[str, Any]) -> int:
+    """The part of the cost that comes from the document. It depends on variables only by `sizes_in` them.
+
+    Raises:
+        TooComplex: the document is beyond a limit.
+    """
     walk = _Walk(document, operation, variables)
     try:
         # All of the document is validated, so all of it is measured, whichever operation is to run.
@@ -123,16 +132,15 @@ def cost_of(document: DocumentNode, operation: OperationDefinitionNode, variable
     _require_at_most(MAX_INTROSPECTIONS, "number of introspections", whole.introspections)
     _require_at_most(MAX_DIRECTIVES, "number of directives", whole.directives + len(operation.directives or ()))
     _require_at_most(MAX_COST, "cost", whole.cost)
-    return (
-        1
-        + whole.cost
-        + values // VALUES_A_POINT
-        + (MUTATION_COST * whole.width if operation.operation is OperationType.MUTATION else 0)
-    )
+    return 1 + whole.cost + (MUTATION_COST * whole.width if operation.operation is OperationType.MUTATION else 0)
 
 
-def _count_values(variables: dict[str, Any]) -> int:
-    """How many values the variables hold; within the limits."""
+def points_of_values(variables: dict[str, Any]) -> int:
+    """The part of the cost that comes from how much the variables hold.
+
+    Raises:
+        TooComplex: they are beyond a limit.
+    """
     waiting: list[Any] = [variables]
     values = 0
     while waiting:
@@ -143,7 +151,21 @@ def _count_values(variables: dict[str, Any]) -> int:
         values += len(inside)
         _require_at_most(MAX_VALUES, "number of values in variables", values)
         waiting += inside
-    return values
+    return values // VALUES_A_POINT
+
+
+def sizes_in(variables: dict[str, Any], names: Iterable[str]) -> tuple[Any, ...]:
+    """What a document's cost can depend on: the sizes that its variables are, or have."""
+    return tuple(_weight(variables[name]) if name in variables else "absent" for name in names)
+
+
+def _weight(value: Any) -> Any:
+    if isinstance(value, dict):
+        transfers = value.get("transfers")
+        return ("batch", len(transfers)) if isinstance(transfers, list) else "object"
+    if isinstance(value, list):
+        return ("list", len(value))
+    return _bounded(value) if type(value) is int else None if value is None else "other"
 
 
 def _require_at_most(most: int, what: str, measured: int) -> None:

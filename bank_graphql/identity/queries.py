@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Boolean, DateTime, Text, Uuid, and_, any_, bindparam, or_, select, true
+from sqlalchemy import Boolean, DateTime, Text, Uuid, and_, bindparam, column, func, or_, select
+from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from bank_graphql.identity.models import RefreshToken, Session, User, UserRole, UserStatus
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database
+from bank_graphql.kit.loading import Ask
 from bank_graphql.kit.statements import Query, Row, array_of
+
+R = TypeVar("R", bound=Row)
 
 
 class UserRow(Row):
@@ -62,6 +67,50 @@ class RefreshRow(Row):
     live: bool
 
 
+def asked(key: TypeEngine[Any]) -> Any:
+    """What several actors ask for, as a table for statements: `position`, `key`, `viewer`, and whether that one `sees_all`."""
+    return (
+        func.unnest(array_of("keys", key), array_of("viewers", Uuid()), array_of("seers", Boolean()))
+        .table_valued(
+            column("key", key),
+            column("viewer", Uuid()),
+            column("sees_all", Boolean()),
+            with_ordinality="position",
+            name="asked",
+        )
+        .render_derived()
+    )
+
+
+async def fetch_asked(db: Database, query: Query[R], asks: Sequence[Ask[Any]]) -> list[R | None]:
+    """The row at each position of what is `asked`, or None."""
+    arguments = _arguments(asks)
+    found: list[R | None] = [None] * len(arguments["keys"])
+    for row in await db.fetch(query, **arguments):
+        found[row[0] - 1] = row
+    return found
+
+
+async def fetch_lists_asked(db: Database, query: Query[R], asks: Sequence[Ask[Any]]) -> list[list[R]]:
+    """The rows at each position of what is `asked`."""
+    arguments = _arguments(asks)
+    found: list[list[R]] = [[] for _ in arguments["keys"]]
+    for row in await db.fetch(query, **arguments):
+        found[row[0] - 1].append(row)
+    return found
+
+
+def _arguments(asks: Sequence[Ask[Any]]) -> dict[str, list[Any]]:
+    keys: list[Any] = []
+    viewers: list[UUID] = []
+    seers: list[bool] = []
+    for actor, wanted in asks:
+        keys += wanted
+        viewers += [actor.user_id] * len(wanted)
+        seers += [actor.may(Permission.READ_ANY)] * len(wanted)
+    return {"keys": keys, "viewers": viewers, "seers": seers}
+
+
 _user_columns = (
     col(User.id),
     col(User.email),
@@ -79,11 +128,12 @@ _stands = and_(
 )
 _live = _stands.label("live")
 
+_ids = asked(Uuid())
 _USERS = Query(
-    select(*_user_columns).where(
-        col(User.id) == any_(array_of("ids", Uuid())),
-        or_(col(User.id) == bindparam("viewer", type_=Uuid()), bindparam("sees_all", type_=Boolean()) == true()),
-    ),
+    select(_ids.c.position, *_user_columns)
+    .select_from(_ids)
+    .join(User, col(User.id) == _ids.c.key)
+    .where(or_(col(User.id) == _ids.c.viewer, _ids.c.sees_all)),
     UserRow,
 )
 OWN_PROFILE = Query(select(*_user_columns).where(col(User.id) == bindparam("user", type_=Uuid())), UserRow)
@@ -122,9 +172,9 @@ REFRESH_TOKEN = Query(
 )
 
 
-async def users(db: Database, actor: Actor, ids: Sequence[UUID]) -> list[UserRow]:
-    """Those of the users that the actor may see: oneself, and with `READ_ANY` everyone."""
-    return await db.fetch(_USERS, ids=ids, viewer=actor.user_id, sees_all=actor.may(Permission.READ_ANY))
+async def users(db: Database, asks: Sequence[Ask[UUID]]) -> list[UserRow | None]:
+    """The users; None where the asker may not see one: anyone sees oneself, and with `READ_ANY` everyone."""
+    return await fetch_asked(db, _USERS, asks)
 
 
 async def standing(db: Database, session_id: UUID, now: datetime) -> StandingRow | None:

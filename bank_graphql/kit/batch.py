@@ -61,6 +61,15 @@ class Batcher(Generic[Item, Result]):
             Unavailable: the queue is full, the batcher is closing, or the item's turn came too late.
             Exception: what `work` returned or raised for this item.
         """
+        # The caller may go away; what it asked for is then still done, once.
+        return await asyncio.shield(self.enqueue(item))
+
+    def enqueue(self, item: Item) -> "asyncio.Future[Result]":
+        """Have the item worked on in the next batch; its result to be, for whoever waits for it without a task of its own.
+
+        Raises:
+            Unavailable: the queue is full, or the batcher is closing.
+        """
         weight = self._weigh(item)
         if self._closed or (self._waiting and self._weight + weight > self._max_queue):
             raise Unavailable
@@ -71,8 +80,7 @@ class Batcher(Generic[Item, Result]):
         self._weight += weight
         if len(self._running) < self._max_running and len(self._waiting) == 1:
             loop.call_soon(self._start)
-        # The caller may go away; what it asked for is then still done, once.
-        return await asyncio.shield(future)
+        return future
 
     async def close(self) -> None:
         """Take nothing more, and finish what was taken."""

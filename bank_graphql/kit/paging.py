@@ -131,22 +131,31 @@ class Listing(Generic[R]):
             self._compile(rows, parents, by, record, descending=descending) for descending in (False, True)
         )
 
-    async def fetch(self, db: Database, parents: Sequence[Hashable], page: Page, **arguments: Any) -> dict[Hashable, Slice[R]]:
-        """The same page of the list under each of the parents; a parent without items is left out."""
+    async def fetch(self, db: Database, asked: Sequence[tuple[Hashable, Page]], **arguments: Any) -> list[Slice[R]]:
+        """The asked page of the list under each parent. All pages have the same size and direction."""
+        page = asked[0][1]
         upwards = page.backward == self._newest_first
-        low, high = (page.before, page.after) if self._newest_first else (page.after, page.before)
+        lows, highs = [self._low(page) for _, page in asked], [self._high(page) for _, page in asked]
         rows = await db.fetch(
             self._ascending if upwards else self._descending,
-            listed_parents=parents,
-            low=self.key.lowest if low is None else low,
-            high=self.key.highest if high is None else high,
+            listed_parents=[parent for parent, _ in asked],
+            lows=lows,
+            highs=highs,
             fetch=page.size + 1,
             **arguments,
         )
-        found: dict[Hashable, list[R]] = {}
+        found: list[list[R]] = [[] for _ in asked]
         for row in rows:
-            found.setdefault(row.listed_parent, []).append(row)
-        return {parent: _cut(items, page) for parent, items in found.items()}
+            found[row[0] - 1].append(row)
+        return [_cut(items, page) for items, (_, page) in zip(found, asked, strict=True)]
+
+    def _low(self, page: Page) -> Key:
+        low = page.before if self._newest_first else page.after
+        return self.key.lowest if low is None else low
+
+    def _high(self, page: Page) -> Key:
+        high = page.after if self._newest_first else page.before
+        return self.key.highest if high is None else high
 
     @staticmethod
     def _compile(
@@ -158,16 +167,22 @@ class Listing(Generic[R]):
         descending: bool,
     ) -> Query[R]:
         parent = (
-            func.unnest(array_of("listed_parents", parents[0].type))
-            .table_valued(column("listed_parent", parents[0].type), with_ordinality="listed_position", name="listed")
+            func.unnest(array_of("listed_parents", parents[0].type), array_of("lows", by.type), array_of("highs", by.type))
+            .table_valued(
+                column("listed_parent", parents[0].type),
+                column("low", by.type),
+                column("high", by.type),
+                with_ordinality="listed_position",
+                name="listed",
+            )
             .render_derived()
         )
-        low, high = bindparam("low", type_=by.type), bindparam("high", type_=by.type)
         fetch = bindparam("fetch", type_=BigInteger())
 
         def branch(of: _Column) -> Select[Any]:
             order = by.desc() if descending else by.asc()
-            return rows.where(of == parent.c.listed_parent, by > low, by < high).order_by(order).limit(fetch)
+            where = (of == parent.c.listed_parent, by > parent.c.low, by < parent.c.high)
+            return rows.where(*where).order_by(order).limit(fetch)
 
         if len(parents) == 1:
             item = branch(parents[0]).correlate(parent).lateral("item")
@@ -177,7 +192,7 @@ class Listing(Generic[R]):
             item = select(both).order_by(_direction(both.c[by.key or ""], descending=descending)).limit(fetch).lateral("item")
         order = _direction(item.c[by.key or ""], descending=descending)
         statement = (
-            select(parent.c.listed_parent, *item.c)
+            select(parent.c.listed_position, *item.c)
             .select_from(parent.join(item, true()))
             .order_by(parent.c.listed_position, order)
         )
@@ -194,7 +209,3 @@ def _cut(rows: Sequence[R], page: Page) -> Slice[R]:
     if page.backward:
         return Slice(items[::-1], has_next=page.before is not None, has_previous=more)
     return Slice(items, has_next=more, has_previous=page.after is not None)
-
-
-EMPTY: Slice[Any] = Slice((), has_next=False, has_previous=False)
-"""The page of a list that has nothing on it."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from enum import Enum
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 import asyncpg
@@ -17,7 +18,14 @@ _DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]
 
 
 class Row(asyncpg.Record):
-    """A row of a result. Subclasses name the columns, and so their types, as annotations without values."""
+    """A row of a result. Subclasses name the columns, and so their types, as annotations without values.
+
+    Columns that are named so are also the quickest to read: in as little time as an item of the record.
+    """
+
+    def __init_subclass__(cls) -> None:
+        for name in cls.__annotations__:
+            setattr(cls, name, property(itemgetter(name)))
 
     def __getattr__(self, name: str) -> Any:
         try:

@@ -75,7 +75,7 @@ async def test_what_goes_wrong_inside_is_masked(
     async def broken(*_: Any) -> Any:
         raise RuntimeError(f"oh no: {SECRET}")
 
-    monkeypatch.setattr(identity, "users", broken)
+    monkeypatch.setattr(identity, "fetch_asked", broken)
     error = await ada.error("{ me { id } }")
     assert set(error["extensions"]) == {"code", "requestId"}
     assert error["extensions"]["code"] == "INTERNAL"
@@ -90,7 +90,7 @@ async def test_a_database_out_of_reach_is_unavailable(ada: Client, monkeypatch: 
     async def gone(*_: Any) -> Any:
         raise Unavailable
 
-    monkeypatch.setattr(identity, "users", gone)
+    monkeypatch.setattr(identity, "fetch_asked", gone)
     error = await ada.error("{ me { id } }")
     assert error["extensions"] == {"code": "UNAVAILABLE"}
 

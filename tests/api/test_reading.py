@@ -152,7 +152,7 @@ async def test_reading_uses_its_indexes_however_deep_the_page(ada: Client, busy:
     assert busy
     await raw.execute("SET enable_seqscan = off")
     account_id = await raw.fetchval("SELECT id FROM accounts")
-    plan = await raw.fetch(f"EXPLAIN {ledger.ENTRIES._descending.sql}", [account_id], 0, 2**63 - 1, 21)
+    plan = await raw.fetch(f"EXPLAIN {ledger.ENTRIES._descending.sql}", [account_id], [0], [2**63 - 1], 21)
     text = "\n".join(row[0] for row in plan)
     assert "ix_entries_account_id_id" in text
     assert "Sort Key: entries" not in text

@@ -5,15 +5,14 @@ from typing import Any
 import strawberry
 
 from bank_graphql.accounts.queries import TRANSACTIONS_OF_ACCOUNTS, AccountRow
-from bank_graphql.api.context import Info
+from bank_graphql.api.edges import edge
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import AccountKind, AccountStatus, CurrencyCode
 from bank_graphql.api.types.filters import TransactionFilter
 from bank_graphql.api.types.money import Balance, Money
-from bank_graphql.api.types.node import Connection, Node, Paged, is_row, node_id
+from bank_graphql.api.types.node import Connection, Node, Paged, node_id, stands_for
 from bank_graphql.api.types.transactions import Entry, Transaction
 from bank_graphql.api.types.users import User
-from bank_graphql.identity.queries import UserRow
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
 from bank_graphql.ledger.queries import ENTRIES
@@ -31,7 +30,7 @@ class Account(Node):
     opened_at: DateTime = strawberry.field(description="When it was opened.")
     closed_at: DateTime | None = strawberry.field(description="When it was closed, if it was.")
 
-    is_type_of = is_row(AccountRow)
+    is_type_of = stands_for(AccountRow)
 
     @strawberry.field(description="What it holds now.")
     @staticmethod
@@ -43,51 +42,52 @@ class Account(Node):
             available=money.Money(booked - held + root.overdraft_limit, currency),
         )
 
-    @strawberry.field(
-        description="The booked balance at a moment, including what was booked at that very moment.", graphql_type=Money
+    @edge(
+        lambda loaders: loaders.balance_at,
+        description="The booked balance at a moment, including what was booked at that very moment.",
+        graphql_type=Money,
+        then=lambda root, booked: money.Money(booked, root.currency),
     )
     @staticmethod
-    async def balance_at(root: Any, info: Info, at: DateTime) -> money.Money:
-        return money.Money(await info.context.loaders.balance_at.load((root.id, at)), root.currency)
+    def balance_at(root: Any, at: DateTime) -> Any:
+        return root.id, at
 
     @strawberry.field(description="How far the account may go below zero.", graphql_type=Money)
     @staticmethod
     def overdraft_limit(root: Any) -> money.Money:
         return money.Money(root.overdraft_limit, root.currency)
 
-    @strawberry.field(description="Whose it is.", graphql_type=User)
+    @edge(lambda loaders: loaders.user, description="Whose it is.", graphql_type=User)
     @staticmethod
-    async def owner(root: Any, info: Info) -> UserRow | None:
-        return await info.context.loaders.user.load(root.owner_id)
+    def owner(root: Any) -> Any:
+        return root.owner_id
 
-    @strawberry.field(description="What was booked on it, newest first.", graphql_type=Connection[Entry])
-    @staticmethod
-    async def entries(
-        root: Any,
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-    ) -> Paged:
-        page = page_of(ENTRIES.key, first, after, last, before)
-        return Paged(await info.context.loaders.entries_of_account.load((root.id, page, None)), ENTRIES.key)
-
-    @strawberry.field(
-        description="The transactions from or to it, newest first.",
-        graphql_type=Connection[Transaction],
+    @edge(
+        lambda loaders: loaders.entries_of_account,
+        description="What was booked on it, newest first.",
+        graphql_type=Connection[Entry],
+        then=lambda _, found: Paged(found, ENTRIES.key),
     )
     @staticmethod
-    async def transactions(
+    def entries(
+        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> Any:
+        return root.id, page_of(ENTRIES.key, first, after, last, before), None
+
+    @edge(
+        lambda loaders: loaders.transactions_of_account,
+        description="The transactions from or to it, newest first.",
+        graphql_type=Connection[Transaction],
+        then=lambda _, found: Paged(found, TRANSACTIONS_OF_ACCOUNTS.key),
+    )
+    @staticmethod
+    def transactions(
         root: Any,
-        info: Info,
         filter: TransactionFilter | None = None,  # noqa: A002 - the contract's name
         first: int | None = None,
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> Paged:
-        key = TRANSACTIONS_OF_ACCOUNTS.key
-        page = page_of(key, first, after, last, before)
-        filters = (filter or TransactionFilter()).resolved(root.currency)
-        return Paged(await info.context.loaders.transactions_of_account.load((root.id, page, filters)), key)
+    ) -> Any:
+        page = page_of(TRANSACTIONS_OF_ACCOUNTS.key, first, after, last, before)
+        return root.id, page, (filter or TransactionFilter()).resolved(root.currency)

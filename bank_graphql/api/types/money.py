@@ -4,6 +4,7 @@ import strawberry
 
 from bank_graphql.api.scalars import DecimalText
 from bank_graphql.api.types.enums import CurrencyCode
+from bank_graphql.api.types.node import stands_for
 from bank_graphql.kit import money
 
 
@@ -12,10 +13,7 @@ class Money:
     amount: DecimalText = strawberry.field(description="The amount, with exactly the currency's digits.")
     currency: CurrencyCode = strawberry.field(description="The currency.")
 
-    @classmethod
-    def is_type_of(cls, value: object, _info: object) -> bool:
-        """Whether the value is an amount."""
-        return isinstance(value, money.Money)
+    is_type_of = stands_for(money.Money)
 
 
 @strawberry.type(description="What an account holds: one consistent reading.")

@@ -8,7 +8,6 @@ import strawberry
 
 from bank_graphql.kit.ids import encode_cursor, global_id
 from bank_graphql.kit.paging import KeyType, Slice
-from bank_graphql.kit.statements import Row
 
 T = TypeVar("T")
 
@@ -27,12 +26,13 @@ def node_id(kind: str) -> Any:
     return strawberry.field(resolver=resolve, description="The global id: opaque, and good for `node`.")
 
 
-def is_row(record: type[Row]) -> Callable[[Any, Any], bool]:
-    """The `is_type_of` of a type whose objects are rows of this kind."""
+def stands_for(objects: type) -> Callable[[Any, Any], bool]:
+    """The `is_type_of` of a type whose objects are of exactly this class, most often rows."""
 
     def is_type_of(_cls: Any, value: Any, _info: Any = None) -> bool:
-        return isinstance(value, record)
+        return type(value) is objects
 
+    is_type_of.objects = objects  # type: ignore[attr-defined]
     return classmethod(is_type_of)  # type: ignore[return-value]
 
 

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from bank_graphql.accounts.queries import AccountRow, CounterpartyRow, TransactionRow
-from bank_graphql.api.context import Info
+from bank_graphql.accounts.queries import CounterpartyRow, TransactionRow
+from bank_graphql.api.edges import edge
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import EntryDirection, TransactionKind, TransactionStatus
 from bank_graphql.api.types.money import Money
-from bank_graphql.api.types.node import Node, is_row, node_id
+from bank_graphql.api.types.node import Node, node_id, stands_for
 from bank_graphql.kit import money
 from bank_graphql.kit.ids import reference
 from bank_graphql.ledger.queries import EntryRow
@@ -35,6 +35,17 @@ class Counterparty:
         return cls(name=row.full_name or "", account_number=row.account_number)
 
 
+def side(description: str, *, name: str | None = None) -> Any:
+    """A field that tells who is behind an account, given its id."""
+    return edge(
+        lambda loaders: loaders.counterparty,
+        description=description,
+        graphql_type=Counterparty,
+        name=name,
+        then=lambda _, row: Counterparty.of(row),
+    )
+
+
 @strawberry.type(description="One movement of money from one account to another.")
 class Transaction(Node):
     id: strawberry.ID = node_id("Transaction")
@@ -45,7 +56,7 @@ class Transaction(Node):
     posted_at: DateTime | None = strawberry.field(description="When its money moved, if it has; of a hold, its final capture.")
     expires_at: DateTime | None = strawberry.field(description="Of a hold, when it expires, if it does.")
 
-    is_type_of = is_row(TransactionRow)
+    is_type_of = stands_for(TransactionRow)
 
     @strawberry.field(description="How much it moves.", graphql_type=Money)
     @staticmethod
@@ -57,52 +68,56 @@ class Transaction(Node):
     def captured_amount(root: Any) -> money.Money:
         return money.Money(root.captured, root.currency)
 
-    @strawberry.field(
+    @edge(
+        lambda loaders: loaders.transaction,
         description="The hold that this captures.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
     @staticmethod
-    async def parent(root: Any, info: Info) -> TransactionRow | None:
-        return await info.context.loaders.transaction.load(root.parent_id) if root.parent_id else None
+    def parent(root: Any) -> Any:
+        return root.parent_id
 
-    @strawberry.field(
+    @edge(
+        lambda loaders: loaders.transaction,
         description="The transaction that this takes back.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
     @staticmethod
-    async def reverses(root: Any, info: Info) -> TransactionRow | None:
-        return await info.context.loaders.transaction.load(root.reverses_id) if root.reverses_id else None
+    def reverses(root: Any) -> Any:
+        return root.reverses_id
 
-    @strawberry.field(
+    @edge(
+        lambda loaders: loaders.reversal,
         description="The transaction that takes this back.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
     @staticmethod
-    async def reversed_by(root: Any, info: Info) -> TransactionRow | None:
-        return await info.context.loaders.reversal.load(root.id)
+    def reversed_by(root: Any) -> Any:
+        return root.id
 
     @strawberry.field(description="Its number for people: 26 letters and digits, unique, the same wherever it is shown.")
     @staticmethod
     def reference(root: Any) -> str:
         return reference(root.id)
 
-    @strawberry.field(name="from", description="Whom the money comes from.")
+    @side("Whom the money comes from.", name="from")
     @staticmethod
-    async def from_(root: Any, info: Info) -> Counterparty:
-        return Counterparty.of(await info.context.loaders.counterparty.load(root.from_account_id))
+    def from_(root: Any) -> Any:
+        return root.from_account_id
 
-    @strawberry.field(description="Whom the money goes to.")
+    @side("Whom the money goes to.")
     @staticmethod
-    async def to(root: Any, info: Info) -> Counterparty:
-        return Counterparty.of(await info.context.loaders.counterparty.load(root.to_account_id))
+    def to(root: Any) -> Any:
+        return root.to_account_id
 
-    @strawberry.field(
+    @edge(
+        lambda loaders: loaders.entries_of_transaction,
         description="Its effects on accounts that the viewer may see.",
         graphql_type=list[Annotated["Entry", strawberry.lazy("bank_graphql.api.types.transactions")]],
     )
     @staticmethod
-    async def entries(root: Any, info: Info) -> list[EntryRow]:
-        return await info.context.loaders.entries_of_transaction.load(root.id)
+    def entries(root: Any) -> Any:
+        return root.id
 
 
 @strawberry.type(description="The effect of a transaction on one account.")
@@ -110,20 +125,21 @@ class Entry(Node):
     id: strawberry.ID = node_id("Entry")
     booked_at: DateTime = strawberry.field(description="When it was booked.")
 
-    is_type_of = is_row(EntryRow)
+    is_type_of = stands_for(EntryRow)
 
-    @strawberry.field(
+    @edge(
+        lambda loaders: loaders.account,
         description="The account that it is on.",
         graphql_type=Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")],
     )
     @staticmethod
-    async def account(root: Any, info: Info) -> AccountRow | None:
-        return await info.context.loaders.account.load(root.account_id)
+    def account(root: Any) -> Any:
+        return root.account_id
 
-    @strawberry.field(description="The transaction that it belongs to.", graphql_type=Transaction)
+    @edge(lambda loaders: loaders.transaction, description="The transaction that it belongs to.", graphql_type=Transaction)
     @staticmethod
-    async def transaction(root: Any, info: Info) -> TransactionRow | None:
-        return await info.context.loaders.transaction.load(root.transaction_id)
+    def transaction(root: Any) -> Any:
+        return root.transaction_id
 
     @strawberry.field(description="Whether money came (CREDIT) or went (DEBIT).")
     @staticmethod
@@ -140,7 +156,7 @@ class Entry(Node):
     def balance_after(root: Any) -> money.Money:
         return money.Money(root.balance_after, root.currency)
 
-    @strawberry.field(description="Who is on the transaction's other side.")
+    @side("Who is on the transaction's other side.")
     @staticmethod
-    async def counterparty(root: Any, info: Info) -> Counterparty:
-        return Counterparty.of(await info.context.loaders.counterparty.load(root.counterparty_id))
+    def counterparty(root: Any) -> Any:
+        return root.counterparty_id

@@ -6,9 +6,10 @@ import strawberry
 
 from bank_graphql.accounts.queries import ACCOUNTS_OF_USERS
 from bank_graphql.api.context import Info
+from bank_graphql.api.edges import edge
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import UserRole, UserStatus
-from bank_graphql.api.types.node import Connection, Node, Paged, is_row, node_id
+from bank_graphql.api.types.node import Connection, Node, Paged, node_id, stands_for
 from bank_graphql.identity.queries import SessionRow, UserRow
 from bank_graphql.kit.paging import page_of
 
@@ -24,7 +25,7 @@ class Session(Node):
     user_agent: str | None = strawberry.field(description="What the client calls itself.")
     ip_address: str | None = strawberry.field(description="Where it signed in from.")
 
-    is_type_of = is_row(SessionRow)
+    is_type_of = stands_for(SessionRow)
 
     @strawberry.field(description="Whether this request belongs to it.")
     @staticmethod
@@ -43,24 +44,19 @@ class User(Node):
     created_at: DateTime = strawberry.field(description="When the user signed up.")
     updated_at: DateTime = strawberry.field(description="When the profile was changed last.")
 
-    is_type_of = is_row(UserRow)
+    is_type_of = stands_for(UserRow)
 
-    @strawberry.field(
+    @edge(
+        lambda loaders: loaders.accounts_of_user,
         description="The user's accounts, in the order in which they were opened.",
         graphql_type=Connection[Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")]],
+        then=lambda _, found: Paged(found, ACCOUNTS_OF_USERS.key),
     )
     @staticmethod
-    async def accounts(
-        root: Any,
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-    ) -> Paged:
-        key = ACCOUNTS_OF_USERS.key
-        page = page_of(key, first, after, last, before)
-        return Paged(await info.context.loaders.accounts_of_user.load((root.id, page, None)), key)
+    def accounts(
+        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> Any:
+        return root.id, page_of(ACCOUNTS_OF_USERS.key, first, after, last, before), None
 
     @strawberry.field(
         description="The user's sessions that still stand, newest first; of anyone but the viewer, none.",

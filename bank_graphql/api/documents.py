@@ -1,0 +1,66 @@
+"""Documents that were parsed and validated before, kept for the next time they are sent.
+
+Clients send the same few documents over and over. One that is sent once goes to a small waiting room; only when it comes again
+is it kept for good, so that a flood of documents that are all different cannot drive out those in use.
+"""
+
+from typing import Any
+
+from cachetools import LRUCache
+from graphql import DocumentNode, OperationDefinitionNode
+
+from bank_graphql.api import shield
+from bank_graphql.api.plan import Operation
+
+Key = tuple[str, str | None]
+"""The document's text, and the name of its operation."""
+
+
+class Prepared:
+    """An operation that is ready to run."""
+
+    _MOST_COSTS = 64
+
+    def __init__(self, source: str, document: DocumentNode, node: OperationDefinitionNode) -> None:
+        self.operation = Operation(document, node)
+        self.size = len(source)
+        self._names = tuple(each.variable.name.value for each in node.variable_definitions or ())
+        self._costs: dict[tuple[Any, ...], int] = {}
+
+    def cost(self, variables: dict[str, Any]) -> int:
+        """What it costs in points; worked out once for the same sizes of lists.
+
+        Raises:
+            TooComplex: the document, or what its variables hold, is beyond a limit.
+        """
+        values = shield.points_of_values(variables)
+        sizes = shield.sizes_in(variables, self._names)
+        cost = self._costs.get(sizes)
+        if cost is None:
+            cost = shield.points_of_document(self.operation.document, self.operation.node, variables)
+            if len(self._costs) >= self._MOST_COSTS:
+                self._costs.clear()
+            self._costs[sizes] = cost
+        return cost + values
+
+
+class Documents:
+    """The prepared operations, the most recently used ones, up to so many characters of source."""
+
+    def __init__(self, once: int = 50_000, again: int = 150_000) -> None:
+        self._once: LRUCache[Key, Prepared] = LRUCache(once, getsizeof=lambda prepared: prepared.size)
+        self._again: LRUCache[Key, Prepared] = LRUCache(again, getsizeof=lambda prepared: prepared.size)
+
+    def get(self, key: Key) -> Prepared | None:
+        """What was kept under this key, if it was and still is."""
+        prepared: Prepared | None = self._again.get(key)
+        if prepared is None:
+            prepared = self._once.pop(key, None)
+            if prepared is not None:
+                self._again[key] = prepared
+        return prepared
+
+    def keep(self, key: Key, prepared: Prepared) -> None:
+        """Keep a valid document, unless it is so long that it would push out many."""
+        if prepared.size <= self._once.maxsize // 10:
+            self._once[key] = prepared

@@ -1,0 +1,301 @@
+"""Plans: what an operation selects, worked out once, as steps over whole lists of objects.
+
+A plan is a tree of selections. Each field of a selection says how to get its values from a list of source objects (an attribute,
+a function of the object, or an edge) and which shape those values take in the answer. What a plan cannot say is left to the
+reference executor: then there is no plan.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import strawberry
+from graphql import (
+    BooleanValueNode,
+    EnumValueNode,
+    FieldNode,
+    FloatValueNode,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLLeafType,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    IntValueNode,
+    NullValueNode,
+    StringValueNode,
+    Visitor,
+    get_argument_values,
+    is_abstract_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+    is_object_type,
+    visit,
+)
+from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
+from graphql.execution.values import VariableValues
+from graphql.language import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, VariableNode
+from strawberry.types.arguments import convert_arguments
+from strawberry.types.field import StrawberryField
+
+from bank_graphql.api.edges import EDGE, Edge
+
+Column = Callable[[Sequence[Any]], Sequence[Any]]
+"""Makes values of values, for a whole list."""
+
+
+class UnplannedError(Exception):
+    """Something is not as plans expect it: the reference executor is to say what comes of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """Values of a scalar or an enum."""
+
+    convert: Column
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """Lists."""
+
+    nullable: bool
+    of: "Shape"
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Objects, of one type or of several, which their class tells apart."""
+
+    nullable: bool
+    selection: "Selection | None"
+    by_class: "Mapping[type, Selection] | None" = None
+
+
+Shape = Leaf | Many | Objects
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """How the values of a field come about.
+
+    Attributes:
+        take: the values of the source objects, if there is no edge.
+        edge: where the field leads.
+        arguments: the edge's arguments; or how to make them of a request's variables.
+        shape: what the values are.
+        reads: whether anything is read for it, here or further below.
+    """
+
+    take: Column | None
+    edge: Edge | None
+    arguments: Mapping[str, Any] | Callable[[VariableValues], Mapping[str, Any]]
+    shape: Shape
+    reads: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is selected of objects of one type: names in the answer, and how their values come about."""
+
+    names: tuple[str, ...]
+    fields: tuple[Field, ...]
+    reads: bool
+
+
+class Operation:
+    """An operation of a document, and the plans that were made for it so far.
+
+    A selection depends on variables only by `@skip` and `@include`, so there is a plan for each combination of their values.
+    """
+
+    _MOST_PLANS = 32
+
+    def __init__(self, document: DocumentNode, node: OperationDefinitionNode) -> None:
+        self.document = document
+        self.node = node
+        self.fragments = {d.name.value: FragmentDetails(d) for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+        switches = _Switches()
+        visit(document, switches)
+        self._switches = tuple(sorted(switches.names))
+        self._plans: dict[tuple[Any, ...], Any] = {}
+
+    def planned(self, what: str, variables: VariableValues, make: Callable[[], Any]) -> Any:
+        """The plan for a part of the operation: made at its first use, or None where there can be none."""
+        key = (what, *(variables.coerced.get(name) for name in self._switches))
+        if key not in self._plans:
+            if len(self._plans) >= self._MOST_PLANS:
+                self._plans.clear()
+            try:
+                self._plans[key] = make()
+            except Exception:  # noqa: BLE001 - whatever it is, the reference executor says it better
+                self._plans[key] = None
+        return self._plans[key]
+
+
+class _Switches(Visitor):
+    """Finds the variables that directives depend on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_directive(self, node: Any, *_: Any) -> None:
+        self.names |= {each.value.name.value for each in node.arguments or () if isinstance(each.value, VariableNode)}
+
+
+class Planner:
+    """Makes plans for one operation, as one set of variables switches its parts on and off."""
+
+    def __init__(self, schema: strawberry.Schema, operation: Operation, variables: VariableValues) -> None:
+        self._schema = schema
+        self._core = schema._schema  # noqa: SLF001 - Strawberry's way to the core schema
+        self._operation = operation
+        self._variables = variables
+
+    def root(self) -> Selection:
+        """The plan of a whole query.
+
+        Raises:
+            UnplannedError: there is none.
+        """
+        query, operation = self._core.query_type, self._operation
+        if query is None:
+            raise UnplannedError
+        collected = collect_fields(self._core, operation.fragments, self._variables, query, operation.node)
+        selection = self._selection(query, collected.grouped_field_set)
+        if not all(field.edge for field in selection.fields):
+            raise UnplannedError  # what no edge leads to is for resolvers
+        return selection
+
+    def shape(self, kind: GraphQLOutputType, details: list[FieldDetails]) -> Shape:
+        """The plan for values of this type.
+
+        Raises:
+            UnplannedError: there is none.
+        """
+        nullable = not is_non_null_type(kind)
+        if is_non_null_type(kind):
+            kind = kind.of_type
+        if is_list_type(kind):
+            return Many(nullable, self.shape(kind.of_type, details))
+        if is_leaf_type(kind):
+            return Leaf(_leaf(kind, nullable=nullable))
+        if is_object_type(kind):
+            return Objects(nullable, self._subselection(kind, details))
+        if is_abstract_type(kind):
+            possible = self._core.get_possible_types(kind)
+            return Objects(nullable, None, {_class_of(each): self._subselection(each, details) for each in possible})
+        raise UnplannedError
+
+    def _subselection(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Selection:
+        operation = self._operation
+        collected = collect_subfields(self._core, operation.fragments, self._variables, operation.node, kind, details)
+        return self._selection(kind, collected.grouped_field_set)
+
+    def _selection(self, kind: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]]) -> Selection:
+        fields = tuple(self._field(kind, details) for details in grouped.values())
+        return Selection(tuple(grouped), fields, any(field.reads for field in fields))
+
+    def _field(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Field:
+        node = details[0].node
+        if node.name.value == "__typename":
+            return Field(None, None, {}, Leaf(lambda values: [kind.name] * len(values)), reads=False)
+        core = kind.fields[node.name.value]
+        field: StrawberryField = core.extensions["strawberry-definition"]
+        shape = self.shape(core.type, details)
+        edge: Edge | None = field.metadata.get(EDGE)
+        if edge is not None:
+            return Field(None, edge, self._arguments(core, field, node), shape, reads=True)
+        return Field(_take(field), None, {}, shape, reads=_reads(shape))
+
+    def _arguments(self, core: GraphQLField, field: StrawberryField, node: FieldNode) -> Any:
+        def arguments(variables: VariableValues) -> Mapping[str, Any]:
+            given = get_argument_values(core, node, variables)
+            return convert_arguments(
+                given,
+                field.arguments,
+                scalar_registry=self._schema.schema_converter.scalar_registry,
+                config=self._schema.config,
+            )
+
+        varies = any(not isinstance(each.value, _CONSTANTS) for each in node.arguments or ())
+        return arguments if varies else arguments(self._variables)
+
+
+_CONSTANTS = (IntValueNode, FloatValueNode, StringValueNode, BooleanValueNode, EnumValueNode, NullValueNode)
+
+
+def _take(field: StrawberryField) -> Column:
+    """Reads a field that is an attribute of the object, or made by a plain function of it."""
+    resolver = field.base_resolver
+    of: Callable[[Any], Any] = attrgetter(field.python_name)
+    if resolver is not None:
+        if resolver.is_async or resolver.arguments or resolver.info_parameter or not resolver.root_parameter:
+            raise UnplannedError
+        function = resolver.wrapped_func
+        of = function.__func__ if isinstance(function, staticmethod) else function  # type: ignore[assignment]
+    return lambda objects: list(map(of, objects))
+
+
+def _reads(shape: Shape) -> bool:
+    match shape:
+        case Many(of=of):
+            return _reads(of)
+        case Objects(selection=selection, by_class=by_class):
+            return any(each.reads for each in (by_class.values() if by_class else [selection]) if each)
+        case _:
+            return False
+
+
+def _class_of(kind: GraphQLObjectType) -> type:
+    """The class of the objects of a type."""
+    origin: type = kind.extensions["strawberry-definition"].origin
+    objects: type = getattr(getattr(origin, "is_type_of", None), "objects", origin)
+    return objects
+
+
+def _leaf(kind: GraphQLLeafType, *, nullable: bool) -> Column:
+    """Completes values of a scalar or an enum as the reference executor does."""
+    coerce = kind.coerce_output_value
+    if isinstance(kind, GraphQLEnumType):
+        return _Names(coerce, nullable=nullable)
+    unchanged = _UNCHANGED.get(kind.name)
+
+    def complete(values: Sequence[Any]) -> Sequence[Any]:
+        classes = set(map(type, values))
+        if len(classes) == 1 and unchanged in classes:
+            return values
+        if type(None) not in classes:
+            completed = list(map(coerce, values))
+        elif nullable:
+            completed = [None if value is None else coerce(value) for value in values]
+        else:
+            raise UnplannedError
+        if completed.count(None) != values.count(None):
+            raise UnplannedError
+        return completed
+
+    return complete
+
+
+_UNCHANGED: Mapping[str, type] = {"String": str, "ID": str, "Boolean": bool}
+"""The class of values that a scalar leaves as they are."""
+
+
+class _Names(dict[Any, Any]):
+    """The names of an enum's values; each is looked up once."""
+
+    def __init__(self, coerce: Callable[[Any], Any], *, nullable: bool) -> None:
+        super().__init__({None: None} if nullable else {})
+        self._coerce = coerce
+
+    def __missing__(self, value: Any) -> Any:
+        if value is None:
+            raise UnplannedError
+        self[value] = name = self._coerce(value)
+        return name
+
+    def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
+        return [self[value] for value in values]

@@ -1,0 +1,90 @@
+"""Reads by key, gathered: one statement answers what many fields of many requests ask for at a time.
+
+A `Reader` lives as long as the process and gathers; a `Loader` lives as long as a request and remembers. Who asks goes along
+with every key into the statement, so that what is read for one actor is never handed to another.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from itertools import count, repeat
+from typing import Generic, TypeVar
+
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.batch import Batcher
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+Ask = tuple[Actor, Sequence[K]]
+"""Who asks, and for which keys."""
+Fetch = Callable[[Sequence[Ask[K]]], Awaitable[list[V]]]
+"""Reads what several actors ask for: a value for each key, in the order of the asks and of their keys."""
+
+MOST_KEYS = 2000
+MOST_WAITING = 200_000
+STATEMENTS_AT_A_TIME = 2
+
+
+class Reader(Generic[K, V]):
+    """Gathers the keys that all requests ask for while statements are under way, and reads them with the next one."""
+
+    def __init__(self, fetch: Fetch[K, V]) -> None:
+        self._fetch = fetch
+        self._batcher: Batcher[Ask[K], list[V]] = Batcher(
+            self._read,
+            max_batch=MOST_KEYS,
+            weigh=lambda ask: len(ask[1]),
+            max_queue=MOST_WAITING,
+            max_running=STATEMENTS_AT_A_TIME,
+        )
+
+    def ask(self, actor: Actor, keys: Sequence[K]) -> "asyncio.Future[list[V]]":
+        """The values of the keys, to be.
+
+        Raises:
+            Unavailable: too much is waiting.
+        """
+        return self._batcher.enqueue((actor, keys))
+
+    async def _read(self, asks: Sequence[Ask[K]]) -> list[list[V]]:
+        values = await self._fetch(asks)
+        answers, start = [], 0
+        for _, keys in asks:
+            answers.append(values[start : start + len(keys)])
+            start += len(keys)
+        return answers
+
+
+class Loader(Generic[K, V]):
+    """What one actor has asked for during one request: each key once, however it was answered."""
+
+    __slots__ = ("_actor", "_answers", "_reader")
+
+    def __init__(self, reader: Reader[K, V], actor: Actor) -> None:
+        self._reader = reader
+        self._actor = actor
+        self._answers: dict[K, tuple[asyncio.Future[list[V]], int]] = {}
+
+    async def load(self, key: K) -> V:
+        """The value of one key.
+
+        Raises:
+            Unavailable: it cannot be read.
+        """
+        return (await self.load_many((key,)))[0]
+
+    async def load_many(self, keys: Sequence[K]) -> list[V]:
+        """The values of the keys, in their order.
+
+        Raises:
+            Unavailable: they cannot be read.
+        """
+        answers = self._answers
+        new = [key for key in dict.fromkeys(keys) if key not in answers]
+        if new:
+            answers.update(zip(new, zip(repeat(self._reader.ask(self._actor, new)), count()), strict=False))
+        places = [answers[key] for key in keys]
+        for answer in {answer for answer, _ in places}:
+            if not answer.done():
+                await asyncio.shield(answer)  # other fields and requests wait for it as well
+        return [answer.result()[at] for answer, at in places]
