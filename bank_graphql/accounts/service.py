@@ -20,7 +20,7 @@ from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
 from bank_graphql.kit.ids import global_id
 from bank_graphql.kit.money import Money
-from bank_graphql.kit.statements import Insert, Query, Row
+from bank_graphql.kit.statements import Insert, Query, Row, Writes
 from bank_graphql.ledger import service as ledger
 from bank_graphql.ledger.errors import CurrencyMismatch
 from bank_graphql.ledger.models import Balance
@@ -77,12 +77,14 @@ class Opening(Protocol):
     def kind(self) -> str: ...  # noqa: D102
 
 
-async def open_accounts(connection: Connection, numbering: Numbering, openings: Sequence[Opening], now: datetime) -> None:
+async def open_accounts(
+    connection: Connection, writes: Writes, numbering: Numbering, openings: Sequence[Opening], now: datetime
+) -> None:
     """Write new accounts, each with a number of its own, beside their balances."""
     if not openings:
         return
     serials = await connection.fetch(_SERIALS, how_many=len(openings))
-    await connection.insert(
+    writes.insert(
         _INSERT,
         [
             (o.account_id, o.owner_id, numbering.number(row.serial), o.name, o.kind, AccountStatus.ACTIVE, now, now)

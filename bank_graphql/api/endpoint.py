@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from starlette.requests import ClientDisconnect
-from starlette.requests import Request as HTTPRequest
-from starlette.responses import Response as HTTPResponse
+from starlette.datastructures import QueryParams
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bank_graphql.api.context import Context, Services
-from bank_graphql.api.executor import Executor, Request, Response
+from bank_graphql.api.executor import Executor, Request
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.errors import BadRequest, Unavailable
 
@@ -19,10 +19,8 @@ BODY_SECONDS = 15
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 
-Identify = Callable[[HTTPRequest], Awaitable[tuple[Actor | None, Origin]]]
+Identify = Callable[[Scope], Awaitable[tuple[Actor | None, Origin]]]
 """Tells who sent a request, and from where."""
-Playground = Callable[[], HTTPResponse]
-"""The page for people."""
 
 
 class _MalformedError(Exception):
@@ -35,50 +33,61 @@ class _MalformedError(Exception):
 
 
 class GraphQLEndpoint:
-    """Answers `GET` (queries; the playground to a browser) and `POST` with JSON."""
+    """Answers `GET` (queries; the playground to a browser) and `POST` with JSON. An ASGI application."""
 
-    def __init__(self, executor: Executor, services: Services, identify: Identify, playground: Playground) -> None:
+    def __init__(self, executor: Executor, services: Services, identify: Identify, playground: ASGIApp) -> None:
         self._executor = executor
         self._services = services
         self._identify = identify
         self._playground = playground
 
-    async def __call__(self, http: HTTPRequest) -> HTTPResponse:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        accept = http.headers.get("accept", "")
-        if http.method in {"GET", "HEAD"} and "query" not in http.query_params and "text/html" in accept:
-            return self._playground()
+        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        method = scope["method"]
+        reads = method in {"GET", "HEAD"}
+        accept = headers.get(b"accept", b"").decode("latin-1")
+        query = QueryParams(scope["query_string"]) if reads else None
+        if query is not None and "query" not in query and "text/html" in accept:
+            await self._playground(scope, receive, send)
+            return
         media_type = _negotiate(accept)
-        if media_type is None:
-            return _malformed(_MalformedError(406, f"Accept {GRAPHQL} or {JSON}."), JSON)
         try:
-            request = await _read(http)
-            actor, origin = await self._identify(http)
+            _require(media_type is not None, 406, f"Accept {GRAPHQL} or {JSON}.")
+            _require(reads or method == "POST", 405, "GraphQL is asked for by GET or POST.", Allow="GET, POST")
+            request = _request(_of_url(query)) if query is not None else await _of_body(headers, receive)
+            status, told, body = await self._answer(request, scope, media_type or JSON, reads=reads)
         except _MalformedError as error:
-            return _malformed(error, media_type)
+            status, told = error.status, error.headers
+            body = {"errors": [{"message": str(error), "extensions": {"code": BadRequest.code}}]}
         except Unavailable as fault:
+            status, told = 503, {}
             body = {"errors": [{"message": str(fault), "extensions": fault.extensions}]}
-            return HTTPResponse(orjson.dumps(body), 503, media_type=media_type)
+        await _send(send, status, told, media_type or JSON, orjson.dumps(body), with_body=method != "HEAD")
+
+    async def _answer(
+        self, request: Request, scope: Scope, media_type: str, *, reads: bool
+    ) -> tuple[int, Mapping[str, str], dict[str, Any]]:
+        actor, origin = await self._identify(scope)
         context = Context(self._services, actor, origin)
-        response = await self._executor.run(request, context, allow_mutation=http.method == "POST")
-        http_response = _http_response(response, media_type)
+        response = await self._executor.run(request, context, allow_mutation=not reads)
+        headers = dict(response.headers)
         if context.allowance is not None:
-            http_response.headers["RateLimit-Limit"] = str(context.allowance.limit)
-            http_response.headers["RateLimit-Remaining"] = str(context.allowance.remaining)
-        return http_response
+            headers["RateLimit-Limit"] = str(context.allowance.limit)
+            headers["RateLimit-Remaining"] = str(context.allowance.remaining)
+        # The older media type says 200 even where the document is refused; the newer one tells the difference.
+        status = 200 if media_type == JSON and response.status == 400 else response.status
+        return status, headers, response.body
 
 
-def _malformed(error: _MalformedError, media_type: str) -> HTTPResponse:
-    body = {"errors": [{"message": str(error), "extensions": {"code": BadRequest.code}}]}
-    return HTTPResponse(orjson.dumps(body), error.status, error.headers, media_type)
+async def _send(send: Send, status: int, headers: Mapping[str, str], media_type: str, body: bytes, *, with_body: bool) -> None:
+    raw = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
+    raw += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body if with_body else b""})
 
 
-def _http_response(response: Response, media_type: str) -> HTTPResponse:
-    # The older media type says 200 even where the document is refused; the newer one tells the difference.
-    status = 200 if media_type == JSON and response.status == 400 else response.status
-    return HTTPResponse(orjson.dumps(response.body), status, dict(response.headers), media_type)
-
-
+@lru_cache(maxsize=256)
 def _negotiate(accept: str) -> str | None:
     """The media type to answer in; None if the client takes neither."""
     if not accept.strip():
@@ -106,39 +115,55 @@ def _quality(parameters: list[str]) -> float:
     return 1
 
 
-async def _read(http: HTTPRequest) -> Request:
-    if http.method == "POST":
-        content_type, _, parameters = http.headers.get("content-type", "").partition(";")
-        if content_type.strip().lower() != JSON:
-            raise _MalformedError(415, f"Send the request as {JSON}.")
-        if "charset" in parameters.lower() and "utf-8" not in parameters.lower():
-            raise _MalformedError(415, "Send the request in UTF-8.")
-        return _request(_parse_json(await _body(http), "The body"))
-    parameters_given: dict[str, Any] = dict(http.query_params)
+def _of_url(query: QueryParams) -> dict[str, Any]:
+    """The request that the parameters of a GET make."""
+    given: dict[str, Any] = dict(query)
     for name in ("variables", "extensions"):
-        if text := parameters_given.get(name):
-            parameters_given[name] = _parse_json(text.encode(), f"The parameter '{name}'")
+        if text := given.get(name):
+            given[name] = _parse_json(text.encode(), f"The parameter '{name}'")
         else:
-            parameters_given.pop(name, None)
-    return _request(parameters_given)
+            given.pop(name, None)
+    return given
 
 
-async def _body(http: HTTPRequest) -> bytes:
-    declared = http.headers.get("content-length", "0")
+async def _of_body(headers: Mapping[bytes, bytes], receive: Receive) -> Request:
+    """The request that the body of a POST makes."""
+    content_type, _, parameters = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
+    if content_type.strip() != JSON:
+        raise _MalformedError(415, f"Send the request as {JSON}.")
+    if "charset" in parameters and "utf-8" not in parameters:
+        raise _MalformedError(415, "Send the request in UTF-8.")
+    declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared[:20]) > MAX_BODY:
-        raise _MalformedError(413, f"The body has more than {MAX_BODY} bytes.", Connection="close")
-    received = bytearray()
+        raise _too_large()
+    return _request(_parse_json(await _body(receive), "The body"))
+
+
+async def _body(receive: Receive) -> bytes:
+    """All of the body, if it arrives in time."""
+    received: bytes = b""
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in http.stream():
-                received += chunk
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise _MalformedError(400, "The connection was closed.")
+                received = received + message["body"] if received else message["body"]
                 if len(received) > MAX_BODY:
-                    raise _MalformedError(413, f"The body has more than {MAX_BODY} bytes.", Connection="close")
+                    raise _too_large()
+                if not message.get("more_body", False):
+                    return received
     except TimeoutError:
         raise _MalformedError(408, f"The body did not arrive within {BODY_SECONDS} seconds.", Connection="close") from None
-    except ClientDisconnect:
-        raise _MalformedError(400, "The connection was closed.") from None
-    return bytes(received)
+
+
+def _require(fits: bool, status: int, message: str, **headers: str) -> None:  # noqa: FBT001 - what is required
+    if not fits:
+        raise _MalformedError(status, message, **headers)
+
+
+def _too_large() -> _MalformedError:
+    return _MalformedError(413, f"The body has more than {MAX_BODY} bytes.", Connection="close")
 
 
 def _parse_json(text: bytes, what: str) -> Any:

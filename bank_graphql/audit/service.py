@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 from bank_graphql.audit.models import AuditEvent
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Connection
-from bank_graphql.kit.statements import Insert
+from bank_graphql.kit.statements import Insert, Writes
 
 DONE = "DONE"
 """The outcome of an action that took effect; a refused one has the refusal's name."""
 
 _COLUMNS = ("at", "actor_id", "action", "subject_id", "outcome", "ip_address", "request_id")
 _INSERT = Insert(AuditEvent, *_COLUMNS)
+_values = attrgetter(*_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +53,11 @@ class Record:
 
 async def write(connection: Connection, records: Sequence[Record]) -> None:
     """Append to the audit, within the transaction of what is recorded."""
-    await connection.insert(_INSERT, [tuple(getattr(record, name) for name in _COLUMNS) for record in records])
+    writes = Writes()
+    record(writes, records)
+    await connection.write(writes)
+
+
+def record(writes: Writes, records: Sequence[Record]) -> None:
+    """Append to the audit together with other writes."""
+    writes.insert(_INSERT, [_values(each) for each in records])

@@ -1,6 +1,7 @@
 """Access tokens: JWTs after RFC 9068, signed with ES256, verified as RFC 8725 advises; and the keys that sign them."""
 
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from authlib.oauth2.rfc9068.claims import JWTAccessTokenClaims
+from cachetools import LRUCache
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
@@ -21,6 +23,7 @@ from bank_graphql.kit.ids import new_id
 ALGORITHM = "ES256"
 TYPE = "at+jwt"
 _LONGEST = 4096
+_MOST_VERIFIED = 10_000
 _FILE = "signing-keys.json"
 
 
@@ -47,6 +50,7 @@ class AccessTokens:
         self._issuer = issuer
         self._audience = audience
         self.lifetime = lifetime
+        self._verified: LRUCache[bytes, tuple[Claims, int]] = LRUCache(_MOST_VERIFIED)
         self._options = {
             "iss": {"essential": True, "value": issuer},
             "aud": {"essential": True, "value": audience},
@@ -81,16 +85,27 @@ class AccessTokens:
         return jwt.encode(header, claims, key, algorithms=[ALGORITHM]), expires_at
 
     def verify(self, token: str, now: datetime) -> Claims | None:
-        """What the token says, or None if it is not one of ours, not of this kind, or expired."""
+        """What the token says, or None if it is not one of ours, not of this kind, or expired.
+
+        A signature that was good is good again: what a token said is kept by its digest, and only its time is looked at anew.
+        """
         if len(token) > _LONGEST:
             return None
+        digest = hashlib.sha256(token.encode()).digest()
+        verified: tuple[Claims, int] | None = self._verified.get(digest) or self._decode(token, now)
+        if verified is None or int(now.timestamp()) > verified[1]:
+            return None
+        self._verified[digest] = verified
+        return verified[0]
+
+    def _decode(self, token: str, now: datetime) -> "tuple[Claims, int] | None":
         try:
             decoded = jwt.decode(token, self._keys, algorithms=[ALGORITHM])
             if decoded.header.get("typ") != TYPE:
                 return None
             claims = JWTAccessTokenClaims(decoded.claims, decoded.header, self._options)
             claims.validate(now=int(now.timestamp()), leeway=0)
-            return Claims(UUID(decoded.claims["sub"]), UUID(decoded.claims["sid"]))
+            return Claims(UUID(decoded.claims["sub"]), UUID(decoded.claims["sid"])), int(decoded.claims["exp"])
         except (JoseError, ValueError, TypeError, AttributeError):
             return None
 

@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 
 from bank_graphql.kit.errors import BadRequest, ConfigurationError, Unavailable
-from bank_graphql.kit.statements import Insert, Query, Row
+from bank_graphql.kit.statements import Insert, Query, Row, Writes
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
@@ -76,6 +76,11 @@ class Connection:
         """Run a statement for its effect."""
         await self.raw.fetch(query.sql, *query.arguments(arguments))
 
+    async def write(self, writes: Writes) -> None:
+        """Run what was gathered, as one statement; nothing is nothing."""
+        if (gathered := writes.statement) is not None:
+            await self.raw.fetch(gathered[0], *gathered[1])
+
     async def insert(self, into: Insert, rows: Sequence[Sequence[Any]]) -> None:
         """Insert the rows, or do nothing if there are none."""
         if rows:
@@ -130,6 +135,9 @@ class Database:
             "application_name": "bank_graphql",
             "timezone": "UTC",
             "jit": "off",
+            # Otherwise a statement's first runs are planned anew for their own arguments, and for long arrays that is to read
+            # whole tables: with millions of rows, seconds instead of milliseconds.
+            "plan_cache_mode": "force_generic_plan",
             "statement_timeout": f"{int(statement_timeout * 1000)}",
             "idle_in_transaction_session_timeout": f"{int(statement_timeout * 1000)}",
         }

@@ -37,8 +37,8 @@ SETTINGS = {
     "listen_addresses": "",
     "max_connections": "100",
     "max_locks_per_transaction": "512",  # the payments take an advisory lock for each account and key of a batch
-    "shared_buffers": "128MB",
-    "wal_compression": "on",
+    "shared_buffers": "512MB",
+    "wal_compression": "off",
     "timezone": "UTC",
     "log_min_messages": "warning",
     "log_min_error_statement": "panic",  # statements carry what people wrote; they do not belong in a log

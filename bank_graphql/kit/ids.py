@@ -88,9 +88,9 @@ def parse_reference(text: str) -> UUID | None:
     return UUID(int=number) if len(text.strip()) == 26 else None
 
 
-def lock_key(*parts: object) -> int:
-    """A signed 64-bit hash of the parts, for advisory locks. The same in every process."""
-    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
+def lock_key(kind: str, owner: UUID, name: str = "") -> int:
+    """A signed 64-bit hash for advisory locks, of the name that something has with its owner. The same in every process."""
+    digest = hashlib.blake2b(owner.bytes + name.encode(), digest_size=8, person=kind.encode()).digest()
     return int.from_bytes(digest, signed=True)
 
 

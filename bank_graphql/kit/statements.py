@@ -1,8 +1,10 @@
 """Statements, compiled once; and the rows that come back, the driver's own records with attributes."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
@@ -88,6 +90,50 @@ class Insert:
     def arguments(self, rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
         """The rows, column by column."""
         return dict(zip(self.columns, map(list, zip(*rows, strict=True)), strict=True))
+
+
+class Writes:
+    """Statements that change data, gathered to be run as one: a round trip, however many tables are written.
+
+    They all see the database as it was before, and none of the others' changes; foreign keys and constraint triggers are checked
+    when all are done.
+    """
+
+    __slots__ = ("_arguments", "_queries")
+
+    def __init__(self) -> None:
+        self._queries: list[Query[Any]] = []
+        self._arguments: list[Any] = []
+
+    def add(self, query: Query[Any], **arguments: Any) -> None:
+        """Add a statement. It has no result."""
+        self._queries.append(query)
+        self._arguments += query.arguments(arguments)
+
+    def insert(self, into: Insert, rows: Sequence[Sequence[Any]]) -> None:
+        """Add rows to insert; none are none."""
+        if rows:
+            self.add(into.query, **into.arguments(rows))
+
+    @property
+    def statement(self) -> tuple[str, list[Any]] | None:
+        """The one statement and its arguments; None if there is nothing to do."""
+        return (_together(tuple(self._queries)), self._arguments) if self._queries else None
+
+
+@lru_cache(maxsize=256)
+def _together(queries: tuple[Query[Any], ...]) -> str:
+    parts, before = [], 0
+    for query in queries:
+        parts.append(_renumbered(query.sql, before))
+        before += len(query.names)
+    *others, last = parts
+    return f"WITH {', '.join(f'w{n} AS ({part})' for n, part in enumerate(others))} {last}" if others else last
+
+
+def _renumbered(sql: str, by: int) -> str:
+    """The statement with all parameters' numbers raised."""
+    return re.sub(r"\$(\d+)", lambda found: f"${int(found[1]) + by}", sql)
 
 
 def array_of(name: str, type_: TypeEngine[Any]) -> BindParameter[Any]:

@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from bank_graphql.kit.db import Connection
 from bank_graphql.kit.ids import lock_key
-from bank_graphql.kit.statements import Insert, Query, Row, array_of
+from bank_graphql.kit.statements import Insert, Query, Row, Writes, array_of
 from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionNote
 from bank_graphql.ledger.rules import Book, TransactionState
 
@@ -103,11 +103,11 @@ async def lock(connection: Connection, keys: Iterable[int]) -> None:
     await connection.execute(_LOCK, keys=sorted(set(keys)))
 
 
-async def write(connection: Connection, book: Book) -> None:
+def write(writes: Writes, book: Book) -> None:
     """Write a book down, with one statement a table. Its accounts' locks must be held."""
     opened = {state.account_id for state in book.opened}
     moved = dict.fromkeys(i for t in (c.transaction for c in book.changes) for i in (t.from_account_id, t.to_account_id))
-    await connection.insert(
+    writes.insert(
         _INSERT_BALANCES,
         [
             (s.account_id, s.currency, s.purpose, s.booked, s.held, s.overdraft_limit, s.changed_at)
@@ -115,9 +115,9 @@ async def write(connection: Connection, book: Book) -> None:
             if s.purpose is None or s.account_id in moved  # what only a dry run looked at is not written
         ],
     )
-    await connection.insert(_INSERT_TRANSACTIONS, [_transaction_row(t) for t in book.made])
-    await connection.insert(_INSERT_NOTES, [(t.transaction_id, t.description) for t in book.made if t.description is not None])
-    await connection.insert(
+    writes.insert(_INSERT_TRANSACTIONS, [_transaction_row(t) for t in book.made])
+    writes.insert(_INSERT_NOTES, [(t.transaction_id, t.description) for t in book.made if t.description is not None])
+    writes.insert(
         _INSERT_ENTRIES,
         [(e.transaction_id, e.account_id, e.amount, e.balance_after, e.booked_at) for e in book.entries],
     )
@@ -125,7 +125,7 @@ async def write(connection: Connection, book: Book) -> None:
     changed = {c.transaction.transaction_id: c.transaction for c in book.changes if c.kind != "REVERSED"}
     holds = [t for key, t in changed.items() if key not in made]
     if holds:
-        await connection.execute(
+        writes.add(
             _UPDATE_HOLDS,
             ids=[t.transaction_id for t in holds],
             statuses=[t.status for t in holds],
@@ -134,7 +134,7 @@ async def write(connection: Connection, book: Book) -> None:
         )
     touched = [book.accounts[i] for i in moved if i not in opened]
     if touched:
-        await connection.execute(
+        writes.add(
             _UPDATE_BALANCES,
             ids=[s.account_id for s in touched],
             booked=[s.booked for s in touched],

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -37,23 +38,31 @@ class Command:
 
         What is not given leaves no trace, so that a command may get further options and keep the fingerprints of old requests.
         """
-        asked = {name: value for name, value in _given(self).items() if name not in {"key", "dry_run"}}
-        text = json.dumps([self.action, asked], sort_keys=True, ensure_ascii=False)
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+        asked = {name: value for name, value in _given(self).items() if name not in _UNTOLD}
+        return hashlib.blake2b(_encode([self.action, asked]).encode(), digest_size=16).digest()
 
 
-def _given(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass that are not None, as JSON takes them."""
-    given = {each.name: getattr(value, each.name) for each in fields(value)}
-    return {name: _plain(each) for name, each in given.items() if each is not None and name != "actor"}
+_UNTOLD = frozenset({"actor", "key", "dry_run"})
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return _given(value)
     if isinstance(value, UUID):
         return value.hex
-    return value.isoformat() if isinstance(value, datetime) else value
+    return value.isoformat() if isinstance(value, datetime) else _given(value)
+
+
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=_plain).encode
+
+
+def _given(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass that are not None."""
+    given = ((name, getattr(value, name)) for name in _names(value.__class__))
+    return {name: each for name, each in given if each is not None}
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import FieldProblem, Refusal, ValidationFailed
 from bank_graphql.kit.ids import lock_key
 from bank_graphql.kit.money import Money
-from bank_graphql.kit.statements import Insert, Query, Row
+from bank_graphql.kit.statements import Insert, Query, Row, Writes
 from bank_graphql.ledger import service as ledger
 from bank_graphql.ledger.rules import AccountState, Book, TransactionState, internal_account_id
 from bank_graphql.payments import queries
@@ -278,14 +278,12 @@ class _Batch:
         return outcome
 
     async def _write(self, facts: Facts, book: Book) -> None:
-        await ledger.write(self._connection, book)
-        await accounts.open_accounts(self._connection, self._policy.numbering, facts.opened, facts.now)
-        await self._connection.insert(
-            _REMEMBER,
-            [(*key, *_stored(new), facts.now) for key, new in self._new.items()],
-        )
-        await events.record(
-            self._connection,
+        writes = Writes()
+        ledger.write(writes, book)
+        await accounts.open_accounts(self._connection, writes, self._policy.numbering, facts.opened, facts.now)
+        writes.insert(_REMEMBER, [(*key, *_stored(new), facts.now) for key, new in self._new.items()])
+        events.record(
+            writes,
             [
                 (TransactionEventKind(change.kind), account_id, change.transaction.transaction_id, change.at)
                 for change in book.changes
@@ -293,7 +291,8 @@ class _Batch:
                 if account_id in facts.customers
             ],
         )
-        await audit.write(self._connection, self._records)
+        audit.record(writes, self._records)
+        await self._connection.write(writes)
 
 
 def _accounts_of(

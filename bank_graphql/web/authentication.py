@@ -1,8 +1,9 @@
 """Who sent a request: bearer tokens (RFC 6750) in, an actor out."""
 
+from functools import lru_cache
 from ipaddress import ip_address
 
-from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor, Origin
@@ -15,23 +16,26 @@ class BearerAuthentication:
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
 
-    async def __call__(self, http: HTTPConnection) -> tuple[Actor | None, Origin]:
+    async def __call__(self, scope: Scope) -> tuple[Actor | None, Origin]:
         """Who sent the request, and from where.
 
         Raises:
             Unavailable: the session cannot be looked up.
         """
+        headers = dict(reversed(scope["headers"]))
+        client = scope.get("client")
         origin = Origin(
-            ip_address=_address(http.client.host) if http.client else None,
-            user_agent=http.headers.get("user-agent"),
-            request_id=request_id_of(http.scope),
+            ip_address=_address(client[0]) if client else None,
+            user_agent=headers.get(b"user-agent", b"").decode("latin-1") or None,
+            request_id=request_id_of(scope),
         )
-        scheme, _, token = http.headers.get("authorization", "").partition(" ")
+        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return None, origin
         return await self._identity.authenticate(token.strip(), origin), origin
 
 
+@lru_cache(maxsize=4096)
 def _address(host: str) -> str | None:
     """The address in its normal form; None for what a proxy made up."""
     try:

@@ -6,7 +6,6 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,9 +34,8 @@ class RequestMiddleware:
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
-        self._headers = dict(_SECURITY_HEADERS)
-        if https:
-            self._headers["Strict-Transport-Security"] = "max-age=31536000"
+        headers = _SECURITY_HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if https else {})
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -53,10 +51,11 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+                headers = list(message.get("headers", ()))
+                names = {name for name, _ in headers}
+                headers += [each for each in self._headers if each[0] not in names]
+                headers.append((b"x-request-id", request_id.encode()))
+                message["headers"] = headers
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=request_id)

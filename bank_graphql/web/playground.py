@@ -6,6 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse
+from starlette.types import Receive, Scope, Send
 from strawberry.http.ides import get_graphql_ide_html
 
 
@@ -16,10 +17,10 @@ class Playground:
         self._html = get_graphql_ide_html().replace("{{ SUBSCRIPTION_ENABLED }}", "false")
         self._policy = _policy(self._html)
 
-    def __call__(self) -> HTMLResponse:
-        """The page."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the page."""
         headers = {"Content-Security-Policy": self._policy, "Cross-Origin-Opener-Policy": "same-origin"}
-        return HTMLResponse(self._html, headers=headers)
+        await HTMLResponse(self._html, headers=headers)(scope, receive, send)
 
 
 def _policy(html: str) -> str:

@@ -46,8 +46,10 @@ def test_new_ids_are_version_7_and_rise() -> None:
 
 
 def test_lock_keys_are_signed_64_bit_and_tell_parts_apart() -> None:
-    assert -(2**63) <= lock_key("a", "b") < 2**63
-    assert lock_key("ab", "c") != lock_key("a", "bc")
+    one, other = UUID(int=1), UUID(int=2)
+    keys = [lock_key("a", one), lock_key("b", one), lock_key("a", other), lock_key("a", one, "x"), lock_key("a", one, "y")]
+    assert len(set(keys)) == len(keys)
+    assert all(-(2**63) <= key < 2**63 for key in keys)
 
 
 @pytest.mark.parametrize("text", ["0" * 31, "g" * 32, "A" * 32, "0" * 31 + "\n", "0_" * 16, "٠" * 32, "{" + "0" * 30 + "}"])
