@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from bank_graphql import settings as configuration
 from bank_graphql.api.context import Services
@@ -31,6 +31,8 @@ from bank_graphql.web.keys import PublishedKeys
 from bank_graphql.web.middleware import RequestMiddleware
 from bank_graphql.web.playground import Playground
 
+GRAPHQL = "/graphql"
+
 
 def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> Starlette:
     """The ASGI application. Without settings, those of the environment."""
@@ -41,6 +43,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
         user_limit=settings.points_per_minute,
         address_limit=max(1, settings.points_per_minute // 10),
     )
+
+    is_https = settings.public_url.startswith("https://")
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -56,6 +60,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             )
             identify = BearerAuthentication(bank.identity)
             app.state.graphql = GraphQLEndpoint(executor, services, identify, Playground())
+            app.state.direct = RequestMiddleware(app.state.graphql, https=is_https)
             app.state.readiness = health.Readiness(bank.db)
             app.state.keys = PublishedKeys(bank.identity.tokens)
             # What there is now stays: the collector need not look at it again and again, and less often at what requests make.
@@ -64,15 +69,16 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             gc.set_threshold(50_000, 20, 50)
             yield
 
-    app = Starlette(
+    app = _Application(
         routes=[
             Route("/", _home),
+            Route(GRAPHQL, _GraphQLRoute(), methods=["GET", "POST"]),
             Route("/health/live", health.live),
             Route("/health/ready", _handled_by("readiness")),
             Route("/.well-known/jwks.json", _handled_by("keys")),
         ],
         middleware=[
-            Middleware(RequestMiddleware, https=settings.public_url.startswith("https://")),
+            Middleware(RequestMiddleware, https=is_https),
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.origins,
@@ -81,7 +87,6 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
                 expose_headers=["x-request-id", "ratelimit-limit", "ratelimit-remaining", "retry-after"],
                 max_age=600,
             ),
-            Middleware(_GraphQLFirst, path="/graphql"),
         ],
         lifespan=lifespan,
     )
@@ -89,16 +94,21 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     return app
 
 
-class _GraphQLFirst:
-    """Hands requests of one path to the GraphQL endpoint, without the detour of routing."""
-
-    def __init__(self, app: ASGIApp, path: str) -> None:
-        self._app = app
-        self._path = path
+class _Application(Starlette):
+    """The application. Requests for GraphQL that come from no web page need no routing and no CORS, so they go without."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_ours = scope["type"] == "http" and scope["path"] == self._path
-        await (scope["app"].state.graphql if is_ours else self._app)(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] == GRAPHQL and not any(name == b"origin" for name, _ in scope["headers"]):
+            await self.state.direct(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+class _GraphQLRoute:
+    """The GraphQL endpoint, which the lifespan puts in place once the bank is open, as routes find it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await scope["app"].state.graphql(scope, receive, send)
 
 
 def _handled_by(name: str) -> Any:

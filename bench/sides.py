@@ -98,33 +98,45 @@ async def bank(dsn: str, folder: Path, *, workers: int = 1) -> AsyncIterator[Ser
         yield server
 
 
-@asynccontextmanager
-async def postgraphile(dsn: str) -> AsyncIterator[Server]:
-    """PostGraphile on the same database, in one process of Node, set up as its makers advise for production."""
-    if not (PEER / "node_modules").exists():
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=PEER, check=True, stdout=subprocess.DEVNULL)  # noqa: ASYNC221, S607
+async def prepare_peer(dsn: str) -> None:
+    """Put the function and the view that the others use into the database."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute((PEER / "bench.sql").read_text())
     finally:
         await connection.close()
-    environment = {
-        **os.environ,
-        "DATABASE_URL": dsn,
-        "PORT": str(_free_port()),
-        "NODE_ENV": "production",
-        "GRAPHILE_ENV": "production",
-    }
+
+
+@asynccontextmanager
+async def postgraphile(dsn: str) -> AsyncIterator[Server]:
+    """PostGraphile on the same database, in one process of Node, set up as its makers advise for production."""
+    if not (PEER / "node_modules").exists():
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=PEER, check=True, stdout=subprocess.DEVNULL)  # noqa: ASYNC221, S607
+    await prepare_peer(dsn)
+    port = str(_free_port())
+    environment = {**os.environ, "DATABASE_URL": dsn, "PORT": port, "NODE_ENV": "production", "GRAPHILE_ENV": "production"}
     command = [str(PEER / "node_modules" / ".bin" / "node"), str(PEER / "server.mjs")]
-    async with _serving("postgraphile", command, environment, f"http://127.0.0.1:{environment['PORT']}/graphql") as server:
+    async with _serving("postgraphile", command, environment, f"http://127.0.0.1:{port}/graphql") as server:
         yield server
+
+
+async def cold_start(folder: Path) -> float:
+    """Seconds from the start of `serve`, with an embedded database whose folder exists, to its first answer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BANK_") and name != "DATABASE_URL"}
+    port = str(_free_port())
+    environment |= {"BANK_DATA_DIR": str(folder), "BANK_PORT": port}
+    command = [sys.executable, "-m", "bank_graphql", "serve"]
+    seconds = 0.0
+    for _ in range(1 if (folder / "postgres").exists() else 2):  # the first start makes the folder
+        async with _serving("bank", command, environment, f"http://127.0.0.1:{port}/graphql") as server:
+            seconds = server.seconds_to_first_answer
+    return seconds
 
 
 async def pgbench(dsn: str, script: str, *, clients: int, seconds: float) -> float:
     """Transactions a second of a script that pgbench runs, prepared."""
-    path = binaries() / "pgbench"
-    if not path.exists():
-        path = Path("/usr/lib/postgresql/15/bin/pgbench")
+    path = _pgbench()
     address = urlsplit(dsn)
     place = parse_qs(address.query)
     process = await asyncio.create_subprocess_exec(
@@ -140,6 +152,15 @@ async def pgbench(dsn: str, script: str, *, clients: int, seconds: float) -> flo
     if process.returncode or found is None:
         raise RuntimeError(f"pgbench failed:\n{told}")
     return float(found.group(1))
+
+
+def _pgbench() -> Path:
+    """The program: beside the server if it is there, or the system's newest."""
+    places = [binaries() / "pgbench", *sorted(Path("/usr/lib/postgresql").glob("*/bin/pgbench"), reverse=True)]
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        raise RuntimeError("pgbench is missing: it comes with PostgreSQL, in Debian's package postgresql.")
+    return found
 
 
 @asynccontextmanager

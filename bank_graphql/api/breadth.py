@@ -11,7 +11,6 @@ again from the value that it began with, whose rows are already loaded: its answ
 import asyncio
 from collections.abc import Sequence
 from itertools import chain, islice
-from operator import is_
 from typing import Any
 
 from graphql.execution.values import VariableValues
@@ -19,7 +18,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from bank_graphql.api.context import Context
 from bank_graphql.api.edges import Edge
-from bank_graphql.api.plan import Field, Leaf, Many, Objects, Operation, Planner, Selection, Shape, UnplannedError
+from bank_graphql.api.plan import Field, Many, Objects, Operation, Planner, Selection, Shape, UnplannedError
 
 
 class BreadthFirst:
@@ -31,21 +30,18 @@ class BreadthFirst:
         self._context = context
         self._variables = variables
 
-    async def objects(self, selection: Selection, sources: Sequence[Any]) -> list[dict[str, Any]]:
+    async def objects(self, selection: Selection, sources: Sequence[Any]) -> Sequence[dict[str, Any]]:
         """What is selected of each of the objects."""
-        fields = selection.fields
-        reading = [field for field in fields if field.reads]
-        if len(reading) > 1:
-            read = iter(await asyncio.gather(*(self._column(field, sources) for field in reading)))
-            columns = [next(read) if field.reads else await self._column(field, sources) for field in fields]
+        if selection.complete is not None:
+            return selection.complete(sources)
+        reading = [field for field in selection.fields if field.column is None]
+        if len(reading) == 1:
+            read = iter([await self._read(reading[0], sources)])
         else:
-            columns = [await self._column(field, sources) for field in fields]
-        names = selection.names
-        if not names:
-            return [{} for _ in sources]
-        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+            read = iter(await asyncio.gather(*[self._read(field, sources) for field in reading]))
+        return selection.rows(*[field.column(sources) if field.column else next(read) for field in selection.fields])
 
-    async def _column(self, field: Field, sources: Sequence[Any]) -> Sequence[Any]:
+    async def _read(self, field: Field, sources: Sequence[Any]) -> Sequence[Any]:
         if field.edge is not None:
             values = await self._follow(field.edge, field, sources)
         else:
@@ -57,7 +53,7 @@ class BreadthFirst:
         arguments = field.arguments(self._variables) if callable(field.arguments) else field.arguments
         key, then = edge.key, edge.then
         keys = [key(source, **arguments) for source in sources] if arguments else list(map(key, sources))
-        if not any(map(is_, keys, [None] * len(keys))):
+        if None not in keys:
             loaded = await edge.loader(self._context.loaders).load_many(keys)
             return loaded if then is None else list(map(then, sources, loaded))
         led = [at for at, each in enumerate(keys) if each is not None]
@@ -70,8 +66,8 @@ class BreadthFirst:
 
     async def complete(self, shape: Shape, values: Sequence[Any]) -> Sequence[Any]:
         """The values as the answer has them."""
-        if isinstance(shape, Leaf):
-            return shape.convert(values)
+        if shape.complete is not None:
+            return shape.complete(values)
         present = [value for value in values if value is not None]
         if len(present) == len(values):
             return await self._present(shape, values)
@@ -96,7 +92,7 @@ class BreadthFirst:
             kinds.setdefault(type(value), []).append(at)
         completed: list[Any] = [None] * len(values)
         for kind, places in kinds.items():
-            selection = (shape.by_class or {}).get(kind)
+            selection = shape.by_class.get(kind)
             if selection is None:
                 raise UnplannedError
             for at, value in zip(places, await self.objects(selection, [values[at] for at in places]), strict=True):

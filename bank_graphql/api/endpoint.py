@@ -7,15 +7,17 @@ from typing import Any
 
 import orjson
 from starlette.datastructures import QueryParams
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bank_graphql.api.context import Context, Services
 from bank_graphql.api.executor import Executor, Request
+from bank_graphql.api.scalars import to_json
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.errors import BadRequest, Unavailable
 
 MAX_BODY = 1024 * 1024
 BODY_SECONDS = 15
+_TOO_LARGE = (413, f"The body has more than {MAX_BODY} bytes.")
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 
@@ -63,7 +65,7 @@ class GraphQLEndpoint:
         except Unavailable as fault:
             status, told = 503, {}
             body = {"errors": [{"message": str(fault), "extensions": fault.extensions}]}
-        await _send(send, status, told, media_type or JSON, orjson.dumps(body), with_body=method != "HEAD")
+        await _send(send, status, told, media_type or JSON, to_json(body), with_body=method != "HEAD")
 
     async def _answer(
         self, request: Request, scope: Scope, media_type: str, *, reads: bool
@@ -134,36 +136,38 @@ async def _of_body(headers: Mapping[bytes, bytes], receive: Receive) -> Request:
     if "charset" in parameters and "utf-8" not in parameters:
         raise _MalformedError(415, "Send the request in UTF-8.")
     declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared[:20]) > MAX_BODY:
-        raise _too_large()
+    _require(not declared.isdigit() or int(declared[:20]) <= MAX_BODY, *_TOO_LARGE, Connection="close")
     return _request(_parse_json(await _body(receive), "The body"))
 
 
 async def _body(receive: Receive) -> bytes:
     """All of the body, if it arrives in time."""
-    received: bytes = b""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while True:
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise _MalformedError(400, "The connection was closed.")
-                received = received + message["body"] if received else message["body"]
-                if len(received) > MAX_BODY:
-                    raise _too_large()
-                if not message.get("more_body", False):
-                    return received
-    except TimeoutError:
-        raise _MalformedError(408, f"The body did not arrive within {BODY_SECONDS} seconds.", Connection="close") from None
+    first = await receive()
+    received = _piece(first)
+    if first.get("more_body", False):
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                more = True
+                while more:
+                    message = await receive()
+                    received += _piece(message)
+                    more = message.get("more_body", False)
+                    _require(len(received) <= MAX_BODY, *_TOO_LARGE, Connection="close")
+        except TimeoutError:
+            raise _MalformedError(408, f"The body did not arrive within {BODY_SECONDS} seconds.", Connection="close") from None
+    _require(len(received) <= MAX_BODY, *_TOO_LARGE, Connection="close")
+    return received
 
 
-def _require(fits: bool, status: int, message: str, **headers: str) -> None:  # noqa: FBT001 - what is required
+def _piece(message: Message) -> bytes:
+    _require(message["type"] == "http.request", 400, "The connection was closed.")
+    piece: bytes = message.get("body", b"")
+    return piece
+
+
+def _require(fits: bool, status: int, message: str, **headers: str) -> None:
     if not fits:
         raise _MalformedError(status, message, **headers)
-
-
-def _too_large() -> _MalformedError:
-    return _MalformedError(413, f"The body has more than {MAX_BODY} bytes.", Connection="close")
 
 
 def _parse_json(text: bytes, what: str) -> Any:

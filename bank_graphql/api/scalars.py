@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NewType
 
+import orjson
 import strawberry
 from graphql import GraphQLError, IntValueNode, StringValueNode, ValueNode
 from strawberry.types.scalar import ScalarDefinition
@@ -42,9 +43,14 @@ def _parse_big_int(value: Any) -> BigInt:
     raise GraphQLError("A BigInt is a string of digits.")
 
 
-def format_datetime(moment: datetime) -> str:
-    """A moment as RFC 3339 in UTC, to the microsecond, e.g. `2026-11-24T09:30:00.123456Z`."""
-    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+def _in_utc(moment: datetime) -> datetime:
+    """A moment in UTC. `to_json` writes it after RFC 3339."""
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+
+
+def to_json(answer: Any) -> bytes:
+    """An answer as JSON; moments after RFC 3339 in UTC, e.g. `2026-11-24T09:30:00.123456Z`."""
+    return orjson.dumps(answer, option=orjson.OPT_UTC_Z)
 
 
 SCALARS: Mapping[object, ScalarDefinition] = {
@@ -68,7 +74,7 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         name="DateTime",
         description="A moment after RFC 3339. On output always in UTC, e.g. 2026-11-24T09:30:00.123456Z.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
-        serialize=format_datetime,
+        serialize=_in_utc,
         parse_value=_parse_datetime,
     ),
 }

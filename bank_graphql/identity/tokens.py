@@ -92,11 +92,13 @@ class AccessTokens:
         if len(token) > _LONGEST:
             return None
         digest = hashlib.sha256(token.encode()).digest()
-        verified: tuple[Claims, int] | None = self._verified.get(digest) or self._decode(token, now)
-        if verified is None or int(now.timestamp()) > verified[1]:
-            return None
-        self._verified[digest] = verified
-        return verified[0]
+        verified: tuple[Claims, int] | None = self._verified.get(digest)
+        if verified is None:
+            verified = self._decode(token, now)
+            if verified is None:
+                return None
+            self._verified[digest] = verified
+        return verified[0] if int(now.timestamp()) <= verified[1] else None
 
     def _decode(self, token: str, now: datetime) -> "tuple[Claims, int] | None":
         try:

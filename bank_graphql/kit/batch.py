@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-_Entry = tuple[Item, "asyncio.Future[Result]", asyncio.TimerHandle]
+_Entry = tuple[Item, "asyncio.Future[Result]", asyncio.TimerHandle | None]
 """What waits: the item, its result to be, and the end of its patience."""
 
 
@@ -30,7 +30,7 @@ class Batcher(Generic[Item, Result]):
         weigh: what an item weighs.
         max_queue: the most weight that may wait; what comes on top is refused as `Unavailable`.
         max_running: the most batches under way at a time.
-        deadline: seconds that an item may wait for its turn before it is refused as `Unavailable`.
+        deadline: seconds that an item may wait for its turn before it is refused as `Unavailable`; None for as long as it takes.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Batcher(Generic[Item, Result]):
         weigh: Callable[[Item], int] = lambda _: 1,
         max_queue: int = 10_000,
         max_running: int = 2,
-        deadline: float = 10.0,
+        deadline: float | None = 10.0,
     ) -> None:
         self._work = work
         self._max_batch = max_batch
@@ -75,7 +75,7 @@ class Batcher(Generic[Item, Result]):
             raise Unavailable
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        late = loop.call_later(self._deadline, _settle, future, Unavailable())
+        late = loop.call_later(self._deadline, _settle, future, Unavailable()) if self._deadline else None
         self._waiting.append((item, future, late))
         self._weight += weight
         if len(self._running) < self._max_running and len(self._waiting) == 1:
@@ -103,7 +103,8 @@ class Batcher(Generic[Item, Result]):
             if taken and weight + more > self._max_batch:
                 break
             taken.append(self._waiting.popleft())
-            taken[-1][2].cancel()
+            if (late := taken[-1][2]) is not None:
+                late.cancel()
             weight += more
             self._weight -= more
         return taken

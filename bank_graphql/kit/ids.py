@@ -95,7 +95,8 @@ def lock_key(kind: str, owner: UUID, name: str = "") -> int:
 
 
 def _encode(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    # Of the characters that ids are made of, none gives one in which the URL-safe alphabet differs.
+    return binascii.b2a_base64(text.encode(), newline=False).decode().rstrip("=")
 
 
 def _decode(text: str) -> str | None:

@@ -24,13 +24,18 @@ class Allowance:
         limit: what a full bucket holds.
         remaining: what is left, rounded down.
         cost: what was spent just now.
-        full_at: when the bucket is full again.
+        seconds_until_full: how long it takes until the bucket is full again.
     """
 
     limit: int
     remaining: int
     cost: int
-    full_at: datetime
+    seconds_until_full: float
+
+    @property
+    def full_at(self) -> datetime:
+        """When the bucket is full again."""
+        return utc_now() + timedelta(seconds=self.seconds_until_full)
 
 
 class Limiter:
@@ -58,5 +63,4 @@ class Limiter:
         if not enough:
             missing = min(cost, per_minute) - level
             raise RateLimited(retry_after=max(1, round(missing * 60 / per_minute + 0.5)))
-        until_full = timedelta(seconds=(per_minute - level) * 60 / per_minute)
-        return Allowance(per_minute, int(level), cost, utc_now() + until_full)
+        return Allowance(per_minute, int(level), cost, (per_minute - level) * 60 / per_minute)

@@ -36,6 +36,7 @@ class Reader(Generic[K, V]):
             weigh=lambda ask: len(ask[1]),
             max_queue=MOST_WAITING,
             max_running=STATEMENTS_AT_A_TIME,
+            deadline=None,  # statements have a time limit of their own
         )
 
     def ask(self, actor: Actor, keys: Sequence[K]) -> "asyncio.Future[list[V]]":

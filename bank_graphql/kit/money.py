@@ -50,11 +50,12 @@ class Money:
 def format_amount(minor: int, currency: str) -> str:
     """Minor units as decimal text with exactly the currency's digits: 1230 EUR is "12.30", 12 JPY is "12"."""
     digits = CURRENCY_DIGITS[currency]
-    sign = "-" if minor < 0 else ""
     if not digits:
-        return f"{minor}"
-    whole, fraction = divmod(abs(minor), 10**digits)
-    return f"{sign}{whole}.{fraction:0{digits}}"
+        return str(minor)
+    text = str(minor) if minor >= 0 else str(-minor)
+    if len(text) <= digits:
+        text = text.zfill(digits + 1)
+    return f"{'' if minor >= 0 else '-'}{text[:-digits]}.{text[-digits:]}"
 
 
 def parse_amount(text: str, currency: str, *, path: str | tuple[str, ...] = "amount") -> int:

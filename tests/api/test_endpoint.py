@@ -151,8 +151,10 @@ async def test_slow_senders_are_cut_off(app: Starlette, monkeypatch: pytest.Monk
     monkeypatch.setattr(endpoint, "BODY_SECONDS", 0.01)
     sent: list[Any] = []
 
+    pieces = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+
     async def receive() -> Any:
-        await asyncio.Event().wait()
+        return next(pieces, None) or await asyncio.Event().wait()
 
     async def send(message: Any) -> None:
         sent.append(message)

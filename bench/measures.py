@@ -1,0 +1,254 @@
+"""What is measured: each function gives one or more rows of the table."""
+
+import statistics
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import orjson
+
+from bench import data, load, requests, sides
+
+CLIENTS = 32
+BATCH = 500
+MAIN = data.Size(accounts=100_000, entries=1_000_000)
+SMALL = data.Size(accounts=1_000, entries=10_000)
+LARGE = data.Size(accounts=1_000_000, entries=10_000_000, deep=1_000_100)
+TINY = data.Size(accounts=data.BUSY + 40, entries=1_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How thoroughly to measure.
+
+    Attributes:
+        rounds: how often each side of a row is measured, in turn.
+        seconds: how long each time.
+        main: the size of the bank for most rows.
+        large: the size of the large one; None leaves its rows out.
+    """
+
+    rounds: int = 5
+    seconds: float = 8
+    main: data.Size = MAIN
+    small: data.Size = SMALL
+    large: data.Size | None = LARGE
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the table: a measure, its sides, and what is asked of their ratio.
+
+    Attributes:
+        unit: of the figures.
+        ours: our figures, one for each round.
+        theirs: the other side's; empty where there is only a bound.
+        target: what the ratio of the medians is to be at least; or at most, where `at_most`.
+        generator: the load generator's share of a core, at the most.
+    """
+
+    name: str
+    against: str
+    unit: str
+    ours: Sequence[float]
+    theirs: Sequence[float] = ()
+    target: float | None = None
+    at_most: bool = False
+    generator: float = 0
+
+    @property
+    def ratio(self) -> float:
+        """Ours over theirs, medians; ours alone where there is no other side."""
+        ours = statistics.median(self.ours)
+        return ours / statistics.median(self.theirs) if self.theirs else ours
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the target is met; None if there is none."""
+        if self.target is None:
+            return None
+        return self.ratio <= self.target if self.at_most else self.ratio >= self.target
+
+
+@dataclass
+class Bench:
+    """A run: where things lie, and how thoroughly to measure."""
+
+    server: str
+    folder: Path
+    plan: Plan
+    peaks: list[float] = field(default_factory=list)
+    starts: list[float] = field(default_factory=list)
+
+    async def database(self, name: str, size: data.Size) -> str:
+        """A bank of this size, filled now or before."""
+        return await sides.database(self.server, name, size)
+
+    async def in_turn(self, *measured: Callable[[], Awaitable[float]]) -> list[list[float]]:
+        """Measure the sides in turn, round by round, after a first time that does not count."""
+        for side in measured:
+            await side()
+        figures: list[list[float]] = [[] for _ in measured]
+        for _ in range(self.plan.rounds):
+            for side, found in zip(measured, figures, strict=True):
+                found.append(await side())
+        return figures
+
+    def serving(
+        self, what: load.Load, generator: list[float], *, times: int = 1, clients: int = CLIENTS
+    ) -> Callable[[], Awaitable[float]]:
+        """Measures requests a second, or `times` as many things a second."""
+
+        async def measure() -> float:
+            loaded = await load.run(what, clients=clients, seconds=self.plan.seconds)
+            generator.append(loaded.generator)
+            return loaded.per_second * times
+
+        return measure
+
+
+async def against_postgraphile(bench: Bench) -> list[Row]:
+    """Nested and point reads, and single transfers, against PostGraphile over the same tables."""
+    accounts = bench.plan.main.accounts
+    dsn = await bench.database("bench_main", bench.plan.main)
+    rows, peer_name = [], "PostGraphile 5"
+    async with sides.bank(dsn, bench.folder) as bank, sides.postgraphile(dsn) as peer:
+        await bank.log_in()
+        for name, target, what, theirs, against in (
+            ("nested read", 2.0, requests.nested(bank), requests.nested_of_tables(peer), peer_name),
+            ("nested read", None, requests.nested(bank), requests.nested_of_view(peer), f"{peer_name}, over a view for it"),
+            ("point read", 1.5, requests.point(bank, accounts), requests.point_of_tables(peer, accounts), peer_name),
+            (
+                "transfer, keys, feed and audit included",
+                1.5,
+                requests.transfer(bank, accounts),
+                requests.transfer_by_function(peer, accounts),
+                f"{peer_name}, bare function",
+            ),
+        ):
+            generator: list[float] = []
+            figures = await bench.in_turn(bench.serving(what, generator), bench.serving(theirs, generator))
+            rows.append(Row(name, against, "requests/s", *figures, target=target, generator=max(generator)))
+        bench.peaks.append(bank.memory)
+        bench.starts.append(bank.seconds_to_first_answer)
+    return rows
+
+
+async def batches(bench: Bench) -> list[Row]:
+    """Batches against one function call a transaction, as quick as pgbench can."""
+    accounts = bench.plan.main.accounts
+    dsn = await bench.database("bench_main", bench.plan.main)
+    await sides.prepare_peer(dsn)
+    script = requests.PGBENCH.format(last=accounts - 1, accounts=accounts)
+    async with sides.bank(dsn, bench.folder) as bank:
+        await bank.log_in()
+        generator: list[float] = []
+
+        async def bare() -> float:
+            return await sides.pgbench(dsn, script, clients=CLIENTS, seconds=bench.plan.seconds)
+
+        what = requests.batch(bank, accounts, BATCH)
+        figures = await bench.in_turn(bench.serving(what, generator, times=BATCH, clients=8), bare)
+        bench.peaks.append(bank.memory)
+    return [
+        Row(
+            f"transferBatch of {BATCH}",
+            "pgbench, bare function",
+            "transfers/s",
+            *figures,
+            target=2.5,
+            generator=max(generator),
+        )
+    ]
+
+
+async def hot_account(bench: Bench) -> list[Row]:
+    """Everything onto one account, against spread."""
+    accounts = bench.plan.main.accounts
+    dsn = await bench.database("bench_main", bench.plan.main)
+    async with sides.bank(dsn, bench.folder) as bank:
+        await bank.log_in()
+        generator: list[float] = []
+        figures = await bench.in_turn(
+            bench.serving(requests.transfer(bank, accounts, hot=True), generator),
+            bench.serving(requests.transfer(bank, accounts), generator),
+        )
+        bench.peaks.append(bank.memory)
+    return [Row("transfer onto one hot account", "spread", "requests/s", *figures, target=0.8, generator=max(generator))]
+
+
+async def processes(bench: Bench) -> list[Row]:
+    """Two processes against one, where PostgreSQL is not the limit."""
+    dsn = await bench.database("bench_main", bench.plan.main)
+    async with sides.bank(dsn, bench.folder, workers=2) as two, sides.bank(dsn, bench.folder) as one:
+        await two.log_in()
+        await one.log_in()
+        generator: list[float] = []
+        figures = await bench.in_turn(
+            bench.serving(requests.light(two), generator), bench.serving(requests.light(one), generator)
+        )
+    return [Row("two processes", "one", "requests/s", *figures, target=1.6, generator=max(generator))]
+
+
+async def sizes(bench: Bench) -> list[Row]:
+    """A deep page against the first, and a nested read in a large bank against a small one: times of a single client."""
+    if bench.plan.large is None:
+        return []
+    large = await bench.database("bench_large", bench.plan.large)
+    small = await bench.database("bench_small", bench.plan.small)
+    connection = await asyncpg.connect(large)
+    deep = await connection.fetchval(
+        "SELECT id FROM entries WHERE account_id = $1::text::uuid ORDER BY id DESC OFFSET 1000000 LIMIT 1",
+        data.account_id(data.DEEP),
+    )
+    await connection.close()
+    owner = data.DEEP % data.USERS
+    times = max(50, int(bench.plan.seconds * 40))
+    async with sides.bank(large, bench.folder) as bank, sides.bank(small, bench.folder) as little:
+        await bank.log_in()
+        await little.log_in()
+
+        def timed(server: sides.Server, sent: bytes, user: int) -> Callable[[], Awaitable[float]]:
+            return lambda: load.milliseconds(server.url, orjson.loads(sent), server.tokens[user], times)
+
+        page = {
+            after: requests.body(requests.PAGE, id=requests.account(data.DEEP), after=after)
+            for after in (requests.cursor(deep), None)
+        }
+        pages = await bench.in_turn(*(timed(bank, sent, owner) for sent in page.values()))
+        nested = await bench.in_turn(
+            timed(bank, requests.body(requests.NESTED), 1), timed(little, requests.body(requests.NESTED), 1)
+        )
+    return [
+        Row("a page at depth 1,000,000", "the first page", "ms", *pages, target=1.2, at_most=True),
+        Row("nested read, 10 million entries", "10 thousand entries", "ms", *nested, target=1.2, at_most=True),
+    ]
+
+
+async def process(bench: Bench) -> list[Row]:
+    """Memory under the loads that were measured before, and a cold start."""
+    dsn = await bench.database("bench_main", bench.plan.main)
+    if not bench.peaks:
+        async with sides.bank(dsn, bench.folder) as bank:
+            await bank.log_in()
+            await load.run(requests.nested(bank), clients=CLIENTS, seconds=bench.plan.seconds)
+            bench.peaks.append(bank.memory)
+    starts = []
+    for _ in range(bench.plan.rounds):
+        starts.append(await sides.cold_start(bench.folder / "cold"))
+    return [
+        Row("memory of a process under load", "—", "MB", [max(bench.peaks)], target=250, at_most=True),
+        Row("cold start with a data folder, to the first answer", "—", "s", starts, target=2, at_most=True),
+    ]
+
+
+ALL: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
+    "postgraphile": against_postgraphile,
+    "batches": batches,
+    "hot": hot_account,
+    "sizes": sizes,
+    "processes": processes,
+    "process": process,
+}
+"""The measures by name, in the order of the table."""
