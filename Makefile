@@ -7,7 +7,7 @@ PIN = $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test faults check lint types layers container sync format lock schema clean
+.PHONY: help setup serve test faults bench bench-quick check lint types layers container sync format lock schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 16
@@ -30,6 +30,12 @@ test: $(READY) ## Run the tests (DATABASE_URL=â€¦ on another PostgreSQL, ARGS=â€
 
 faults: $(READY) ## Run the bank under fire (SECONDS=600 SEED=1 VARIANT=lost_update)
 	$(BIN)/python -m tests.faults $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(VARIANT),--variant $(VARIANT))
+
+bench: $(READY) ## Measure against the best of its kind (needs wrk, npm and pgbench; ARGS=--help)
+	$(BIN)/python -m bench --results bench/results $(ARGS)
+
+bench-quick: $(READY) ## The same in fewer and shorter rounds
+	$(BIN)/python -m bench --quick $(ARGS)
 
 check: $(READY) lint types layers container sync ## Everything that is strict: lint, types, layers, container files, schema and migrations in sync
 

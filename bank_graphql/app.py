@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
         address_limit=max(1, settings.points_per_minute // 10),
     )
 
-    is_https = settings.public_url.startswith("https://")
+    is_https, is_verbose = settings.public_url.startswith("https://"), settings.log_level == "DEBUG"
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -60,7 +60,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             )
             identify = BearerAuthentication(bank.identity)
             app.state.graphql = GraphQLEndpoint(executor, services, identify, Playground())
-            app.state.direct = RequestMiddleware(app.state.graphql, https=is_https)
+            app.state.direct = RequestMiddleware(app.state.graphql, https=is_https, verbose=is_verbose)
             app.state.readiness = health.Readiness(bank.db)
             app.state.keys = PublishedKeys(bank.identity.tokens)
             # What there is now stays: the collector need not look at it again and again, and less often at what requests make.
@@ -78,7 +78,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             Route("/.well-known/jwks.json", _handled_by("keys")),
         ],
         middleware=[
-            Middleware(RequestMiddleware, https=is_https),
+            Middleware(RequestMiddleware, https=is_https, verbose=is_verbose),
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.origins,

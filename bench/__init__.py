@@ -1,5 +1,5 @@
 """The bank's measurements against the best of its kind; `make bench` runs them, `README.md` says how to read them.
 
 `data` fills a bank · `sides` the servers that are measured · `load` the load generator · `measures` what is measured ·
-`report` tables and the plot · `peer` PostGraphile, as a package of npm
+`report` the table · `peer` PostGraphile, as a package of npm
 """

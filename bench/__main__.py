@@ -18,7 +18,7 @@ def main(
     quick: Annotated[bool, typer.Option(help="Fewer, shorter rounds, and no large bank.")] = False,
     only: Annotated[str, typer.Option(help=f"Measures by name, with commas: {', '.join(measures.ALL)}.")] = "",
     folder: Annotated[Path, typer.Option(help="Where the databases lie.")] = Path("/tmp/bank-bench"),  # noqa: S108
-    results: Annotated[Path | None, typer.Option(help="The folder to write the table and the plot to.")] = None,
+    results: Annotated[Path | None, typer.Option(help="The folder to write the table to.")] = None,
     rounds: Annotated[int | None, typer.Option(help="Rounds of each row.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Seconds of each side of a round.")] = None,
 ) -> None:

@@ -15,7 +15,6 @@ BATCH = 500
 MAIN = data.Size(accounts=100_000, entries=1_000_000)
 SMALL = data.Size(accounts=1_000, entries=10_000)
 LARGE = data.Size(accounts=1_000_000, entries=10_000_000, deep=1_000_100)
-TINY = data.Size(accounts=data.BUSY + 40, entries=1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +233,7 @@ async def process(bench: Bench) -> list[Row]:
             await bank.log_in()
             await load.run(requests.nested(bank), clients=CLIENTS, seconds=bench.plan.seconds)
             bench.peaks.append(bank.memory)
-    starts = []
-    for _ in range(bench.plan.rounds):
-        starts.append(await sides.cold_start(bench.folder / "cold"))
+    starts = [await sides.cold_start(bench.folder / "cold") for _ in range(bench.plan.rounds)]
     return [
         Row("memory of a process under load", "—", "MB", [max(bench.peaks)], target=250, at_most=True),
         Row("cold start with a data folder, to the first answer", "—", "s", starts, target=2, at_most=True),

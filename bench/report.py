@@ -1,4 +1,4 @@
-"""The table, as Markdown, and the plot."""
+"""The table, as Markdown."""
 
 import platform
 import statistics
@@ -32,18 +32,15 @@ def line(row: Row) -> str:
 
 
 def write(folder: Path, rows: Sequence[Row], plan: Plan) -> None:
-    """Write the table and the plot, named after the day."""
+    """Write the table, named after the day."""
     now = datetime.now(UTC)
-    name = f"{now:%Y-%m-%d}"
     folder.mkdir(parents=True, exist_ok=True)
     versions = ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
-    (folder / f"{name}.md").write_text(
+    (folder / f"{now:%Y-%m-%d}.md").write_text(
         f"# Measured on {now:%d %B %Y}\n\n"
         f"Medians of {plan.rounds} rounds of {plan.seconds:g} s, the sides in turn; in brackets the least and the most.\n\n"
-        f"{table(rows)}\n\n![The ratios]({name}.svg)\n\n"
-        f"Python {platform.python_version()} on {platform.machine()}, {versions}.\n"
+        f"{table(rows)}\n\nPython {platform.python_version()} on {platform.machine()}; {versions}.\n"
     )
-    (folder / f"{name}.svg").write_text("")
 
 
 def _figures(figures: Sequence[float], unit: str) -> str:

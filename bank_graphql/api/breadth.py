@@ -54,12 +54,12 @@ class BreadthFirst:
         key, then = edge.key, edge.then
         keys = [key(source, **arguments) for source in sources] if arguments else list(map(key, sources))
         if None not in keys:
-            loaded = await edge.loader(self._context.loaders).load_many(keys)
+            loaded = await self._context.loader(edge.reader(self._context.readers)).load_many(keys)
             return loaded if then is None else list(map(then, sources, loaded))
         led = [at for at, each in enumerate(keys) if each is not None]
         values: list[Any] = [None] * len(keys)
         if led:
-            loaded = await edge.loader(self._context.loaders).load_many([keys[at] for at in led])
+            loaded = await self._context.loader(edge.reader(self._context.readers)).load_many([keys[at] for at in led])
             for at, value in zip(led, loaded, strict=True):
                 values[at] = value if then is None else then(sources[at], value)
         return values

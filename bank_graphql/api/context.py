@@ -1,7 +1,8 @@
 """What resolvers have at hand during one request."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import strawberry
 
@@ -13,8 +14,11 @@ from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Refusal, Unauthenticated
 from bank_graphql.kit.limits import Allowance, Limiter
+from bank_graphql.kit.loading import Loader, Reader
 from bank_graphql.payments.commands import Command, Group, Moved, Opened, Outcome, Preview
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 Move = Callable[[Group], Awaitable[list[Outcome]]]
 
 
@@ -63,15 +67,19 @@ class Context:
         return self.actor
 
     @property
-    def loaders(self) -> Loaders:
-        """The loaders of whoever is signed in, with what they have read since the last mutation.
+    def readers(self) -> Readers:
+        """What can be read."""
+        return self.services.readers
+
+    def loader(self, reader: Reader[K, V]) -> Loader[K, V]:
+        """The loader of whoever is signed in, with what it has read since the last mutation.
 
         Raises:
             Unauthenticated: nobody is.
         """
         if self._loaders is None:
-            self._loaders = Loaders(self.services.readers, self.viewer)
-        return self._loaders
+            self._loaders = Loaders(self.viewer)
+        return self._loaders.of(reader)
 
     def begin_mutation(self) -> None:
         """Start anew: as the bearer, and without what was read before, which may have changed."""

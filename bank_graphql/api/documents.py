@@ -7,7 +7,7 @@ is it kept for good, so that a flood of documents that are all different cannot 
 from typing import Any
 
 from cachetools import LRUCache
-from graphql import DocumentNode, OperationDefinitionNode
+from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
 
 from bank_graphql.api import shield
 from bank_graphql.api.plan import Operation
@@ -21,8 +21,8 @@ class Prepared:
 
     _MOST_COSTS = 64
 
-    def __init__(self, source: str, document: DocumentNode, node: OperationDefinitionNode) -> None:
-        self.operation = Operation(document, node)
+    def __init__(self, schema: GraphQLSchema, source: str, document: DocumentNode, node: OperationDefinitionNode) -> None:
+        self.operation = Operation(schema, document, node)
         self.size = len(source)
         self._names = tuple(each.variable.name.value for each in node.variable_definitions or ())
         self._costs: dict[tuple[Any, ...], int] = {}

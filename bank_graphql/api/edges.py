@@ -1,6 +1,6 @@
 """How types say where their fields lead.
 
-An edge is declared by the loader that it reads with and a function that gives the loader's key for a source object. Both
+An edge is declared by what it reads with and a function that gives the key for a source object. Both
 executors use that one declaration: the reference executor as a resolver for one object, the breadth-first one with a single
 call of the loader for all objects of a selection.
 """
@@ -13,8 +13,8 @@ from typing import Any
 import strawberry
 
 from bank_graphql.api.context import Info
-from bank_graphql.api.loaders import Loaders
-from bank_graphql.kit.loading import Loader
+from bank_graphql.api.loaders import Readers
+from bank_graphql.kit.loading import Reader
 
 EDGE = "edge"
 """The name of the edge in a field's metadata."""
@@ -26,18 +26,18 @@ class Edge:
     """Where a field leads.
 
     Attributes:
-        loader: which of the request's loaders reads it.
+        reader: what reads it.
         key: the key of the source object, given the field's arguments; None leads nowhere, and the field is null.
         then: makes the field's value of the source object and what was loaded; None if that is the value already.
     """
 
-    loader: Callable[[Loaders], Loader[Any, Any]]
+    reader: Callable[[Readers], Reader[Any, Any]]
     key: Callable[..., Any]
     then: Callable[[Any, Any], Any] | None = None
 
 
 def edge(
-    loader: Callable[[Loaders], Loader[Any, Any]],
+    reader: Callable[[Readers], Reader[Any, Any]],
     *,
     description: str,
     graphql_type: Any = None,
@@ -55,7 +55,7 @@ def edge(
             found = key(root, **arguments)
             if found is None:
                 return None
-            value = await loader(info.context.loaders).load(found)
+            value = await info.context.loader(reader(info.context.readers)).load(found)
             return value if then is None else then(root, value)
 
         source, *arguments = inspect.signature(key).parameters.values()
@@ -70,7 +70,7 @@ def edge(
             description=description,
             graphql_type=graphql_type,
             name=name,
-            metadata={EDGE: Edge(loader, key, then)},
+            metadata={EDGE: Edge(reader, key, then)},
         )
 
     return declare

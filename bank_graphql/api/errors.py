@@ -86,7 +86,7 @@ class IdempotencyConflictRejection(Rejection):
         graphql_type=Transaction | None,
     )
     async def original(self, info: Info) -> TransactionRow | None:
-        return await info.context.loaders.transaction.load(self.original_id) if self.original_id else None
+        return await info.context.loader(info.context.readers.transaction).load(self.original_id) if self.original_id else None
 
 
 @strawberry.type(description="Another item of an atomic batch was refused, so nothing of it happened. Not this one's fault.")

@@ -14,12 +14,13 @@ from graphql import (
     GraphQLSyntaxError,
     OperationDefinitionNode,
     OperationType,
-    execute,
+    default_field_resolver,
+    default_type_resolver,
     get_operation_ast,
-    get_variable_values,
     parse,
     specified_rules,
 )
+from graphql.execution.values import VariableValues
 from strawberry import Schema
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, validate_document
 
@@ -87,7 +88,7 @@ class Executor:
         try:
             if prepared is None:
                 self._spend(1, context)  # reading a document is work, whatever becomes of it
-                prepared = Prepared(request.query, *_parse(request))
+                prepared = Prepared(self._core, request.query, *_parse(request))
             _check_type(prepared.operation.node, allow_mutation=allow_mutation)
             cost = prepared.cost(request.variables or {})
             self._spend(cost - is_new, context, already=int(is_new))
@@ -114,40 +115,40 @@ class Executor:
         context.allowance = replace(allowance, cost=cost + already) if already else allowance
 
     async def _execute(self, operation: Operation, request: Request, context: Context) -> ExecutionResult:
-        if self._breadth_first and operation.node.operation is OperationType.QUERY:
-            variables = get_variable_values(
-                self._core, operation.node.variable_definitions or (), request.variables or {}, max_errors=50
-            )
-            if isinstance(variables, list):
-                return ExecutionResult(None, variables)
-            planner = Planner(self._schema, operation, variables)
-            plan: Selection | None = operation.planned("", variables, planner.root)
+        variables = operation.variables(request.variables or {})
+        if isinstance(variables, list):
+            return ExecutionResult(None, variables)
+        if not self._breadth_first:
+            return await self._refer(operation, variables, context, StrawberryGraphQLCoreExecutionContext)
+        if operation.node.operation is OperationType.QUERY:
+            plan: Selection | None = operation.planned("", variables, lambda: Planner(self._schema, operation, variables).root())
             if plan is not None:
                 try:
                     [data] = await BreadthFirst(context, variables).objects(plan, [context])
                     return ExecutionResult(data)
                 except Exception:  # noqa: BLE001 - whatever it is, the reference executor says what comes of it
-                    return await self._refer(operation, request, context, StrawberryGraphQLCoreExecutionContext)
-        if not self._breadth_first:
-            return await self._refer(operation, request, context, StrawberryGraphQLCoreExecutionContext)
-        return await self._refer(operation, request, context, BreadthFirstExecutor, planner=(self._schema, operation))
+                    return await self._refer(operation, variables, context, StrawberryGraphQLCoreExecutionContext)
+        return await self._refer(operation, variables, context, BreadthFirstExecutor, planner=(self._schema, operation))
 
     async def _refer(
-        self, operation: Operation, request: Request, context: Context, executor: type[Any], **arguments: Any
+        self, operation: Operation, variables: VariableValues, context: Context, executor: type[Any], **arguments: Any
     ) -> ExecutionResult:
         """Run an operation with one of the graphql-core executors."""
-        result = execute(
+        result = executor(
             self._core,
-            operation.document,
-            root_value=context,
-            context_value=context,
-            variable_values=request.variables,
-            operation_name=request.operation_name,
-            executor_class=executor,
-            operation_extensions=None,
+            operation.definitions,
+            operation.fragments,
+            context,
+            context,
+            operation.node,
+            variables,
+            default_field_resolver,
+            default_type_resolver,
+            default_field_resolver,
             **arguments,
-        )
-        return await result if inspect.isawaitable(result) else result
+        ).execute_operation()
+        told: ExecutionResult = await result if inspect.isawaitable(result) else result
+        return told
 
 
 class MethodNotAllowed(BadRequest):

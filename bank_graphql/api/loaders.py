@@ -1,6 +1,6 @@
 """Reads rows for many fields, of many requests, with one statement each, scoped to who asks."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,6 +19,8 @@ from bank_graphql.kit.statements import Row
 from bank_graphql.ledger import queries as ledger
 from bank_graphql.ledger.queries import EntryRow
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 R = TypeVar("R", bound=Row)
 
 
@@ -61,21 +63,20 @@ class Readers:
 
 
 class Loaders:
-    """Everything that resolvers read during one request. What the actor may not see comes back as None."""
+    """What one actor reads during one request. What the actor may not see comes back as None."""
 
-    def __init__(self, readers: Readers, actor: Actor) -> None:
-        self.user = Loader(readers.user, actor)
-        self.account = Loader(readers.account, actor)
-        self.account_by_number = Loader(readers.account_by_number, actor)
-        self.transaction = Loader(readers.transaction, actor)
-        self.reversal = Loader(readers.reversal, actor)
-        self.entry = Loader(readers.entry, actor)
-        self.counterparty = Loader(readers.counterparty, actor)
-        self.entries_of_transaction = Loader(readers.entries_of_transaction, actor)
-        self.balance_at = Loader(readers.balance_at, actor)
-        self.accounts_of_user = Loader(readers.accounts_of_user, actor)
-        self.entries_of_account = Loader(readers.entries_of_account, actor)
-        self.transactions_of_account = Loader(readers.transactions_of_account, actor)
+    __slots__ = ("_actor", "_loaders")
+
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
+        self._loaders: dict[Reader[Any, Any], Loader[Any, Any]] = {}
+
+    def of(self, reader: Reader[K, V]) -> Loader[K, V]:
+        """The request's loader of what the reader reads."""
+        loader = self._loaders.get(reader)
+        if loader is None:
+            loader = self._loaders[reader] = Loader(reader, self._actor)
+        return loader
 
 
 async def _balances_at(db: Database, asks: Sequence[Ask[tuple[UUID, datetime]]]) -> list[int]:

@@ -19,15 +19,20 @@ from graphql import (
     FieldNode,
     FloatValueNode,
     GraphQLEnumType,
+    GraphQLError,
     GraphQLField,
     GraphQLLeafType,
     GraphQLObjectType,
     GraphQLOutputType,
+    GraphQLSchema,
     IntValueNode,
     NullValueNode,
     StringValueNode,
+    Undefined,
     Visitor,
+    coerce_input_value,
     get_argument_values,
+    get_variable_values,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
@@ -36,7 +41,8 @@ from graphql import (
     visit,
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
-from graphql.execution.values import VariableValues
+from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
+from graphql.execution.values import VariableValues, VariableValueSource
 from graphql.language import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, VariableNode
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
@@ -130,14 +136,33 @@ class Operation:
 
     _MOST_PLANS = 32
 
-    def __init__(self, document: DocumentNode, node: OperationDefinitionNode) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) -> None:
+        self._schema = schema
         self.document = document
         self.node = node
-        self.fragments = {d.name.value: FragmentDetails(d) for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+        self.definitions = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+        self.fragments = {name: FragmentDetails(definition) for name, definition in self.definitions.items()}
+        self._signatures: list[GraphQLVariableSignature] | None = None
         switches = _Switches()
         visit(document, switches)
         self._switches = tuple(sorted(switches.names))
         self._plans: dict[tuple[Any, ...], Any] = {}
+
+    def variables(self, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+        """The coerced variables, or what is wrong with them.
+
+        They are coerced as graphql-core does it, but with the types looked up once; what is wrong, graphql-core says.
+        """
+        if self._signatures is None:
+            found = [get_variable_signature(self._schema, each) for each in self.node.variable_definitions or ()]
+            self._signatures = [each for each in found if not isinstance(each, GraphQLError)]
+        coerced = {
+            each.name: coerce_input_value(given[each.name], each.type) if each.name in given else Undefined
+            for each in self._signatures
+        }
+        if Undefined in coerced.values():
+            return get_variable_values(self._schema, self.node.variable_definitions or (), given, max_errors=50)
+        return VariableValues({each.name: VariableValueSource(each, given[each.name]) for each in self._signatures}, coerced)
 
     def planned(self, what: str, variables: VariableValues, make: Callable[[], Any]) -> Any:
         """The plan for a part of the operation: made at its first use, or None where there can be none."""

@@ -46,7 +46,7 @@ class LedgerVerification:
 
 @strawberry.type(description="What can be asked. What is not the viewer's to see is null, as if it did not exist.")
 class Query:
-    @edge(lambda loaders: loaders.user, description="Who is signed in; null if nobody is.", graphql_type=User | None)
+    @edge(lambda readers: readers.user, description="Who is signed in; null if nobody is.", graphql_type=User | None)
     @staticmethod
     def me(request: Context) -> Any:
         return request.actor and request.actor.user_id
@@ -67,13 +67,13 @@ class Query:
         # Loaders gather what is asked in one turn of the loop, so these are a statement for each type.
         return list(await asyncio.gather(*(_node(info.context, each) for each in ids)))
 
-    @edge(lambda loaders: loaders.account, description="The account with this id.", graphql_type=Account | None)
+    @edge(lambda readers: readers.account, description="The account with this id.", graphql_type=Account | None)
     @staticmethod
     def account(request: Context, id: strawberry.ID) -> Any:  # noqa: A002
         return request.viewer and uuid_of(id, "Account")
 
     @edge(
-        lambda loaders: loaders.account_by_number,
+        lambda readers: readers.account_by_number,
         description="The account with this number; spaces do not matter.",
         graphql_type=Account | None,
     )
@@ -81,7 +81,7 @@ class Query:
     def account_by_number(_: Context, number: str) -> Any:
         return normalise_number(number)
 
-    @edge(lambda loaders: loaders.transaction, description="The transaction with this id.", graphql_type=Transaction | None)
+    @edge(lambda readers: readers.transaction, description="The transaction with this id.", graphql_type=Transaction | None)
     @staticmethod
     def transaction(request: Context, id: strawberry.ID) -> Any:  # noqa: A002
         return request.viewer and uuid_of(id, "Transaction")
@@ -113,14 +113,14 @@ class Query:
 
 
 async def _node(context: Context, given: str) -> Any:
-    loaders = context.loaders
+    readers, viewer = context.readers, context.viewer
     kind, key = parse_global_id(given) or ("", "")
     if kind == "Entry":
         serial = parse_serial(key)
-        return await loaders.entry.load(serial) if serial is not None else None
+        return await context.loader(readers.entry).load(serial) if serial is not None else None
     if kind == "Session":
-        own = await context.services.identity.sessions(context.viewer)
+        own = await context.services.identity.sessions(viewer)
         return next((row for row in own if row.id.hex == key), None)
-    loader: Any = {"User": loaders.user, "Account": loaders.account, "Transaction": loaders.transaction}.get(kind)
+    reader: Any = {"User": readers.user, "Account": readers.account, "Transaction": readers.transaction}.get(kind)
     uuid = parse_uuid(key)
-    return await loader.load(uuid) if loader is not None and uuid is not None else None
+    return await context.loader(reader).load(uuid) if reader is not None and uuid is not None else None

@@ -22,7 +22,7 @@ Fetch = Callable[[Sequence[Ask[K]]], Awaitable[list[V]]]
 
 MOST_KEYS = 2000
 MOST_WAITING = 200_000
-STATEMENTS_AT_A_TIME = 2
+STATEMENTS_AT_A_TIME = 1
 
 
 class Reader(Generic[K, V]):

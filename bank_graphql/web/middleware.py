@@ -32,8 +32,9 @@ def request_id_of(scope: MutableMapping[str, Any]) -> str | None:
 class RequestMiddleware:
     """Gives each request an id (the client's, if it is a sane one), and each answer its headers."""
 
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool, verbose: bool) -> None:
         self._app = app
+        self._verbose = verbose
         headers = _SECURITY_HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if https else {})
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
@@ -71,6 +72,7 @@ class RequestMiddleware:
             }
             await JSONResponse({"errors": [error]}, status_code=500)(scope, receive, send_with_headers)
         finally:
-            milliseconds = round((time.perf_counter() - started) * 1000, 1)
-            _log.debug("request", method=scope["method"], path=scope["path"], status=status, milliseconds=milliseconds)
+            if self._verbose:
+                milliseconds = round((time.perf_counter() - started) * 1000, 1)
+                _log.debug("request", method=scope["method"], path=scope["path"], status=status, milliseconds=milliseconds)
             structlog.contextvars.unbind_contextvars("request_id")

@@ -59,4 +59,4 @@ class AccountMutations:
 
 
 async def _account(context: Context, key: UUID) -> AccountRow | None:
-    return await context.loaders.account.load(key)
+    return await context.loader(context.readers.account).load(key)

@@ -72,12 +72,12 @@ class IdentityMutations:
     async def update_profile(info: Info, full_name: str | None = None, phone_number: str | None = None) -> UserRow | None:
         viewer = info.context.viewer
         await info.context.services.identity.update_profile(viewer, full_name=full_name, phone_number=phone_number)
-        return await info.context.loaders.user.load(viewer.user_id)
+        return await info.context.loader(info.context.readers.user).load(viewer.user_id)
 
 
 async def _auth_session(context: Context, signed_in: SignedIn) -> AuthSession:
     context.sign_in(signed_in.actor)
-    user = await context.loaders.user.load(signed_in.actor.user_id)
+    user = await context.loader(context.readers.user).load(signed_in.actor.user_id)
     if user is None:
         raise Unauthenticated
     return AuthSession(

@@ -92,7 +92,7 @@ async def _told(context: Context, outcome: Outcome) -> Any:
         case Preview(amount, from_available_after, to_booked_after):
             return MoneyPreview(amount=amount, from_available_after=from_available_after, to_booked_after=to_booked_after)
         case Moved(transaction_id, replayed):
-            transaction = await context.loaders.transaction.load(transaction_id)
+            transaction = await context.loader(context.readers.transaction).load(transaction_id)
             if transaction is None:
                 raise NotFound("transaction")
             return MoneyMoved(transaction=transaction, replayed=replayed)

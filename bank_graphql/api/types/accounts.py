@@ -43,7 +43,7 @@ class Account(Node):
         )
 
     @edge(
-        lambda loaders: loaders.balance_at,
+        lambda readers: readers.balance_at,
         description="The booked balance at a moment, including what was booked at that very moment.",
         graphql_type=Money,
         then=lambda root, booked: money.Money(booked, root.currency),
@@ -57,13 +57,13 @@ class Account(Node):
     def overdraft_limit(root: Any) -> money.Money:
         return money.Money(root.overdraft_limit, root.currency)
 
-    @edge(lambda loaders: loaders.user, description="Whose it is.", graphql_type=User)
+    @edge(lambda readers: readers.user, description="Whose it is.", graphql_type=User)
     @staticmethod
     def owner(root: Any) -> Any:
         return root.owner_id
 
     @edge(
-        lambda loaders: loaders.entries_of_account,
+        lambda readers: readers.entries_of_account,
         description="What was booked on it, newest first.",
         graphql_type=Connection[Entry],
         then=lambda _, found: Paged(found, ENTRIES.key),
@@ -75,7 +75,7 @@ class Account(Node):
         return root.id, page_of(ENTRIES.key, first, after, last, before), None
 
     @edge(
-        lambda loaders: loaders.transactions_of_account,
+        lambda readers: readers.transactions_of_account,
         description="The transactions from or to it, newest first.",
         graphql_type=Connection[Transaction],
         then=lambda _, found: Paged(found, TRANSACTIONS_OF_ACCOUNTS.key),

@@ -38,7 +38,7 @@ class Counterparty:
 def side(description: str, *, name: str | None = None) -> Any:
     """A field that tells who is behind an account, given its id."""
     return edge(
-        lambda loaders: loaders.counterparty,
+        lambda readers: readers.counterparty,
         description=description,
         graphql_type=Counterparty,
         name=name,
@@ -69,7 +69,7 @@ class Transaction(Node):
         return money.Money(root.captured, root.currency)
 
     @edge(
-        lambda loaders: loaders.transaction,
+        lambda readers: readers.transaction,
         description="The hold that this captures.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
@@ -78,7 +78,7 @@ class Transaction(Node):
         return root.parent_id
 
     @edge(
-        lambda loaders: loaders.transaction,
+        lambda readers: readers.transaction,
         description="The transaction that this takes back.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
@@ -87,7 +87,7 @@ class Transaction(Node):
         return root.reverses_id
 
     @edge(
-        lambda loaders: loaders.reversal,
+        lambda readers: readers.reversal,
         description="The transaction that takes this back.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
@@ -111,7 +111,7 @@ class Transaction(Node):
         return root.to_account_id
 
     @edge(
-        lambda loaders: loaders.entries_of_transaction,
+        lambda readers: readers.entries_of_transaction,
         description="Its effects on accounts that the viewer may see.",
         graphql_type=list[Annotated["Entry", strawberry.lazy("bank_graphql.api.types.transactions")]],
     )
@@ -128,7 +128,7 @@ class Entry(Node):
     is_type_of = stands_for(EntryRow)
 
     @edge(
-        lambda loaders: loaders.account,
+        lambda readers: readers.account,
         description="The account that it is on.",
         graphql_type=Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")],
     )
@@ -136,7 +136,7 @@ class Entry(Node):
     def account(root: Any) -> Any:
         return root.account_id
 
-    @edge(lambda loaders: loaders.transaction, description="The transaction that it belongs to.", graphql_type=Transaction)
+    @edge(lambda readers: readers.transaction, description="The transaction that it belongs to.", graphql_type=Transaction)
     @staticmethod
     def transaction(root: Any) -> Any:
         return root.transaction_id

@@ -47,7 +47,7 @@ class User(Node):
     is_type_of = stands_for(UserRow)
 
     @edge(
-        lambda loaders: loaders.accounts_of_user,
+        lambda readers: readers.accounts_of_user,
         description="The user's accounts, in the order in which they were opened.",
         graphql_type=Connection[Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")]],
         then=lambda _, found: Paged(found, ACCOUNTS_OF_USERS.key),

@@ -1,0 +1,70 @@
+"""Builds inputs out of coerced values, by plans made once for each input type.
+
+Strawberry looks at the type of every field anew for every value; of a batch of transfers that is most of the work. What these
+plans do not cover is converted by Strawberry as ever.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING
+from typing import Any
+
+import strawberry
+from graphql import GraphQLInputObjectType, get_named_type, is_leaf_type, is_list_type
+from strawberry.types.arguments import InputContext
+from strawberry.types.base import StrawberryMaybe, StrawberryObjectDefinition, StrawberryOptional
+from strawberry.types.field import StrawberryField
+from strawberry.types.maybe import Some
+
+Convert = Callable[[Any, InputContext], Any]
+
+
+def plan_inputs(schema: strawberry.Schema) -> None:
+    """Have the schema build its inputs by plans."""
+    core = schema._schema  # noqa: SLF001 - Strawberry's way to the core schema
+    for kind in core.type_map.values():
+        if isinstance(kind, GraphQLInputObjectType):
+            definition: StrawberryObjectDefinition = kind.extensions["strawberry-definition"]
+            definition.from_input = _Plan(kind, definition)
+
+
+class _Plan:
+    """Builds inputs of one type."""
+
+    def __init__(self, kind: GraphQLInputObjectType, definition: StrawberryObjectDefinition) -> None:
+        self._absent = {
+            field.python_name: None
+            for field in definition.fields
+            if field.default_value is MISSING and field.default_factory is MISSING
+        }
+        fields = {field.python_name: field for field in definition.fields}
+        names = {name: core.extensions["strawberry-definition"].python_name for name, core in kind.fields.items()}
+        self._fields: list[tuple[str, str, Convert | None]] = [
+            (name, names[name], _conversion(core.type, fields[names[name]], definition, name))
+            for name, core in kind.fields.items()
+        ]
+
+    def __call__(self, kind: type, value: Mapping[str, Any], context: InputContext) -> Any:
+        given: dict[str, Any] = dict(self._absent)
+        for name, python_name, convert in self._fields:
+            if name in value:
+                given[python_name] = value[name] if convert is None else convert(value[name], context)
+        return kind(**given)
+
+
+def _conversion(core: Any, field: StrawberryField, definition: StrawberryObjectDefinition, name: str) -> Convert | None:
+    """How values of a field are converted; None for not at all."""
+    declared = field.resolve_type(type_definition=definition)
+    if isinstance(declared, StrawberryMaybe):
+        if is_leaf_type(get_named_type(core)) and not isinstance(declared.of_type, StrawberryOptional):
+            return lambda value, context: Some(value) if value is not None else context.convert(value, declared, name)
+    elif is_leaf_type(get_named_type(core)) and not _has_list(core):
+        return None
+    return lambda value, context: context.convert(value, declared, name)
+
+
+def _has_list(core: Any) -> bool:
+    while hasattr(core, "of_type"):
+        if is_list_type(core):
+            return True
+        core = core.of_type
+    return False
