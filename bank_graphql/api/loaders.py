@@ -58,7 +58,8 @@ class Readers:
         self.accounts_of_user: Reader[PageKey, Slice[AccountRow]] = Reader(partial(_pages, db, accounts.ACCOUNTS_OF_USERS))
         self.entries_of_account: Reader[PageKey, Slice[EntryRow]] = Reader(partial(_pages, db, ledger.ENTRIES))
         self.transactions_of_account: Reader[PageKey, Slice[TransactionRow]] = Reader(
-            partial(_pages, db, accounts.TRANSACTIONS_OF_ACCOUNTS)
+            partial(_pages, db, accounts.TRANSACTIONS_OF_ACCOUNTS),
+            statements_at_a_time=4,  # a search through a long history takes its time, and others do not wait for it
         )
 
 

@@ -156,10 +156,13 @@ class Operation:
         if self._signatures is None:
             found = [get_variable_signature(self._schema, each) for each in self.node.variable_definitions or ()]
             self._signatures = [each for each in found if not isinstance(each, GraphQLError)]
-        coerced = {
-            each.name: coerce_input_value(given[each.name], each.type) if each.name in given else Undefined
-            for each in self._signatures
-        }
+        try:
+            coerced = {
+                each.name: coerce_input_value(given[each.name], each.type) if each.name in given else Undefined
+                for each in self._signatures
+            }
+        except (GraphQLError, RecursionError):
+            coerced = {"": Undefined}
         if Undefined in coerced.values():
             return get_variable_values(self._schema, self.node.variable_definitions or (), given, max_errors=50)
         return VariableValues({each.name: VariableValueSource(each, given[each.name]) for each in self._signatures}, coerced)

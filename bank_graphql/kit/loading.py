@@ -28,14 +28,14 @@ STATEMENTS_AT_A_TIME = 1
 class Reader(Generic[K, V]):
     """Gathers the keys that all requests ask for while statements are under way, and reads them with the next one."""
 
-    def __init__(self, fetch: Fetch[K, V]) -> None:
+    def __init__(self, fetch: Fetch[K, V], statements_at_a_time: int = STATEMENTS_AT_A_TIME) -> None:
         self._fetch = fetch
         self._batcher: Batcher[Ask[K], list[V]] = Batcher(
             self._read,
             max_batch=MOST_KEYS,
             weigh=lambda ask: len(ask[1]),
             max_queue=MOST_WAITING,
-            max_running=STATEMENTS_AT_A_TIME,
+            max_running=statements_at_a_time,
             deadline=None,  # statements have a time limit of their own
         )
 

@@ -244,3 +244,14 @@ async def test_overlong_descriptions_are_refused(ada: Client) -> None:
     account = await ada.open()
     outcome = await ada.deposit(account["id"], "1", description="x" * 501)
     assert outcome["fields"] == [{"path": ["description"], "code": "TOO_LONG"}]
+
+
+@pytest.mark.parametrize("to", [{}, {"accountId": None}, {"accountId": "a", "accountNumber": "b"}, {"accountId": []}])
+async def test_a_destination_that_is_not_exactly_one_is_told_so(ada: Client, to: dict[str, object]) -> None:
+    query = "mutation ($input: TransferInput!) { transfer(input: $input) { __typename } }"
+    amount = {"amount": "1", "currency": "EUR"}
+    for _ in range(2):  # the second time, the operation is prepared
+        given = {"idempotencyKey": "k", "fromAccountId": "x", "to": to, "amount": amount}
+        answer = await ada.post(query, input=given)
+        assert "data" not in answer
+        assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_REQUEST"}
