@@ -234,7 +234,9 @@ class Planner:
             return Objects(nullable, selection, {}, selection.complete and _nulls(selection.complete, nullable=nullable))
         if is_abstract_type(kind):
             possible = self._core.get_possible_types(kind)
-            return Objects(nullable, None, {_class_of(each): self._subselection(each, details) for each in possible}, None)
+            selections = {each: self._subselection(each, details) for each in possible}
+            by_class = {objects: selection for each, selection in selections.items() for objects in _classes_of(each)}
+            return Objects(nullable, None, by_class, None)
         raise UnplannedError
 
     def _subselection(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Selection:
@@ -332,10 +334,10 @@ def _rows(names: tuple[str, ...]) -> Callable[..., list[dict[str, Any]]]:
     return made
 
 
-def _class_of(kind: GraphQLObjectType) -> type:
-    """The class of the objects of a type."""
+def _classes_of(kind: GraphQLObjectType) -> tuple[type, ...]:
+    """The classes of the objects of a type."""
     origin: type = kind.extensions["strawberry-definition"].origin
-    objects: type = getattr(getattr(origin, "is_type_of", None), "objects", origin)
+    objects: tuple[type, ...] = getattr(getattr(origin, "is_type_of", None), "objects", (origin,))
     return objects
 
 

@@ -24,6 +24,7 @@ from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
 from bank_graphql.identity.queries import UserRow
 from bank_graphql.kit import money
+from bank_graphql.ledger.rules import TransactionState
 
 _GROWS = "More members that implement Rejection may be added."
 
@@ -43,7 +44,9 @@ class Done:
 
 @strawberry.type(description="The money moved.")
 class MoneyMoved:
-    transaction: TransactionRow = strawberry.field(description="The transaction, as it is now.", graphql_type=Transaction)
+    transaction: TransactionRow | TransactionState = strawberry.field(
+        description="The transaction, as it is now.", graphql_type=Transaction
+    )
     replayed: bool = strawberry.field(description="Whether the key was seen before: this is then what happened at that time.")
 
 

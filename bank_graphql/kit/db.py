@@ -5,8 +5,8 @@ Reads run in autocommit, each a single round trip. `Database.transact` is the on
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import asyncpg
@@ -106,6 +106,8 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool[Any]", acquire_timeout: float) -> None:
         self._pool = pool
         self._acquire_timeout = acquire_timeout
+        self._ready: list[Any] = []  # the pool's own lending takes as long as a small statement
+        self._waiting = 0
 
     @classmethod
     async def open(
@@ -180,31 +182,39 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections, waiting a moment for those in use."""
+        while self._ready:
+            await self._pool.release(self._ready.pop())
         try:
             await asyncio.wait_for(self._pool.close(), timeout=self._acquire_timeout)
         except TimeoutError:
             self._pool.terminate()
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """A connection in autocommit.
+    def connection(self) -> "_Lease":
+        """A connection in autocommit, by `async with`.
 
         Raises:
             Unavailable: there is none to be had, or it broke.
         """
-        with _reachable():
-            raw = await self._pool.acquire(timeout=self._acquire_timeout)
-        broken = False
+        return _Lease(self)
+
+    async def lend(self) -> Any:
+        """A connection of the driver's that nobody uses: one that lies ready, or else the pool's."""
+        while self._ready:
+            raw = self._ready.pop()
+            if not raw.is_closed():
+                return raw
+            await self._pool.release(raw)
+        self._waiting += 1
         try:
-            with _reachable():
-                yield Connection(raw)
-        except Unavailable:
-            broken = True
-            raise
+            return await self._pool.acquire(timeout=self._acquire_timeout)
         finally:
-            with suppress(asyncpg.InterfaceError):  # it is gone already
-                if broken or raw.is_in_transaction():
-                    raw.terminate()
+            self._waiting -= 1
+
+    async def take_back(self, raw: Any, *, as_new: bool) -> None:
+        """Take a connection back: to lie ready, or by way of the pool, which sees to it that it is as new and hands it on."""
+        if as_new and not self._waiting:
+            self._ready.append(raw)
+        else:
             await self._pool.release(raw)
 
     async def fetch(self, query: Query[R], **arguments: Any) -> list[R]:
@@ -262,6 +272,33 @@ class Database:
         raise Unavailable
 
 
+class _Lease:
+    """A connection for as long as an `async with` takes."""
+
+    __slots__ = ("_database", "_raw")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> Connection:
+        try:
+            self._raw = await self._database.lend()
+        except _OUT_OF_REACH as error:
+            raise Unavailable from error
+        return Connection(self._raw)
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        raw = self._raw
+        fault = _translated(error)
+        as_new = error is None and not raw.is_in_transaction()
+        with suppress(asyncpg.InterfaceError):  # it is gone already
+            if not as_new and (isinstance(fault, Unavailable) or isinstance(error, Unavailable) or raw.is_in_transaction()):
+                raw.terminate()
+        await self._database.take_back(raw, as_new=as_new)
+        if fault is not None:
+            raise fault from error
+
+
 async def may_act_as(dsn: str, role: str, *, insert_into: str) -> bool:
     """Whether we can act in another role, and it may write to this table.
 
@@ -296,17 +333,15 @@ def reaching() -> Iterator[None]:
         raise ConfigurationError(f"The database cannot be reached: {reason}. Check DATABASE_URL.") from error
 
 
-@contextmanager
-def _reachable() -> Iterator[None]:
-    """Turns the driver's ways of saying "out of reach" into `Unavailable`, and text that no column holds into `BadRequest`."""
-    try:
-        yield
-    except _OUT_OF_REACH as error:
-        if isinstance(error, ValueError):  # the driver refuses an argument: our fault, not the database's
-            raise
-        raise Unavailable from error
-    except (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError) as error:
-        raise BadRequest("Text may not contain the character NUL.") from error
+def _translated(error: BaseException | None) -> Exception | None:
+    """The driver's ways of saying "out of reach" as `Unavailable`, and text that no column holds as `BadRequest`."""
+    if isinstance(error, ValueError):  # the driver refuses an argument: our fault, not the database's
+        return None
+    if isinstance(error, _OUT_OF_REACH):
+        return Unavailable()
+    if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
+        return BadRequest("Text may not contain the character NUL.")
+    return None
 
 
 async def _pause(attempt: int) -> None:

@@ -4,7 +4,6 @@ Keys are UUIDv7 (RFC 9562), made here and not in the database, so that a batch k
 Global ids and cursors are opaque to clients: URL-safe base64 of a type name and a key.
 """
 
-import base64
 import binascii
 import hashlib
 import re
@@ -22,6 +21,11 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 def new_id() -> UUID:
     """A new UUIDv7: unique, and rising with time."""
     return uuid_utils.compat.uuid7()
+
+
+def new_name() -> str:
+    """A new UUIDv7 as 32 hexadecimal digits."""
+    return uuid_utils.uuid7().hex
 
 
 def global_id(kind: str, key: UUID | int) -> str:
@@ -43,7 +47,7 @@ def uuid_of(text: str, kind: str) -> UUID | None:
 
 def parse_uuid(text: str) -> UUID | None:
     """The UUID written as 32 hexadecimal digits, or None."""
-    return UUID(text) if _HEX.fullmatch(text) else None
+    return UUID(int=int(text, 16)) if _HEX.fullmatch(text) else None
 
 
 def parse_serial(text: str) -> int | None:
@@ -103,7 +107,7 @@ def _decode(text: str) -> str | None:
     if len(text) > _LONGEST:
         return None
     try:
-        padded = text + "=" * (-len(text) % 4)
-        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
+        padded = text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4)
+        return binascii.a2b_base64(padded, strict_mode=True).decode()
+    except ValueError:
         return None

@@ -47,7 +47,7 @@ class AccountState:
 
 @dataclass(slots=True)
 class TransactionState:
-    """A transaction: a movement that is posted, or a hold and where it stands. A working copy.
+    """A transaction: a movement that is posted, or a hold and where it stands. A working copy, which reads like a row of its table.
 
     Attributes:
         captured: of a hold, what was captured so far, in minor units.
@@ -57,12 +57,13 @@ class TransactionState:
         is_reversed: whether another transaction takes this one back.
     """
 
-    transaction_id: UUID
+    id: UUID
     kind: str
     status: str
     from_account_id: UUID
     to_account_id: UUID
-    amount: Money
+    amount: int
+    currency: str
     description: str | None
     created_at: datetime
     posted_at: datetime | None = None
@@ -75,7 +76,7 @@ class TransactionState:
     @property
     def left(self) -> int:
         """Of a pending hold, what is still reserved, in minor units."""
-        return self.amount.minor - self.captured
+        return self.amount - self.captured
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class Book:
 
     def __init__(self, accounts: Iterable[AccountState], transactions: Iterable[TransactionState] = ()) -> None:
         self.accounts = {account.account_id: account for account in accounts}
-        self.transactions = {transaction.transaction_id: transaction for transaction in transactions}
+        self.transactions = {transaction.id: transaction for transaction in transactions}
         self.opened: list[AccountState] = []
         self.made: list[TransactionState] = []
         self.entries: list[EntryDraft] = []
@@ -136,14 +137,11 @@ class Book:
         )
 
     def go_back(self, mark: Mark) -> None:
-        """Make the book what it was, as if nothing had been done since."""
-        self.accounts, self.transactions = mark.accounts, mark.transactions
+        """Make the book what it was, as if nothing had been done since. Who holds a state of before holds it as it was."""
+        _restore(self.accounts, mark.accounts)
+        _restore(self.transactions, mark.transactions)
         for kept, length in zip(self._lists, mark.lengths, strict=True):
             del kept[length:]
-        # What was done before goes on with the states that were brought back.
-        self.opened[:] = [self.accounts[state.account_id] for state in self.opened]
-        self.made[:] = [self.transactions[state.transaction_id] for state in self.made]
-        self.changes[:] = [replace(c, transaction=self.transactions[c.transaction.transaction_id]) for c in self.changes]
 
     @property
     def _lists(self) -> "tuple[list[Any], ...]":
@@ -188,7 +186,7 @@ class Book:
         self.check(source, target, amount)
         made = self._post(kind, source, target, amount, description, now)
         if reverses is not None:
-            made.reverses_id = reverses.transaction_id
+            made.reverses_id = reverses.id
             reverses.is_reversed = True
             self.changes.append(Change("REVERSED", reverses, self._touched_at(source, target, now)))
         return made
@@ -208,7 +206,9 @@ class Book:
         at = self._touch(source, now)
         source.held += amount.minor
         ids = source.account_id, target.account_id
-        hold = TransactionState(new_id(), "HOLD", "PENDING", *ids, amount, description, at, expires_at=expires_at)
+        hold = TransactionState(
+            new_id(), "HOLD", "PENDING", *ids, amount.minor, amount.currency, description, at, expires_at=expires_at
+        )
         return self._add(hold, "PENDING", at)
 
     def capture(self, hold: TransactionState, amount: Money, now: datetime, *, final: bool) -> TransactionState:
@@ -216,7 +216,7 @@ class Book:
         source, target = self.accounts[hold.from_account_id], self.accounts[hold.to_account_id]
         source.held -= amount.minor
         made = self._post("TRANSFER", source, target, amount, hold.description, now)
-        made.parent_id = hold.transaction_id
+        made.parent_id = hold.id
         hold.captured += amount.minor
         if final or not hold.left:
             source.held -= hold.left
@@ -237,15 +237,15 @@ class Book:
     ) -> TransactionState:
         at = self._touched_at(source, target, now)
         ids = source.account_id, target.account_id
-        made = TransactionState(new_id(), kind, "POSTED", *ids, amount, description, at, posted_at=at)
+        made = TransactionState(new_id(), kind, "POSTED", *ids, amount.minor, amount.currency, description, at, posted_at=at)
         for account, signed in ((source, -amount.minor), (target, amount.minor)):
             account.booked += signed
             account.changed_at = at
-            self.entries.append(EntryDraft(made.transaction_id, account.account_id, signed, account.booked, at))
+            self.entries.append(EntryDraft(made.id, account.account_id, signed, account.booked, at))
         return self._add(made, "POSTED", at)
 
     def _add(self, made: TransactionState, change: str, at: datetime) -> TransactionState:
-        self.transactions[made.transaction_id] = made
+        self.transactions[made.id] = made
         self.made.append(made)
         self.changes.append(Change(change, made, at))
         return made
@@ -258,3 +258,11 @@ class Book:
     def _touch(account: AccountState, now: datetime) -> datetime:
         account.changed_at = max(now, account.changed_at)
         return account.changed_at
+
+
+def _restore(states: dict[UUID, Any], were: dict[UUID, Any]) -> None:
+    for key in states.keys() - were.keys():
+        del states[key]
+    for key, was in were.items():
+        for name in was.__slots__:
+            setattr(states[key], name, getattr(was, name))

@@ -1,7 +1,7 @@
 """The only writer of balances, transactions and entries."""
 
 from collections.abc import Iterable
-from typing import Any
+from operator import attrgetter
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, Text, Uuid, any_, bindparam, column, func, select, update
@@ -11,7 +11,7 @@ from bank_graphql.kit.db import Connection
 from bank_graphql.kit.ids import lock_key
 from bank_graphql.kit.statements import Insert, Query, Row, Writes, array_of
 from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionNote
-from bank_graphql.ledger.rules import Book, TransactionState
+from bank_graphql.ledger.rules import Book
 
 _LOCK = Query(
     select(func.count(func.pg_advisory_xact_lock(column("key", BigInteger())))).select_from(
@@ -20,8 +20,7 @@ _LOCK = Query(
     Row,
 )
 _INSERT_BALANCES = Insert(Balance, "account_id", "currency", "purpose", "booked", "held", "overdraft_limit", "updated_at")
-_INSERT_TRANSACTIONS = Insert(
-    Transaction,
+_TRANSACTION_COLUMNS = (
     "id",
     "kind",
     "status",
@@ -36,6 +35,7 @@ _INSERT_TRANSACTIONS = Insert(
     "posted_at",
     "expires_at",
 )
+_INSERT_TRANSACTIONS = Insert(Transaction, *_TRANSACTION_COLUMNS)
 _INSERT_NOTES = Insert(TransactionNote, "transaction_id", "description")
 _INSERT_ENTRIES = Insert(Entry, "transaction_id", "account_id", "amount", "balance_after", "booked_at")
 _new_balance = (
@@ -115,19 +115,19 @@ def write(writes: Writes, book: Book) -> None:
             if s.purpose is None or s.account_id in moved  # what only a dry run looked at is not written
         ],
     )
-    writes.insert(_INSERT_TRANSACTIONS, [_transaction_row(t) for t in book.made])
-    writes.insert(_INSERT_NOTES, [(t.transaction_id, t.description) for t in book.made if t.description is not None])
+    writes.insert(_INSERT_TRANSACTIONS, list(map(attrgetter(*_TRANSACTION_COLUMNS), book.made)))
+    writes.insert(_INSERT_NOTES, [(t.id, t.description) for t in book.made if t.description is not None])
     writes.insert(
         _INSERT_ENTRIES,
         [(e.transaction_id, e.account_id, e.amount, e.balance_after, e.booked_at) for e in book.entries],
     )
-    made = {t.transaction_id for t in book.made}
-    changed = {c.transaction.transaction_id: c.transaction for c in book.changes if c.kind != "REVERSED"}
+    made = {t.id for t in book.made}
+    changed = {c.transaction.id: c.transaction for c in book.changes if c.kind != "REVERSED"}
     holds = [t for key, t in changed.items() if key not in made]
     if holds:
         writes.add(
             _UPDATE_HOLDS,
-            ids=[t.transaction_id for t in holds],
+            ids=[t.id for t in holds],
             statuses=[t.status for t in holds],
             captured=[t.captured for t in holds],
             posted=[t.posted_at for t in holds],
@@ -141,24 +141,6 @@ def write(writes: Writes, book: Book) -> None:
             held=[s.held for s in touched],
             changed=[s.changed_at for s in touched],
         )
-
-
-def _transaction_row(t: TransactionState) -> tuple[Any, ...]:
-    return (
-        t.transaction_id,
-        t.kind,
-        t.status,
-        t.amount.minor,
-        t.amount.currency,
-        t.from_account_id,
-        t.to_account_id,
-        t.captured,
-        t.parent_id,
-        t.reverses_id,
-        t.created_at,
-        t.posted_at,
-        t.expires_at,
-    )
 
 
 async def set_overdraft_limit(connection: Connection, account_id: UUID, limit: int) -> None:

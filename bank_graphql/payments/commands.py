@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar
@@ -11,6 +11,7 @@ from uuid import UUID
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.money import Money
+from bank_graphql.ledger.rules import TransactionState
 
 KEY_MAX = 255
 DESCRIPTION_MAX = 500
@@ -173,9 +174,16 @@ class OpenAccount(Command):
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Money was moved by this transaction; `replayed` if by an earlier command with the same key."""
+    """Money was moved.
+
+    Attributes:
+        transaction_id: by which transaction.
+        transaction: the transaction as it is now, if it was made or changed with this batch.
+        replayed: whether it was by an earlier command with the same key.
+    """
 
     transaction_id: UUID
+    transaction: TransactionState | None = field(default=None, compare=False, repr=False)
     replayed: bool = False
 
 

@@ -49,6 +49,8 @@ class TransactionFactsRow(Row):
     created_at: datetime
     posted_at: datetime | None
     expires_at: datetime | None
+    parent_id: UUID | None
+    reverses_id: UUID | None
     is_reversed: bool
 
 
@@ -100,6 +102,8 @@ TRANSACTIONS = Query(
         col(Transaction.created_at),
         col(Transaction.posted_at),
         col(Transaction.expires_at),
+        col(Transaction.parent_id),
+        col(Transaction.reverses_id),
         select(col(_reversal.id)).where(col(_reversal.reverses_id) == Transaction.id).exists().label("is_reversed"),
     )
     .outerjoin(TransactionNote, col(TransactionNote.transaction_id) == Transaction.id)

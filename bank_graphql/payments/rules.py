@@ -118,27 +118,28 @@ def _(command: PlaceHold, facts: Facts, book: Book) -> Outcome:
     if command.expires_at is not None and command.expires_at <= facts.now:
         raise ValidationFailed.of("expiresAt", "PAST", "A hold expires in the future.")
     hold = book.place(source, target, command.amount, command.description, facts.now, expires_at=command.expires_at)
-    return Moved(hold.transaction_id)
+    return Moved(hold.id, hold)
 
 
 @decide.register
 def _(command: CaptureHold, facts: Facts, book: Book) -> Outcome:
     hold = _pending_hold(command.actor, command.transaction_id, facts, book)
-    amount = command.amount or Money(hold.left, hold.amount.currency)
-    if amount.currency != hold.amount.currency:
-        raise CurrencyMismatch(expected=hold.amount.currency, given=amount.currency)
+    amount = command.amount or Money(hold.left, hold.currency)
+    if amount.currency != hold.currency:
+        raise CurrencyMismatch(expected=hold.currency, given=amount.currency)
     if amount.minor > hold.left:
-        left = Money(hold.left, hold.amount.currency)
+        left = Money(hold.left, hold.currency)
         raise StateConflict("OVER_CAPTURE", hold.status, f"Only {left} are left of the hold.")
     _refuse_status(hold.to_account_id, facts, "CLOSED")
-    return Moved(book.capture(hold, amount, facts.now, final=command.final).transaction_id)
+    captured = book.capture(hold, amount, facts.now, final=command.final)
+    return Moved(captured.id, captured)
 
 
 @decide.register
 def _(command: ReleaseHold, facts: Facts, book: Book) -> Outcome:
     hold = _pending_hold(command.actor, command.transaction_id, facts, book)
     book.end(hold, "VOIDED", facts.now)
-    return Moved(hold.transaction_id)
+    return Moved(hold.id, hold)
 
 
 @decide.register
@@ -146,7 +147,7 @@ def _(command: ExpireHold, facts: Facts, book: Book) -> Outcome:
     hold = book.transactions[command.transaction_id]
     if not _expire_if_due(hold, facts, book):
         raise StateConflict("WRONG_STATUS", hold.status, "The hold is not due.")
-    return Moved(hold.transaction_id)
+    return Moved(hold.id, hold)
 
 
 @decide.register
@@ -165,8 +166,9 @@ def _(command: ReverseTransaction, facts: Facts, book: Book) -> Outcome:
         if account_id in facts.customers:
             _refuse_status(account_id, facts, *refused)
     source, target = book.accounts[original.to_account_id], book.accounts[original.from_account_id]
-    made = book.post("REVERSAL", source, target, original.amount, command.reason, facts.now, reverses=original)
-    return Moved(made.transaction_id)
+    amount = Money(original.amount, original.currency)
+    made = book.post("REVERSAL", source, target, amount, command.reason, facts.now, reverses=original)
+    return Moved(made.id, made)
 
 
 @decide.register
@@ -193,7 +195,7 @@ def preview(command: Command, moved: Moved, facts: Facts, book: Book) -> Preview
     made = book.transactions[moved.transaction_id]
     source, target = book.accounts[made.from_account_id], book.accounts[made.to_account_id]
     return Preview(
-        made.amount,
+        Money(made.amount, made.currency),
         Money(source.available, source.currency) if _may_read(command.actor, source.account_id, facts) else None,
         Money(target.booked, target.currency) if _may_read(command.actor, target.account_id, facts) else None,
     )
@@ -202,7 +204,8 @@ def preview(command: Command, moved: Moved, facts: Facts, book: Book) -> Preview
 def _move(
     kind: str, command: Deposit | Withdraw | Transfer, source: AccountState, target: AccountState, facts: Facts, book: Book
 ) -> Outcome:
-    return Moved(book.post(kind, source, target, command.amount, command.description, facts.now).transaction_id)
+    made = book.post(kind, source, target, command.amount, command.description, facts.now)
+    return Moved(made.id, made)
 
 
 def _payment(

@@ -285,7 +285,7 @@ class _Batch:
         events.record(
             writes,
             [
-                (TransactionEventKind(change.kind), account_id, change.transaction.transaction_id, change.at)
+                (TransactionEventKind(change.kind), account_id, change.transaction.id, change.at)
                 for change in book.changes
                 for account_id in (change.transaction.from_account_id, change.transaction.to_account_id)
                 if account_id in facts.customers
@@ -334,12 +334,15 @@ def _state(row: TransactionFactsRow) -> TransactionState:
         row.status,
         row.from_account_id,
         row.to_account_id,
-        Money(row.amount, row.currency),
+        row.amount,
+        row.currency,
         row.description,
         row.created_at,
         row.posted_at,
         row.captured,
         row.expires_at,
+        row.parent_id,
+        row.reverses_id,
         is_reversed=row.is_reversed,
     )
 

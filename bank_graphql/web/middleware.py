@@ -9,7 +9,7 @@ import structlog
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bank_graphql.kit.ids import new_id
+from bank_graphql.kit.ids import new_name
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,100}", re.ASCII)
 _SECURITY_HEADERS = {
@@ -44,7 +44,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         given = next((v.decode("latin-1") for k, v in scope["headers"] if k == b"x-request-id"), "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else new_id().hex
+        request_id = given if _REQUEST_ID.fullmatch(given) else new_name()
         scope.setdefault("state", {})["request_id"] = request_id
         started, status = time.perf_counter(), 0
 
@@ -59,7 +59,7 @@ class RequestMiddleware:
                 message["headers"] = headers
             await send(message)
 
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(request_id=request_id)  # each request has a task, and so a context, of its own
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception:
@@ -75,4 +75,3 @@ class RequestMiddleware:
             if self._verbose:
                 milliseconds = round((time.perf_counter() - started) * 1000, 1)
                 _log.debug("request", method=scope["method"], path=scope["path"], status=status, milliseconds=milliseconds)
-            structlog.contextvars.unbind_contextvars("request_id")

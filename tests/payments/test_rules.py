@@ -124,18 +124,18 @@ def hold_the_books(book: Book, total: int) -> None:
     captured: Counter[UUID] = Counter()
     for each in book.transactions.values():
         if each.kind == "HOLD":
-            assert 0 <= each.captured <= each.amount.minor
+            assert 0 <= each.captured <= each.amount
             assert (each.status == "POSTED") == (each.posted_at is not None)
         if each.status == "PENDING":
             reserved[each.from_account_id] += each.left
         if each.parent_id:
-            captured[each.parent_id] += each.amount.minor
+            captured[each.parent_id] += each.amount
     for account in book.accounts.values():
         assert account.held == reserved[account.account_id]
         assert account.purpose or account.available >= 0
     for hold in book.transactions.values():
         if hold.kind == "HOLD":
-            assert hold.captured == captured[hold.transaction_id]
+            assert hold.captured == captured[hold.id]
 
 
 @given(st.lists(st.tuples(commands, st.integers(0, 10)), max_size=30))
@@ -246,7 +246,7 @@ def test_what_a_hold_reserves_is_taken_or_given_back(
     hold, taken = book.transactions[placed.transaction_id], 0
     for part, final in captures:
         money = None if part is None else Money(part, "EUR")
-        asked = CaptureHold(actor=teller, key=None, transaction_id=hold.transaction_id, amount=money, final=final)
+        asked = CaptureHold(actor=teller, key=None, transaction_id=hold.id, amount=money, final=final)
         left, was_pending = hold.left, hold.status == "PENDING"
         result = outcome(asked, facts, book)
         if was_pending and (part is None or part <= left):
@@ -257,7 +257,7 @@ def test_what_a_hold_reserves_is_taken_or_given_back(
             assert isinstance(result, tuple)
         hold_the_books(book, 140)
     if released:
-        outcome(ReleaseHold(actor=teller, key=None, transaction_id=hold.transaction_id), facts, book)
+        outcome(ReleaseHold(actor=teller, key=None, transaction_id=hold.id), facts, book)
         assert hold.status != "PENDING"
     source = book.accounts[ACCOUNTS[0]]
     assert hold.captured == taken

@@ -91,11 +91,11 @@ async def _told(context: Context, outcome: Outcome) -> Any:
     match outcome:
         case Preview(amount, from_available_after, to_booked_after):
             return MoneyPreview(amount=amount, from_available_after=from_available_after, to_booked_after=to_booked_after)
-        case Moved(transaction_id, replayed):
-            transaction = await context.loader(context.readers.transaction).load(transaction_id)
-            if transaction is None:
+        case Moved(transaction_id, transaction, replayed):
+            told = transaction or await context.loader(context.readers.transaction).load(transaction_id)
+            if told is None:
                 raise NotFound("transaction")
-            return MoneyMoved(transaction=transaction, replayed=replayed)
+            return MoneyMoved(transaction=told, replayed=replayed)
         case Refusal():
             return rejection_of(outcome)
         case _:

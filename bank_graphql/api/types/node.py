@@ -26,11 +26,11 @@ def node_id(kind: str) -> Any:
     return strawberry.field(resolver=resolve, description="The global id: opaque, and good for `node`.")
 
 
-def stands_for(objects: type) -> Callable[[Any, Any], bool]:
-    """The `is_type_of` of a type whose objects are of exactly this class, most often rows."""
+def stands_for(*objects: type) -> Callable[[Any, Any], bool]:
+    """The `is_type_of` of a type whose objects are of exactly these classes, most often rows."""
 
     def is_type_of(_cls: Any, value: Any, _info: Any = None) -> bool:
-        return type(value) is objects
+        return type(value) in objects
 
     is_type_of.objects = objects  # type: ignore[attr-defined]
     return classmethod(is_type_of)  # type: ignore[return-value]

@@ -13,6 +13,7 @@ from bank_graphql.api.types.node import Node, node_id, stands_for
 from bank_graphql.kit import money
 from bank_graphql.kit.ids import reference
 from bank_graphql.ledger.queries import EntryRow
+from bank_graphql.ledger.rules import TransactionState
 
 if TYPE_CHECKING:
     from bank_graphql.api.types.accounts import Account
@@ -56,7 +57,7 @@ class Transaction(Node):
     posted_at: DateTime | None = strawberry.field(description="When its money moved, if it has; of a hold, its final capture.")
     expires_at: DateTime | None = strawberry.field(description="Of a hold, when it expires, if it does.")
 
-    is_type_of = stands_for(TransactionRow)
+    is_type_of = stands_for(TransactionRow, TransactionState)
 
     @strawberry.field(description="How much it moves.", graphql_type=Money)
     @staticmethod
