@@ -47,7 +47,7 @@ class AccountState:
 
 @dataclass(slots=True)
 class TransactionState:
-    """A transaction: a movement that is posted, or a hold and where it stands. A working copy, which reads like a row of its table.
+    """A transaction: a posted movement, or a hold and where it stands. A working copy that reads like a row of its table.
 
     Attributes:
         captured: of a hold, what was captured so far, in minor units.

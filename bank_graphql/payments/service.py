@@ -26,7 +26,6 @@ from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import FieldProblem, Refusal, ValidationFailed
 from bank_graphql.kit.ids import lock_key
-from bank_graphql.kit.money import Money
 from bank_graphql.kit.statements import Insert, Query, Row, Writes
 from bank_graphql.ledger import service as ledger
 from bank_graphql.ledger.rules import AccountState, Book, TransactionState, internal_account_id
