@@ -5,11 +5,12 @@ of a selection is one column of values for all objects: leaves by attribute, edg
 
 Only what goes as planned is answered here. At the first sign of anything else (an error, a null where there may be none, an
 object of another class) the work is dropped with `UnplannedError` or whatever was raised, and the reference executor does it
-again from the value that it began with, whose rows are already loaded: its answer counts.
+again, with rows that are already loaded: its answer counts. What mutations came to by then is kept for it: they are done once.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from inspect import isawaitable
 from itertools import chain, islice
 from typing import Any
 
@@ -17,18 +18,56 @@ from graphql.execution.values import VariableValues
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from bank_graphql.api.context import Context
-from bank_graphql.api.edges import Edge
-from bank_graphql.api.plan import Field, Many, Objects, Operation, Planner, Selection, Shape, UnplannedError
+from bank_graphql.api.errors import rejection_of
+from bank_graphql.api.fields import Edge
+from bank_graphql.api.plan import Field, Many, Objects, Selection, Shape, UnplannedError
+from bank_graphql.kit.errors import Refusal
 
 
 class BreadthFirst:
     """One run of plans, for one request."""
 
-    __slots__ = ("_context", "_variables")
+    __slots__ = ("_context", "_variables", "done")
 
     def __init__(self, context: Context, variables: VariableValues) -> None:
         self._context = context
         self._variables = variables
+        self.done: dict[str, Any] = {}
+        """The mutations that are done and answered, by their names in the answer."""
+
+    async def query(self, selection: Selection) -> dict[str, Any]:
+        """The answer to a query."""
+        [data] = await self.objects(selection, [self._context])
+        return data
+
+    async def mutation(self, selection: Selection) -> dict[str, Any]:
+        """The answer to a mutation, whose fields are carried out one after another."""
+        for name, field in zip(selection.names, selection.fields, strict=True):
+            if field.act is None:
+                [self.done[name]] = await self._read(field, [self._context])
+            else:
+                value = await self._carry_out(name, field)
+                [self.done[name]] = await self.complete(field.shape, [value])
+        return self.done
+
+    async def _carry_out(self, name: str, field: Field) -> Any:
+        """What a mutation came to; noted for the reference executor, should that have to go on."""
+        context, outcome = self._context, None
+        arguments = self._arguments(field)
+        context.begin_mutation()
+        try:
+            outcome = await field.act(context, **arguments)  # type: ignore[misc]
+        except Refusal as refusal:
+            outcome = rejection_of(refusal)
+            if not isinstance(field.shape, Objects) or type(outcome) not in field.shape.by_class:
+                outcome = refusal
+                raise
+        except Exception as error:
+            outcome = error
+            raise
+        finally:
+            context.outcomes[name] = outcome
+        return outcome
 
     async def objects(self, selection: Selection, sources: Sequence[Any]) -> Sequence[dict[str, Any]]:
         """What is selected of each of the objects."""
@@ -44,13 +83,19 @@ class BreadthFirst:
     async def _read(self, field: Field, sources: Sequence[Any]) -> Sequence[Any]:
         if field.edge is not None:
             values = await self._follow(field.edge, field, sources)
+        elif field.act is not None:
+            value = field.act(*sources, **self._arguments(field))
+            values = [await value if isawaitable(value) else value]
         else:
             values = field.take(sources) if field.take else sources
         return await self.complete(field.shape, values)
 
+    def _arguments(self, field: Field) -> Mapping[str, Any]:
+        return field.arguments(self._variables) if callable(field.arguments) else field.arguments
+
     async def _follow(self, edge: Edge, field: Field, sources: Sequence[Any]) -> Sequence[Any]:
         """Where an edge leads from each of the objects."""
-        arguments = field.arguments(self._variables) if callable(field.arguments) else field.arguments
+        arguments = self._arguments(field)
         key, then = edge.key, edge.then
         keys = [key(source, **arguments) for source in sources] if arguments else list(map(key, sources))
         if None not in keys:
@@ -100,35 +145,15 @@ class BreadthFirst:
         return completed
 
 
-class BreadthFirstExecutor(StrawberryGraphQLCoreExecutionContext):
-    """The reference executor, which completes the values of root fields breadth first where there is a plan.
+class Resumed(StrawberryGraphQLCoreExecutionContext):
+    """The reference executor, which goes on where some root fields are done already."""
 
-    Root fields themselves are resolved here once and only once: what is done again is below their values.
-    """
-
-    def __init__(self, *args: Any, planner: "tuple[Any, Operation]", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, done: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._strawberry, self._operation = planner
-        self._left: set[Any] = set()
+        self._done = done
 
-    def complete_value(self, return_type: Any, details: Any, info: Any, path: Any, result: Any, position: Any) -> Any:
-        """Complete the value of a field."""
-        if path.prev is None and path.key not in self._left and result is not None and not isinstance(result, Exception):
-            self._left.add(path.key)
-            shape = self._operation.planned(
-                path.key,
-                self.variable_values,
-                lambda: Planner(self._strawberry, self._operation, self.variable_values).shape(return_type, details),
-            )
-            if isinstance(shape, Many | Objects):
-                return self._breadth_first(shape, return_type, details, info, path, result, position)
-        return super().complete_value(return_type, details, info, path, result, position)
-
-    async def _breadth_first(self, shape: Shape, *completion: Any) -> Any:
-        *_, result, _ = completion
-        try:
-            [completed] = await BreadthFirst(self.context_value, self.variable_values).complete(shape, [result])
-        except Exception:  # noqa: BLE001 - whatever it is, the reference executor says what comes of it
-            completed = super().complete_value(*completion)
-            return await completed if self.is_awaitable(completed) else completed
-        return completed
+    def execute_field(self, parent_type: Any, source: Any, field_details_list: Any, path: Any, position_context: Any) -> Any:
+        """Execute a field."""
+        if path.prev is None and path.key in self._done:
+            return self._done[path.key]
+        return super().execute_field(parent_type, source, field_details_list, path, position_context)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import strawberry
 
@@ -43,6 +43,8 @@ class Context:
         bearer: whose access token came with the request.
         actor: on whose behalf fields are resolved: the bearer, but within the answer of a sign-in who signed in.
         allowance: what is left of the bearer's, or the address's, bucket.
+        outcomes: what mutations came to, by their names in the answer, while the reference executor goes on with these: a value
+            or an exception. None is carried out twice.
     """
 
     services: Services
@@ -50,6 +52,7 @@ class Context:
     origin: Origin
     actor: Actor | None = field(init=False)
     allowance: Allowance | None = None
+    outcomes: dict[str, Any] = field(default_factory=dict)
     _loaders: Loaders | None = field(default=None)
 
     def __post_init__(self) -> None:

@@ -9,10 +9,16 @@ from dataclasses import MISSING
 from typing import Any
 
 import strawberry
-from graphql import GraphQLInputObjectType, get_named_type, is_leaf_type, is_list_type
+from graphql import (
+    GraphQLInputObjectType,
+    get_named_type,
+    get_nullable_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+)
 from strawberry.types.arguments import InputContext
 from strawberry.types.base import StrawberryMaybe, StrawberryObjectDefinition, StrawberryOptional
-from strawberry.types.field import StrawberryField
 from strawberry.types.maybe import Some
 
 Convert = Callable[[Any, InputContext], Any]
@@ -39,7 +45,7 @@ class _Plan:
         fields = {field.python_name: field for field in definition.fields}
         names = {name: core.extensions["strawberry-definition"].python_name for name, core in kind.fields.items()}
         self._fields: list[tuple[str, str, Convert | None]] = [
-            (name, names[name], _conversion(core.type, fields[names[name]], definition, name))
+            (name, names[name], conversion_of(core.type, fields[names[name]].resolve_type(type_definition=definition), name))
             for name, core in kind.fields.items()
         ]
 
@@ -51,15 +57,32 @@ class _Plan:
         return kind(**given)
 
 
-def _conversion(core: Any, field: StrawberryField, definition: StrawberryObjectDefinition, name: str) -> Convert | None:
-    """How values of a field are converted; None for not at all."""
-    declared = field.resolve_type(type_definition=definition)
+def conversion_of(core: Any, declared: Any, name: str) -> Convert | None:
+    """How coerced values of a type are converted; None for not at all."""
+    named = get_named_type(core)
     if isinstance(declared, StrawberryMaybe):
-        if is_leaf_type(get_named_type(core)) and not isinstance(declared.of_type, StrawberryOptional):
+        if is_leaf_type(named) and not isinstance(declared.of_type, StrawberryOptional):
             return lambda value, context: Some(value) if value is not None else context.convert(value, declared, name)
-    elif is_leaf_type(get_named_type(core)) and not _has_list(core):
-        return None
+    elif is_leaf_type(named):
+        return None if not _has_list(core) else lambda value, context: context.convert(value, declared, name)
+    elif isinstance(named, GraphQLInputObjectType):
+        one, items = _input_of(named), get_nullable_type(core)
+        if not is_list_type(items):
+            return lambda value, context: None if value is None else one(value, context)
+        if is_non_null_type(items.of_type) and not is_list_type(items.of_type.of_type):
+            return lambda values, context: None if values is None else [one(value, context) for value in values]
     return lambda value, context: context.convert(value, declared, name)
+
+
+def _input_of(kind: GraphQLInputObjectType) -> Convert:
+    definition: StrawberryObjectDefinition = kind.extensions["strawberry-definition"]
+
+    def build(value: Any, context: InputContext) -> Any:
+        if definition.from_input is None:
+            return context.convert(value, definition.origin)
+        return definition.from_input(definition.origin, value, context)
+
+    return build
 
 
 def _has_list(core: Any) -> bool:

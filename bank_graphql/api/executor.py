@@ -22,13 +22,13 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues
 from strawberry import Schema
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, validate_document
+from strawberry.schema.schema import validate_document
 
 from bank_graphql.api import shield
-from bank_graphql.api.breadth import BreadthFirst, BreadthFirstExecutor
+from bank_graphql.api.breadth import BreadthFirst, Resumed
 from bank_graphql.api.context import Context
 from bank_graphql.api.documents import Documents, Prepared
-from bank_graphql.api.plan import Operation, Planner, Selection
+from bank_graphql.api.plan import Operation
 from bank_graphql.kit.errors import BadRequest, Fault, RateLimited, Refusal, TooComplex
 
 _log = structlog.get_logger(__name__)
@@ -118,23 +118,21 @@ class Executor:
         variables = operation.variables(request.variables or {})
         if isinstance(variables, list):
             return ExecutionResult(None, variables)
-        if not self._breadth_first:
-            return await self._refer(operation, variables, context, StrawberryGraphQLCoreExecutionContext)
-        if operation.node.operation is OperationType.QUERY:
-            plan: Selection | None = operation.planned("", variables, lambda: Planner(self._schema, operation, variables).root())
-            if plan is not None:
-                try:
-                    [data] = await BreadthFirst(context, variables).objects(plan, [context])
-                    return ExecutionResult(data)
-                except Exception:  # noqa: BLE001 - whatever it is, the reference executor says what comes of it
-                    return await self._refer(operation, variables, context, StrawberryGraphQLCoreExecutionContext)
-        return await self._refer(operation, variables, context, BreadthFirstExecutor, planner=(self._schema, operation))
+        plan = operation.plan(self._schema, variables) if self._breadth_first else None
+        if plan is None:
+            return await self._refer(operation, variables, context, {})
+        breadth_first = BreadthFirst(context, variables)
+        run = breadth_first.query if operation.node.operation is OperationType.QUERY else breadth_first.mutation
+        try:
+            return ExecutionResult(await run(plan))
+        except Exception:  # noqa: BLE001 - whatever it is, the reference executor says what comes of it
+            return await self._refer(operation, variables, context, breadth_first.done)
 
     async def _refer(
-        self, operation: Operation, variables: VariableValues, context: Context, executor: type[Any], **arguments: Any
+        self, operation: Operation, variables: VariableValues, context: Context, done: dict[str, Any]
     ) -> ExecutionResult:
-        """Run an operation with one of the graphql-core executors."""
-        result = executor(
+        """Run an operation with the reference executor, but for the root fields that are done."""
+        result: Any = Resumed(
             self._core,
             operation.definitions,
             operation.fragments,
@@ -145,7 +143,7 @@ class Executor:
             default_field_resolver,
             default_type_resolver,
             default_field_resolver,
-            **arguments,
+            done=done,
         ).execute_operation()
         told: ExecutionResult = await result if inspect.isawaitable(result) else result
         return told

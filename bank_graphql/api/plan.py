@@ -14,25 +14,13 @@ from typing import Any
 
 import strawberry
 from graphql import (
-    BooleanValueNode,
-    EnumValueNode,
-    FieldNode,
-    FloatValueNode,
     GraphQLEnumType,
     GraphQLError,
-    GraphQLField,
     GraphQLLeafType,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
-    IntValueNode,
-    NullValueNode,
-    StringValueNode,
-    Undefined,
     Visitor,
-    coerce_input_value,
-    get_argument_values,
-    get_variable_values,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
@@ -41,13 +29,13 @@ from graphql import (
     visit,
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
-from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
-from graphql.execution.values import VariableValues, VariableValueSource
+from graphql.execution.values import VariableValues
 from graphql.language import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, VariableNode
-from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from bank_graphql.api.edges import EDGE, Edge
+from bank_graphql.api.arguments import Arguments, arguments_of
+from bank_graphql.api.fields import ACT, EDGE, Edge
+from bank_graphql.api.variables import Variables
 
 Column = Callable[[Sequence[Any]], Sequence[Any]]
 """Makes values of values, for a whole list."""
@@ -102,14 +90,16 @@ class Field:
         column: what the answer has for source objects, if nothing is read for that.
         take: the values of source objects, if something is read below them, and there is no edge.
         edge: where the field leads.
-        arguments: the edge's arguments; or how to make them of a request's variables.
+        act: what makes the value of a root field, given the request's context.
+        arguments: the arguments of the edge or the act; or how to make them of a request's variables.
         shape: what the values are.
     """
 
     column: Column | None
     take: Column | None
     edge: Edge | None
-    arguments: Mapping[str, Any] | Callable[[VariableValues], Mapping[str, Any]]
+    act: Callable[..., Any] | None
+    arguments: Arguments
     shape: Shape
 
 
@@ -118,11 +108,13 @@ class Selection:
     """What is selected of objects of one type.
 
     Attributes:
-        fields: how the values come about, in the order of the answer.
+        names: the fields' names in the answer.
+        fields: how the values come about, in this order.
         rows: makes the objects of the answer of columns of values, one for each field.
         complete: what the answer has for objects, if nothing is read for that.
     """
 
+    names: tuple[str, ...]
     fields: tuple[Field, ...]
     rows: Callable[..., list[dict[str, Any]]]
     complete: Column | None
@@ -137,44 +129,28 @@ class Operation:
     _MOST_PLANS = 32
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) -> None:
-        self._schema = schema
         self.document = document
         self.node = node
         self.definitions = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
         self.fragments = {name: FragmentDetails(definition) for name, definition in self.definitions.items()}
-        self._signatures: list[GraphQLVariableSignature] | None = None
+        self._variables = Variables(schema, node.variable_definitions or ())
         switches = _Switches()
         visit(document, switches)
         self._switches = tuple(sorted(switches.names))
-        self._plans: dict[tuple[Any, ...], Any] = {}
+        self._plans: dict[tuple[Any, ...], Selection | None] = {}
 
     def variables(self, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
-        """The coerced variables, or what is wrong with them.
+        """The coerced variables, or what is wrong with them."""
+        return self._variables.coerce(given)
 
-        They are coerced as graphql-core does it, but with the types looked up once; what is wrong, graphql-core says.
-        """
-        if self._signatures is None:
-            found = [get_variable_signature(self._schema, each) for each in self.node.variable_definitions or ()]
-            self._signatures = [each for each in found if not isinstance(each, GraphQLError)]
-        try:
-            coerced = {
-                each.name: coerce_input_value(given[each.name], each.type) if each.name in given else Undefined
-                for each in self._signatures
-            }
-        except (GraphQLError, RecursionError):
-            coerced = {"": Undefined}
-        if Undefined in coerced.values():
-            return get_variable_values(self._schema, self.node.variable_definitions or (), given, max_errors=50)
-        return VariableValues({each.name: VariableValueSource(each, given[each.name]) for each in self._signatures}, coerced)
-
-    def planned(self, what: str, variables: VariableValues, make: Callable[[], Any]) -> Any:
-        """The plan for a part of the operation: made at its first use, or None where there can be none."""
-        key = (what, *(variables.coerced.get(name) for name in self._switches))
+    def plan(self, schema: strawberry.Schema, variables: VariableValues) -> Selection | None:
+        """The plan of the operation: made at its first use, or None where there can be none."""
+        key = tuple([variables.coerced.get(name) for name in self._switches])
         if key not in self._plans:
             if len(self._plans) >= self._MOST_PLANS:
                 self._plans.clear()
             try:
-                self._plans[key] = make()
+                self._plans[key] = Planner(schema, self, variables).root()
             except Exception:  # noqa: BLE001 - whatever it is, the reference executor says it better
                 self._plans[key] = None
         return self._plans[key]
@@ -201,19 +177,17 @@ class Planner:
         self._variables = variables
 
     def root(self) -> Selection:
-        """The plan of a whole query.
+        """The plan of a whole query or mutation.
 
         Raises:
             UnplannedError: there is none.
         """
-        query, operation = self._core.query_type, self._operation
-        if query is None:
+        operation = self._operation
+        kind = self._core.get_root_type(operation.node.operation)
+        if kind is None:
             raise UnplannedError
-        collected = collect_fields(self._core, operation.fragments, self._variables, query, operation.node)
-        selection = self._selection(query, collected.grouped_field_set)
-        if not all(field.edge for field in selection.fields):
-            raise UnplannedError  # what no edge leads to is for resolvers
-        return selection
+        collected = collect_fields(self._core, operation.fragments, self._variables, kind, operation.node)
+        return self._selection(kind, collected.grouped_field_set, self._root_field)
 
     def shape(self, kind: GraphQLOutputType, details: list[FieldDetails]) -> Shape:
         """The plan for values of this type.
@@ -244,44 +218,56 @@ class Planner:
         collected = collect_subfields(self._core, operation.fragments, self._variables, operation.node, kind, details)
         return self._selection(kind, collected.grouped_field_set)
 
-    def _selection(self, kind: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]]) -> Selection:
-        fields = tuple(self._field(kind, details) for details in grouped.values())
-        rows = _rows(tuple(grouped))
+    def _selection(
+        self,
+        kind: GraphQLObjectType,
+        grouped: Mapping[str, list[FieldDetails]],
+        make: "Callable[[GraphQLObjectType, list[FieldDetails]], Field] | None" = None,
+    ) -> Selection:
+        names, make = tuple(grouped), make or self._field
+        fields = tuple(make(kind, details) for details in grouped.values())
+        rows = _rows(names)
         columns = [field.column for field in fields if field.column is not None]
         if len(columns) < len(fields) or not fields:
-            return Selection(fields, rows, None)
-        return Selection(fields, rows, lambda sources: rows(*[column(sources) for column in columns]))
+            return Selection(names, fields, rows, None)
+        return Selection(names, fields, rows, lambda sources: rows(*[column(sources) for column in columns]))
+
+    def _root_field(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Field:
+        node = details[0].node
+        core = kind.fields.get(node.name.value)
+        field: StrawberryField | None = core and core.extensions["strawberry-definition"]
+        if core is None or field is None or EDGE in field.metadata:
+            return self._field(kind, details)
+        act = field.metadata.get(ACT) or _act(field)
+        arguments = arguments_of(self._schema, core, field, node, self._variables)
+        return Field(None, None, None, act, arguments, self.shape(core.type, details))
 
     def _field(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Field:
         node = details[0].node
         if node.name.value == "__typename":
-            return Field(lambda sources: [kind.name] * len(sources), None, None, {}, Leaf(list))
+            return Field(lambda sources: [kind.name] * len(sources), None, None, None, {}, Leaf(list))
         core = kind.fields[node.name.value]
         field: StrawberryField = core.extensions["strawberry-definition"]
         shape = self.shape(core.type, details)
         edge: Edge | None = field.metadata.get(EDGE)
         if edge is not None:
-            return Field(None, None, edge, self._arguments(core, field, node), shape)
+            return Field(None, None, edge, None, arguments_of(self._schema, core, field, node, self._variables), shape)
         take, complete = _take(field), shape.complete
         if complete is None:
-            return Field(None, take, None, {}, shape)
-        return Field(lambda sources: complete(take(sources)), None, None, {}, shape)
-
-    def _arguments(self, core: GraphQLField, field: StrawberryField, node: FieldNode) -> Any:
-        def arguments(variables: VariableValues) -> Mapping[str, Any]:
-            given = get_argument_values(core, node, variables)
-            return convert_arguments(
-                given,
-                field.arguments,
-                scalar_registry=self._schema.schema_converter.scalar_registry,
-                config=self._schema.config,
-            )
-
-        varies = any(not isinstance(each.value, _CONSTANTS) for each in node.arguments or ())
-        return arguments if varies else arguments(self._variables)
+            return Field(None, take, None, None, {}, shape)
+        return Field(lambda sources: complete(take(sources)), None, None, None, {}, shape)
 
 
-_CONSTANTS = (IntValueNode, FloatValueNode, StringValueNode, BooleanValueNode, EnumValueNode, NullValueNode)
+def _act(field: StrawberryField) -> Callable[..., Any]:
+    """What a root field does that needs nothing but the request's context and its arguments."""
+    resolver = field.base_resolver
+    if resolver is None or resolver.info_parameter or not resolver.root_parameter:
+        raise UnplannedError
+    return _plain_function(resolver.wrapped_func)
+
+
+def _plain_function(function: Any) -> Callable[..., Any]:
+    return function.__func__ if isinstance(function, staticmethod) else function
 
 
 def _take(field: StrawberryField) -> Column:
@@ -291,8 +277,7 @@ def _take(field: StrawberryField) -> Column:
     if resolver is not None:
         if resolver.is_async or resolver.arguments or resolver.info_parameter or not resolver.root_parameter:
             raise UnplannedError
-        function = resolver.wrapped_func
-        of = function.__func__ if isinstance(function, staticmethod) else function  # type: ignore[assignment]
+        of = _plain_function(resolver.wrapped_func)
     return lambda objects: list(map(of, objects))
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import strawberry
 
 from bank_graphql.accounts.rules import normalise_number
-from bank_graphql.api.context import Context, Info
-from bank_graphql.api.edges import edge
+from bank_graphql.api.context import Context
+from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.node import Node
@@ -53,19 +53,19 @@ class Query:
 
     @strawberry.field(description="The thing with this id.", graphql_type=Node | None)
     @staticmethod
-    async def node(info: Info, id: strawberry.ID) -> Any:  # noqa: A002 - the contract's name
-        return await _node(info.context, id)
+    async def node(root: Context, id: strawberry.ID) -> Any:  # noqa: A002 - the contract's name
+        return await _node(root, id)
 
     @strawberry.field(
         description=f"The things with these ids, in their order, null where there is none. At most {MOST_NODES}.",
         graphql_type=list[Node | None],
     )
     @staticmethod
-    async def nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
+    async def nodes(root: Context, ids: list[strawberry.ID]) -> list[Any]:
         if len(ids) > MOST_NODES:
             raise BadRequest(f"At most {MOST_NODES} ids at a time.")
         # Loaders gather what is asked in one turn of the loop, so these are a statement for each type.
-        return list(await asyncio.gather(*(_node(info.context, each) for each in ids)))
+        return list(await asyncio.gather(*(_node(root, each) for each in ids)))
 
     @edge(lambda readers: readers.account, description="The account with this id.", graphql_type=Account | None)
     @staticmethod
@@ -88,8 +88,8 @@ class Query:
 
     @strawberry.field(description="What the viewer may still spend on requests.")
     @staticmethod
-    def rate_limit(info: Info) -> RateLimit | None:
-        spent = info.context.allowance
+    def rate_limit(root: Context) -> RateLimit | None:
+        spent = root.allowance
         if spent is None:
             return None
         return RateLimit(limit=spent.limit, remaining=spent.remaining, cost=spent.cost, reset_at=DateTime(spent.full_at))
@@ -98,10 +98,10 @@ class Query:
         description="What the latest run of `bank-graphql verify` found; null if there was none. For auditors and administrators."
     )
     @staticmethod
-    async def ledger_verification(info: Info) -> LedgerVerification | None:
-        if not info.context.viewer.may(Permission.VERIFY_LEDGER):
+    async def ledger_verification(root: Context) -> LedgerVerification | None:
+        if not root.viewer.may(Permission.VERIFY_LEDGER):
             raise AccessDenied
-        latest = await verification.latest(info.context.services.db)
+        latest = await verification.latest(root.services.db)
         if latest is None:
             return None
         checked_at, findings = latest

@@ -5,9 +5,9 @@ from uuid import UUID
 import strawberry
 
 from bank_graphql.accounts.queries import AccountRow
-from bank_graphql.api.context import Context, Info
+from bank_graphql.api.context import Context
+from bank_graphql.api.fields import mutation
 from bank_graphql.api.inputs import MoneyInput, OpenAccountInput, account_id
-from bank_graphql.api.mutations.fields import mutation
 from bank_graphql.api.results import AccountResult
 from bank_graphql.payments.commands import Opened
 
@@ -16,46 +16,46 @@ from bank_graphql.payments.commands import Opened
 class AccountMutations:
     @mutation(AccountResult, "Open an account for oneself. An opening deposit is a teller's, or a sandbox's.")
     @staticmethod
-    async def open_account(info: Info, input: OpenAccountInput) -> AccountRow | None:  # noqa: A002 - the contract's name
-        outcome = await info.context.move(input.command(info.context.viewer))
+    async def open_account(context: Context, input: OpenAccountInput) -> AccountRow | None:  # noqa: A002 - the contract's name
+        outcome = await context.move(input.command(context.viewer))
         if not isinstance(outcome, Opened):
             raise TypeError(type(outcome))
-        return await _account(info.context, outcome.account_id)
+        return await _account(context, outcome.account_id)
 
     @mutation(AccountResult, "Give one's account another name.")
     @staticmethod
-    async def rename_account(info: Info, id: strawberry.ID, name: str) -> AccountRow | None:  # noqa: A002
+    async def rename_account(context: Context, id: strawberry.ID, name: str) -> AccountRow | None:  # noqa: A002
         key = account_id(id)
-        await info.context.services.accounts.rename(info.context.viewer, key, name)
-        return await _account(info.context, key)
+        await context.services.accounts.rename(context.viewer, key, name)
+        return await _account(context, key)
 
     @mutation(AccountResult, "Refuse payments from an account. What staff freezes, only staff unfreezes.")
     @staticmethod
-    async def freeze_account(info: Info, id: strawberry.ID, reason: str | None = None) -> AccountRow | None:  # noqa: A002
+    async def freeze_account(context: Context, id: strawberry.ID, reason: str | None = None) -> AccountRow | None:  # noqa: A002
         key = account_id(id)
-        await info.context.services.accounts.freeze(info.context.viewer, key, reason)
-        return await _account(info.context, key)
+        await context.services.accounts.freeze(context.viewer, key, reason)
+        return await _account(context, key)
 
     @mutation(AccountResult, "Let payments from an account go on.")
     @staticmethod
-    async def unfreeze_account(info: Info, id: strawberry.ID) -> AccountRow | None:  # noqa: A002
+    async def unfreeze_account(context: Context, id: strawberry.ID) -> AccountRow | None:  # noqa: A002
         key = account_id(id)
-        await info.context.services.accounts.unfreeze(info.context.viewer, key)
-        return await _account(info.context, key)
+        await context.services.accounts.unfreeze(context.viewer, key)
+        return await _account(context, key)
 
     @mutation(AccountResult, "Close one's account for good. It must be empty.")
     @staticmethod
-    async def close_account(info: Info, id: strawberry.ID) -> AccountRow | None:  # noqa: A002
+    async def close_account(context: Context, id: strawberry.ID) -> AccountRow | None:  # noqa: A002
         key = account_id(id)
-        await info.context.services.accounts.close(info.context.viewer, key)
-        return await _account(info.context, key)
+        await context.services.accounts.close(context.viewer, key)
+        return await _account(context, key)
 
     @mutation(AccountResult, "Say how far an account may go below zero. For tellers and administrators.")
     @staticmethod
-    async def set_overdraft_limit(info: Info, id: strawberry.ID, limit: MoneyInput) -> AccountRow | None:  # noqa: A002
+    async def set_overdraft_limit(context: Context, id: strawberry.ID, limit: MoneyInput) -> AccountRow | None:  # noqa: A002
         key = account_id(id)
-        await info.context.services.accounts.set_overdraft_limit(info.context.viewer, key, limit.any("limit"))
-        return await _account(info.context, key)
+        await context.services.accounts.set_overdraft_limit(context.viewer, key, limit.any("limit"))
+        return await _account(context, key)
 
 
 async def _account(context: Context, key: UUID) -> AccountRow | None:

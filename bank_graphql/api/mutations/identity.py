@@ -2,9 +2,9 @@
 
 import strawberry
 
-from bank_graphql.api.context import Context, Info
+from bank_graphql.api.context import Context
+from bank_graphql.api.fields import mutation
 from bank_graphql.api.inputs import LogInInput, SignUpInput
-from bank_graphql.api.mutations.fields import mutation
 from bank_graphql.api.results import (
     AuthSession,
     Done,
@@ -25,8 +25,7 @@ from bank_graphql.kit.ids import uuid_of
 class IdentityMutations:
     @mutation(SignUpResult, "Become a customer, and be signed in.")
     @staticmethod
-    async def sign_up(info: Info, input: SignUpInput) -> AuthSession:  # noqa: A002 - the contract's name
-        context = info.context
+    async def sign_up(context: Context, input: SignUpInput) -> AuthSession:  # noqa: A002 - the contract's name
         context.attempt()
         signed_in = await context.services.identity.sign_up(
             email=input.email,
@@ -39,8 +38,7 @@ class IdentityMutations:
 
     @mutation(LogInResult, "Sign in with e-mail address and password.")
     @staticmethod
-    async def log_in(info: Info, input: LogInInput) -> AuthSession:  # noqa: A002 - the contract's name
-        context = info.context
+    async def log_in(context: Context, input: LogInInput) -> AuthSession:  # noqa: A002 - the contract's name
         context.attempt(input.email)
         signed_in = await context.services.identity.log_in(email=input.email, password=input.password, origin=context.origin)
         return await _auth_session(context, signed_in)
@@ -50,29 +48,28 @@ class IdentityMutations:
         "Exchange a refresh token for new tokens. Each is good once: one that comes back used ends its session.",
     )
     @staticmethod
-    async def refresh_session(info: Info, refresh_token: str) -> AuthSession:
-        context = info.context
+    async def refresh_session(context: Context, refresh_token: str) -> AuthSession:
         context.attempt()
         return await _auth_session(context, await context.services.identity.refresh(refresh_token, context.origin))
 
     @mutation(LogOutResult, "End a session: this one, another one of one's own, or all. Their tokens are void at once.")
     @staticmethod
-    async def log_out(info: Info, session_id: strawberry.ID | None = None, everywhere: bool | None = False) -> Done:
+    async def log_out(context: Context, session_id: strawberry.ID | None = None, everywhere: bool | None = False) -> Done:
         key = None if session_id is None else uuid_of(session_id, "Session")
         if session_id is not None and key is None:
             raise NotFound("session", session_id[:200])
-        viewer = info.context.viewer
-        ended = await info.context.services.identity.log_out(viewer, session_id=key, everywhere=bool(everywhere))
+        viewer = context.viewer
+        ended = await context.services.identity.log_out(viewer, session_id=key, everywhere=bool(everywhere))
         if viewer.session_id in ended:
-            info.context.sign_out()
+            context.sign_out()
         return Done()
 
     @mutation(UserResult, "Change one's name or phone number. An empty phone number removes it.")
     @staticmethod
-    async def update_profile(info: Info, full_name: str | None = None, phone_number: str | None = None) -> UserRow | None:
-        viewer = info.context.viewer
-        await info.context.services.identity.update_profile(viewer, full_name=full_name, phone_number=phone_number)
-        return await info.context.loader(info.context.readers.user).load(viewer.user_id)
+    async def update_profile(context: Context, full_name: str | None = None, phone_number: str | None = None) -> UserRow | None:
+        viewer = context.viewer
+        await context.services.identity.update_profile(viewer, full_name=full_name, phone_number=phone_number)
+        return await context.loader(context.readers.user).load(viewer.user_id)
 
 
 async def _auth_session(context: Context, signed_in: SignedIn) -> AuthSession:

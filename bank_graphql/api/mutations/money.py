@@ -7,8 +7,9 @@ from typing import Any
 
 import strawberry
 
-from bank_graphql.api.context import Context, Info
+from bank_graphql.api.context import Context
 from bank_graphql.api.errors import rejection_of
+from bank_graphql.api.fields import mutation
 from bank_graphql.api.inputs import (
     CaptureHoldInput,
     DepositInput,
@@ -19,7 +20,6 @@ from bank_graphql.api.inputs import (
     TransferInput,
     WithdrawInput,
 )
-from bank_graphql.api.mutations.fields import mutation
 from bank_graphql.api.results import MoneyMoved, MoneyPreview, MoveMoneyResult, TransferBatchOutcome, TransferBatchResult
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import NotFound, Refusal
@@ -30,23 +30,23 @@ from bank_graphql.payments.commands import Command, Moved, Outcome, Preview
 class MoneyMutations:
     @mutation(MoveMoneyResult, "Pay cash in. For tellers; in a sandbox also for the account's owner.")
     @staticmethod
-    async def deposit(info: Info, input: DepositInput) -> MoneyMoved | MoneyPreview:  # noqa: A002 - the contract's name
-        return await _moved(info.context, input.command(info.context.viewer))
+    async def deposit(context: Context, input: DepositInput) -> MoneyMoved | MoneyPreview:  # noqa: A002 - the contract's name
+        return await _moved(context, input.command(context.viewer))
 
     @mutation(MoveMoneyResult, "Pay cash out. For tellers; in a sandbox also for the account's owner.")
     @staticmethod
-    async def withdraw(info: Info, input: WithdrawInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await _moved(info.context, input.command(info.context.viewer))
+    async def withdraw(context: Context, input: WithdrawInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
+        return await _moved(context, input.command(context.viewer))
 
     @mutation(MoveMoneyResult, "Pay from one's own account to any account in the same currency.")
     @staticmethod
-    async def transfer(info: Info, input: TransferInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await _moved(info.context, input.command(info.context.viewer))
+    async def transfer(context: Context, input: TransferInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
+        return await _moved(context, input.command(context.viewer))
 
     @mutation(TransferBatchResult, "Make up to 1,000 transfers in one go: each for itself, or all or none.")
     @staticmethod
-    async def transfer_batch(info: Info, input: TransferBatchInput) -> TransferBatchOutcome:  # noqa: A002
-        context, viewer = info.context, info.context.viewer
+    async def transfer_batch(context: Context, input: TransferBatchInput) -> TransferBatchOutcome:  # noqa: A002
+        viewer = context.viewer
         input.check()
         asked = [_command(transfer, viewer, dry_run=bool(input.dry_run)) for transfer in input.transfers]
         outcomes = await context.move_all(asked, atomic=bool(input.atomic))
@@ -60,25 +60,25 @@ class MoneyMutations:
 
     @mutation(MoveMoneyResult, "Reserve money on one's own account for another account. No money moves yet.")
     @staticmethod
-    async def place_hold(info: Info, input: PlaceHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await _moved(info.context, input.command(info.context.viewer))
+    async def place_hold(context: Context, input: PlaceHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
+        return await _moved(context, input.command(context.viewer))
 
     @mutation(
         MoveMoneyResult, "Take what a hold reserves, or a part of it. For whom it is for, and staff. Answers with the capture."
     )
     @staticmethod
-    async def capture_hold(info: Info, input: CaptureHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await _moved(info.context, input.command(info.context.viewer))
+    async def capture_hold(context: Context, input: CaptureHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
+        return await _moved(context, input.command(context.viewer))
 
     @mutation(MoveMoneyResult, "Give back what a hold still reserves. For whom it is for, and staff.")
     @staticmethod
-    async def release_hold(info: Info, input: ReleaseHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await _moved(info.context, input.command(info.context.viewer))
+    async def release_hold(context: Context, input: ReleaseHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
+        return await _moved(context, input.command(context.viewer))
 
     @mutation(MoveMoneyResult, "Take a transaction back, in full and once. For tellers and administrators.")
     @staticmethod
-    async def reverse_transaction(info: Info, input: ReverseTransactionInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await _moved(info.context, input.command(info.context.viewer))
+    async def reverse_transaction(context: Context, input: ReverseTransactionInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
+        return await _moved(context, input.command(context.viewer))
 
 
 async def _moved(context: Context, command: Command) -> MoneyMoved | MoneyPreview:

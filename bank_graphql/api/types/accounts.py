@@ -5,7 +5,7 @@ from typing import Any
 import strawberry
 
 from bank_graphql.accounts.queries import TRANSACTIONS_OF_ACCOUNTS, AccountRow
-from bank_graphql.api.edges import edge
+from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import AccountKind, AccountStatus, CurrencyCode
 from bank_graphql.api.types.filters import TransactionFilter

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from bank_graphql.accounts.queries import CounterpartyRow, TransactionRow
-from bank_graphql.api.edges import edge
+from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import EntryDirection, TransactionKind, TransactionStatus
 from bank_graphql.api.types.money import Money

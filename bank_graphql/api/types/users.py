@@ -6,7 +6,7 @@ import strawberry
 
 from bank_graphql.accounts.queries import ACCOUNTS_OF_USERS
 from bank_graphql.api.context import Info
-from bank_graphql.api.edges import edge
+from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import UserRole, UserStatus
 from bank_graphql.api.types.node import Connection, Node, Paged, node_id, stands_for

@@ -1,0 +1,106 @@
+"""Makes the arguments of a field at its place in a document, of a request's variables.
+
+Most arguments are variables or constants as they are: what is to be done for these is worked out once. All others are coerced
+and converted by graphql-core and Strawberry as ever.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import strawberry
+from graphql import (
+    BooleanValueNode,
+    EnumValueNode,
+    FieldNode,
+    FloatValueNode,
+    GraphQLField,
+    IntValueNode,
+    ListValueNode,
+    ObjectValueNode,
+    StringValueNode,
+    Undefined,
+    ValueNode,
+    VariableNode,
+    coerce_input_literal,
+    get_argument_values,
+    is_non_null_type,
+)
+from graphql.execution.values import VariableValues
+from strawberry.types.arguments import InputContext, convert_arguments
+from strawberry.types.base import StrawberryMaybe
+from strawberry.types.field import StrawberryField
+
+from bank_graphql.api.conversion import Convert, conversion_of
+
+Make = Callable[[VariableValues], Mapping[str, Any]]
+Arguments = Mapping[str, Any] | Make
+"""The arguments of a field, ready for Python; or how to make them of a request's variables."""
+_CONSTANTS = (IntValueNode, FloatValueNode, StringValueNode, BooleanValueNode, EnumValueNode)
+
+
+def arguments_of(
+    schema: strawberry.Schema, core: GraphQLField, field: StrawberryField, node: FieldNode, variables: VariableValues
+) -> Arguments:
+    """The arguments that a field is given at a place in a document."""
+    registry, config = schema.schema_converter.scalar_registry, schema.config
+
+    def by_strawberry(values: VariableValues) -> Mapping[str, Any]:
+        given = get_argument_values(core, node, values)
+        return convert_arguments(given, field.arguments, scalar_registry=registry, config=config)
+
+    if not any(_has_variables(each.value) for each in node.arguments or ()):
+        return by_strawberry(variables)
+    given = {each.name.value for each in node.arguments or ()}
+    if any(name not in given and argument.default_value is not Undefined for name, argument in core.args.items()):
+        return by_strawberry
+    declared = {config.name_converter.from_argument(each): each for each in field.arguments}
+    plain = _Plain(by_strawberry, InputContext(None, config, registry, ()))
+    for each in node.arguments or ():
+        name = each.name.value
+        if not plain.add(core.args[name], declared[name], each.value):
+            return by_strawberry
+    return plain
+
+
+class _Plain:
+    """Makes arguments that are variables and constants as they are."""
+
+    def __init__(self, otherwise: Make, context: InputContext) -> None:
+        self._otherwise = otherwise
+        self._context = context
+        self._constants: dict[str, Any] = {}
+        self._variables: list[tuple[str, str, Convert | None, bool]] = []
+
+    def add(self, argument: Any, declared: Any, value: ValueNode) -> bool:
+        """Add an argument. False if that is beyond us."""
+        convert = conversion_of(argument.type, declared.type, declared.python_name)
+        if isinstance(value, VariableNode):
+            is_optional = argument.default_value is Undefined and not is_non_null_type(argument.type)
+            may_lack = is_optional and not isinstance(declared.type, StrawberryMaybe)
+            self._variables.append((declared.python_name, value.name.value, convert, may_lack))
+            return True
+        if isinstance(value, _CONSTANTS) and convert is None:
+            self._constants[declared.python_name] = coerce_input_literal(value, argument.type)
+            return True
+        return False
+
+    def __call__(self, values: VariableValues) -> Mapping[str, Any]:
+        arguments, coerced = self._constants.copy(), values.coerced
+        for python_name, variable, convert, may_lack in self._variables:
+            value = coerced.get(variable)
+            if value is not None:
+                arguments[python_name] = value if convert is None else convert(value, self._context)
+            elif not may_lack:
+                return self._otherwise(values)
+            elif variable in coerced:
+                arguments[python_name] = None
+        return arguments
+
+
+def _has_variables(value: ValueNode) -> bool:
+    """Whether a literal depends on variables."""
+    if isinstance(value, ListValueNode):
+        return any(map(_has_variables, value.values))
+    if isinstance(value, ObjectValueNode):
+        return any(_has_variables(each.value) for each in value.fields)
+    return isinstance(value, VariableNode)
