@@ -22,7 +22,10 @@ CREATE FUNCTION public.check_zero_sum() RETURNS trigger
     AS $$
 BEGIN
     IF EXISTS (
-        SELECT FROM inserted JOIN public.balances USING (account_id)
+        SELECT FROM (
+            SELECT transaction_id, amount, (SELECT currency FROM public.balances b WHERE b.account_id = i.account_id) AS currency
+            FROM inserted i
+        ) entry
         GROUP BY transaction_id, currency HAVING sum(amount) IS DISTINCT FROM 0
     ) THEN
         RAISE EXCEPTION 'the entries of a transaction do not sum to zero' USING ERRCODE = 'check_violation';
@@ -284,10 +287,6 @@ ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT fk_refresh_tokens_session_id FOREIGN KEY (session_id) REFERENCES public.sessions(id);
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT fk_sessions_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
-ALTER TABLE ONLY public.transaction_events
-    ADD CONSTRAINT fk_transaction_events_account_id FOREIGN KEY (account_id) REFERENCES public.balances(account_id);
-ALTER TABLE ONLY public.transaction_events
-    ADD CONSTRAINT fk_transaction_events_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.transaction_notes
     ADD CONSTRAINT fk_transaction_notes_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.transactions

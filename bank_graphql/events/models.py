@@ -34,7 +34,10 @@ class Xid8(UserDefinedType[Any]):
 
 
 class TransactionEvent(SQLModel, table=True):
-    """One change of a transaction, as seen from one account. `writer` orders events by the transactions that wrote them."""
+    """One change of a transaction, as seen from one account. `writer` orders events by the transactions that wrote them.
+
+    Events are copies that are deleted again, written together with what they tell of: they need no foreign keys.
+    """
 
     __tablename__ = "transaction_events"
     __table_args__ = (
@@ -45,6 +48,6 @@ class TransactionEvent(SQLModel, table=True):
     sequence: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     writer: int | None = Field(default=None, sa_column=Column(Xid8, nullable=False, server_default=text("pg_current_xact_id()")))
     kind: TransactionEventKind = text_field()
-    account_id: UUID = uuid_field(references="balances.account_id")
-    transaction_id: UUID = uuid_field(references="transactions.id")
+    account_id: UUID = uuid_field()
+    transaction_id: UUID = uuid_field()
     occurred_at: datetime = time_field()

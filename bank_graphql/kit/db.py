@@ -5,7 +5,7 @@ Reads run in autocommit, each a single round trip. `Database.transact` is the on
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -52,14 +52,37 @@ _log = structlog.get_logger(__name__)
 
 
 class Connection:
-    """Runs statements on one connection, inside the transaction that `Database.transact` holds."""
+    """Runs statements on one connection: in autocommit, or in the transaction that `Database.transact` holds.
 
-    def __init__(self, raw: Any, timeout: float | None = None) -> None:
+    A transaction begins with its first statement.
+    """
+
+    def __init__(self, raw: Any, timeout: float | None = None, *, begins: bool = False) -> None:
         self.raw = raw
         self._timeout = timeout  # None is the pool's own
+        self._begins = begins
+
+    async def begin(self, also: str = "") -> None:
+        """Begin the transaction, if that is still to be done; and run a statement without arguments in the same round trip."""
+        first, self._begins = _BEGIN if self._begins else "", False
+        if first or also:
+            await self.raw.execute(first + also)
+
+    async def end(self, how: str) -> None:
+        """End the transaction by `COMMIT` or `ROLLBACK`, if it has begun."""
+        if not self._begins and not self.raw.is_closed():
+            await self.raw.execute(how)
+
+    async def lock(self, keys: Iterable[int]) -> None:
+        """Take advisory locks, always in the same order, until the transaction ends."""
+        ordered = sorted(set(keys))
+        if ordered:
+            await self.begin(_LOCK.format(",".join(map(str, ordered))))
 
     async def fetch(self, query: Query[R], **arguments: Any) -> list[R]:
         """All rows."""
+        if self._begins:
+            await self.begin()
         rows: list[R] = await self.raw.fetch(
             query.sql, *query.arguments(arguments), timeout=self._timeout, record_class=query.record
         )
@@ -67,18 +90,17 @@ class Connection:
 
     async def fetch_one(self, query: Query[R], **arguments: Any) -> R | None:
         """The first row, or None."""
-        row: R | None = await self.raw.fetchrow(
-            query.sql, *query.arguments(arguments), timeout=self._timeout, record_class=query.record
-        )
-        return row
+        rows = await self.fetch(query, **arguments)
+        return rows[0] if rows else None
 
     async def execute(self, query: Query[Any], **arguments: Any) -> None:
         """Run a statement for its effect."""
-        await self.raw.fetch(query.sql, *query.arguments(arguments))
+        await self.fetch(query, **arguments)
 
     async def write(self, writes: Writes) -> None:
         """Run what was gathered, as one statement; nothing is nothing."""
         if (gathered := writes.statement) is not None:
+            await self.begin()
             await self.raw.fetch(gathered[0], *gathered[1])
 
     async def insert(self, into: Insert, rows: Sequence[Sequence[Any]]) -> None:
@@ -94,6 +116,8 @@ class _PooledConnection(asyncpg.Connection):
         return ""
 
 
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; "
+_LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest('{{{}}}'::bigint[]) AS locks (key)"
 _LOCK_TABLE = """
 SELECT current_setting('max_locks_per_transaction')::bigint
     * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint)
@@ -258,9 +282,16 @@ class Database:
         for attempt in range(ATTEMPTS):
             committing = False
             try:
-                async with self.connection() as connection, connection.raw.transaction(isolation="read_committed"):
-                    result = await work(connection)
+                async with self.connection() as autocommit:
+                    connection = Connection(autocommit.raw, begins=True)
+                    try:
+                        result = await work(connection)
+                    except Exception:
+                        with suppress(asyncpg.PostgresError, *_OUT_OF_REACH):  # what was raised first is what counts
+                            await connection.end("ROLLBACK")
+                        raise
                     committing = True
+                    await connection.end("COMMIT")
             except _TRANSIENT as error:
                 _log.warning("transaction tried again", sqlstate=error.sqlstate, attempt=attempt + 1)
             except Unavailable as error:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Text, Uuid, any_, bindparam, column, func, select, update
+from sqlalchemy import BigInteger, DateTime, Text, Uuid, any_, bindparam, column, func, update
 from sqlmodel import col
 
 from bank_graphql.kit.db import Connection
@@ -13,12 +13,6 @@ from bank_graphql.kit.statements import Insert, Query, Row, Writes, array_of
 from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionNote
 from bank_graphql.ledger.rules import Book
 
-_LOCK = Query(
-    select(func.count(func.pg_advisory_xact_lock(column("key", BigInteger())))).select_from(
-        func.unnest(array_of("keys", BigInteger())).table_valued(column("key", BigInteger()), name="locks").render_derived()
-    ),
-    Row,
-)
 _INSERT_BALANCES = Insert(Balance, "account_id", "currency", "purpose", "booked", "held", "overdraft_limit", "updated_at")
 _TRANSACTION_COLUMNS = (
     "id",
@@ -96,11 +90,11 @@ def account_lock(account_id: UUID) -> int:
 
 
 async def lock(connection: Connection, keys: Iterable[int]) -> None:
-    """Take advisory locks, always in the same order, until the transaction ends.
+    """Take advisory locks until the transaction ends.
 
     Before anything is read or written in the transaction: what is read afterwards, in a new statement, is then the truth.
     """
-    await connection.execute(_LOCK, keys=sorted(set(keys)))
+    await connection.lock(keys)
 
 
 def write(writes: Writes, book: Book) -> None:

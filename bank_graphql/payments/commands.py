@@ -1,12 +1,13 @@
 """What can be asked of the payments, and what comes of it. Plain data: amounts in minor units, ids resolved."""
 
 import hashlib
-import json
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
+
+import orjson
 
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Refusal
@@ -40,19 +41,17 @@ class Command:
         What is not given leaves no trace, so that a command may get further options and keep the fingerprints of old requests.
         """
         asked = {name: value for name, value in _given(self).items() if name not in _UNTOLD}
-        return hashlib.blake2b(_encode([self.action, asked]).encode(), digest_size=16).digest()
+        return hashlib.blake2b(orjson.dumps([self.action, asked], _plain, _OPTIONS), digest_size=16).digest()
 
 
 _UNTOLD = frozenset({"actor", "key", "dry_run"})
 
 
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, UUID):
-        return value.hex
-    return value.isoformat() if isinstance(value, datetime) else _given(value)
-
-
-_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=_plain).encode
+    return str(value) if isinstance(value, UUID) else _given(value)
 
 
 def _given(value: Any) -> dict[str, Any]:

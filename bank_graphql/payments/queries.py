@@ -1,9 +1,10 @@
 """The facts that decisions are made on, read under the locks."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Text, Uuid, and_, any_, bindparam, column, func, select
+from sqlalchemy import BigInteger, DateTime, Text, Uuid, and_, any_, bindparam, column, func, null, select, union_all
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -21,9 +22,9 @@ class ResolvedRow(Row):
 
 
 class FactsRow(Row):
-    """An account, or one of the bank's own, as it is under the locks."""
+    """An account, or one of the bank's own, as it is under the locks; or, with no `account_id`, what is remembered of a key."""
 
-    account_id: UUID
+    account_id: UUID | None
     currency: str
     purpose: Purpose | None
     booked: int
@@ -32,6 +33,12 @@ class FactsRow(Row):
     owner_id: UUID | None
     status: AccountStatus | None
     updated_at: datetime
+    user_id: UUID
+    key: str
+    fingerprint: bytes
+    outcome: OutcomeKind
+    subject_id: UUID | None
+    refusal: str | None
 
 
 class TransactionFactsRow(Row):
@@ -54,38 +61,51 @@ class TransactionFactsRow(Row):
     is_reversed: bool
 
 
-class OutcomeRow(Row):
-    """What is remembered of a key."""
-
-    user_id: UUID
-    key: str
-    fingerprint: bytes
-    outcome: OutcomeKind
-    subject_id: UUID | None
-    refusal: str | None
-
-
 RESOLVE_NUMBERS = Query(
     select(col(Account.id), col(Account.number)).where(col(Account.number) == any_(array_of("numbers", Text()))),
     ResolvedRow,
 )
 
+_account: tuple[Any, ...] = (
+    col(Balance.account_id),
+    col(Balance.currency),
+    col(Balance.purpose),
+    col(Balance.booked),
+    col(Balance.held),
+    col(Balance.overdraft_limit),
+    col(Account.owner_id),
+    col(Account.status),
+    col(Balance.updated_at),
+)
+_key: tuple[Any, ...] = (
+    col(IdempotencyOutcome.user_id),
+    col(IdempotencyOutcome.key),
+    col(IdempotencyOutcome.fingerprint),
+    col(IdempotencyOutcome.outcome),
+    col(IdempotencyOutcome.subject_id),
+    col(IdempotencyOutcome.refusal),
+)
+_asked = (
+    func.unnest(array_of("users", Uuid()), array_of("keys", Text()))
+    .table_valued(column("user_id", Uuid()), column("key", Text()), name="asked")
+    .render_derived()
+)
 FACTS = Query(
-    select(
-        col(Balance.account_id),
-        col(Balance.currency),
-        col(Balance.purpose),
-        col(Balance.booked),
-        col(Balance.held),
-        col(Balance.overdraft_limit),
-        col(Account.owner_id),
-        col(Account.status),
-        col(Balance.updated_at),
-    )
-    .outerjoin(Account, col(Account.id) == Balance.account_id)
-    .where(col(Balance.account_id) == any_(array_of("ids", Uuid()))),
+    union_all(
+        select(*_account, *(null().label(each.key) for each in _key))
+        .outerjoin(Account, col(Account.id) == Balance.account_id)
+        .where(col(Balance.account_id) == any_(array_of("ids", Uuid()))),
+        select(*(null().label(each.key) for each in _account), *_key).join(
+            _asked,
+            and_(
+                col(IdempotencyOutcome.user_id) == _asked.c.user_id,
+                col(IdempotencyOutcome.key) == _asked.c.key,
+            ),
+        ),
+    ),
     FactsRow,
 )
+"""The accounts of a batch, and what is remembered of its keys: in one round trip."""
 
 _reversal = aliased(Transaction)
 TRANSACTIONS = Query(
@@ -127,27 +147,4 @@ DUE_HOLDS = Query(
     .order_by(col(Transaction.expires_at))
     .limit(bindparam("most", type_=BigInteger())),
     DueRow,
-)
-
-_asked = (
-    func.unnest(array_of("users", Uuid()), array_of("keys", Text()))
-    .table_valued(column("user_id", Uuid()), column("key", Text()), name="asked")
-    .render_derived()
-)
-OUTCOMES = Query(
-    select(
-        col(IdempotencyOutcome.user_id),
-        col(IdempotencyOutcome.key),
-        col(IdempotencyOutcome.fingerprint),
-        col(IdempotencyOutcome.outcome),
-        col(IdempotencyOutcome.subject_id),
-        col(IdempotencyOutcome.refusal),
-    ).join(
-        _asked,
-        and_(
-            col(IdempotencyOutcome.user_id) == _asked.c.user_id,
-            col(IdempotencyOutcome.key) == _asked.c.key,
-        ),
-    ),
-    OutcomeRow,
 )

@@ -48,7 +48,7 @@ from bank_graphql.payments.commands import (
 )
 from bank_graphql.payments.errors import BatchAborted, IdempotencyConflict
 from bank_graphql.payments.models import IdempotencyOutcome, OutcomeKind
-from bank_graphql.payments.queries import OutcomeRow, TransactionFactsRow
+from bank_graphql.payments.queries import FactsRow, TransactionFactsRow
 from bank_graphql.payments.rules import CASH, STICKY, Customer, Facts, decide, preview, recall, remember
 
 _REMEMBER = Insert(IdempotencyOutcome, "user_id", "key", "fingerprint", "outcome", "subject_id", "refusal", "created_at")
@@ -179,8 +179,7 @@ class _Batch:
             self._connection,
             [*(lock_key("key", *key) for key in keys if key), *(ledger.account_lock(i) for i in ids)],
         )
-        await self._recall([key for key in keys if key])
-        facts, book = await self._read(numbers, ids, list(before))
+        facts, book = await self._read(numbers, ids, [key for key in keys if key], list(before))
         outcomes = [self._group(group, facts, book) for group in self._groups]
         await self._write(facts, book)
         return outcomes
@@ -197,20 +196,23 @@ class _Batch:
     async def _transactions(self, ids: Sequence[UUID]) -> list[TransactionFactsRow]:
         return await self._connection.fetch(queries.TRANSACTIONS, ids=ids) if ids else []
 
-    async def _recall(self, keys: Sequence[_Key]) -> None:
-        if not keys:
-            return
-        rows = await self._connection.fetch(queries.OUTCOMES, users=[user for user, _ in keys], keys=[key for _, key in keys])
-        self._known = {(row.user_id, row.key): _remembered(row) for row in rows}
-
-    async def _read(self, numbers: dict[str, UUID], ids: set[UUID], transactions: Sequence[UUID]) -> tuple[Facts, Book]:
-        rows = await self._connection.fetch(queries.FACTS, ids=list(ids)) if ids else []
-        accounts = [
-            AccountState(row.account_id, row.currency, row.purpose, row.booked, row.held, row.overdraft_limit, row.updated_at)
-            for row in rows
-        ]
+    async def _read(
+        self, numbers: dict[str, UUID], ids: set[UUID], keys: Sequence[_Key], transactions: Sequence[UUID]
+    ) -> tuple[Facts, Book]:
+        users, names = [user for user, _ in keys], [key for _, key in keys]
+        rows = await self._connection.fetch(queries.FACTS, ids=list(ids), users=users, keys=names) if ids or keys else []
+        accounts, customers = [], {}
+        for row in rows:
+            account_id = row.account_id
+            if account_id is None:
+                self._known[row.user_id, row.key] = _remembered(row)
+                continue
+            purpose, owner_id = row.purpose, row.owner_id
+            state = (account_id, row.currency, purpose, row.booked, row.held, row.overdraft_limit, row.updated_at)
+            accounts.append(AccountState(*state))
+            if owner_id and row.status:
+                customers[account_id] = Customer(owner_id, row.status)
         book = Book(accounts, [_state(row) for row in await self._transactions(transactions)])
-        customers = {row.account_id: Customer(row.owner_id, row.status) for row in rows if row.owner_id and row.status}
         # The clock is read while the accounts are locked.
         return Facts(self._policy.clock(), self._policy.sandbox, customers, numbers, self._policy.credit_limit), book
 
@@ -362,7 +364,7 @@ def _conflict(before: Remembered) -> Refusal:
     return IdempotencyConflict(before.outcome.transaction_id if isinstance(before.outcome, Moved) else None)
 
 
-def _remembered(row: OutcomeRow) -> Remembered:
+def _remembered(row: FactsRow) -> Remembered:
     if row.outcome == OutcomeKind.REFUSED:
         return Remembered(row.fingerprint, recall(json.loads(row.refusal or "{}")))
     if row.subject_id is None:

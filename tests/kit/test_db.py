@@ -118,13 +118,15 @@ async def test_a_connection_lost_before_the_commit_is_no_error(db: Database, raw
 async def test_a_connection_lost_during_the_commit_is_for_the_caller(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     attempts = 0
 
-    async def lost(*_: object) -> None:
+    async def lost(connection: Connection, how: str) -> None:
+        assert how == "COMMIT"
+        connection.raw.terminate()
         raise asyncpg.ConnectionDoesNotExistError("lost")
 
     async def work(_: Connection) -> None:
         nonlocal attempts
         attempts += 1
-        monkeypatch.setattr("asyncpg.transaction.Transaction._Transaction__commit", lost)
+        monkeypatch.setattr(Connection, "end", lost)
 
     with pytest.raises(Unavailable):
         await db.transact(work)
