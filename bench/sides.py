@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import re
 import signal
@@ -21,6 +22,7 @@ from bank_graphql.kit.embedded import EmbeddedPostgres, binaries
 from bench import data
 
 PEER = Path(__file__).parent / "peer"
+SCHEMA = Path(__file__).parent.parent / "migrations" / "schema.sql"
 LOG_IN = (
     "mutation ($e: String!, $p: String!) { logIn(input: {email: $e, password: $p}) "
     "{ ... on AuthSession { accessToken } ... on Rejection { message } } }"
@@ -38,17 +40,19 @@ async def database(server: str, name: str, size: data.Size) -> str:
     """The address of a bank of this size: filled now, or in an earlier run."""
     head, _, query = server.partition("?")
     dsn = f"{head.rpartition('/')[0]}/{name}?{query}"
+    schema = hashlib.blake2b(SCHEMA.read_bytes(), digest_size=8).hexdigest()
+    is_this = f"{size!r}, schema {schema}"
     connection = await asyncpg.connect(server)
     try:
         known = await connection.fetchval(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1", name
         )
-        if known == repr(size):
+        if known == is_this:
             return dsn
         await connection.execute(f"DROP DATABASE IF EXISTS {name}")
         await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
         await data.fill(dsn, size)
-        await connection.execute(f"COMMENT ON DATABASE {name} IS '{size!r}'")
+        await connection.execute(f"COMMENT ON DATABASE {name} IS '{is_this}'")
     finally:
         await connection.close()
     return dsn

@@ -20,7 +20,7 @@ from bank_graphql.kit.loading import Ask
 from bank_graphql.kit.paging import Listing, uuid_key
 from bank_graphql.kit.statements import Query, Row
 from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionKind, TransactionNote, TransactionStatus
-from bank_graphql.ledger.queries import ENTRY_COLUMNS, EntryRow
+from bank_graphql.ledger.queries import ENTRY_COLUMNS, EntryRow, with_transactions
 
 
 class AccountRow(Row):
@@ -62,10 +62,9 @@ class TransactionRow(Row):
 
 
 class CounterpartyRow(Row):
-    """One side of a transaction as the viewer may know it: a name, and a number only if it is the viewer's own."""
+    """One side of a transaction as the viewer may know it: a name, and a number in full only if it is the viewer's own."""
 
-    purpose: str | None
-    full_name: str | None
+    name: str
     account_number: str | None
 
 
@@ -192,10 +191,7 @@ TRANSACTIONS_OF_ACCOUNTS = Listing(
 def _visible_entries(asked: Any, key: Any) -> Query[EntryRow]:
     """The entries that have such a key and are on an account that the asker may see."""
     return Query(
-        select(asked.c.position, *ENTRY_COLUMNS)
-        .select_from(asked)
-        .join(Entry, key == asked.c.key)
-        .join(Transaction, col(Transaction.id) == Entry.transaction_id)
+        with_transactions(select(asked.c.position, *ENTRY_COLUMNS).select_from(asked).join(Entry, key == asked.c.key))
         .join(Account, col(Account.id) == Entry.account_id)
         .where(_own(asked))
         .order_by(asked.c.position, col(Entry.id)),
@@ -205,19 +201,19 @@ def _visible_entries(asked: Any, key: Any) -> Query[EntryRow]:
 
 _ENTRIES = _visible_entries(_serials, col(Entry.id))
 _ENTRIES_OF_TRANSACTIONS = _visible_entries(_ids, col(Entry.transaction_id))
+_sides = asked(Uuid(), scoped=False)
+_purpose = select(col(Balance.purpose)).where(col(Balance.account_id) == _sides.c.key).scalar_subquery()
 _COUNTERPARTIES = Query(
     select(
-        _ids.c.position,
-        col(Balance.purpose),
-        col(User.full_name),
+        _sides.c.position,
+        func.coalesce(col(User.full_name), func.initcap(_purpose), "Cash").label("name"),
         case(
-            (col(Account.owner_id) == _ids.c.viewer, col(Account.number)),
-            else_=func.concat("••••", func.right(Account.number, 4)),
+            (col(Account.owner_id) == _sides.c.viewer, col(Account.number)),
+            (col(Account.number).is_not(None), func.concat("••••", func.right(Account.number, 4))),
         ).label("account_number"),
     )
-    .select_from(_ids)
-    .join(Balance, col(Balance.account_id) == _ids.c.key)
-    .outerjoin(Account, col(Account.id) == Balance.account_id)
+    .select_from(_sides)
+    .outerjoin(Account, col(Account.id) == _sides.c.key)
     .outerjoin(User, col(User.id) == Account.owner_id),
     CounterpartyRow,
 )

@@ -350,7 +350,7 @@ def _leaf(kind: GraphQLLeafType, *, nullable: bool) -> Column:
     return complete
 
 
-_UNCHANGED: Mapping[str, type] = {"String": str, "ID": str, "Boolean": bool}
+_UNCHANGED: Mapping[str, type] = {"String": str, "ID": str, "Decimal": str, "Boolean": bool}
 """The class of values that a scalar leaves as they are."""
 
 

@@ -67,24 +67,24 @@ class RefreshRow(Row):
     live: bool
 
 
-def asked(key: TypeEngine[Any]) -> Any:
-    """What several actors ask for, as a table for statements: `position`, `key`, `viewer`, and whether that one `sees_all`."""
+def asked(key: TypeEngine[Any], *, scoped: bool = True) -> Any:
+    """What several actors ask for, as a table for statements: `position`, `key`, `viewer`, and whether that one `sees_all`.
+
+    Where that makes no difference, it is not `scoped`, and has no `sees_all`.
+    """
+    columns = {"keys": column("key", key), "viewers": column("viewer", Uuid())}
+    if scoped:
+        columns["seers"] = column("sees_all", Boolean())
     return (
-        func.unnest(array_of("keys", key), array_of("viewers", Uuid()), array_of("seers", Boolean()))
-        .table_valued(
-            column("key", key),
-            column("viewer", Uuid()),
-            column("sees_all", Boolean()),
-            with_ordinality="position",
-            name="asked",
-        )
+        func.unnest(*(array_of(name, each.type) for name, each in columns.items()))
+        .table_valued(*columns.values(), with_ordinality="position", name="asked")
         .render_derived()
     )
 
 
 async def fetch_asked(db: Database, query: Query[R], asks: Sequence[Ask[Any]]) -> list[R | None]:
     """The row at each position of what is `asked`, or None."""
-    arguments = _arguments(asks)
+    arguments = _arguments(query, asks)
     found: list[R | None] = [None] * len(arguments["keys"])
     for row in await db.fetch(query, **arguments):
         found[row[0] - 1] = row
@@ -93,21 +93,22 @@ async def fetch_asked(db: Database, query: Query[R], asks: Sequence[Ask[Any]]) -
 
 async def fetch_lists_asked(db: Database, query: Query[R], asks: Sequence[Ask[Any]]) -> list[list[R]]:
     """The rows at each position of what is `asked`."""
-    arguments = _arguments(asks)
+    arguments = _arguments(query, asks)
     found: list[list[R]] = [[] for _ in arguments["keys"]]
     for row in await db.fetch(query, **arguments):
         found[row[0] - 1].append(row)
     return found
 
 
-def _arguments(asks: Sequence[Ask[Any]]) -> dict[str, list[Any]]:
+def _arguments(query: Query[Any], asks: Sequence[Ask[Any]]) -> dict[str, list[Any]]:
     keys: list[Any] = []
     viewers: list[UUID] = []
     seers: list[bool] = []
     for actor, wanted in asks:
         keys += wanted
         viewers += [actor.user_id] * len(wanted)
-        seers += [actor.may(Permission.READ_ANY)] * len(wanted)
+        if "seers" in query.names:
+            seers += [actor.may(Permission.READ_ANY)] * len(wanted)
     return {"keys": keys, "viewers": viewers, "seers": seers}
 
 

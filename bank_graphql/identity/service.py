@@ -120,7 +120,7 @@ class Identity:
         session = known[1]
         if session is None or not session.live or session.user_id != claims.user_id:
             return None
-        return Actor(claims.user_id, claims.session_id, PERMISSIONS[session.role], origin)
+        return Actor(session.user_id, claims.session_id, PERMISSIONS[session.role], origin)
 
     async def sessions(self, actor: Actor) -> list[SessionRow]:
         """The actor's own sessions that still stand, newest first."""

@@ -31,9 +31,12 @@ CURRENCY_DIGITS: dict[str, int] = {code: digits for digits, codes in _CODES_BY_D
 _AMOUNT = re.compile(r"(-?)(0|[1-9][0-9]{0,19})(?:\.([0-9]{1,20}))?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Money:
-    """An amount in minor units, e.g. `Money(1230, "EUR")` for 12.30 euros. Negative where a debit or a debt is meant."""
+    """An amount in minor units, e.g. `Money(1230, "EUR")` for 12.30 euros. Negative where a debit or a debt is meant.
+
+    A value, which nobody changes. It is not frozen because a page has hundreds, and frozen ones take three times as long to make.
+    """
 
     minor: int
     currency: str

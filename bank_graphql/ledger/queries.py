@@ -2,28 +2,41 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Uuid, any_, case, column, func, select, true
+from sqlalchemy import DateTime, Select, Uuid, any_, column, func, select, true
 from sqlmodel import col
 
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.paging import Listing, serial_key
 from bank_graphql.kit.statements import Query, Row, array_of
-from bank_graphql.ledger.models import Balance, Entry, Transaction
+from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionKind, TransactionNote, TransactionStatus
 
 
 class EntryRow(Row):
-    """An entry, with the currency of its account and the account on the transaction's other side."""
+    """An entry, with the transaction that it belongs to (all but its `description`, as columns named `transaction_…`)."""
 
     id: int
     transaction_id: UUID
     account_id: UUID
-    counterparty_id: UUID
-    currency: str
     amount: int
     balance_after: int
     booked_at: datetime
+    currency: str
+    transaction_kind: TransactionKind
+    transaction_status: TransactionStatus
+    transaction_amount: int
+    transaction_captured: int
+    transaction_from_account_id: UUID
+    transaction_to_account_id: UUID
+    transaction_parent_id: UUID | None
+    transaction_reverses_id: UUID | None
+    transaction_created_at: datetime
+    transaction_posted_at: datetime | None
+    transaction_expires_at: datetime | None
+    transaction_description: str | None
 
 
 class _BalanceAtRow(Row):
@@ -31,6 +44,19 @@ class _BalanceAtRow(Row):
     balance_after: int | None
 
 
+_TOLD_OF_TRANSACTION = (
+    "kind",
+    "status",
+    "amount",
+    "captured",
+    "from_account_id",
+    "to_account_id",
+    "parent_id",
+    "reverses_id",
+    "created_at",
+    "posted_at",
+    "expires_at",
+)
 ENTRY_COLUMNS = (
     col(Entry.id),
     col(Entry.transaction_id),
@@ -39,14 +65,20 @@ ENTRY_COLUMNS = (
     col(Entry.balance_after),
     col(Entry.booked_at),
     col(Transaction.currency),
-    case(
-        (col(Transaction.from_account_id) == Entry.account_id, col(Transaction.to_account_id)),
-        else_=col(Transaction.from_account_id),
-    ).label("counterparty_id"),
+    *(getattr(Transaction, name).label(f"transaction_{name}") for name in _TOLD_OF_TRANSACTION),
+    col(TransactionNote.description).label("transaction_description"),
 )
 
+
+def with_transactions(entries: Select[Any]) -> Select[Any]:
+    """A select of entries, joined with what `ENTRY_COLUMNS` tell of their transactions."""
+    return entries.join(Transaction, col(Transaction.id) == Entry.transaction_id).outerjoin(
+        TransactionNote, col(TransactionNote.transaction_id) == Entry.transaction_id
+    )
+
+
 ENTRIES = Listing(
-    select(*ENTRY_COLUMNS).join(Transaction, col(Transaction.id) == Entry.transaction_id),
+    with_transactions(select(*ENTRY_COLUMNS).select_from(Entry)),
     parents=[col(Entry.account_id)],
     by=col(Entry.id),
     key=serial_key("Entry"),
@@ -54,6 +86,25 @@ ENTRIES = Listing(
     record=EntryRow,
 )
 """The entries of accounts, newest first."""
+
+
+class EntryTransaction:
+    """The transaction that was read along with an entry. It reads like a transaction's own row.
+
+    Who may see an entry may see its transaction: it touches the entry's account.
+    """
+
+    __slots__ = ("_entry",)
+
+    def __init__(self, entry: EntryRow) -> None:
+        self._entry = entry
+
+    id = property(attrgetter("_entry.transaction_id"))
+    currency = property(attrgetter("_entry.currency"))
+
+
+for _name in (*_TOLD_OF_TRANSACTION, "description"):
+    setattr(EntryTransaction, _name, property(attrgetter(f"_entry.transaction_{_name}")))
 
 _asked = (
     func.unnest(array_of("accounts", Uuid()), array_of("moments", DateTime(timezone=True)))

@@ -12,13 +12,11 @@ from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.node import Node, node_id, stands_for
 from bank_graphql.kit import money
 from bank_graphql.kit.ids import reference
-from bank_graphql.ledger.queries import EntryRow
+from bank_graphql.ledger.queries import EntryRow, EntryTransaction
 from bank_graphql.ledger.rules import TransactionState
 
 if TYPE_CHECKING:
     from bank_graphql.api.types.accounts import Account
-
-_INTERNAL_NAMES = {"CASH": "Cash"}
 
 
 @strawberry.type(description="One side of a transaction, as far as the viewer may know it.")
@@ -28,23 +26,12 @@ class Counterparty:
         description="The account number; masked to its last four characters unless it is the viewer's own."
     )
 
-    @classmethod
-    def of(cls, row: CounterpartyRow | None) -> "Counterparty":
-        """The counterparty that a row tells of."""
-        if row is None or row.purpose is not None:
-            return cls(name=_INTERNAL_NAMES[row.purpose if row and row.purpose else "CASH"], account_number=None)
-        return cls(name=row.full_name or "", account_number=row.account_number)
+    is_type_of = stands_for(CounterpartyRow)
 
 
 def side(description: str, *, name: str | None = None) -> Any:
     """A field that tells who is behind an account, given its id."""
-    return edge(
-        lambda readers: readers.counterparty,
-        description=description,
-        graphql_type=Counterparty,
-        name=name,
-        then=lambda _, row: Counterparty.of(row),
-    )
+    return edge(lambda readers: readers.counterparty, description=description, graphql_type=Counterparty, name=name)
 
 
 @strawberry.type(description="One movement of money from one account to another.")
@@ -57,7 +44,7 @@ class Transaction(Node):
     posted_at: DateTime | None = strawberry.field(description="When its money moved, if it has; of a hold, its final capture.")
     expires_at: DateTime | None = strawberry.field(description="Of a hold, when it expires, if it does.")
 
-    is_type_of = stands_for(TransactionRow, TransactionState)
+    is_type_of = stands_for(TransactionRow, TransactionState, EntryTransaction)
 
     @strawberry.field(description="How much it moves.", graphql_type=Money)
     @staticmethod
@@ -137,10 +124,10 @@ class Entry(Node):
     def account(root: Any) -> Any:
         return root.account_id
 
-    @edge(lambda readers: readers.transaction, description="The transaction that it belongs to.", graphql_type=Transaction)
+    @strawberry.field(description="The transaction that it belongs to.", graphql_type=Transaction)
     @staticmethod
-    def transaction(root: Any) -> Any:
-        return root.transaction_id
+    def transaction(root: Any) -> EntryTransaction:
+        return EntryTransaction(root)
 
     @strawberry.field(description="Whether money came (CREDIT) or went (DEBIT).")
     @staticmethod
@@ -160,4 +147,5 @@ class Entry(Node):
     @side("Who is on the transaction's other side.")
     @staticmethod
     def counterparty(root: Any) -> Any:
-        return root.counterparty_id
+        payer, payee = root.transaction_from_account_id, root.transaction_to_account_id
+        return payee if payer == root.account_id else payer
