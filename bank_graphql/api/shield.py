@@ -145,12 +145,13 @@ def points_of_values(variables: dict[str, Any]) -> int:
     values = 0
     while waiting:
         value = waiting.pop()
+        values += len(value)
         if isinstance(value, list):
             _require_at_most(MAX_LIST, "number of items in a list", len(value))
-        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        values += len(inside)
+        else:
+            value = value.values()
         _require_at_most(MAX_VALUES, "number of values in variables", values)
-        waiting += inside
+        waiting += [each for each in value if type(each) is dict or type(each) is list]
     return values // VALUES_A_POINT
 
 

@@ -4,9 +4,9 @@ Keys are UUIDv7 (RFC 9562), made here and not in the database, so that a batch k
 Global ids and cursors are opaque to clients: URL-safe base64 of a type name and a key.
 """
 
-import binascii
 import hashlib
 import re
+from binascii import a2b_base64, b2a_base64
 from uuid import UUID
 
 import uuid_utils.compat
@@ -30,7 +30,9 @@ def new_name() -> str:
 
 def global_id(kind: str, key: UUID | int) -> str:
     """The Relay global id of the `kind` of thing with this key."""
-    return _encode(f"{kind}:{key.hex if isinstance(key, UUID) else key}")
+    text = f"{kind}:{key.hex if isinstance(key, UUID) else key}"
+    # Of the characters that ids are made of, none gives one in which the URL-safe alphabet differs.
+    return b2a_base64(text.encode(), newline=False).decode().rstrip("=")
 
 
 def parse_global_id(text: str) -> tuple[str, str] | None:
@@ -98,16 +100,11 @@ def lock_key(kind: str, owner: UUID, name: str = "") -> int:
     return int.from_bytes(digest, signed=True)
 
 
-def _encode(text: str) -> str:
-    # Of the characters that ids are made of, none gives one in which the URL-safe alphabet differs.
-    return binascii.b2a_base64(text.encode(), newline=False).decode().rstrip("=")
-
-
 def _decode(text: str) -> str | None:
     if len(text) > _LONGEST:
         return None
     try:
         padded = text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4)
-        return binascii.a2b_base64(padded, strict_mode=True).decode()
+        return a2b_base64(padded, strict_mode=True).decode()
     except ValueError:
         return None

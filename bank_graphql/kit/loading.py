@@ -59,11 +59,12 @@ class Reader(Generic[K, V]):
 class Loader(Generic[K, V]):
     """What one actor has asked for during one request: each key once, however it was answered."""
 
-    __slots__ = ("_actor", "_answers", "_reader")
+    __slots__ = ("_actor", "_answers", "_asked", "_reader")
 
     def __init__(self, reader: Reader[K, V], actor: Actor) -> None:
         self._reader = reader
         self._actor = actor
+        self._asked: list[tuple[Sequence[K], asyncio.Future[list[V]]]] = []
         self._answers: dict[K, tuple[asyncio.Future[list[V]], int]] = {}
 
     async def load(self, key: K) -> V:
@@ -80,12 +81,24 @@ class Loader(Generic[K, V]):
         Raises:
             Unavailable: they cannot be read.
         """
-        answers = self._answers
-        new = [key for key in dict.fromkeys(keys) if key not in answers]
+        known, new = self._known(), list(dict.fromkeys(keys))
+        if known:
+            new = [key for key in new if key not in known]
         if new:
-            answers.update(zip(new, zip(repeat(self._reader.ask(self._actor, new)), count()), strict=False))
-        places = [answers[key] for key in keys]
+            answer = self._reader.ask(self._actor, new)
+            self._asked.append((new, answer))
+            if len(new) == len(keys):
+                return await asyncio.shield(answer)  # other fields and requests wait for it as well
+            known = self._known()
+        places = [known[key] for key in keys]
         for answer in {answer for answer, _ in places}:
             if not answer.done():
-                await asyncio.shield(answer)  # other fields and requests wait for it as well
+                await asyncio.shield(answer)
         return [answer.result()[at] for answer, at in places]
+
+    def _known(self) -> "dict[K, tuple[asyncio.Future[list[V]], int]]":
+        """Where the answers are to be found; seen to only when something is asked again."""
+        for keys, answer in self._asked:
+            self._answers.update(zip(keys, zip(repeat(answer), count()), strict=False))
+        self._asked.clear()
+        return self._answers

@@ -165,6 +165,8 @@ class _Batch:
         self._policy = policy
         self._groups = groups
         self._commands = [each for group in groups for each in group.commands if isinstance(each, Command)]
+        # Made before the locks are taken, for others wait while these are held.
+        self._fingerprints = {id(each): each.fingerprint() for each in self._commands if _key_of(each)}
         self._known: dict[_Key, Remembered] = {}
         self._new: dict[_Key, Remembered] = {}
         self._records: list[audit.Record] = []
@@ -232,7 +234,7 @@ class _Batch:
             if not refused or isinstance(outcome, Refusal):
                 self._audited(command, outcome, facts)
             if not refused and (key := _key_of(command)) and isinstance(outcome, Moved | Opened):
-                self._new[key] = Remembered(command.fingerprint(), outcome)
+                self._new[key] = Remembered(self._fingerprints[id(command)], outcome)
         if group.atomic and refused:
             return [each if isinstance(each, Refusal) else BatchAborted(refused[0]) for each in outcomes]
         return outcomes
@@ -252,7 +254,7 @@ class _Batch:
 
     def _outcome(self, command: Command, facts: Facts, book: Book) -> Outcome:
         key = _key_of(command)
-        fingerprint = command.fingerprint() if key else b""
+        fingerprint = self._fingerprints.get(id(command), b"")
         if key is not None:
             before = self._known.get(key) or self._new.get(key)
             if before is not None and before.fingerprint == fingerprint:

@@ -21,7 +21,7 @@ def node_id(kind: str) -> Any:
     """The field `id` of the type `kind`."""
 
     def resolve(root: Any) -> strawberry.ID:
-        return strawberry.ID(global_id(kind, root.id))
+        return global_id(kind, root.id)  # type: ignore[return-value]
 
     return strawberry.field(resolver=resolve, description="The global id: opaque, and good for `node`.")
 
