@@ -1,9 +1,8 @@
 """The only writer of the audit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
+from typing import NamedTuple
 from uuid import UUID
 
 from bank_graphql.audit.models import AuditEvent
@@ -14,14 +13,9 @@ from bank_graphql.kit.statements import Insert, Writes
 DONE = "DONE"
 """The outcome of an action that took effect; a refused one has the refusal's name."""
 
-_COLUMNS = ("at", "actor_id", "action", "subject_id", "outcome", "ip_address", "request_id")
-_INSERT = Insert(AuditEvent, *_COLUMNS)
-_values = attrgetter(*_COLUMNS)
 
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What to write down.
+class Record(NamedTuple):
+    """What to write down: a row.
 
     Attributes:
         at: when it happened.
@@ -51,6 +45,9 @@ class Record:
         )
 
 
+_INSERT = Insert(AuditEvent, *Record._fields)
+
+
 async def write(connection: Connection, records: Sequence[Record]) -> None:
     """Append to the audit, within the transaction of what is recorded."""
     writes = Writes()
@@ -60,4 +57,4 @@ async def write(connection: Connection, records: Sequence[Record]) -> None:
 
 def record(writes: Writes, records: Sequence[Record]) -> None:
     """Append to the audit together with other writes."""
-    writes.insert(_INSERT, [_values(each) for each in records])
+    writes.insert(_INSERT, records)

@@ -16,7 +16,7 @@ from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionK
 
 
 class EntryRow(Row):
-    """An entry, with the transaction that it belongs to (all but its `description`, as columns named `transaction_…`)."""
+    """An entry, and what `EntryTransaction` tells of its transaction."""
 
     id: int
     transaction_id: UUID
@@ -26,16 +26,11 @@ class EntryRow(Row):
     booked_at: datetime
     currency: str
     transaction_kind: TransactionKind
-    transaction_status: TransactionStatus
-    transaction_amount: int
-    transaction_captured: int
     transaction_from_account_id: UUID
     transaction_to_account_id: UUID
     transaction_parent_id: UUID | None
     transaction_reverses_id: UUID | None
     transaction_created_at: datetime
-    transaction_posted_at: datetime | None
-    transaction_expires_at: datetime | None
     transaction_description: str | None
 
 
@@ -44,19 +39,7 @@ class _BalanceAtRow(Row):
     balance_after: int | None
 
 
-_TOLD_OF_TRANSACTION = (
-    "kind",
-    "status",
-    "amount",
-    "captured",
-    "from_account_id",
-    "to_account_id",
-    "parent_id",
-    "reverses_id",
-    "created_at",
-    "posted_at",
-    "expires_at",
-)
+_READ_OF_TRANSACTION = ("kind", "from_account_id", "to_account_id", "parent_id", "reverses_id", "created_at")
 ENTRY_COLUMNS = (
     col(Entry.id),
     col(Entry.transaction_id),
@@ -65,7 +48,7 @@ ENTRY_COLUMNS = (
     col(Entry.balance_after),
     col(Entry.booked_at),
     col(Transaction.currency),
-    *(getattr(Transaction, name).label(f"transaction_{name}") for name in _TOLD_OF_TRANSACTION),
+    *(getattr(Transaction, name).label(f"transaction_{name}") for name in _READ_OF_TRANSACTION),
     col(TransactionNote.description).label("transaction_description"),
 )
 
@@ -91,19 +74,28 @@ ENTRIES = Listing(
 class EntryTransaction:
     """The transaction that was read along with an entry. It reads like a transaction's own row.
 
-    Who may see an entry may see its transaction: it touches the entry's account.
+    Whoever may see an entry may see its transaction, for it touches the entry's account. A transaction that has entries is posted
+    and no hold, so that much of it need not be read.
     """
 
     __slots__ = ("_entry",)
+
+    status, captured, expires_at = TransactionStatus.POSTED, 0, None
 
     def __init__(self, entry: EntryRow) -> None:
         self._entry = entry
 
     id = property(attrgetter("_entry.transaction_id"))
     currency = property(attrgetter("_entry.currency"))
+    posted_at = property(attrgetter("_entry.booked_at"))
+
+    @property
+    def amount(self) -> int:
+        """How much it moved, in minor units."""
+        return abs(self._entry.amount)
 
 
-for _name in (*_TOLD_OF_TRANSACTION, "description"):
+for _name in (*_READ_OF_TRANSACTION, "description"):
     setattr(EntryTransaction, _name, property(attrgetter(f"_entry.transaction_{_name}")))
 
 _asked = (

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from bank_graphql.kit.errors import ValidationFailed
@@ -79,9 +79,8 @@ class TransactionState:
         return self.amount - self.captured
 
 
-@dataclass(frozen=True, slots=True)
-class EntryDraft:
-    """The effect of a posted transaction on one account."""
+class EntryDraft(NamedTuple):
+    """The effect of a posted transaction on one account: a row to be written."""
 
     transaction_id: UUID
     account_id: UUID

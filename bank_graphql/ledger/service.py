@@ -11,7 +11,7 @@ from bank_graphql.kit.db import Connection
 from bank_graphql.kit.ids import lock_key
 from bank_graphql.kit.statements import Insert, Query, Row, Writes, array_of
 from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionNote
-from bank_graphql.ledger.rules import Book
+from bank_graphql.ledger.rules import Book, EntryDraft
 
 _INSERT_BALANCES = Insert(Balance, "account_id", "currency", "purpose", "booked", "held", "overdraft_limit", "updated_at")
 _TRANSACTION_COLUMNS = (
@@ -31,7 +31,7 @@ _TRANSACTION_COLUMNS = (
 )
 _INSERT_TRANSACTIONS = Insert(Transaction, *_TRANSACTION_COLUMNS)
 _INSERT_NOTES = Insert(TransactionNote, "transaction_id", "description")
-_INSERT_ENTRIES = Insert(Entry, "transaction_id", "account_id", "amount", "balance_after", "booked_at")
+_INSERT_ENTRIES = Insert(Entry, *EntryDraft._fields)
 _new_balance = (
     func.unnest(
         array_of("ids", Uuid()),
@@ -111,10 +111,7 @@ def write(writes: Writes, book: Book) -> None:
     )
     writes.insert(_INSERT_TRANSACTIONS, list(map(attrgetter(*_TRANSACTION_COLUMNS), book.made)))
     writes.insert(_INSERT_NOTES, [(t.id, t.description) for t in book.made if t.description is not None])
-    writes.insert(
-        _INSERT_ENTRIES,
-        [(e.transaction_id, e.account_id, e.amount, e.balance_after, e.booked_at) for e in book.entries],
-    )
+    writes.insert(_INSERT_ENTRIES, book.entries)
     made = {t.id for t in book.made}
     changed = {c.transaction.id: c.transaction for c in book.changes if c.kind != "REVERSED"}
     holds = [t for key, t in changed.items() if key not in made]
