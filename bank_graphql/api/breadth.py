@@ -43,11 +43,10 @@ class BreadthFirst:
     async def mutation(self, selection: Selection) -> dict[str, Any]:
         """The answer to a mutation, whose fields are carried out one after another."""
         for name, field in zip(selection.names, selection.fields, strict=True):
-            if field.act is None:
-                [self.done[name]] = await self._read(field, [self._context])
+            if field.column is not None:
+                [self.done[name]] = field.column([self._context])
             else:
-                value = await self._carry_out(name, field)
-                [self.done[name]] = await self.complete(field.shape, [value])
+                [self.done[name]] = await self.complete(field.shape, [await self._carry_out(name, field)])
         return self.done
 
     async def _carry_out(self, name: str, field: Field) -> Any:

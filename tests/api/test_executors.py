@@ -1,0 +1,209 @@
+"""The breadth-first executor answers as the reference executor does: to the byte, for thousands of documents made at random."""
+
+import asyncio
+import os
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bank_graphql.api.context import Context, Services
+from bank_graphql.api.executor import Executor, Request, Response
+from bank_graphql.api.loaders import Readers
+from bank_graphql.api.scalars import to_json
+from bank_graphql.api.schema import build_schema
+from bank_graphql.bank import Bank
+from bank_graphql.identity.models import UserRole
+from bank_graphql.identity.permissions import PERMISSIONS
+from bank_graphql.identity.service import SignedIn
+from bank_graphql.kit.actor import Actor, Origin
+from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.ids import encode_cursor, global_id, new_id
+from bank_graphql.kit.limits import Limiter
+from bank_graphql.kit.money import Money
+from bank_graphql.payments.commands import (
+    CaptureHold,
+    Command,
+    Destination,
+    Group,
+    Moved,
+    OpenAccount,
+    Opened,
+    PlaceHold,
+    ReverseTransaction,
+    Transfer,
+)
+from tests.api.documents import Documents, Made, Pool
+from tests.client import PASSWORD
+
+SEED = int(os.environ.get("SEED", "1"))
+SCHEMA = build_schema()
+CORE = SCHEMA._schema
+
+
+class World:
+    """A bank with a bit of everything in it, and both executors."""
+
+    def __init__(self, bank: Bank) -> None:
+        self.services = Services(
+            db=bank.db,
+            readers=Readers(bank.db),
+            identity=bank.identity,
+            accounts=bank.accounts,
+            move=bank.move,
+            limiter=Limiter(),
+            attempts_per_minute=10**9,
+        )
+        self.planned = Executor(SCHEMA, user_limit=10**12, address_limit=10**12)
+        self.reference = Executor(SCHEMA, user_limit=10**12, address_limit=10**12, breadth_first=False)
+        self.actors: list[Actor | None] = [None]
+        self.pool = Pool([], [], [], [], [])
+
+    async def fill(self) -> None:
+        """Let things happen."""
+        ada, grace = await self._sign_up("ada"), await self._sign_up("grace")
+        teller = await self.services.identity.create_user(
+            email="teller@bank.test", password=PASSWORD, full_name="Teller", role=UserRole.TELLER
+        )
+        staff = Actor(teller, None, PERMISSIONS[UserRole.TELLER])
+        self.actors += [ada, ada, grace, staff]
+        opened = [
+            await self._open(ada, "EUR", 100_000),
+            await self._open(ada, "JPY"),
+            await self._open(grace, "EUR", 100_000),
+            await self._open(grace, "EUR"),
+            await self._open(ada, "EUR"),
+        ]
+        first, _, other, closed, frozen = opened
+        transactions = []
+        for n in range(12):
+            pays, gets = ((ada, first), (grace, other)) if n % 2 else ((grace, other), (ada, first))
+            transactions.append(
+                await self._move(
+                    Transfer(
+                        actor=pays[0],
+                        key=new_id().hex,
+                        from_account_id=pays[1],
+                        to=Destination(account_id=gets[1]),
+                        amount=Money(100 + n, "EUR"),
+                        description="Rent" if n % 3 else None,
+                    )
+                )
+            )
+        for n in range(2):
+            hold = await self._move(
+                PlaceHold(
+                    actor=ada,
+                    key=new_id().hex,
+                    account_id=first,
+                    to=Destination(account_id=other),
+                    amount=Money(500, "EUR"),
+                    expires_at=utc_now() + timedelta(days=1),
+                )
+            )
+            transactions.append(hold)
+            if n:
+                transactions.append(await self._move(CaptureHold(actor=grace, key=new_id().hex, transaction_id=hold)))
+        transactions.append(
+            await self._move(ReverseTransaction(actor=staff, key=new_id().hex, transaction_id=transactions[0], reason="wrong"))
+        )
+        await self.services.accounts.freeze(ada, frozen, "lost")
+        await self.services.accounts.close(grace, closed)
+        rows = await self.services.db._pool.fetch("SELECT id FROM entries ORDER BY id")
+        numbers = await self.services.db._pool.fetch("SELECT number FROM accounts")
+        entries = [row["id"] for row in rows]
+        missing = [*(global_id(kind, new_id()) for kind in ("Account", "Transaction")), "garbage", global_id("Entry", 10**15)]
+        self.pool = Pool(
+            ids=[
+                *(global_id("Account", each) for each in opened),
+                *(global_id("Transaction", each) for each in transactions[-8:]),
+                *(global_id("Entry", each) for each in entries[-8:]),
+                *(global_id("User", each.user_id) for each in (ada, grace, staff)),
+                *missing,
+            ],
+            missing=missing,
+            numbers=[*(row["number"] for row in numbers), "DE00", " "],
+            cursors=[
+                *(encode_cursor("Entry", each) for each in entries[::5]),
+                *(encode_cursor("Transaction", each) for each in transactions[::5]),
+                *(encode_cursor("Account", each) for each in opened),
+                "garbage",
+            ],
+            moments=[utc_now().isoformat(), "2020-01-01T00:00:00Z", "2999-01-01T00:00:00+02:00"],
+        )
+
+    async def both(self, made: Made, who: int) -> tuple[Response, Response]:
+        """The answers of the breadth-first executor and of the reference."""
+        request = Request(made.text, None, made.variables)
+        planned, reference = await asyncio.gather(
+            self.planned.run(request, self._context(who)), self.reference.run(request, self._context(who))
+        )
+        return planned, reference
+
+    def _context(self, who: int) -> Context:
+        return Context(self.services, self.actors[who % len(self.actors)], Origin(request_id="request"))
+
+    async def _sign_up(self, name: str) -> Actor:
+        signed_in: SignedIn = await self.services.identity.sign_up(
+            email=f"{name}@bank.test", password=PASSWORD, full_name=name.title(), phone_number=None, origin=Origin()
+        )
+        return signed_in.actor
+
+    async def _open(self, actor: Actor, currency: str, deposit: int | None = None) -> Any:
+        key = new_id().hex
+        command = OpenAccount(actor=actor, key=key, kind="CHECKING", currency=currency, name="Daily", opening_deposit=deposit)
+        [outcome] = await self.services.move(Group((command,)))
+        assert isinstance(outcome, Opened)
+        return outcome.account_id
+
+    async def _move(self, command: Command) -> Any:
+        [outcome] = await self.services.move(Group((command,)))
+        assert isinstance(outcome, Moved), outcome
+        return outcome.transaction_id
+
+
+@pytest.fixture
+async def world(bank: Bank) -> World:
+    made = World(bank)
+    await made.fill()
+    return made
+
+
+def _told(response: Response) -> bytes:
+    """The answer; errors by their paths, for which of several comes first depends on what is read first."""
+    errors = sorted(response.body.get("errors", ()), key=lambda error: (str(error.get("path")), error["message"]))
+    return to_json({**response.body, "errors": errors})
+
+
+def _unplanned(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Notes each operation that the executor refers to the reference executor."""
+    referred: list[str] = []
+    refer = executor._refer
+
+    async def noted(operation: Any, *arguments: Any) -> Any:
+        referred.append(operation.node.name.value)
+        return await refer(operation, *arguments)
+
+    monkeypatch.setattr(executor, "_refer", noted)
+    return referred
+
+
+@pytest.mark.parametrize(("kind", "how_many"), [("query", 2400), ("mutation", 600)])
+async def test_answers_are_those_of_the_reference_executor(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str, how_many: int
+) -> None:
+    documents = Documents(CORE, world.pool, SEED)
+    referred = _unplanned(world.planned, monkeypatch)
+    refused = failed = 0
+    for start in range(0, how_many, 16):
+        made = [documents.query() if kind == "query" else documents.mutation() for _ in range(16)]
+        answers = await asyncio.gather(*(world.both(each, start + n) for n, each in enumerate(made)))
+        for each, (planned, reference) in zip(made, answers, strict=True):
+            assert _told(planned) == _told(reference), (each.text, each.variables)
+            assert (planned.status, planned.executed) == (reference.status, reference.executed)
+            refused += not planned.executed
+            failed += planned.executed and "errors" in planned.body
+    # The documents are worth something: most are carried out, some fail in part, and many are answered by plans.
+    assert refused < how_many * 0.2
+    assert failed > how_many * 0.02
+    assert len(referred) < (how_many - refused) * 0.7
