@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.identity.service import SignedIn
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.ids import encode_cursor, global_id, new_id
 from bank_graphql.kit.limits import Limiter
 from bank_graphql.kit.money import Money
@@ -29,6 +31,7 @@ from bank_graphql.payments.commands import (
     Moved,
     OpenAccount,
     Opened,
+    Outcome,
     PlaceHold,
     ReverseTransaction,
     Transfer,
@@ -207,3 +210,29 @@ async def test_answers_are_those_of_the_reference_executor(
     assert refused < how_many * 0.2
     assert failed > how_many * 0.02
     assert len(referred) < (how_many - refused) * 0.7
+
+
+@pytest.mark.parametrize("which", ["itself", "its answer"])
+async def test_a_mutation_that_fails_is_carried_out_once(world: World, which: str) -> None:
+    """The second of three mutations fails, itself or in what is asked of its answer: the reference executor then goes on."""
+    carried_out: list[Group] = []
+    services = world.services
+
+    async def move(group: Group) -> list[Outcome]:
+        carried_out.append(group)
+        if which == "itself" and len(carried_out) == 2:
+            raise Unavailable
+        return await services.move(group)
+
+    account, target = (each for each in world.pool.ids if each in (world.pool.ids[0], world.pool.ids[2]))
+    told = "{ __typename ... on MoneyMoved { replayed transaction { amount { amount } entries { account { %s } } } } }"
+    parts = [
+        f'{name}: transfer(input: {{fromAccountId: "{account}", to: {{accountId: "{target}"}}, idempotencyKey: "{name}", '
+        f'amount: {{amount: "1", currency: EUR}}}}) {told % ("entries(first: 500) { nodes { id } }" if name == "b" else "name")}'
+        for name in "abc"
+    ]
+    context = Context(replace(services, move=move), world.actors[1], Origin())
+    answer = (await world.planned.run(Request(f"mutation {{ {' '.join(parts)} }}"), context)).body
+    assert [error["path"][0] for error in answer["errors"]] == ["b"]
+    assert answer["data"] is None  # a mutation's field is never null, and those after it are not carried out
+    assert [group.commands[0].key for group in carried_out if isinstance(group.commands[0], Transfer)] == ["a", "b"]

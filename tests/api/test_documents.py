@@ -1,0 +1,83 @@
+"""Prepared documents: kept by use, within bounds, and safe from a flood of others."""
+
+from graphql import OperationDefinitionNode, parse
+
+from bank_graphql.api.documents import Documents, Prepared
+from bank_graphql.api.schema import build_schema
+from tests.client import Client
+
+CORE = build_schema()._schema
+
+
+def prepared(text: str) -> Prepared:
+    """A document as the executor prepares it."""
+    document = parse(text)
+    [node] = (each for each in document.definitions if isinstance(each, OperationDefinitionNode))
+    return Prepared(CORE, text, document, node)
+
+
+def used(documents: Documents, text: str) -> bool:
+    """Use a document as the executor does; True if it was there."""
+    if documents.get((text, None)) is not None:
+        return True
+    documents.keep((text, None), prepared(text))
+    return False
+
+
+def test_a_document_is_kept_from_its_first_use_on() -> None:
+    documents = Documents()
+    assert [used(documents, "{ me { id } }") for _ in range(3)] == [False, True, True]
+    assert documents.get(("{ me { id } }", "Other")) is None
+
+
+def test_a_flood_of_documents_drives_out_none_that_is_in_use() -> None:
+    documents = Documents(once=2_000, again=2_000)
+    used(documents, "{ me { id } }")
+    assert used(documents, "{ me { id } }")
+    for n in range(500):
+        used(documents, f"{{ a{n}: me {{ id }} }}")
+    assert used(documents, "{ me { id } }")
+    assert not used(documents, "{ a0: me { id } }")
+
+
+def test_what_is_kept_is_bounded_by_its_text() -> None:
+    documents = Documents(once=2_000, again=2_000)
+    for n in range(300):
+        for _ in range(2):
+            used(documents, f"{{ a{n}: me {{ id }} }}")
+    kept = sum(documents.get((f"{{ a{n}: me {{ id }} }}", None)) is not None for n in range(300))
+    assert 0 < kept < 200
+    long = "{ me { id } }" + " " * 500
+    assert [used(documents, long) for _ in range(2)] == [False, False]
+
+
+def test_costs_are_kept_by_the_sizes_that_they_depend_on() -> None:
+    one = prepared("query ($n: Int) { me { accounts(first: $n) { nodes { id } } } }")
+    assert one.cost({"n": 1}) < one.cost({"n": 50}) == one.cost({"n": 50})
+    for n in range(200):
+        one.cost({"n": n})
+    assert one.cost({"n": 1}) == prepared("query ($n: Int) { me { accounts(first: $n) { nodes { id } } } }").cost({"n": 1})
+
+
+async def test_a_document_that_is_not_valid_is_refused_every_time(ada: Client) -> None:
+    for _ in range(3):
+        error = await ada.error("{ me { nothing } }")
+        assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+async def test_an_operation_is_told_by_its_name(ada: Client) -> None:
+    both = "query A { me { email } } query B { me { fullName } }"
+    for name, field in (("A", "email"), ("B", "fullName"), ("A", "email")):
+        response = await ada.http.post(
+            "/graphql",
+            json={"query": both, "operationName": name},
+            headers={"authorization": f"Bearer {ada.token}"},
+        )
+        assert list(response.json()["data"]["me"]) == [field]
+
+
+async def test_a_plan_is_for_the_fields_that_variables_switch_on(ada: Client) -> None:
+    query = "query ($more: Boolean!) { me { email fullName @include(if: $more) } }"
+    for more in (True, False, True):
+        data = await ada.run(query, more=more)
+        assert list(data["me"]) == (["email", "fullName"] if more else ["email"])

@@ -1,0 +1,74 @@
+"""Statements: what their arguments may be, and several that are run as one."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import BigInteger, DateTime, Uuid, bindparam, select, update
+from sqlmodel import col
+
+from bank_graphql.audit.models import AuditEvent
+from bank_graphql.kit.db import Database
+from bank_graphql.kit.statements import Insert, Query, Row, Writes
+from bank_graphql.ledger.models import Balance
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+BALANCES = Insert(Balance, "account_id", "currency", "purpose", "booked", "held", "overdraft_limit", "updated_at")
+AUDIT = Insert(AuditEvent, "at", "action", "outcome")
+BOOK = Query(
+    update(Balance)
+    .where(col(Balance.account_id) == bindparam("account", type_=Uuid()))
+    .values(booked=bindparam("amount", type_=BigInteger())),
+    Row,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("amount", Decimal("1.5")), ("amount", True), ("amount", 1.0), ("at", datetime(2026, 1, 1)), ("at", "2026-01-01")],  # noqa: DTZ001
+)
+def test_what_the_driver_would_take_for_something_else_is_refused(name: str, given: Any) -> None:
+    kinds: dict[str, Any] = {"amount": BigInteger(), "at": DateTime(timezone=True)}
+    query = Query(select(bindparam(name, type_=kinds[name]).label("it")), Row)
+    with pytest.raises(TypeError, match=name):
+        query.arguments({name: given})
+
+
+async def test_several_statements_are_one_round_trip_and_one_transaction(
+    db: Database, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    first, second = uuid4(), uuid4()
+    await _insert(db, first)
+    writes = Writes()
+    writes.insert(AUDIT, [(NOW, "a", "DONE"), (NOW, "b", "DONE")])
+    writes.insert(BALANCES, [(second, "EUR", None, 0, 0, 0, NOW)])
+    writes.insert(AUDIT, [])
+    writes.add(BOOK, account=first, amount=7)
+    assert writes.statement is not None
+    assert writes.statement[0].startswith("WITH ")
+    await db.transact(lambda connection: connection.write(writes))
+    assert await raw.fetchval("SELECT array_agg(action ORDER BY id) FROM audit_events") == ["a", "b"]
+    assert await raw.fetchval("SELECT array_agg(booked ORDER BY booked) FROM balances") == [0, 7]
+
+
+async def test_if_one_of_them_fails_none_is_done(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+    first = uuid4()
+    await _insert(db, first)
+    writes = Writes()
+    writes.add(BOOK, account=first, amount=7)
+    writes.insert(BALANCES, [(first, "EUR", None, 0, 0, 0, NOW)])
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await db.transact(lambda connection: connection.write(writes))
+    assert await raw.fetchval("SELECT booked FROM balances") == 0
+
+
+async def test_nothing_to_write_is_no_statement(db: Database) -> None:
+    assert Writes().statement is None
+    await db.transact(lambda connection: connection.write(Writes()))
+
+
+async def _insert(db: Database, account: Any) -> None:
+    await db.transact(lambda connection: connection.insert(BALANCES, [(account, "EUR", None, 0, 0, 0, NOW)]))
