@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_FOR_BENCH := $(VENV)/.ready-for-bench
 PIN = $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -31,10 +32,14 @@ test: $(READY) ## Run the tests (DATABASE_URL=â€¦ on another PostgreSQL, ARGS=â€
 faults: $(READY) ## Run the bank under fire (SECONDS=600 SEED=1 VARIANT=lost_update)
 	$(BIN)/python -m tests.faults $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(VARIANT),--variant $(VARIANT))
 
-bench: $(READY) ## Measure against the best of its kind (needs wrk, npm and pgbench; ARGS=--help)
+$(READY_FOR_BENCH): $(READY) constraints-bench.txt
+	@$(BIN)/python -m pip install -q --require-hashes -r constraints-bench.txt
+	@touch $@
+
+bench: $(READY_FOR_BENCH) ## Measure against the best of its kind (needs wrk, npm and pgbench; ARGS=--help)
 	$(BIN)/python -m bench --results bench/results $(ARGS)
 
-bench-quick: $(READY) ## The same in fewer and shorter rounds
+bench-quick: $(READY_FOR_BENCH) ## The same in fewer and shorter rounds
 	$(BIN)/python -m bench --quick $(ARGS)
 
 check: $(READY) lint types layers container sync ## Everything that is strict: lint, types, layers, container files, schema and migrations in sync
@@ -66,6 +71,7 @@ schema: $(READY) ## Write schema.graphql and migrations/schema.sql anew
 lock: $(READY) ## Write the constraints anew, at the newest versions that pyproject.toml allows
 	$(PIN) -U pyproject.toml -o constraints.txt
 	$(PIN) -U pyproject.toml --group dev -c constraints.txt -o constraints-dev.txt
+	$(PIN) -U pyproject.toml --group bench -c constraints-dev.txt -o constraints-bench.txt
 	echo "hatchling" | $(PIN) - -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data

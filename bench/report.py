@@ -1,5 +1,6 @@
-"""The table, as Markdown."""
+"""The table, as Markdown, and a plot of it."""
 
+import os
 import platform
 import statistics
 from collections.abc import Sequence
@@ -36,11 +37,42 @@ def write(folder: Path, rows: Sequence[Row], plan: Plan) -> None:
     now = datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True)
     versions = ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
+    plot(folder / f"{now:%Y-%m-%d}.svg", rows)
     (folder / f"{now:%Y-%m-%d}.md").write_text(
-        f"# Measured on {now:%d %B %Y}\n\n"
+        f"# Measured on {now:%d %B %Y}\n\n![How far each measure is from its target]({now:%Y-%m-%d}.svg)\n\n"
         f"Medians of {plan.rounds} rounds of {plan.seconds:g} s, the sides in turn; in brackets the least and the most.\n\n"
         f"{table(rows)}\n\nPython {platform.python_version()} on {platform.machine()}; {versions}.\n"
+        f"{_machine()}.\n"
     )
+
+
+def plot(path: Path, rows: Sequence[Row]) -> None:
+    """Draw how each measure stands to its target: a bar that reaches the line has just met it, whichever way the target is."""
+    import matplotlib.pyplot as plt  # noqa: PLC0415 - only here, and only with the bench's own packages
+
+    plt.rcParams["svg.hashsalt"] = "bank"
+    aimed = [row for row in reversed(rows) if row.target is not None]
+    figure, axes = plt.subplots(figsize=(9, 0.5 * len(aimed) + 1))
+    reached = [row.target / row.ratio if row.at_most else row.ratio / row.target for row in aimed if row.target]
+    axes.barh([row.name for row in aimed], reached, color=["#2a7f62" if row.holds else "#c8553d" for row in aimed])
+    axes.axvline(1, color="black", linewidth=1)
+    for place, (row, share) in enumerate(zip(aimed, reached, strict=True)):
+        figures = f"{row.ratio:.2f}×" if row.theirs else f"{_number(row.ratio)} {row.unit}"
+        axes.text(share, place, f" {figures}", va="center")
+    axes.set_xlabel("share of the target that is reached (1 = just met)")
+    axes.set_xlim(0, max([1.2, *reached]) * 1.12)
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)
+
+
+def _machine() -> str:
+    model = next((line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "?")
+    memory = next((int(line.split()[1]) // 1024**2 for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
+    return f"{os.cpu_count()} cores ({model}), {memory} GB of memory, Linux {platform.release()}"
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
 
 
 def _figures(figures: Sequence[float], unit: str) -> str:

@@ -139,7 +139,7 @@ def transfer(bank: Server, accounts: int, *, hot: bool = False) -> Load:
         account=_BANK_ID,
         accounts=accounts,
         users=data.USERS,
-        hot=1000 if hot else None,
+        hot=accounts // 2 if hot else None,
     )
 
 

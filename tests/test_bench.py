@@ -1,0 +1,51 @@
+"""The measurements work: data that verifies, loads that are answered well, a table. No time is asserted here."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bank_graphql.kit.db import Database
+from bank_graphql.ledger import verification as ledger
+from bank_graphql.payments.verification import CHECKS
+from bench import data, load, measures, report, requests, sides
+
+SIZE = data.Size(accounts=320, entries=4_000, deep=40)
+
+
+@pytest.fixture
+async def filled(server: str, new_database: object) -> str:
+    """A small bank, made as the large ones are."""
+    return await sides.database(server, "bank_test_bench", SIZE)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+async def test_the_loads_are_answered_and_the_books_are_right(filled: str, folder: Path) -> None:
+    async with sides.bank(filled, folder) as bank:
+        await bank.log_in()
+        for what in (
+            requests.nested(bank),
+            requests.point(bank, SIZE.accounts),
+            requests.light(bank),
+            requests.transfer(bank, SIZE.accounts),
+            requests.transfer(bank, SIZE.accounts, hot=True),
+            requests.batch(bank, SIZE.accounts, 5),
+        ):
+            loaded = await load.run(what, clients=4, seconds=1)
+            assert loaded.per_second > 0
+        assert bank.memory > 0
+    db = await Database.open(filled)
+    findings = await ledger.verify(db, (*ledger.CHECKS, *CHECKS))
+    await db.close()
+    assert [finding.name for finding in findings if not finding.ok] == []
+
+
+def test_the_table_says_what_met_its_target() -> None:
+    rows = [
+        measures.Row("reads", "other", "requests/s", [300, 200, 210], [100, 90, 110], target=2, generator=0.08),
+        measures.Row("memory", "—", "MB", [300], target=250, at_most=True),
+    ]
+    table = report.table(rows)
+    assert "| reads | other | 210 requests/s [200–300] | 100 requests/s [90–110] | 2.10× | ≥ 2× | yes | 8% of a core |" in table
+    assert "| memory | — | 300 MB |  |  | ≤ 250 MB | **no** |  |" in table
