@@ -75,4 +75,4 @@ lock: $(READY) ## Write the constraints anew, at the newest versions that pyproj
 	echo "hatchling" | $(PIN) - -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	rm -rf bench/peer/node_modules $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build

@@ -1,6 +1,7 @@
 """Runs the measurements and writes what they gave: `python -m bench --help`."""
 
 import asyncio
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -31,10 +32,12 @@ def main(
         sys.exit(
             f"bench: {f'{missing[0]} is missing; bench/README.md says where it comes from' if missing else f'no measure {unknown.pop()}'}."
         )
+    if (busy := os.getloadavg()[0]) > 0.5:
+        print(f"The machine is busy (load average {busy:.1f}): figures will differ from run to run.", file=sys.stderr)
     folder.mkdir(parents=True, exist_ok=True)
     rows = asyncio.run(_measure(folder, plan, only.split(",") if only else list(measures.ALL)))
     print(report.table(rows))
-    if results is not None:
+    if results is not None and not only:  # a part must not take the place of the whole
         report.write(results, rows, plan)
 
 

@@ -24,7 +24,7 @@ from strawberry.types.maybe import Some
 Convert = Callable[[Any, InputContext], Any]
 
 
-def plan_inputs(schema: strawberry.Schema) -> None:
+def compile_inputs(schema: strawberry.Schema) -> None:
     """Have the schema build its inputs by plans."""
     core = schema._schema  # noqa: SLF001 - Strawberry's way to the core schema
     for kind in core.type_map.values():

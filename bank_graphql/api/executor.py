@@ -125,7 +125,8 @@ class Executor:
         run = breadth_first.query if operation.node.operation is OperationType.QUERY else breadth_first.mutation
         try:
             return ExecutionResult(await run(plan))
-        except Exception:  # noqa: BLE001 - whatever it is, the reference executor says what comes of it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the reference executor says what comes of it
+            _log.debug("the reference executor goes on", reason=repr(error))
             return await self._refer(operation, variables, context, breadth_first.done)
 
     async def _refer(
@@ -185,6 +186,10 @@ def _check_type(operation: OperationDefinitionNode, *, allow_mutation: bool) -> 
         raise MethodNotAllowed("A mutation needs POST.")
 
 
+_ABOUT_ARGUMENTS = ("Argument ", "Expected value of non-null type")
+"""How messages of graphql-core begin that tell of the request, though they come up only while a field is resolved."""
+
+
 def _response(result: ExecutionResult, context: Context) -> Response:
     errors = result.errors or []
     if result.data is None and errors and all(error.path is None for error in errors):
@@ -216,12 +221,15 @@ def _told(error: GraphQLError, code: str) -> dict[str, Any]:
 def _described(error: GraphQLError, context: Context) -> dict[str, Any]:
     """An error that happened while a field was resolved."""
     told = _told(error, BadRequest.code)
-    cause = error.original_error
+    cause: BaseException | None = error
+    while isinstance(cause, GraphQLError):
+        told["message"] = scrub(cause.message)
+        cause = cause.original_error
     if isinstance(cause, Fault):
         return {**told, **_fault(cause)}
     if isinstance(cause, Refusal):
         return {**told, "message": str(cause)}
-    if cause is None and error.message.startswith("Argument "):
+    if cause is None and told["message"].startswith(_ABOUT_ARGUMENTS):
         return told
     request_id = context.origin.request_id
     _log.error("a field failed", path=error.path, exc_info=cause or error)

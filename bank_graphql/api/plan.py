@@ -6,7 +6,7 @@ reference executor: then there is no plan.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, islice
 from operator import attrgetter
@@ -87,20 +87,20 @@ class Field:
     """How the values of a field come about.
 
     Attributes:
+        shape: what the values are.
         column: what the answer has for source objects, if nothing is read for that.
         take: the values of source objects, if something is read below them, and there is no edge.
         edge: where the field leads.
         act: what makes the value of a root field, given the request's context.
         arguments: the arguments of the edge or the act; or how to make them of a request's variables.
-        shape: what the values are.
     """
 
-    column: Column | None
-    take: Column | None
-    edge: Edge | None
-    act: Callable[..., Any] | None
-    arguments: Arguments
     shape: Shape
+    column: Column | None = None
+    take: Column | None = None
+    edge: Edge | None = None
+    act: Callable[..., Any] | None = None
+    arguments: Arguments = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,36 +226,38 @@ class Planner:
     ) -> Selection:
         names, make = tuple(grouped), make or self._field
         fields = tuple(make(kind, details) for details in grouped.values())
+        if not fields:
+            return Selection(names, fields, list, lambda sources: [{} for _ in sources])
         rows = _rows(names)
-        columns = [field.column for field in fields if field.column is not None]
-        if len(columns) < len(fields) or not fields:
+        columns = [each.column for each in fields if each.column is not None]
+        if len(columns) < len(fields):
             return Selection(names, fields, rows, None)
         return Selection(names, fields, rows, lambda sources: rows(*[column(sources) for column in columns]))
 
     def _root_field(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Field:
         node = details[0].node
         core = kind.fields.get(node.name.value)
-        field: StrawberryField | None = core and core.extensions["strawberry-definition"]
-        if core is None or field is None or EDGE in field.metadata:
+        declared: StrawberryField | None = core and core.extensions["strawberry-definition"]
+        if core is None or declared is None or EDGE in declared.metadata:
             return self._field(kind, details)
-        act = field.metadata.get(ACT) or _act(field)
-        arguments = arguments_of(self._schema, core, field, node, self._variables)
-        return Field(None, None, None, act, arguments, self.shape(core.type, details))
+        act = declared.metadata.get(ACT) or _act(declared)
+        arguments = arguments_of(self._schema, core, declared, node, self._variables)
+        return Field(self.shape(core.type, details), act=act, arguments=arguments)
 
     def _field(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Field:
         node = details[0].node
         if node.name.value == "__typename":
-            return Field(lambda sources: [kind.name] * len(sources), None, None, None, {}, Leaf(list))
+            return Field(Leaf(list), column=lambda sources: [kind.name] * len(sources))
         core = kind.fields[node.name.value]
-        field: StrawberryField = core.extensions["strawberry-definition"]
+        declared: StrawberryField = core.extensions["strawberry-definition"]
         shape = self.shape(core.type, details)
-        edge: Edge | None = field.metadata.get(EDGE)
+        edge: Edge | None = declared.metadata.get(EDGE)
         if edge is not None:
-            return Field(None, None, edge, None, arguments_of(self._schema, core, field, node, self._variables), shape)
-        take, complete = _take(field), shape.complete
+            return Field(shape, edge=edge, arguments=arguments_of(self._schema, core, declared, node, self._variables))
+        take, complete = _take(declared), shape.complete
         if complete is None:
-            return Field(None, take, None, None, {}, shape)
-        return Field(lambda sources: complete(take(sources)), None, None, None, {}, shape)
+            return Field(shape, take=take)
+        return Field(shape, column=lambda sources: complete(take(sources)))
 
 
 def _act(field: StrawberryField) -> Callable[..., Any]:
@@ -309,8 +311,6 @@ def _nulls(complete: Column, *, nullable: bool) -> Column:
 @lru_cache(maxsize=2000)
 def _rows(names: tuple[str, ...]) -> Callable[..., list[dict[str, Any]]]:
     """Makes objects with these keys of columns of values; written out, for that takes a third of the time."""
-    if not names:
-        raise UnplannedError
     values = [f"v{n}" for n in range(len(names))]
     pairs = ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True))
     made: Callable[..., list[dict[str, Any]]] = eval(  # noqa: S307 - of nothing but GraphQL names

@@ -5,7 +5,7 @@ from graphql import GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectT
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
 
-from bank_graphql.api.conversion import plan_inputs
+from bank_graphql.api.conversion import compile_inputs
 from bank_graphql.api.errors import HANDLERS, Rejection
 from bank_graphql.api.mutations import Mutation
 from bank_graphql.api.queries import Query
@@ -23,7 +23,7 @@ def build_schema() -> strawberry.Schema:
         exception_handlers=HANDLERS,
     )
     _drop_null_defaults(schema)
-    plan_inputs(schema)
+    compile_inputs(schema)
     return schema
 
 

@@ -50,6 +50,9 @@ class Variables:
         try:
             for signature, coerce in self._plain:
                 name = signature.name
+                if name not in given and _may_be_absent(signature):
+                    sources[name] = VariableValueSource(signature)
+                    continue
                 value = given[name]
                 coerced[name] = coerce(value)
                 sources[name] = VariableValueSource(signature, value)
@@ -58,15 +61,19 @@ class Variables:
         return VariableValues(sources, coerced)
 
 
-@cache
+def _may_be_absent(signature: GraphQLVariableSignature) -> bool:
+    return signature.default is None and not is_non_null_type(signature.type)
+
+
 def _coercer(kind: GraphQLInputType) -> Coerce:
     """Coerces values of a type. Raises any exception for what is not plainly right."""
+    # Kept for named types alone: documents make wrappers of their own without end.
     if is_non_null_type(kind):
         return _required(_coercer(kind.of_type))
     if is_list_type(kind):
         return _list(_coercer(kind.of_type))
     if is_input_object_type(kind):
-        return _InputObject(kind)
+        return _input_object(kind)
     if is_leaf_type(kind):
         return _leaf(kind.coerce_input_value)
     raise _UnusualError
@@ -94,6 +101,11 @@ def _list(coerce: Coerce) -> Coerce:
         return [coerce(item) for item in value]
 
     return items
+
+
+@cache
+def _input_object(kind: GraphQLInputObjectType) -> "_InputObject":
+    return _InputObject(kind)
 
 
 class _InputObject:

@@ -1,6 +1,6 @@
 """The database: statements (see `statements`) run on asyncpg's own connections.
 
-Reads run in autocommit, each a single round trip. `Database.transact` is the only place where transactions begin and commit.
+Reads run in autocommit, each a single round trip. `Database.transact` is the only place that writes in transactions.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class Connection:
 
     async def end(self, how: str) -> None:
         """End the transaction by `COMMIT` or `ROLLBACK`, if it has begun."""
-        if not self._begins and not self.raw.is_closed():
+        if not self._begins:
             await self.raw.execute(how)
 
     async def lock(self, keys: Iterable[int]) -> None:
@@ -225,8 +225,9 @@ class Database:
         """A connection of the driver's that nobody uses: one that lies ready, or else the pool's."""
         while self._ready:
             raw = self._ready.pop()
-            if not raw.is_closed():
-                return raw
+            with suppress(asyncpg.InterfaceError):  # said of one that the pool has given up already
+                if not raw.is_closed():
+                    return raw
             await self._pool.release(raw)
         self._waiting += 1
         try:
@@ -321,9 +322,10 @@ class _Lease:
     async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         raw = self._raw
         fault = _translated(error)
-        as_new = error is None and not raw.is_in_transaction()
+        as_new = False
         with suppress(asyncpg.InterfaceError):  # it is gone already
-            if not as_new and (isinstance(fault, Unavailable) or isinstance(error, Unavailable) or raw.is_in_transaction()):
+            as_new = error is None and not raw.is_in_transaction()
+            if not as_new and (isinstance(fault or error, Unavailable) or raw.is_in_transaction()):
                 raw.terminate()
         await self._database.take_back(raw, as_new=as_new)
         if fault is not None:

@@ -1,12 +1,18 @@
 """Prepared documents: kept by use, within bounds, and safe from a flood of others."""
 
-from graphql import OperationDefinitionNode, parse
+from typing import Any
 
+import pytest
+from graphql import OperationDefinitionNode, parse
+from graphql.execution.values import VariableValues
+
+from bank_graphql.api import variables
 from bank_graphql.api.documents import Documents, Prepared
 from bank_graphql.api.schema import build_schema
 from tests.client import Client
 
-CORE = build_schema()._schema
+SCHEMA = build_schema()
+CORE = SCHEMA._schema
 
 
 def prepared(text: str) -> Prepared:
@@ -81,3 +87,31 @@ async def test_a_plan_is_for_the_fields_that_variables_switch_on(ada: Client) ->
     for more in (True, False, True):
         data = await ada.run(query, more=more)
         assert list(data["me"]) == (["email", "fullName"] if more else ["email"])
+
+
+def test_documents_leave_nothing_behind_in_how_variables_are_coerced() -> None:
+    for n in range(50):
+        one = prepared(f"query Q{n}($ids: [ID!]!, $filter: TransactionFilter) {{ nodes(ids: $ids) {{ id }} }}")
+        one.operation.variables({"ids": ["x"], "filter": {"search": "x"}})
+    assert variables._input_object.cache_info().currsize < 50
+
+
+@pytest.mark.parametrize(
+    ("query", "given"),
+    [
+        ("query ($x: Boolean = true) { me { id @skip(if: $x) email } }", {"x": None}),
+        ("query ($ids: [ID!] = []) { nodes(ids: $ids) { id } }", {"ids": None}),
+    ],
+)
+async def test_null_for_a_variable_that_has_a_default_is_the_clients_mistake(
+    ada: Client, query: str, given: dict[str, Any]
+) -> None:
+    error = await ada.error(query, **given)
+    assert error["extensions"]["code"] == "BAD_REQUEST"
+
+
+def test_a_member_of_which_nothing_is_selected_is_no_reason_for_having_no_plan() -> None:
+    one = prepared('{ node(id: "x") { ... on Transaction { id } } }')
+    coerced = one.operation.variables({})
+    assert isinstance(coerced, VariableValues)
+    assert one.operation.plan(SCHEMA, coerced) is not None

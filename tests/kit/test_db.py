@@ -182,3 +182,18 @@ async def test_a_snapshot_takes_as_long_as_it_takes(dsn: str) -> None:
 async def test_the_size_of_the_lock_table(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     size = await db.lock_table_size()
     assert size >= int(await raw.fetchval("SHOW max_locks_per_transaction")) * int(await raw.fetchval("SHOW max_connections"))
+
+
+async def test_connections_that_died_while_they_lay_ready_cost_no_attempt(
+    dsn: str, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    db = await Database.open(dsn, max_size=10)
+    one = Query(select(func.pg_sleep(0.05).label("slept")), Row)
+    await asyncio.gather(*(db.fetch(one) for _ in range(10)))
+    mine = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bank_graphql'"
+    assert await raw.fetchval(f"SELECT count(pg_terminate_backend(pid)) {mine}") == 10
+    while await raw.fetchval(f"SELECT count(*) {mine}"):
+        await asyncio.sleep(0)
+    assert len(await db.transact(lambda connection: connection.fetch(one))) == 1
+    assert len(await db.fetch(one)) == 1
+    await db.close()
