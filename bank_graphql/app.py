@@ -1,7 +1,10 @@
 """Puts the server together: routes, middleware in their order, and the bank behind them for as long as it runs."""
 
+import asyncio
 import gc
-from collections.abc import AsyncIterator
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from bank_graphql import settings as configuration
@@ -19,11 +22,13 @@ from bank_graphql.api.endpoint import GraphQLEndpoint
 from bank_graphql.api.executor import Executor
 from bank_graphql.api.loaders import Readers
 from bank_graphql.api.schema import build_schema
+from bank_graphql.api.sockets import GraphQLSockets
+from bank_graphql.api.streams import CHECK_SECONDS, Streams
 from bank_graphql.bank import open_bank
 from bank_graphql.kit import log
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.limits import Limiter
-from bank_graphql.kit.periodic import running
+from bank_graphql.kit.periodic import Job, running
 from bank_graphql.settings import Settings
 from bank_graphql.web import health
 from bank_graphql.web.authentication import BearerAuthentication
@@ -48,12 +53,15 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_bank(settings, clock=clock) as bank, running(bank.jobs):
+        async with open_bank(settings, clock=clock) as bank, bank.followed():
+            streams = Streams(bank.hub, bank.feed, bank.identity, clock)
             services = Services(
                 db=bank.db,
                 readers=Readers(bank.db),
                 identity=bank.identity,
                 accounts=bank.accounts,
+                feed=bank.feed,
+                streams=streams,
                 move=bank.move,
                 limiter=Limiter(),
                 attempts_per_minute=settings.log_in_rate_limit,
@@ -61,18 +69,22 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             identify = BearerAuthentication(bank.identity)
             app.state.graphql = GraphQLEndpoint(executor, services, identify, Playground())
             app.state.direct = RequestMiddleware(app.state.graphql, https=is_https, verbose=is_verbose)
+            app.state.sockets = GraphQLSockets(executor, services, identify, settings.origins)
             app.state.readiness = health.Readiness(bank.db)
             app.state.keys = PublishedKeys(bank.identity.tokens)
             # What there is now stays: the collector need not look at it again and again, and less often at what requests make.
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
-            yield
+            async with running((*bank.jobs, Job("check streams", CHECK_SECONDS, streams.check))), _told_to_stop(streams.end_all):
+                yield
+            streams.end_all()
 
     app = _Application(
         routes=[
             Route("/", _home),
             Route(GRAPHQL, _GraphQLRoute(), methods=["GET", "POST"]),
+            WebSocketRoute(GRAPHQL, _SocketRoute()),
             Route("/health/live", health.live),
             Route("/health/ready", _handled_by("readiness")),
             Route("/.well-known/jwks.json", _handled_by("keys")),
@@ -109,6 +121,36 @@ class _GraphQLRoute:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await scope["app"].state.graphql(scope, receive, send)
+
+
+class _SocketRoute:
+    """GraphQL over WebSocket, likewise."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await scope["app"].state.sockets(scope, receive, send)
+
+
+@asynccontextmanager
+async def _told_to_stop(stop: Callable[[], None]) -> AsyncIterator[None]:
+    """Call `stop` as soon as the process is told to stop: the server waits for streams to end, and so they must end first."""
+    loop = asyncio.get_running_loop()
+    before: dict[int, Any] = {}
+
+    def told(number: int, frame: Any) -> None:
+        loop.call_soon_threadsafe(stop)
+        if callable(before[number]):
+            before[number](number, frame)
+
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        for number in before:
+            signal.signal(number, told)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is told:
+                signal.signal(number, handler)
 
 
 def _handled_by(name: str) -> Any:

@@ -1,6 +1,6 @@
 """Puts the rooms together, from the database up to the payments; `app` and `cli` build on it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,8 +8,11 @@ from functools import partial
 
 import structlog
 
+from bank_graphql.accounts.feed import Feed
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.accounts.service import Accounts
+from bank_graphql.events import service as events
+from bank_graphql.events.hub import Hub
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.service import Identity
 from bank_graphql.identity.tokens import AccessTokens, load_keys
@@ -17,7 +20,8 @@ from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Database, may_act_as
 from bank_graphql.kit.embedded import SUPERUSER, EmbeddedPostgres
-from bank_graphql.kit.errors import ConfigurationError
+from bank_graphql.kit.errors import ConfigurationError, Refusal
+from bank_graphql.kit.listening import Listener
 from bank_graphql.kit.periodic import Job
 from bank_graphql.payments import service as payments
 from bank_graphql.payments.commands import Group, Outcome
@@ -29,6 +33,8 @@ ROLE = "bank_app"
 """The application's role, made by the migrations: it can add to the books and cannot rewrite them."""
 LOCKS_PER_COMMAND = 3
 BATCHES_AT_A_TIME = 2
+CHANNEL = "bank_feed"
+"""Where processes tell each other that there are new events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +44,23 @@ class Bank:
     db: Database
     identity: Identity
     accounts: Accounts
+    feed: Feed
+    hub: Hub
     move: Callable[[Group], Awaitable[list[Outcome]]]
     expire_holds: Callable[[], Awaitable[int]]
     jobs: tuple[Job, ...]
+    listener: Listener
+
+    @asynccontextmanager
+    async def followed(self) -> AsyncIterator[None]:
+        """Have the feed read for subscribers until leaving."""
+        self.hub.start()
+        self.listener.start()
+        try:
+            yield
+        finally:
+            await self.hub.close()
+            await self.listener.close()
 
 
 @asynccontextmanager
@@ -107,22 +127,41 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             credit_limit=settings.sandbox_credit_limit if settings.is_sandbox else 0,
             numbering=numbering,
             clock=clock,
+            epoch=await events.begin_epoch(db, clock),
         )
+        feed = Feed(db, policy.epoch)
+        hub = Hub(feed)
+        listener = Listener(dsn, CHANNEL, hub.wake)
+
+        async def carry_out(groups: Sequence[Group]) -> Sequence[list[Outcome] | Refusal]:
+            try:
+                return await payments.execute_groups(db, policy, groups)
+            finally:
+                hub.wake()
+                listener.tell()
+
+        async def expire_holds() -> int:
+            if expired := await payments.expire_holds(db, policy):
+                hub.wake()
+                listener.tell()
+            return expired
+
         batcher: Batcher[Group, list[Outcome]] = Batcher(
-            partial(payments.execute_groups, db, policy),
+            carry_out,
             weigh=lambda group: len(group.commands),
             max_batch=settings.batch_max,
             max_queue=settings.batch_queue,
             max_running=BATCHES_AT_A_TIME,
         )
         stack.push_async_callback(batcher.close)
-        expire_holds = partial(payments.expire_holds, db, policy)
+        forget_old_events = partial(events.forget_old_events, db, clock, timedelta(days=settings.feed_days))
         forget_old_keys = partial(payments.forget_old_keys, db, policy, timedelta(days=settings.key_days))
         jobs = (
             Job("expire holds", settings.job_seconds, expire_holds),
             Job("forget old keys", max(settings.job_seconds, 600), forget_old_keys),
+            Job("forget old events", max(settings.job_seconds, 600), forget_old_events),
         )
-        yield Bank(db, identity, Accounts(db, clock), batcher.submit, expire_holds, jobs)
+        yield Bank(db, identity, Accounts(db, clock), feed, hub, batcher.submit, expire_holds, jobs, listener)
 
 
 async def _require_lock_table(db: Database, settings: Settings) -> None:

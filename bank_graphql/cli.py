@@ -19,6 +19,7 @@ from uvicorn.supervisors import Multiprocess
 
 from bank_graphql import demo as demonstration
 from bank_graphql import settings as configuration
+from bank_graphql.api.endpoint import MAX_BODY
 from bank_graphql.api.schema import build_schema, export
 from bank_graphql.bank import Bank, open_bank, open_server
 from bank_graphql.identity.models import UserRole
@@ -212,6 +213,9 @@ def _serve(settings: Settings, listener: socket.socket, workers: int) -> None:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
         http=PatientProtocol,
+        ws="websockets-sansio",
+        ws_max_size=MAX_BODY,
+        ws_per_message_deflate=False,
         backlog=BACKLOG,
         timeout_keep_alive=65,
         timeout_graceful_shutdown=20,

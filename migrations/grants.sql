@@ -22,7 +22,9 @@ DO $$ BEGIN
     GRANT INSERT ON balances, transactions, transaction_notes, users, sessions, refresh_tokens, accounts, idempotency_outcomes
         TO bank_app;
     GRANT INSERT (transaction_id, account_id, amount, balance_after, booked_at) ON entries TO bank_app;
-    GRANT INSERT (kind, account_id, transaction_id, occurred_at) ON transaction_events TO bank_app;
+    GRANT INSERT (kind, account_id, transaction_id, occurred_at, epoch) ON transaction_events TO bank_app;
+    GRANT INSERT (cluster, began_at) ON feed_epochs TO bank_app;
+    GRANT INSERT, UPDATE ON feed_start TO bank_app;
     GRANT INSERT (at, actor_id, action, subject_id, outcome, ip_address, request_id) ON audit_events TO bank_app;
     GRANT INSERT (checked_at, checks) ON verification_runs TO bank_app;
     GRANT UPDATE (booked, held, overdraft_limit, updated_at) ON balances TO bank_app;
@@ -31,7 +33,7 @@ DO $$ BEGIN
     GRANT UPDATE (last_used_at, expires_at, ended_at) ON sessions TO bank_app;
     GRANT UPDATE (used_at) ON refresh_tokens TO bank_app;
     GRANT UPDATE (name, status, frozen_by, freeze_reason, updated_at, closed_at) ON accounts TO bank_app;
-    GRANT DELETE ON idempotency_outcomes TO bank_app;
+    GRANT DELETE ON idempotency_outcomes, transaction_events TO bank_app;
     EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
 EXCEPTION
     WHEN insufficient_privilege THEN RAISE NOTICE 'no grants for bank_app by this user';

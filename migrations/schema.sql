@@ -32,6 +32,15 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+CREATE TABLE public.feed_epochs (
+    epoch integer NOT NULL,
+    cluster text NOT NULL,
+    began_at timestamp with time zone NOT NULL
+);
+CREATE FUNCTION public.feed_epoch() RETURNS integer
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    RETURN COALESCE((SELECT max(feed_epochs.epoch) AS max FROM public.feed_epochs), 0);
 CREATE FUNCTION public.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -116,6 +125,22 @@ ALTER TABLE public.entries ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+ALTER TABLE public.feed_epochs ALTER COLUMN epoch ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.feed_epochs_epoch_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.feed_start (
+    id integer NOT NULL,
+    epoch integer NOT NULL,
+    writer xid8 NOT NULL,
+    sequence bigint NOT NULL,
+    deleted_until timestamp with time zone NOT NULL,
+    CONSTRAINT ck_feed_start_is_single CHECK ((id = 1))
+);
 CREATE TABLE public.idempotency_outcomes (
     user_id uuid NOT NULL,
     key text NOT NULL,
@@ -152,6 +177,7 @@ CREATE TABLE public.transaction_events (
     account_id uuid NOT NULL,
     transaction_id uuid NOT NULL,
     occurred_at timestamp with time zone NOT NULL,
+    epoch integer DEFAULT public.feed_epoch() NOT NULL,
     CONSTRAINT ck_transaction_events_kind_is_known CHECK ((kind = ANY (ARRAY['POSTED'::text, 'PENDING'::text, 'CAPTURED'::text, 'VOIDED'::text, 'EXPIRED'::text, 'REVERSED'::text])))
 );
 ALTER TABLE public.transaction_events ALTER COLUMN sequence ADD GENERATED ALWAYS AS IDENTITY (
@@ -228,6 +254,10 @@ ALTER TABLE ONLY public.balances
     ADD CONSTRAINT pk_balances PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.entries
     ADD CONSTRAINT pk_entries PRIMARY KEY (id);
+ALTER TABLE ONLY public.feed_epochs
+    ADD CONSTRAINT pk_feed_epochs PRIMARY KEY (epoch);
+ALTER TABLE ONLY public.feed_start
+    ADD CONSTRAINT pk_feed_start PRIMARY KEY (id);
 ALTER TABLE ONLY public.idempotency_outcomes
     ADD CONSTRAINT pk_idempotency_outcomes PRIMARY KEY (user_id, key);
 ALTER TABLE ONLY public.refresh_tokens
@@ -258,7 +288,8 @@ CREATE INDEX ix_entries_transaction_id ON public.entries USING btree (transactio
 CREATE INDEX ix_idempotency_outcomes_created_at ON public.idempotency_outcomes USING btree (created_at);
 CREATE INDEX ix_refresh_tokens_session_id ON public.refresh_tokens USING btree (session_id);
 CREATE INDEX ix_sessions_user_id ON public.sessions USING btree (user_id);
-CREATE INDEX ix_transaction_events_account_id_writer_sequence ON public.transaction_events USING btree (account_id, writer, sequence);
+CREATE INDEX ix_transaction_events_account_id_epoch_writer_sequence ON public.transaction_events USING btree (account_id, epoch, writer, sequence);
+CREATE INDEX ix_transaction_events_epoch_writer_sequence ON public.transaction_events USING btree (epoch, writer, sequence);
 CREATE INDEX ix_transactions_expires_at ON public.transactions USING btree (expires_at) WHERE (status = 'PENDING'::text);
 CREATE INDEX ix_transactions_from_account_id_id ON public.transactions USING btree (from_account_id, id);
 CREATE INDEX ix_transactions_parent_id ON public.transactions USING btree (parent_id) WHERE (parent_id IS NOT NULL);

@@ -9,7 +9,7 @@ again, with rows that are already loaded: its answer counts. What mutations came
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from inspect import isawaitable
 from itertools import chain, islice
 from typing import Any
@@ -20,7 +20,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from bank_graphql.api.context import Context
 from bank_graphql.api.errors import rejection_of
 from bank_graphql.api.fields import Edge
-from bank_graphql.api.plan import Field, Many, Objects, Selection, Shape, UnplannedError
+from bank_graphql.api.plan import Field, Many, Objects, Selection, Shape, Source, UnplannedError
 from bank_graphql.kit.errors import Refusal
 
 
@@ -48,6 +48,11 @@ class BreadthFirst:
             else:
                 [self.done[name]] = await self.complete(field.shape, [await self._carry_out(name, field)])
         return self.done
+
+    def source(self, source: Source) -> AsyncGenerator[Any, None]:
+        """A subscription's events."""
+        arguments = source.arguments(self._variables) if callable(source.arguments) else source.arguments
+        return source.act(self._context, **arguments)
 
     async def _carry_out(self, name: str, field: Field) -> Any:
         """What a mutation came to; noted for the reference executor, should that have to go on."""

@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 
 import strawberry
 
+from bank_graphql.accounts.feed import Feed
 from bank_graphql.accounts.service import Accounts
 from bank_graphql.api.loaders import Loaders, Readers
+from bank_graphql.api.streams import Streams
 from bank_graphql.identity.rules import email_key
 from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor, Origin
@@ -30,6 +32,8 @@ class Services:
     readers: Readers
     identity: Identity
     accounts: Accounts
+    feed: Feed
+    streams: Streams
     move: Move
     limiter: Limiter
     attempts_per_minute: int
@@ -87,6 +91,10 @@ class Context:
     def begin_mutation(self) -> None:
         """Start anew: as the bearer, and without what was read before, which may have changed."""
         self.actor = self.bearer
+        self._loaders = None
+
+    def begin_event(self) -> None:
+        """Read anew for the next event of a subscription."""
         self._loaders = None
 
     def attempt(self, who: str | None = None) -> None:

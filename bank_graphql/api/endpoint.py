@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from strawberry.http.streaming import SSETransport
 
 from bank_graphql.api.context import Context, Services
 from bank_graphql.api.executor import Executor, Request
@@ -53,11 +54,15 @@ class GraphQLEndpoint:
         if query is not None and "query" not in query and "text/html" in accept:
             await self._playground(scope, receive, send)
             return
-        media_type = _negotiate(accept)
+        events_are_wanted = EVENTS.accepts(accept)
+        media_type = JSON if events_are_wanted else _negotiate(accept)
         try:
             _require(media_type is not None, 406, f"Accept {GRAPHQL} or {JSON}.")
             _require(reads or method == "POST", 405, "GraphQL is asked for by GET or POST.", Allow="GET, POST")
             request = _request(_of_url(query)) if query is not None else await _of_body(headers, receive)
+            if events_are_wanted:
+                await self._stream(request, scope, receive, send)
+                return
             status, told, body = await self._answer(request, scope, media_type or JSON, reads=reads)
         except _MalformedError as error:
             status, told = error.status, error.headers
@@ -80,6 +85,57 @@ class GraphQLEndpoint:
         # The older media type says 200 even where the document is refused; the newer one tells the difference.
         status = 200 if media_type == JSON and response.status == 400 else response.status
         return status, headers, response.body
+
+    async def _stream(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with server-sent events, after graphql-sse's protocol in its mode of distinct connections."""
+        actor, origin = await self._identify(scope)
+        context = Context(self._services, actor, origin)
+        headers = [(name.lower().encode(), value.encode()) for name, value in EVENTS.headers.items()]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        responses = self._executor.stream(request, context)
+        gone = asyncio.ensure_future(_gone(receive))
+        coming: asyncio.Future[Any] = asyncio.ensure_future(anext(responses))
+        try:
+            while True:
+                both: set[asyncio.Future[Any]] = {coming, gone}
+                await asyncio.wait(both, timeout=EVENTS.heartbeat_interval, return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    return
+                if not coming.done():
+                    await _write(send, EVENTS.heartbeat_message(_text))
+                elif isinstance(coming.exception(), StopAsyncIteration):
+                    break
+                else:
+                    await _write(send, EVENTS.encode_next(coming.result().body, _text))
+                    coming = asyncio.ensure_future(anext(responses))
+            await _write(send, EVENTS.encode_complete(), is_last=True)
+        except TimeoutError:
+            return  # the client does not read: it may resume
+        finally:
+            gone.cancel()
+            coming.cancel()
+            await asyncio.gather(gone, coming, return_exceptions=True)
+            await responses.aclose()
+
+
+EVENTS = SSETransport()
+SEND_SECONDS = 10.0
+"""How long a client may take to accept a piece of a stream before it is cut off."""
+
+
+async def _gone(receive: Receive) -> None:
+    """Wait until the client has gone away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _write(send: Send, text: str, *, is_last: bool = False) -> None:
+    async with asyncio.timeout(SEND_SECONDS):
+        await send({"type": "http.response.body", "body": text.encode(), "more_body": not is_last})
+
+
+def _text(answer: object) -> str:
+    return to_json(answer).decode()
 
 
 async def _send(send: Send, status: int, headers: Mapping[str, str], media_type: str, body: bytes, *, with_body: bool) -> None:

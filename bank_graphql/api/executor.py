@@ -2,7 +2,8 @@
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from graphql import (
     default_field_resolver,
     default_type_resolver,
     get_operation_ast,
+    located_error,
     parse,
     specified_rules,
 )
@@ -28,7 +30,7 @@ from bank_graphql.api import shield
 from bank_graphql.api.breadth import BreadthFirst, Resumed
 from bank_graphql.api.context import Context
 from bank_graphql.api.documents import Documents, Prepared
-from bank_graphql.api.plan import Operation
+from bank_graphql.api.plan import Operation, Planner
 from bank_graphql.kit.errors import BadRequest, Fault, RateLimited, Refusal, TooComplex
 
 _log = structlog.get_logger(__name__)
@@ -54,12 +56,19 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer. `executed` is False if the request was refused before anything ran; `status` is then the HTTP status."""
+    """An answer.
+
+    Attributes:
+        executed: False if the request was refused before anything ran.
+        status: then, the HTTP status.
+        is_end: whether a stream ends with this, because it cannot go on.
+    """
 
     body: dict[str, Any]
     executed: bool = True
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
+    is_end: bool = False
 
 
 class Executor:
@@ -82,6 +91,25 @@ class Executor:
 
     async def run(self, request: Request, context: Context, *, allow_mutation: bool = True) -> Response:
         """Answer a query or mutation; every outcome is an answer."""
+        admitted = self._admit(request, context, _QUERIES_AND_MUTATIONS if allow_mutation else _QUERIES)
+        if isinstance(admitted, Response):
+            return admitted
+        return _response(await self._execute(admitted.operation, request, context), context)
+
+    async def stream(self, request: Request, context: Context) -> AsyncGenerator[Response, None]:
+        """Answer any operation: a subscription with an answer for each event, until it ends."""
+        admitted = self._admit(request, context, _ALL)
+        if isinstance(admitted, Response):
+            yield admitted
+        elif admitted.operation.node.operation is not OperationType.SUBSCRIPTION:
+            yield _response(await self._execute(admitted.operation, request, context), context)
+        else:
+            async with aclosing(self._follow(admitted.operation, request, context)) as results:
+                async for result, is_end in results:
+                    yield replace(_response(result, context), is_end=is_end)
+
+    def _admit(self, request: Request, context: Context, kinds: Collection[OperationType]) -> Prepared | Response:
+        """The one gate for all transports: the operation if it may run, or else why not."""
         key = (request.query, request.operation_name)
         prepared = self._documents.get(key)
         is_new = prepared is None
@@ -89,7 +117,7 @@ class Executor:
             if prepared is None:
                 self._spend(1, context)  # reading a document is work, whatever becomes of it
                 prepared = Prepared(self._core, request.query, *_parse(request))
-            _check_type(prepared.operation.node, allow_mutation=allow_mutation)
+            _check_type(prepared.operation.node, kinds)
             cost = prepared.cost(request.variables or {})
             self._spend(cost - is_new, context, already=int(is_new))
         except GraphQLError as error:
@@ -105,7 +133,7 @@ class Executor:
             if problems:
                 return _refused([_told(problem, "GRAPHQL_VALIDATION_FAILED") for problem in problems[:20]])
             self._documents.keep(key, prepared)
-        return _response(await self._execute(prepared.operation, request, context), context)
+        return prepared
 
     def _spend(self, cost: int, context: Context, already: int = 0) -> None:
         actor = context.bearer
@@ -129,15 +157,43 @@ class Executor:
             _log.debug("the reference executor goes on", reason=repr(error))
             return await self._refer(operation, variables, context, breadth_first.done)
 
+    async def _follow(
+        self, operation: Operation, request: Request, context: Context
+    ) -> AsyncGenerator[tuple[ExecutionResult, bool], None]:
+        """A subscription's events as they come, each completed with what is read for it then; and whether it ends with this."""
+        variables = operation.variables(request.variables or {})
+        if isinstance(variables, list):
+            yield ExecutionResult(None, variables), True
+            return
+        source = Planner(self._schema, operation, variables).source()
+        breadth_first = BreadthFirst(context, variables)
+        try:
+            async with aclosing(breadth_first.source(source)) as events:
+                async for event in events:
+                    context.begin_event()
+                    yield await self._of_event(operation, variables, context, event), False
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and the stream ends
+            yield ExecutionResult(None, [located_error(error, [source.node], [source.name])]), True
+
+    async def _of_event(self, operation: Operation, variables: VariableValues, context: Context, event: Any) -> ExecutionResult:
+        plan = operation.plan(self._schema, variables) if self._breadth_first else None
+        if plan is not None:
+            try:
+                [completed] = await BreadthFirst(context, variables).complete(plan.fields[0].shape, [event])
+                return ExecutionResult({plan.names[0]: completed})
+            except Exception:  # noqa: BLE001, S110 - whatever it is, the reference executor says what comes of it
+                pass
+        return await self._refer(operation, variables, context, {}, root=event)
+
     async def _refer(
-        self, operation: Operation, variables: VariableValues, context: Context, done: dict[str, Any]
+        self, operation: Operation, variables: VariableValues, context: Context, done: dict[str, Any], root: Any = None
     ) -> ExecutionResult:
         """Run an operation with the reference executor, but for the root fields that are done."""
         result: Any = Resumed(
             self._core,
             operation.definitions,
             operation.fragments,
-            context,
+            context if root is None else root,
             context,
             operation.node,
             variables,
@@ -179,11 +235,17 @@ def _parse(request: Request) -> tuple[DocumentNode, OperationDefinitionNode]:
     return document, operation
 
 
-def _check_type(operation: OperationDefinitionNode, *, allow_mutation: bool) -> None:
+_QUERIES = frozenset({OperationType.QUERY})
+_QUERIES_AND_MUTATIONS = _QUERIES | {OperationType.MUTATION}
+_ALL = frozenset(OperationType)
+
+
+def _check_type(operation: OperationDefinitionNode, kinds: Collection[OperationType]) -> None:
+    if operation.operation in kinds:
+        return
     if operation.operation is OperationType.SUBSCRIPTION:
         raise BadRequest("A subscription needs a socket or an event stream.")
-    if operation.operation is OperationType.MUTATION and not allow_mutation:
-        raise MethodNotAllowed("A mutation needs POST.")
+    raise MethodNotAllowed("A mutation needs POST.")
 
 
 _ABOUT_ARGUMENTS = ("Argument ", "Expected value of non-null type")

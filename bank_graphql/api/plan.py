@@ -5,7 +5,7 @@ a function of the object, or an edge) and which shape those values take in the a
 reference executor: then there is no plan.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, islice
@@ -14,6 +14,7 @@ from typing import Any
 
 import strawberry
 from graphql import (
+    FieldNode,
     GraphQLEnumType,
     GraphQLError,
     GraphQLLeafType,
@@ -120,6 +121,23 @@ class Selection:
     complete: Column | None
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a subscription's events come from.
+
+    Attributes:
+        name: the field's name in the answer.
+        node: the field in the document.
+        act: gives the events, given the request's context.
+        arguments: as of a `Field`.
+    """
+
+    name: str
+    node: FieldNode
+    act: Callable[..., AsyncGenerator[Any, None]]
+    arguments: Arguments
+
+
 class Operation:
     """An operation of a document, and the plans that were made for it so far.
 
@@ -188,6 +206,19 @@ class Planner:
             raise UnplannedError
         collected = collect_fields(self._core, operation.fragments, self._variables, kind, operation.node)
         return self._selection(kind, collected.grouped_field_set, self._root_field)
+
+    def source(self) -> Source:
+        """Where a subscription's events come from."""
+        kind = self._core.subscription_type
+        if kind is None:
+            raise UnplannedError
+        operation = self._operation
+        collected = collect_fields(self._core, operation.fragments, self._variables, kind, operation.node)
+        [(name, details)] = collected.grouped_field_set.items()
+        node = details[0].node
+        core = kind.fields[node.name.value]
+        declared: StrawberryField = core.extensions["strawberry-definition"]
+        return Source(name, node, _act(declared), arguments_of(self._schema, core, declared, node, self._variables))
 
     def shape(self, kind: GraphQLOutputType, details: list[FieldDetails]) -> Shape:
         """The plan for values of this type.

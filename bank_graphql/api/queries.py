@@ -5,20 +5,24 @@ from typing import Any
 
 import strawberry
 
+from bank_graphql.accounts.feed import CURSOR
 from bank_graphql.accounts.rules import normalise_number
 from bank_graphql.api.context import Context
 from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.types.accounts import Account
-from bank_graphql.api.types.node import Node
+from bank_graphql.api.types.events import TransactionEvent
+from bank_graphql.api.types.node import Connection, Node, Paged
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.errors import AccessDenied, BadRequest
 from bank_graphql.kit.ids import parse_global_id, parse_serial, parse_uuid, uuid_of
+from bank_graphql.kit.paging import KeyType, Slice, page_of
 from bank_graphql.ledger import verification
 
 MOST_NODES = 100
+EVENTS = KeyType(CURSOR, lambda text: None, 0, 0)  # noqa: ARG005 - the feed reads its cursors itself
 
 
 @strawberry.type(description="How fast the viewer may go on asking: a bucket of cost points that fills up evenly.")
@@ -85,6 +89,21 @@ class Query:
     @staticmethod
     def transaction(request: Context, id: strawberry.ID) -> Any:  # noqa: A002
         return request.viewer and uuid_of(id, "Transaction")
+
+    @strawberry.field(
+        description="The feed of the viewer's accounts (or the given ones), page by page: its cursors are the subscription's.",
+        graphql_type=Connection[TransactionEvent] | None,
+    )
+    @staticmethod
+    async def transaction_events(
+        root: Context, account_ids: list[strawberry.ID] | None = None, after: str | None = None, first: int | None = None
+    ) -> Paged:
+        size = page_of(EVENTS, first).size
+        accounts = None if account_ids is None else [uuid_of(each, "Account") for each in account_ids]
+        feed, viewer = root.services.feed, root.viewer
+        interest, since = await feed.interest(viewer, accounts), await feed.since(after)
+        events = await feed.page(interest, since, size + 1)
+        return Paged(Slice(events[:size], has_next=len(events) > size, has_previous=since is not None), EVENTS)
 
     @strawberry.field(description="What the viewer may still spend on requests.")
     @staticmethod

@@ -10,6 +10,7 @@ from bank_graphql.api.errors import HANDLERS, Rejection
 from bank_graphql.api.mutations import Mutation
 from bank_graphql.api.queries import Query
 from bank_graphql.api.scalars import SCALARS
+from bank_graphql.api.subscriptions import Subscription
 from bank_graphql.api.types.transactions import Entry
 
 
@@ -18,6 +19,7 @@ def build_schema() -> strawberry.Schema:
     schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[Entry, Rejection],
         config=StrawberryConfig(scalar_map=SCALARS),
         exception_handlers=HANDLERS,

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Identity, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Integer, text
 from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
 
@@ -33,8 +33,45 @@ class Xid8(UserDefinedType[Any]):
         return "xid8"
 
 
+class Position(NamedTuple):
+    """A place in the feed: events behind it compare greater.
+
+    Attributes:
+        epoch: how often the database was moved to another cluster, where transaction ids start again.
+        writer: the id of the transaction that wrote the event.
+        sequence: the event's own number.
+    """
+
+    epoch: int
+    writer: int
+    sequence: int
+
+
+class FeedEpoch(SQLModel, table=True):
+    """A cluster that the feed was written in, by its identity."""
+
+    __tablename__ = "feed_epochs"
+
+    epoch: int | None = Field(default=None, sa_column=Column(Integer, Identity(always=True), primary_key=True))
+    cluster: str = text_field()
+    began_at: datetime = time_field()
+
+
+class FeedStart(SQLModel, table=True):
+    """Where the feed starts: all events up to this position were deleted. A single row."""
+
+    __tablename__ = "feed_start"
+    __table_args__ = (CheckConstraint("id = 1", name="is_single"),)
+
+    id: int = Field(default=1, sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    epoch: int = Field(sa_type=Integer)
+    writer: int = Field(sa_column=Column(Xid8, nullable=False))
+    sequence: int = Field(sa_type=BigInteger)
+    deleted_until: datetime = time_field()
+
+
 class TransactionEvent(SQLModel, table=True):
-    """One change of a transaction, as seen from one account. `writer` orders events by the transactions that wrote them.
+    """One change of a transaction, as seen from one account, at its `Position` in the feed.
 
     Events are copies that are deleted again, written together with what they tell of: they need no foreign keys.
     """
@@ -42,7 +79,8 @@ class TransactionEvent(SQLModel, table=True):
     __tablename__ = "transaction_events"
     __table_args__ = (
         one_of("kind", TransactionEventKind),
-        Index("ix_transaction_events_account_id_writer_sequence", "account_id", "writer", "sequence"),
+        Index("ix_transaction_events_epoch_writer_sequence", "epoch", "writer", "sequence"),
+        Index("ix_transaction_events_account_id_epoch_writer_sequence", "account_id", "epoch", "writer", "sequence"),
     )
 
     sequence: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
@@ -51,3 +89,4 @@ class TransactionEvent(SQLModel, table=True):
     account_id: UUID = uuid_field()
     transaction_id: UUID = uuid_field()
     occurred_at: datetime = time_field()
+    epoch: int = Field(default=None, sa_column=Column(Integer, nullable=False, server_default=text("feed_epoch()")))

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Boolean, DateTime, Text, Uuid, and_, bindparam, column, func, or_, select
+from sqlalchemy import Boolean, DateTime, Text, Uuid, and_, any_, bindparam, column, func, or_, select
 from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
@@ -46,6 +46,10 @@ class StandingRow(Row):
     user_id: UUID
     role: UserRole
     live: bool
+
+
+class _IdRow(Row):
+    id: UUID
 
 
 class SessionRow(Row):
@@ -150,6 +154,12 @@ _SESSION = Query(
     .where(col(Session.id) == bindparam("id", type_=Uuid())),
     StandingRow,
 )
+_STANDING = Query(
+    select(col(Session.id))
+    .join(User, col(User.id) == Session.user_id)
+    .where(col(Session.id) == any_(array_of("ids", Uuid())), _stands),
+    _IdRow,
+)
 _SESSIONS = Query(
     select(
         col(Session.id),
@@ -181,6 +191,11 @@ async def users(db: Database, asks: Sequence[Ask[UUID]]) -> list[UserRow | None]
 async def standing(db: Database, session_id: UUID, now: datetime) -> StandingRow | None:
     """The session's user and role, and whether it still stands."""
     return await db.fetch_one(_SESSION, id=session_id, now=now)
+
+
+async def standing_of(db: Database, sessions: Sequence[UUID], now: datetime) -> set[UUID]:
+    """Which of the sessions still stand."""
+    return {row.id for row in await db.fetch(_STANDING, ids=list(sessions), now=now)}
 
 
 async def sessions(db: Database, actor: Actor, now: datetime) -> list[SessionRow]:

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -120,7 +121,11 @@ class Identity:
         session = known[1]
         if session is None or not session.live or session.user_id != claims.user_id:
             return None
-        return Actor(session.user_id, claims.session_id, PERMISSIONS[session.role], origin)
+        return Actor(session.user_id, claims.session_id, PERMISSIONS[session.role], origin, claims.expires_at)
+
+    async def standing_of(self, sessions: Sequence[UUID]) -> set[UUID]:
+        """Which of the sessions still stand."""
+        return await queries.standing_of(self._db, sessions, self._clock())
 
     async def sessions(self, actor: Actor) -> list[SessionRow]:
         """The actor's own sessions that still stand, newest first."""

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -33,6 +33,7 @@ class Claims:
 
     user_id: UUID
     session_id: UUID
+    expires_at: datetime
 
 
 class AccessTokens:
@@ -107,7 +108,9 @@ class AccessTokens:
                 return None
             claims = JWTAccessTokenClaims(decoded.claims, decoded.header, self._options)
             claims.validate(now=int(now.timestamp()), leeway=0)
-            return Claims(UUID(decoded.claims["sub"]), UUID(decoded.claims["sid"])), int(decoded.claims["exp"])
+            expires = int(decoded.claims["exp"])
+            ids = UUID(decoded.claims["sub"]), UUID(decoded.claims["sid"])
+            return Claims(*ids, datetime.fromtimestamp(expires, UTC)), expires
         except (JoseError, ValueError, TypeError, AttributeError):
             return None
 

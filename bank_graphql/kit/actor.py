@@ -1,6 +1,7 @@
 """Who asks, and from where. Rooms ask an `Actor` what it may do; what a role may do is decided in `identity`."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 
@@ -22,12 +23,14 @@ class Actor:
         session_id: the session of the access token; None for the command line.
         permissions: names of what the user's role allows.
         origin: where the request came from.
+        expires_at: when the access token expires; None for the command line.
     """
 
     user_id: UUID
     session_id: UUID | None
     permissions: frozenset[str]
     origin: Origin = field(default_factory=Origin)
+    expires_at: datetime | None = None
 
     def may(self, permission: str) -> bool:
         """Whether the actor's role grants `permission`."""

@@ -28,7 +28,7 @@ def new_name() -> str:
     return uuid_utils.uuid7().hex
 
 
-def global_id(kind: str, key: UUID | int) -> str:
+def global_id(kind: str, key: UUID | int | str) -> str:
     """The Relay global id of the `kind` of thing with this key."""
     text = f"{kind}:{key.hex if isinstance(key, UUID) else key}"
     # Of the characters that ids are made of, none gives one in which the URL-safe alphabet differs.
@@ -57,7 +57,7 @@ def parse_serial(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
-def encode_cursor(kind: str, key: UUID | int) -> str:
+def encode_cursor(kind: str, key: UUID | int | str) -> str:
     """The cursor of an item in a list of `kind`."""
     return global_id(f"@{kind}", key)
 

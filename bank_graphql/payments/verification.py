@@ -22,13 +22,16 @@ CHECKS = (
     ),
     Check(
         "feed events",
-        "SELECT count(*) FROM entries JOIN accounts ON accounts.id = entries.account_id",
+        """
+        SELECT count(*) FROM entries JOIN accounts ON accounts.id = entries.account_id
+        WHERE entries.booked_at >= coalesce((SELECT deleted_until FROM feed_start), '-infinity')
+        """,
         """
         SELECT 'entry ' || e.id || ' has no event' AS problem
         FROM entries e JOIN accounts a ON a.id = e.account_id
         LEFT JOIN transaction_events v
             ON v.account_id = e.account_id AND v.transaction_id = e.transaction_id AND v.kind = 'POSTED'
-        WHERE v.sequence IS NULL LIMIT 1
+        WHERE v.sequence IS NULL AND e.booked_at >= coalesce((SELECT deleted_until FROM feed_start), '-infinity') LIMIT 1
         """,
     ),
 )

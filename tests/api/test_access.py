@@ -46,6 +46,7 @@ ALL = {**ACCOUNT_MUTATIONS, **MONEY_MUTATIONS, **TRANSACTION_MUTATIONS, **BATCH,
 OPEN_MUTATIONS = {"signUp", "logIn", "refreshSession"}
 QUERIES = {"account", "accountByNumber", "transaction", "node", "nodes"}
 OPEN_QUERIES = {"me", "rateLimit"}
+FEED = {"transactionEvents"}
 RESTRICTED_QUERIES = {"ledgerVerification": {"AUDITOR", "ADMIN"}}
 
 
@@ -74,8 +75,10 @@ def test_the_matrix_covers_the_schema() -> None:
     schema = build_schema()._schema
     assert schema.query_type is not None
     assert schema.mutation_type is not None
-    assert set(schema.query_type.fields) == QUERIES | OPEN_QUERIES | set(RESTRICTED_QUERIES)
+    assert set(schema.query_type.fields) == QUERIES | OPEN_QUERIES | FEED | set(RESTRICTED_QUERIES)
     assert set(schema.mutation_type.fields) == {*ALL, *OPEN_MUTATIONS}
+    assert schema.subscription_type is not None
+    assert set(schema.subscription_type.fields) == {"transactionFeed"}
 
 
 def mutation(name: str, arguments: str) -> str:
@@ -248,3 +251,17 @@ def reads(ids: dict[str, Any]) -> list[str]:
         *(f'{{ x: node(id: "{ids[name]}") {{ __typename }} }}' for name in ("account", "transaction", "entry", "user")),
         f"{{ x: nodes(ids: [{nodes}]) {{ __typename }} }}",
     ]
+
+
+async def test_the_feed_is_of_ones_own_accounts(target: dict[str, Any], other: tuple[str, Client], ada: Client) -> None:
+    who, client = other
+    query = "query ($ids: [ID!]) { transactionEvents(accountIds: $ids) { nodes { account { id } } } }"
+    own = await ada.run(query, ids=[target["account"]])
+    assert {event["account"]["id"] for event in own["transactionEvents"]["nodes"]} == {target["account"]}
+    if who in READS_ALL:
+        assert await client.run(query, ids=[target["account"]]) == own
+    else:
+        told = [await client.error(query, ids=[each]) for each in (target["account"], "QWNjb3VudDow", "garbage")]
+        assert {error["message"] for error in told} == {"There is no such account."}
+    mine = await client.run(query)
+    assert target["account"] not in {event["account"]["id"] for event in mine["transactionEvents"]["nodes"]}

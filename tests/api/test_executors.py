@@ -13,6 +13,7 @@ from bank_graphql.api.executor import Executor, Request, Response
 from bank_graphql.api.loaders import Readers
 from bank_graphql.api.scalars import to_json
 from bank_graphql.api.schema import build_schema
+from bank_graphql.api.streams import Streams
 from bank_graphql.bank import Bank
 from bank_graphql.identity.models import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
@@ -53,6 +54,8 @@ class World:
             readers=Readers(bank.db),
             identity=bank.identity,
             accounts=bank.accounts,
+            feed=bank.feed,
+            streams=Streams(bank.hub, bank.feed, bank.identity, utc_now),
             move=bank.move,
             limiter=Limiter(),
             attempts_per_minute=10**9,

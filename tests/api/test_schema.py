@@ -18,6 +18,7 @@ TYPES = [
     if not is_introspection_type(kind) and not is_specified_scalar_type(kind)
 ]
 LISTED = {
+    "TransactionEventKind",
     "CurrencyCode",
     "AccountKind",
     "AccountStatus",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import strawberry
 
 from bank_graphql.accounts.models import AccountKind, AccountStatus
+from bank_graphql.events.models import TransactionEventKind
 from bank_graphql.identity.models import UserRole, UserStatus
 from bank_graphql.kit.money import CURRENCY_DIGITS
 from bank_graphql.ledger.models import TransactionKind, TransactionStatus
@@ -51,6 +52,7 @@ strawberry.enum(AccountKind, description="What an account is for. CREDIT account
 strawberry.enum(AccountStatus, description="FROZEN refuses payments and goes on receiving. CLOSED is final; the balance is zero.")
 strawberry.enum(UserRole, description=f"What a user is to the bank.{_GROWS}")
 strawberry.enum(UserStatus, description="Only ACTIVE users sign in. CLOSED is final.")
+strawberry.enum(TransactionEventKind, description=f"What happened to a transaction.{_GROWS}")
 strawberry.enum(TransactionKind, description=f"What a transaction is for.{_GROWS}")
 strawberry.enum(TransactionStatus, description=f"Where a transaction stands. Only POSTED ones have moved money.{_GROWS}")
 
@@ -60,6 +62,7 @@ __all__ = [
     "CurrencyCode",
     "EntryDirection",
     "StateConflictCode",
+    "TransactionEventKind",
     "TransactionKind",
     "TransactionStatus",
     "UserRole",

@@ -1,0 +1,193 @@
+"""The feed as an actor may read it: the events of one's own accounts; with `READ_ANY`, of any."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Integer, Uuid, and_, any_, bindparam, func, or_, select, true
+from sqlmodel import col
+
+from bank_graphql.accounts.models import Account, AccountStatus
+from bank_graphql.events.errors import CursorExpired
+from bank_graphql.events.hub import Interest
+from bank_graphql.events.models import FeedStart, Position, TransactionEvent, TransactionEventKind, Xid8
+from bank_graphql.events.service import ORDER, POSITION, PositionRow, arguments_of, position_named
+from bank_graphql.identity.permissions import Permission
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.db import Database
+from bank_graphql.kit.errors import BadRequest
+from bank_graphql.kit.ids import decode_cursor, encode_cursor
+from bank_graphql.kit.statements import Query, Row, array_of
+
+CURSOR = "TransactionEvent"
+MOST_ACCOUNTS = 100
+
+
+class EventRow(PositionRow):
+    """An event, and whose account it is about."""
+
+    kind: TransactionEventKind
+    account_id: UUID
+    transaction_id: UUID
+    occurred_at: Any
+    owner_id: UUID
+
+    @property
+    def cursor(self) -> str:
+        """Its position, as clients send it back."""
+        return cursor_of(self.position)
+
+    @property
+    def id(self) -> str:
+        """What its cursor is made of."""
+        return ".".join(map(str, self.position))
+
+
+class _HeadRow(Row):
+    writer: int
+
+
+class _AccountRow(Row):
+    id: UUID
+    owner_id: UUID
+    status: AccountStatus
+
+
+_xmin = func.pg_snapshot_xmin(func.pg_current_snapshot(), type_=Xid8())
+_present = bindparam("epoch", type_=Integer())
+# Below the oldest transaction that is still under way nothing can appear any more.
+_settled = or_(
+    col(TransactionEvent.epoch) < _present,
+    and_(col(TransactionEvent.epoch) == _present, col(TransactionEvent.writer) < _xmin),
+)
+_columns = (
+    *ORDER,
+    col(TransactionEvent.kind),
+    col(TransactionEvent.account_id),
+    col(TransactionEvent.transaction_id),
+    col(TransactionEvent.occurred_at),
+)
+_most = bindparam("most", type_=BigInteger())
+_HEAD = Query(select(_xmin.label("writer")), _HeadRow)
+_AFTER = Query(
+    select(*_columns, col(Account.owner_id))
+    .join(Account, col(Account.id) == TransactionEvent.account_id)
+    .where(position_named("after") < POSITION, _settled)
+    .order_by(*ORDER)
+    .limit(_most),
+    EventRow,
+)
+
+
+def _of(whose: Any) -> Query[EventRow]:
+    """The events of some accounts: the first of each, and of these the first."""
+    event = (
+        select(*_columns)
+        .where(
+            col(TransactionEvent.account_id) == Account.id,
+            position_named("after") < POSITION,
+            position_named("until") >= POSITION,
+            _settled,
+        )
+        .order_by(*ORDER)
+        .limit(_most)
+        .correlate(Account)
+        .lateral("event")
+    )
+    statement = select(*event.c, col(Account.owner_id)).join(event, true()).where(whose)
+    return Query(statement.order_by(event.c.epoch, event.c.writer, event.c.sequence).limit(_most), EventRow)
+
+
+_OF_OWNER = _of(col(Account.owner_id) == bindparam("owner", type_=Uuid()))
+_OF_ACCOUNTS = _of(col(Account.id) == any_(array_of("accounts", Uuid())))
+_START = Query(select(col(FeedStart.epoch), col(FeedStart.writer), col(FeedStart.sequence)), PositionRow)
+_ACCOUNTS = Query(
+    select(col(Account.id), col(Account.owner_id), col(Account.status)).where(col(Account.id) == any_(array_of("ids", Uuid()))),
+    _AccountRow,
+)
+
+
+def cursor_of(position: Position) -> str:
+    """A position in the feed, as clients send it back."""
+    return encode_cursor(CURSOR, ".".join(map(str, position)))
+
+
+def position_of(cursor: str) -> Position:
+    """The position that a cursor names.
+
+    Raises:
+        BadRequest: it is not a cursor of the feed.
+    """
+    parts = decode_cursor(cursor, CURSOR).split(".")
+    if len(parts) != len(Position._fields) or not all(part.isascii() and part.isdigit() and len(part) <= 18 for part in parts):
+        raise BadRequest("The cursor is damaged: take cursors from the feed's own events.")
+    position = Position(*map(int, parts))
+    if position.epoch >= 2**31:
+        raise BadRequest("The cursor is damaged: take cursors from the feed's own events.")
+    return position
+
+
+class Feed:
+    """Reads the feed: for the hub, page by page, and what one may see of it."""
+
+    def __init__(self, db: Database, epoch: int) -> None:
+        self._db = db
+        self._epoch = epoch
+
+    async def head(self) -> Position:
+        """The position behind all that may be read now."""
+        row = await self._db.fetch_one(_HEAD)
+        return Position(self._epoch, (row.writer if row else 0) - 1, 2**63 - 1)
+
+    async def after(self, position: Position, most: int) -> Sequence[EventRow]:
+        """The next events of all accounts behind a position."""
+        return await self._db.fetch(_AFTER, **arguments_of("after", position), epoch=self._epoch, most=most)
+
+    async def of(self, interest: Interest, after: Position, until: Position, most: int) -> Sequence[EventRow]:
+        """The next events of some accounts behind a position, up to another one."""
+        arguments: dict[str, Any] = {**arguments_of("after", after), **arguments_of("until", until)}
+        if interest.accounts is None:
+            query, arguments["owner"] = _OF_OWNER, interest.owner_id
+        else:
+            query, arguments["accounts"] = _OF_ACCOUNTS, list(interest.accounts)
+        return await self._db.fetch(query, **arguments, epoch=self._epoch, most=most)
+
+    async def page(self, interest: Interest, after: Position | None, most: int) -> Sequence[EventRow]:
+        """The next events of some accounts, from the feed's start or behind a position."""
+        return await self.of(interest, after or Position(0, 0, 0), Position(self._epoch + 1, 0, 0), most)
+
+    async def since(self, cursor: str | None) -> Position | None:
+        """The position that a cursor names.
+
+        Raises:
+            BadRequest: it is not a cursor of the feed.
+            CursorExpired: what came behind it is no longer kept.
+        """
+        if cursor is None:
+            return None
+        position = position_of(cursor)
+        start = await self._db.fetch_one(_START)
+        if start is not None and position < start.position:
+            raise CursorExpired
+        return position
+
+    async def interest(self, actor: Actor, accounts: Sequence[UUID | None] | None) -> Interest:
+        """What an actor may follow: all own accounts, or these.
+
+        Raises:
+            BadRequest: there is no such account (or it is not the actor's to see), or there are too many.
+        """
+        if accounts is None:
+            return Interest(owner_id=actor.user_id)
+        if len(accounts) > MOST_ACCOUNTS:
+            raise BadRequest(f"At most {MOST_ACCOUNTS} accounts at a time.")
+        wanted = {account for account in accounts if account is not None}
+        rows = await self._db.fetch(_ACCOUNTS, ids=list(wanted))
+        visible = {row.id for row in rows if row.owner_id == actor.user_id or actor.may(Permission.READ_ANY)}
+        if None in accounts or visible != wanted:
+            raise BadRequest("There is no such account.")
+        return Interest(accounts=frozenset(wanted))
+
+    async def are_closed(self, accounts: Sequence[UUID]) -> set[UUID]:
+        """Which of the accounts are closed."""
+        return {row.id for row in await self._db.fetch(_ACCOUNTS, ids=list(accounts)) if row.status == AccountStatus.CLOSED}

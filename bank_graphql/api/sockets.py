@@ -1,0 +1,247 @@
+"""GraphQL over WebSocket, by the protocol `graphql-transport-ws` (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md).
+
+Strawberry's handler keeps to the protocol. Here frames are looked at before it sees them, and operations go through our executor.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import aclosing, suppress
+from datetime import timedelta
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+from starlette.types import Receive, Scope, Send
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.exceptions import NonTextMessageReceived, WebSocketDisconnected
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
+
+from bank_graphql.api.context import Context, Services
+from bank_graphql.api.endpoint import MAX_BODY, Identify
+from bank_graphql.api.executor import Executor, Request
+from bank_graphql.api.scalars import to_json
+from bank_graphql.events.errors import TooSlow
+from bank_graphql.kit.actor import Actor, Origin
+from bank_graphql.kit.errors import Fault, RateLimited, Unauthenticated, Unavailable
+
+PROTOCOL = "graphql-transport-ws"
+MOST_OPERATIONS = 100
+"""Operations that may be under way on one socket."""
+INIT_SECONDS = 10
+SEND_SECONDS = 10.0
+"""How long a client may take to accept a message before it is cut off."""
+BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_ACCEPTABLE = 4400, 4401, 4403, 4406
+RESTART, TRY_AGAIN = 1012, 1013
+_LONGEST_ID = 200
+_log = structlog.get_logger(__name__)
+
+
+class GraphQLSockets:
+    """Serves sockets. An ASGI application.
+
+    Args:
+        executor: runs the operations.
+        services: the rooms.
+        identify: tells who sent a handshake, or whose a token is.
+        origins: the web pages that may connect beside our own.
+    """
+
+    def __init__(self, executor: Executor, services: Services, identify: Identify, origins: Collection[str]) -> None:
+        self._executor = executor
+        self._services = services
+        self._identify = identify
+        self._origins = frozenset(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket."""
+        await receive()  # the handshake
+        if not self._is_welcome(scope):
+            await send({"type": "websocket.close", "code": FORBIDDEN, "reason": "Foreign origin"})  # before it is accepted: 403
+            return
+        if PROTOCOL not in scope["subprotocols"]:
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close", "code": NOT_ACCEPTABLE, "reason": f"Speak {PROTOCOL}"})
+            return
+        await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
+        socket = _Socket(receive, send)
+        try:
+            await _Handler(self, self._executor, self._services, socket, scope).handle()
+        finally:
+            socket.release()
+
+    def _is_welcome(self, scope: Scope) -> bool:
+        headers = dict(scope["headers"])
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        return not origin or origin in self._origins or urlsplit(origin).netloc == headers.get(b"host", b"").decode("latin-1")
+
+    async def identify(self, scope: Scope, token: str | None) -> tuple[Actor | None, Origin]:
+        """Who sends operations: whose token it is, or who shook hands."""
+        if token is None:
+            return await self._identify(scope)
+        headers = [each for each in scope["headers"] if each[0] != b"authorization"]
+        return await self._identify({**scope, "headers": [*headers, (b"authorization", token.encode("latin-1", "replace"))]})
+
+
+class _Socket:
+    """A socket as Strawberry's handler uses it, which sees only frames of the right shape."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._closed = False
+        self._held: list[Any] = []
+
+    def hold(self, release: Any) -> None:
+        """Call this when the socket ends."""
+        self._held.append(release)
+
+    def release(self) -> None:
+        """The socket has ended."""
+        for release in self._held:
+            release()
+
+    async def iter_json(self) -> AsyncIterator[Mapping[str, Any]]:
+        """The client's messages."""
+        while not self._closed:
+            message = await self._receive()
+            if message["type"] != "websocket.receive":
+                raise WebSocketDisconnected
+            text = message.get("text")
+            if text is None:
+                raise NonTextMessageReceived
+            frame = _frame(text)
+            if frame is None:
+                await self.close(BAD_REQUEST, "Not a message of this protocol")
+                return
+            yield frame
+
+    async def send_json(self, message: Mapping[str, Any]) -> None:
+        """Send a message, if the client takes it in time.
+
+        Raises:
+            TooSlow: it does not, and is cut off.
+        """
+        if self._closed:
+            return
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._send({"type": "websocket.send", "text": to_json(message).decode()})
+        except TimeoutError:
+            await self.close(TRY_AGAIN, "Too slow")
+            raise TooSlow from None
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the socket, if that can be told in time; the server drops it otherwise."""
+        if self._closed:
+            return
+        self._closed = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                await self._send({"type": "websocket.close", "code": code, "reason": reason[:100]})
+
+
+class _Parameters:
+    """Where Strawberry's handler leaves what came with `connection_init`."""
+
+    connection_params: Mapping[str, Any] | None = None
+
+
+class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
+    """One socket's conversation."""
+
+    def __init__(self, sockets: GraphQLSockets, executor: Executor, services: Services, socket: _Socket, scope: Scope) -> None:
+        super().__init__(
+            view=cast("Any", self),  # of a view, only `on_ws_connect` is asked for
+            websocket=cast("Any", socket),
+            context=_Parameters(),
+            root_value=None,
+            schema=cast("Any", None),  # operations go through our executor
+            connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
+            max_subscriptions_per_connection=MOST_OPERATIONS,
+        )
+        self._sockets = sockets
+        self._executor = executor
+        self._services = services
+        self._socket = socket
+        self._scope = scope
+        self._token: str | None = None
+
+    async def on_ws_connect(self, parameters: _Parameters) -> None:
+        """Who connects, by the token in `connection_init` (or in the handshake's headers)."""
+        given = parameters.connection_params or {}
+        token = next((value for name, value in given.items() if name.lower() == "authorization"), None)
+        if token is not None and not isinstance(token, str):
+            raise ConnectionRejectionError
+        self._token = token
+        actor, _ = await self._sockets.identify(self._scope, token)
+        if token is not None and actor is None:
+            raise ConnectionRejectionError
+        if actor is not None:
+            try:
+                self._socket.hold(self._services.streams.hold(actor, self._ended))
+            except RateLimited:
+                raise ConnectionRejectionError from None
+
+    def _ended(self, why: Fault) -> None:
+        code, reason = (RESTART, "The server restarts") if isinstance(why, Unavailable) else (FORBIDDEN, "The session has ended")
+        closing = asyncio.get_running_loop().create_task(self._socket.close(code, reason))
+        self._socket.hold(closing.cancel)
+
+    async def run_operation(self, operation: Operation[Any, None]) -> None:
+        """Run one operation, and send what it answers."""
+        try:
+            actor, origin = await self._sockets.identify(self._scope, self._token)
+            if self._token is not None and actor is None:
+                await self._socket.close(FORBIDDEN, "The session has ended")
+                return
+            context = Context(self._services, actor, origin)
+            request = Request(operation.query, operation.operation_name, operation.variables)
+            async with aclosing(self._executor.stream(request, context)) as responses:
+                async for response in responses:
+                    if not response.executed or response.is_end:
+                        await self._fail(operation, response.body["errors"])
+                        return
+                    told: Any = {"id": operation.id, "type": "next", "payload": response.body}
+                    await operation.send_operation_message(told)
+            await operation.send_operation_message({"id": operation.id, "type": "complete"})
+        except (TooSlow, WebSocketDisconnected):
+            return
+        except Unavailable as error:
+            await self._fail(operation, [{"message": str(error), "extensions": error.extensions}])
+        except Exception as error:  # noqa: BLE001 - whatever it is, the socket lives on
+            _log.error("an operation failed", exc_info=error)
+            await self._fail(operation, [{"message": "Something went wrong on our side.", "extensions": {"code": "INTERNAL"}}])
+
+    async def _fail(self, operation: Operation[Any, None], errors: Any) -> None:
+        code = errors[0].get("extensions", {}).get("code")
+        if code == TooSlow.code and errors[0]["message"] == TooSlow.message:
+            await self._socket.close(TRY_AGAIN, "Too slow")
+        elif code == Unauthenticated.code and self._token is not None:
+            await self._socket.close(FORBIDDEN, "The session has ended")
+        else:
+            await operation.send_operation_message({"id": operation.id, "type": "error", "payload": errors})
+
+
+def _frame(text: str) -> Mapping[str, Any] | None:
+    """A client's message, if it has the shape of one."""
+    if len(text) > MAX_BODY:
+        return None
+    try:
+        frame = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
+        return None
+    kind, key, payload = frame["type"], frame.get("id"), frame.get("payload")
+    if kind in {"subscribe", "complete"} and not (isinstance(key, str) and 0 < len(key) <= _LONGEST_ID):
+        return None
+    return frame if kind != "subscribe" or _asks(payload) else None
+
+
+def _asks(payload: Any) -> bool:
+    """Whether a payload has the shape of a request."""
+    if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
+        return False
+    optional = (("variables", dict), ("operationName", str), ("extensions", dict))
+    return all(payload.get(name) is None or isinstance(payload[name], kind) for name, kind in optional)

@@ -1,0 +1,34 @@
+"""What happened to transactions: the feed's events."""
+
+from typing import Any
+
+import strawberry
+
+from bank_graphql.accounts.feed import EventRow
+from bank_graphql.api.fields import edge
+from bank_graphql.api.scalars import DateTime
+from bank_graphql.api.types.accounts import Account
+from bank_graphql.api.types.enums import TransactionEventKind
+from bank_graphql.api.types.node import stands_for
+from bank_graphql.api.types.transactions import Transaction
+
+
+@strawberry.type(description="One change of a transaction, as seen from one account. Each account that it affects has its own.")
+class TransactionEvent:
+    cursor: str = strawberry.field(
+        description="Where it is in the feed: good for `after`, in queries and subscriptions, until the event is no longer kept."
+    )
+    kind: TransactionEventKind = strawberry.field(description="What happened.")
+    occurred_at: DateTime = strawberry.field(description="When it happened.")
+
+    is_type_of = stands_for(EventRow)
+
+    @edge(lambda readers: readers.account, description="The account that it is about.", graphql_type=Account)
+    @staticmethod
+    def account(root: Any) -> Any:
+        return root.account_id
+
+    @edge(lambda readers: readers.transaction, description="The transaction, as it is now.", graphql_type=Transaction)
+    @staticmethod
+    def transaction(root: Any) -> Any:
+        return root.transaction_id

@@ -1,0 +1,110 @@
+"""The README's examples of following the feed, with the clients that front ends use, on connections that break a thousand times."""
+
+import asyncio
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.client import Client
+from tests.e2e.processes import Server
+
+CLIENTS = Path(__file__).parent / "clients"
+README = Path(__file__).parents[2] / "README.md"
+BREAKS = 250
+EACH = 2
+"""Clients of each kind; in all they are cut off a thousand times."""
+
+pytestmark = [pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed"), pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="session")
+async def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The README's examples as files, beside the packages that they need."""
+    folder = tmp_path_factory.mktemp("clients")
+    for name in ("package.json", "package-lock.json", "drive.ts"):
+        shutil.copy(CLIENTS / name, folder)
+    installing = await asyncio.create_subprocess_exec(
+        "npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", cwd=folder, stdout=asyncio.subprocess.DEVNULL
+    )
+    assert await installing.wait() == 0
+    blocks = dict(re.findall(r"```ts (\w+)\n(.*?)```", README.read_text(), re.DOTALL))
+    for name, text in blocks.items():
+        (folder / f"{name}.ts").write_text(text)
+    return {name: folder / f"{name}.ts" for name in blocks}
+
+
+class Follower:
+    """The example as a process, and what it has seen."""
+
+    def __init__(self) -> None:
+        self.cursors: list[str] = []
+        self.broken = asyncio.Event()
+
+    async def run(self, example: Path, url: str, token: str, after: str) -> None:
+        """Follow until the last transfer."""
+        process = await asyncio.create_subprocess_exec(
+            str(example.parent / "node_modules" / ".bin" / "tsx"),
+            *("drive.ts", str(example), url, token, after, str(BREAKS), "last"),
+            cwd=example.parent,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            assert process.stdout is not None
+            async for line in process.stdout:
+                said = json.loads(line)
+                if "breaks" in said:
+                    self.broken.set()
+                else:
+                    self.cursors.append(said["cursor"])
+            assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+async def events_of(client: Client) -> list[str]:
+    """All cursors of the feed, page by page."""
+    cursors: list[str] = []
+    while True:
+        page = (
+            await client.run(
+                "query ($after: String) { transactionEvents(after: $after, first: 100) { nodes { cursor } pageInfo { hasNextPage } } }",
+                after=cursors[-1] if cursors else None,
+            )
+        )["transactionEvents"]
+        cursors += [node["cursor"] for node in page["nodes"]]
+        if not page["pageInfo"]["hasNextPage"]:
+            return cursors
+
+
+async def test_a_thousand_breaks_lose_nothing_and_repeat_nothing(folder: Path, examples: dict[str, Path]) -> None:
+    followers = {Follower(): kind for kind in ("websocket", "events") for _ in range(EACH)}
+    async with Server(folder, "--workers", "2", BANK_DEMO="false") as server:
+        try:
+            expected = await _follow_all(server, examples, followers)
+        finally:
+            await server.end()
+    assert len(expected) > 100
+    for follower in followers:
+        # The last transfer has an event for each account, and clients go at the first of the two.
+        assert follower.cursors in (expected, expected[:-1])
+
+
+async def _follow_all(server: Server, examples: dict[str, Path], followers: dict[Follower, str]) -> list[str]:
+    """Make transfers until all followers' connections are broken often enough, and one more; the cursors that they should see."""
+    ada = await Client(server.http).sign_up("ada@bank.test", "Ada Lovelace")
+    first, second = [(await ada.open(deposit="1000"))["id"] for _ in range(2)]
+    [start, *_] = await events_of(ada)
+    assert ada.token is not None
+    async with asyncio.TaskGroup() as group:
+        for follower, kind in followers.items():
+            group.create_task(follower.run(examples[kind], f"{server.url}/graphql", ada.token, start))
+        while not all(follower.broken.is_set() for follower in followers):
+            await ada.transfer(first, second, "0.01", description="one of many")
+        await ada.transfer(first, second, "0.01", description="last")
+    return (await events_of(ada))[1:]

@@ -1,0 +1,298 @@
+"""The feed over real sockets and event streams."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+
+from tests.client import Client
+from tests.e2e.processes import Server
+from tests.e2e.sockets import FEED, PROTOCOL, Socket, events, socket
+
+Two = tuple[Client, str, Client, str]
+
+
+@pytest.fixture
+async def server(folder: Path) -> AsyncIterator[Server]:
+    async with Server(folder, BANK_DEMO="false") as running:
+        yield running
+
+
+@pytest.fixture
+async def two(server: Server) -> Two:
+    """Ada and Grace, each with an account that has money."""
+    ada = await Client(server.http).sign_up("ada@bank.test", "Ada Lovelace")
+    grace = await Client(server.http).sign_up("grace@bank.test", "Grace Hopper")
+    return ada, (await ada.open(deposit="1000"))["id"], grace, (await grace.open(deposit="1000"))["id"]
+
+
+async def test_events_arrive_once_in_order_and_after_a_break(server: Server, two: Two) -> None:
+    ada, first, grace, second = two
+    seen: list[dict[str, Any]] = []
+    async with socket(server.url) as connection:
+        await connection.start(ada.token)
+        await connection.subscribe()
+        await connection.subscribe("{ me { email } }", key="2")  # answered once the feed is followed
+        assert (await connection.receive())["payload"]["data"] == {"me": {"email": "ada@bank.test"}}
+        assert (await connection.receive()) == {"type": "complete", "id": "2"}
+        for amount in range(1, 4):
+            await ada.transfer(first, second, str(amount))
+            seen.append(await connection.event())
+    for amount in range(4, 7):
+        await grace.transfer(second, first, str(amount))
+    async with socket(server.url) as connection:
+        await connection.start(ada.token)
+        await connection.subscribe(after=seen[-1]["cursor"])
+        seen += [await connection.event() for _ in range(3)]
+        await ada.transfer(first, second, "7")
+        seen.append(await connection.event())
+    assert [event["transaction"]["amount"]["amount"] for event in seen] == [f"{n}.00" for n in range(1, 8)]
+    assert {event["account"]["id"] for event in seen} == {first}
+    data = await ada.run("{ transactionEvents(first: 50) { nodes { cursor } pageInfo { hasNextPage } } }")
+    cursors = [node["cursor"] for node in data["transactionEvents"]["nodes"]]
+    assert cursors[-7:] == [event["cursor"] for event in seen]
+
+
+async def test_the_same_over_an_event_stream(server: Server, two: Two) -> None:
+    ada, first, _, second = two
+    assert ada.token is not None
+    await ada.transfer(first, second, "1")
+    data = await ada.run("{ transactionEvents(first: 1) { nodes { cursor } } }")
+    async with events(server.http, ada.token, after=data["transactionEvents"]["nodes"][0]["cursor"]) as stream:
+        name, answer = await anext(stream)
+        assert name == "next"
+        assert answer["data"]["transactionFeed"]["transaction"]["amount"]["amount"] == "1.00"
+        await ada.transfer(first, second, "2")
+        name, answer = await anext(stream)
+        assert answer["data"]["transactionFeed"]["transaction"]["amount"]["amount"] == "2.00"
+
+
+async def close_code(connection: Socket) -> int:
+    """The code that the bank closes a socket with."""
+    with suppress(websockets.ConnectionClosedError):  # said of codes that mean something
+        async for _ in connection.connection:
+            pass
+    assert connection.connection.close_code is not None
+    return connection.connection.close_code
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "no json",
+        "[]",
+        "null",
+        '"subscribe"',
+        "{}",
+        '{"type": 1}',
+        '{"type": "unheard of"}',
+        '{"type": "subscribe"}',
+        '{"type": "subscribe", "id": 1, "payload": {"query": "{ me { id } }"}}',
+        '{"type": "subscribe", "id": "", "payload": {"query": "{ me { id } }"}}',
+        '{"type": "subscribe", "id": "1", "payload": "{ me { id } }"}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": 1}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ me { id } }", "variables": []}}',
+        '{"type": "complete"}',
+        '{"a":' * 5000 + "1" + "}" * 5000,
+        "[" * 100_000,
+        '{"type": "ping", "payload": ' + "9" * 5000 + "}",
+        "\N{GRINNING FACE}",
+    ],
+)
+async def test_frames_of_no_shape_close_the_socket_and_the_bank_lives(server: Server, frame: str) -> None:
+    async with socket(server.url) as connection:
+        await connection.start()
+        await connection.connection.send(frame)
+        if "99999" not in frame:
+            assert await close_code(connection) == 4400
+    assert (await server.http.post("/graphql", json={"query": "{ __typename }"})).status_code == 200
+
+
+async def test_a_socket_keeps_to_its_protocol(server: Server) -> None:
+    async with socket(server.url) as connection:
+        await connection.subscribe("{ me { id } }")
+        assert await close_code(connection) == 4401
+    async with socket(server.url) as connection:
+        await connection.start()
+        await connection.send(type="connection_init")
+        assert await close_code(connection) == 4429
+    async with socket(server.url) as connection:
+        await connection.connection.send(b"binary")
+        assert await close_code(connection) == 4400
+    async with socket(server.url) as connection:
+        await connection.send(type="connection_init", payload={"authorization": "Bearer forged"})
+        assert await close_code(connection) == 4403
+    async with socket(server.url) as connection:
+        await connection.start()
+        await connection.send(type="ping")
+        assert (await connection.receive())["type"] == "pong"
+        await connection.subscribe(FEED)
+        assert (await connection.receive())["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+        await connection.subscribe("{ nothing }", key="2")
+        assert (await connection.receive())["payload"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+        await connection.subscribe("{ __typename }", key="3")
+        assert (await connection.receive())["payload"] == {"data": {"__typename": "Query"}}
+    address = server.url.replace("http", "ws") + "/graphql"
+    async with websockets.connect(address, subprotocols=[websockets.Subprotocol("graphql-ws")]) as legacy:
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await legacy.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4406
+
+
+async def test_foreign_pages_are_turned_away(server: Server) -> None:
+    address = server.url.replace("http", "ws") + "/graphql"
+    for origin, welcome in (("https://evil.example", False), (server.url, True), ("null", False)):
+        connecting = websockets.connect(
+            address, subprotocols=[websockets.Subprotocol(PROTOCOL)], origin=websockets.Origin(origin)
+        )
+        if welcome:
+            async with connecting as connection:
+                await connection.close()
+        else:
+            with pytest.raises(websockets.InvalidStatus) as refused:
+                await connecting
+            assert refused.value.response.status_code == 403
+
+
+async def test_operations_and_streams_are_bounded(server: Server, two: Two) -> None:
+    ada, *_ = two
+    async with socket(server.url, max_queue=None) as connection:
+        await connection.start(ada.token)
+        for number in range(300):
+            await connection.subscribe(key=str(number))
+        refused = [await connection.receive() for _ in range(200)]
+        assert {message["type"] for message in refused} == {"error"}
+    assert (await server.http.post("/graphql", json={"query": "{ __typename }"})).status_code == 200
+
+
+async def test_streams_end_with_their_session(server: Server, two: Two) -> None:
+    ada, _, grace, _ = two
+    assert ada.token is not None
+    async with socket(server.url) as connection, events(server.http, ada.token) as stream, socket(server.url) as others:
+        await connection.start(ada.token)
+        await connection.subscribe()
+        await others.start(grace.token)
+        await others.subscribe()
+        await ada.run("mutation { logOut { __typename } }")
+        async with asyncio.timeout(6):
+            assert await close_code(connection) == 4403
+            name, answer = await anext(stream)
+            assert (name, answer["errors"][0]["extensions"]["code"]) == ("next", "UNAUTHENTICATED")
+            assert await anext(stream) == ("complete", None)
+        await others.send(type="ping")
+        assert (await others.receive())["type"] == "pong"
+
+
+async def test_a_closed_account_has_a_last_event(server: Server, two: Two) -> None:
+    ada, first, _, _ = two
+    async with socket(server.url) as connection:
+        await connection.start(ada.token)
+        await connection.subscribe(accounts=[first])
+        await connection.subscribe("{ __typename }", key="2")
+        assert [(await connection.receive())["type"] for _ in range(2)] == ["next", "complete"]
+        await ada.withdraw(first, "1000")
+        assert (await connection.event())["account"]["id"] == first
+        await ada.run("mutation ($id: ID!) { closeAccount(id: $id) { __typename } }", id=first)
+        async with asyncio.timeout(6):
+            assert await connection.receive() == {"type": "complete", "id": "1"}
+
+
+async def test_cursors_that_make_no_sense(server: Server, two: Two) -> None:
+    ada, first, _, second = two
+    async with socket(server.url) as connection:
+        await connection.start(ada.token)
+        for number, given in enumerate(({"after": "garbage"}, {"after": first}, {"accounts": [second]}, {"accounts": ["x"]})):
+            await connection.subscribe(key=str(number), **given)
+            message = await connection.receive()
+            assert message["type"] == "error"
+            assert message["payload"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+async def test_sigterm_ends_streams_first_and_at_once(folder: Path) -> None:
+    async with Server(folder, BANK_DEMO="false") as server:
+        ada = await Client(server.http).sign_up("ada@bank.test", "Ada Lovelace")
+        assert ada.token is not None
+        async with socket(server.url) as connection, events(server.http, ada.token) as stream:
+            await connection.start(ada.token)
+            await connection.subscribe()
+            server.process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(8):
+                assert await close_code(connection) == 1012
+                told = [name async for name, _ in stream]
+                assert told[-1] == "complete"
+                assert await asyncio.to_thread(server.process.wait) in {0, -signal.SIGTERM}
+    assert "Traceback" not in server.output
+    assert "exception" not in server.output
+
+
+async def test_the_bank_and_its_database_are_killed_and_nothing_is_lost(folder: Path) -> None:
+    seen: list[dict[str, Any]] = []
+
+    async def follow(server: Server, many: int) -> None:
+        async with socket(server.url) as connection:
+            await connection.start(ada.token)
+            await connection.subscribe(after=seen[-1]["cursor"] if seen else None)
+            while len(seen) < many:
+                seen.append(await connection.event())
+
+    async with Server(folder, BANK_DEMO="false") as server:
+        ada = await Client(server.http).sign_up("ada@bank.test", "Ada Lovelace")
+        grace = await Client(server.http).sign_up("grace@bank.test", "Grace Hopper")
+        first, second = (await ada.open(deposit="1000"))["id"], (await grace.open())["id"]
+        async with socket(server.url) as connection:
+            await connection.start(ada.token)
+            await connection.subscribe()
+            await connection.subscribe("{ __typename }", key="2")
+            assert [(await connection.receive())["type"] for _ in range(2)] == ["next", "complete"]
+            await ada.transfer(first, second, "1")
+            seen.append(await connection.event())
+            database = int((folder / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+            os.kill(database, signal.SIGKILL)
+            await server.until_ready()
+            ada.http = server.http
+            while True:  # a new server may be a moment in coming
+                answer = await ada.post(TRANSFER, first=first, second=second, key="after the database")
+                if (answer.get("data") or {}).get("transfer", {}).get("__typename") == "MoneyMoved":
+                    break
+            async with asyncio.timeout(30):
+                seen.append(await connection.event())  # the stream has lived through it
+        await ada.transfer(first, second, "3")
+        server.process.kill()
+        await asyncio.to_thread(server.process.wait)
+    async with Server(folder, BANK_DEMO="false") as server:
+        ada.http = server.http
+        await ada.transfer(first, second, "4")
+        async with asyncio.timeout(30):
+            await follow(server, 4)
+    assert [event["transaction"]["amount"]["amount"] for event in seen] == ["1.00", "2.00", "3.00", "4.00"]
+
+
+TRANSFER = (
+    "mutation ($first: ID!, $second: ID!, $key: String!) { transfer(input: {fromAccountId: $first, to: {accountId: $second}, "
+    'amount: {amount: "2", currency: EUR}, idempotencyKey: $key}) { __typename } }'
+)
+
+
+async def test_event_streams_answer_any_operation(server: Server, two: Two) -> None:
+    ada, *_ = two
+    assert ada.token is not None
+    async with events(server.http, ada.token, "{ me { email } }") as stream:
+        assert await anext(stream) == ("next", {"data": {"me": {"email": "ada@bank.test"}}})
+        assert await anext(stream) == ("complete", None)
+    async with events(server.http, ada.token, "{ nothing }") as stream:
+        assert (await anext(stream))[1]["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+    refused = await server.http.post(
+        "/graphql", content=b"no json", headers={"accept": "text/event-stream", "content-type": "application/json"}
+    )
+    assert refused.status_code == 400
+    assert json.loads(refused.text)["errors"]
+    assert isinstance(server.http, httpx.AsyncClient)
