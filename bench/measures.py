@@ -8,10 +8,12 @@ from pathlib import Path
 import asyncpg
 import orjson
 
-from bench import data, load, requests, sides
+from bench import data, feed, load, requests, sides
 
 CLIENTS = 32
 BATCH = 500
+SUBSCRIBERS = 1000
+EVENTS = 200
 MAIN = data.Size(accounts=100_000, entries=1_000_000)
 SMALL = data.Size(accounts=1_000, entries=10_000)
 LARGE = data.Size(accounts=1_000_000, entries=10_000_000, deep=1_000_100)
@@ -177,6 +179,20 @@ async def hot_account(bench: Bench) -> list[Row]:
     return [Row("transfer onto one hot account", "spread", "requests/s", *figures, target=0.8, generator=max(generator))]
 
 
+async def feed_of_many(bench: Bench) -> list[Row]:
+    """How late events arrive at a thousand subscribers."""
+    dsn = await bench.database("bench_main", bench.plan.main)
+    delays = []
+    async with sides.bank(dsn, bench.folder) as bank:
+        await bank.log_in()
+        for _ in range(bench.plan.rounds):
+            heard = await feed.listen(bank, subscribers=SUBSCRIBERS, events_per_second=EVENTS, seconds=bench.plan.seconds)
+            delays.append(heard.p99)
+        bench.peaks.append(bank.memory)
+    name = f"feed: {SUBSCRIBERS:,} subscribers, {EVENTS} events/s, decided to received, p99, none lost"
+    return [Row(name, "—", "ms", delays, target=100, at_most=True)]
+
+
 async def processes(bench: Bench) -> list[Row]:
     """Two processes against one, where PostgreSQL is not the limit."""
     dsn = await bench.database("bench_main", bench.plan.main)
@@ -244,6 +260,7 @@ ALL: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "postgraphile": against_postgraphile,
     "batches": batches,
     "hot": hot_account,
+    "feed": feed_of_many,
     "sizes": sizes,
     "processes": processes,
     "process": process,

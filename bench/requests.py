@@ -1,5 +1,6 @@
 """The requests: of the bank, and those of PostGraphile that ask for the same."""
 
+import secrets
 from uuid import UUID
 
 import orjson
@@ -34,6 +35,7 @@ mutation Batch($input: TransferBatchInput!) {
   transferBatch(input: $input) { __typename ... on TransferBatchOutcome { moved rejected } ... on Rejection { message } }
 }
 """
+NOW = "{ __typename }"
 LIGHT = "{ __typename rateLimit { remaining } }"
 
 _TABLES = """
@@ -122,6 +124,17 @@ def point_of_tables(peer: Server, accounts: int) -> Load:
     """The same over the tables."""
     step = max(1, accounts // 1280)
     return fixed(peer.url, [body(_ACCOUNT, id=str(UUID(data.account_id(n)))) for n in range(0, accounts, step)])
+
+
+def transfer_body(number: int, *, source: int, target: int) -> bytes:
+    """A transfer with a key of its own."""
+    given = {
+        "idempotencyKey": f"{secrets.token_hex(4)}-{number}",
+        "fromAccountId": account(source),
+        "to": {"accountId": account(target)},
+        "amount": {"amount": "0.01", "currency": data.CURRENCY},
+    }
+    return orjson.dumps({"query": TRANSFER, "variables": {"input": given}})
 
 
 def light(bank: Server) -> Load:

@@ -8,7 +8,7 @@ import pytest
 from bank_graphql.kit.db import Database
 from bank_graphql.ledger import verification as ledger
 from bank_graphql.payments.verification import CHECKS
-from bench import data, load, measures, report, requests, sides
+from bench import data, feed, load, measures, report, requests, sides
 
 SIZE = data.Size(accounts=320, entries=4_000, deep=40)
 
@@ -34,6 +34,8 @@ async def test_the_loads_are_answered_and_the_books_are_right(filled: str, folde
         ):
             loaded = await load.run(what, clients=4, seconds=1)
             assert loaded.per_second > 0
+        heard = await feed.listen(bank, subscribers=20, events_per_second=40, seconds=1)
+        assert len(heard.delays) == heard.expected > 0
         assert bank.memory > 0
     db = await Database.open(filled)
     findings = await ledger.verify(db, (*ledger.CHECKS, *CHECKS))
