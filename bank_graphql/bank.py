@@ -21,7 +21,7 @@ from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Database, may_act_as
 from bank_graphql.kit.embedded import SUPERUSER, EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError, Refusal
-from bank_graphql.kit.listening import Listener
+from bank_graphql.kit.listening import Listener, PostgresListener, RedisListener
 from bank_graphql.kit.periodic import Job
 from bank_graphql.payments import service as payments
 from bank_graphql.payments.commands import Group, Outcome
@@ -131,7 +131,11 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
         )
         feed = Feed(db, policy.epoch)
         hub = Hub(feed)
-        listener = Listener(dsn, CHANNEL, hub.wake)
+        listener: Listener = (
+            RedisListener(settings.redis_url.get_secret_value(), CHANNEL, hub.wake)
+            if settings.redis_url is not None
+            else PostgresListener(dsn, CHANNEL, hub.wake)
+        )
 
         async def carry_out(groups: Sequence[Group]) -> Sequence[list[Outcome] | Refusal]:
             try:

@@ -125,6 +125,9 @@ class Settings(BaseSettings):
         description="Attempts a minute to get in, for each address and for each e-mail address; a tenth for the two together.",
     )
     job_seconds: float = Field(5, ge=0.05, le=3600, description="How often holds whose time has come are looked for, in seconds.")
+    redis_url: SecretStr | None = Field(
+        None, description="A Redis by which processes wake each other for the feed: redis://…. Without it, PostgreSQL does it."
+    )
     feed_days: int = Field(90, ge=1, le=3650, description="Days for which the feed keeps its events.")
     key_days: int = Field(90, ge=30, le=3650, description="Days for which idempotency keys are remembered.")
     migrate: bool = Field(True, description="Whether `serve` brings the database's schema up to date first.")  # noqa: FBT003

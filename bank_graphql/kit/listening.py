@@ -1,4 +1,4 @@
-"""Wake-ups between processes, by PostgreSQL's LISTEN and NOTIFY, on one connection that heals by itself.
+"""Wake-ups between processes: by PostgreSQL's LISTEN and NOTIFY, or by Redis, on one connection that heals by itself.
 
 Notices say no more than "look again": they are gathered, and one that is lost costs no more than the wait until somebody looks
 anyway. They are sent apart from the transactions that they tell of: of those that notify, PostgreSQL lets one commit at a time.
@@ -6,33 +6,37 @@ anyway. They are sent apart from the transactions that they tell of: of those th
 
 import asyncio
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import asyncpg
+import redis.asyncio
 import structlog
+from redis.exceptions import RedisError
 
 _log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS = 5.0
 LIMIT_SECONDS = 5.0
-"""How long the connection may take to answer before it is taken for broken."""
+"""How long the other side may take to answer before the connection is taken for broken."""
 BETWEEN_NOTICES = 0.01
+_BROKEN = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError)
 
 
-class Listener:
+class Listener(ABC):
     """Hears other processes' notices on a channel, and sends them ours.
 
     Args:
-        dsn: where the database is.
+        address: where the server is.
         channel: the channel's name.
         heard: called for each notice, and after each time that some may have been missed.
     """
 
     def __init__(
-        self, dsn: str, channel: str, heard: Callable[[], None], *, heartbeat_seconds: float = HEARTBEAT_SECONDS
+        self, address: str, channel: str, heard: Callable[[], None], *, heartbeat_seconds: float = HEARTBEAT_SECONDS
     ) -> None:
-        self._dsn = dsn
+        self._address = address
         self._channel = channel
         self._heard = heard
         self._heartbeat_seconds = heartbeat_seconds
@@ -60,7 +64,7 @@ class Listener:
         while True:
             try:
                 await self._listen()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except _BROKEN as error:
                 if not failing:
                     _log.warning("listening is broken and begins anew", reason=type(error).__name__)
                 failing = True
@@ -68,38 +72,76 @@ class Listener:
             else:
                 failing = False
 
+    @abstractmethod
     async def _listen(self) -> None:
         """Listen until the connection is lost."""
-        connection = await asyncpg.connect(
-            self._dsn, timeout=LIMIT_SECONDS, server_settings={"application_name": "bank_graphql listener"}
-        )
-        lost = asyncio.Event()
-        try:
-            connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(self._channel, self._notified)
-            self._heard()  # what was told before is lost
-            while not lost.is_set():
-                await self._beat(connection, lost)
-        finally:
-            connection.terminate()
 
-    async def _beat(self, connection: Any, lost: asyncio.Event) -> None:
-        """Wait until there is something to tell, or it is time for a sign of life."""
+    async def _until_time(self, lost: asyncio.Event) -> bool:
+        """Wait until there is something to tell, or it is time for a sign of life, or the connection is lost. True to tell."""
         waiting = [asyncio.create_task(each.wait()) for each in (self._to_tell, lost)]
         try:
             await asyncio.wait(waiting, timeout=self._heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for each in waiting:
                 each.cancel()
-        if lost.is_set():
-            return
-        if self._to_tell.is_set():
+        to_tell = self._to_tell.is_set() and not lost.is_set()
+        if to_tell:
             self._to_tell.clear()
-            await connection.fetchval("SELECT pg_notify($1, $2)", self._channel, self._me, timeout=LIMIT_SECONDS)
-            await asyncio.sleep(BETWEEN_NOTICES)
-        else:
-            await connection.fetchval("SELECT 1", timeout=LIMIT_SECONDS)
+        return to_tell
 
-    def _notified(self, _connection: Any, _pid: int, _channel: str, told_by: object) -> None:
+    def _notified(self, told_by: object) -> None:
         if told_by != self._me:
             self._heard()
+
+
+class PostgresListener(Listener):
+    """By LISTEN and NOTIFY."""
+
+    async def _listen(self) -> None:
+        connection = await asyncpg.connect(
+            self._address, timeout=LIMIT_SECONDS, server_settings={"application_name": "bank_graphql listener"}
+        )
+        lost = asyncio.Event()
+        try:
+            connection.add_termination_listener(lambda _: lost.set())
+            await connection.add_listener(self._channel, lambda _connection, _pid, _channel, told_by: self._notified(told_by))
+            self._heard()  # what was told before is lost
+            while not lost.is_set():
+                if await self._until_time(lost):
+                    await connection.fetchval("SELECT pg_notify($1, $2)", self._channel, self._me, timeout=LIMIT_SECONDS)
+                    await asyncio.sleep(BETWEEN_NOTICES)
+                elif not lost.is_set():
+                    await connection.fetchval("SELECT 1", timeout=LIMIT_SECONDS)
+        finally:
+            connection.terminate()
+
+
+class RedisListener(Listener):
+    """By Redis, so that PostgreSQL's notices are not the limit."""
+
+    async def _listen(self) -> None:
+        client: Any = redis.asyncio.from_url(self._address, socket_connect_timeout=LIMIT_SECONDS, decode_responses=True)
+        lost = asyncio.Event()
+        hearing: asyncio.Task[None] | None = None
+        try:
+            async with client.pubsub() as channel:
+                await channel.subscribe(self._channel)
+                hearing = asyncio.create_task(self._hear(channel))
+                hearing.add_done_callback(lambda _: lost.set())
+                self._heard()  # what was told before is lost
+                while not lost.is_set():
+                    to_tell = await self._until_time(lost)
+                    async with asyncio.timeout(LIMIT_SECONDS):
+                        await (client.publish(self._channel, self._me) if to_tell else client.ping())
+                    await asyncio.sleep(BETWEEN_NOTICES)
+        finally:
+            if hearing is not None:
+                hearing.cancel()
+                with suppress(asyncio.CancelledError, *_BROKEN):
+                    await hearing
+            await client.aclose()
+
+    async def _hear(self, channel: Any) -> None:
+        async for message in channel.listen():
+            if message["type"] == "message":
+                self._notified(message["data"])
