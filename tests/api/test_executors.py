@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -21,7 +22,7 @@ from bank_graphql.identity.service import SignedIn
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.errors import Unavailable
-from bank_graphql.kit.ids import encode_cursor, global_id, new_id
+from bank_graphql.kit.ids import encode_cursor, global_id, new_id, uuid_of
 from bank_graphql.kit.limits import Limiter
 from bank_graphql.kit.money import Money
 from bank_graphql.payments.commands import (
@@ -240,3 +241,35 @@ async def test_a_mutation_that_fails_is_carried_out_once(world: World, which: st
     assert [error["path"][0] for error in answer["errors"]] == ["b"]
     assert answer["data"] is None  # a mutation's field is never null, and those after it are not carried out
     assert [group.commands[0].key for group in carried_out if isinstance(group.commands[0], Transfer)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("unplannable", ["", "sessions { current }"])
+@pytest.mark.parametrize("n", [1, 500])  # the second is a mistake, told with each event
+async def test_subscriptions_answer_alike(world: World, bank: Bank, unplannable: str, n: int) -> None:
+    text = (
+        "subscription ($n: Int) { transactionFeed { __typename cursor kind occurredAt "
+        f"account {{ id balance {{ booked {{ amount }} }} owner {{ email {unplannable} }} entries(first: $n) {{ nodes {{ id }} }} }} "
+        "transaction { id kind amount { amount currency } entries { id amount { amount } } } } }"
+    )
+    async with bank.followed(), AsyncExitStack() as stack:
+        while bank.hub.position is None:
+            await asyncio.sleep(0)
+        streams = [
+            await stack.enter_async_context(aclosing(executor.stream(Request(text, None, {"n": n}), world._context(1))))
+            for executor in (world.planned, world.reference)
+        ]
+        coming = [asyncio.ensure_future(anext(stream)) for stream in streams]
+        while bank.hub.subscribers < len(streams):
+            await asyncio.sleep(0)
+        await world._move(
+            Transfer(
+                actor=world.actors[1],
+                key=new_id().hex,
+                from_account_id=uuid_of(world.pool.ids[0], "Account"),
+                to=Destination(account_id=uuid_of(world.pool.ids[2], "Account")),
+                amount=Money(1, "EUR"),
+            )
+        )
+        answers = await asyncio.gather(*coming)
+    assert _told(answers[0]) == _told(answers[1])
+    assert ("errors" in answers[0].body) == (n == 500)
