@@ -4,11 +4,14 @@ import asyncio
 import shutil
 import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
 
+from bank_graphql.kit import listening
 from bank_graphql.kit.listening import Listener, PostgresListener, RedisListener
 
 
@@ -100,3 +103,49 @@ async def test_a_server_that_is_not_there_is_waited_for(redis: str) -> None:
     await asyncio.sleep(0)
     await listener.close()
     assert ear.count == 0
+
+
+async def test_a_connection_that_has_gone_silent_is_noticed_by_its_heartbeat(
+    dsn: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the bank and its database something swallows all that is said, and says nothing itself."""
+    place = parse_qs(urlsplit(dsn).query)["host"][0]
+    silent = asyncio.Event()
+    passing: list[asyncio.Task[None]] = []
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while said := await reader.read(65536):
+            if not silent.is_set():
+                writer.write(said)
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_unix_connection(f"{place}/.s.PGSQL.5432")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(forward(reader, back))
+                group.create_task(forward(there, writer))
+        finally:
+            for each in (writer, back):
+                each.close()
+                with suppress(OSError):
+                    await each.wait_closed()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        silent.clear()
+        passing.append(asyncio.create_task(pass_on(reader, writer)))
+
+    monkeypatch.setattr(listening, "LIMIT_SECONDS", 0.3)
+    proxy = await asyncio.start_unix_server(connected, f"{folder}/.s.PGSQL.5432")
+    ear = Ear()
+    listener = PostgresListener(dsn.replace(place, str(folder)), "test", ear.heard, heartbeat_seconds=0.05)
+    listener.start()
+    await ear.next()
+    silent.set()
+    await ear.next()
+    assert len(passing) >= 2  # the driver makes one of its own, to cancel what takes so long
+    await listener.close()
+    proxy.close()
+    await proxy.wait_closed()
+    for each in passing:
+        each.cancel()
+    await asyncio.gather(*passing, return_exceptions=True)
