@@ -84,12 +84,6 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
     Raises:
         ConfigurationError: something is not set up as it must be.
     """
-    numbering = Numbering(settings.iban_country, settings.iban_bank_code)
-    production = settings.env is Environment.PRODUCTION
-    keys = load_keys(
-        settings.signing_keys.get_secret_value() if settings.signing_keys else None,
-        None if production else settings.data_dir / "keys",
-    )
     async with AsyncExitStack() as stack:
         # The embedded server lets in whoever can reach its socket: there the application connects as no more than it is.
         owner = await stack.enter_async_context(open_server(settings))
@@ -106,36 +100,17 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
         async with db.connection() as connection:
             if await connection.raw.fetchval(_OWNS) and settings.env is Environment.PRODUCTION:
                 _log.warning("the application acts as the owner of its tables; see BANK_OWNER_DATABASE_URL")
-        hasher = PasswordHasher()
-        stack.callback(hasher.close)
-        tokens = AccessTokens(
-            keys,
-            issuer=settings.public_url,
-            audience=settings.public_url,
-            lifetime=timedelta(minutes=settings.access_token_minutes),
-        )
-        identity = Identity(
-            db,
-            hasher,
-            tokens,
-            clock=clock,
-            session_lifetime=timedelta(days=settings.session_days),
-            allow_test_domains=settings.is_sandbox,
-        )
+        identity = _identity(db, settings, clock, stack)
         policy = payments.Policy(
             sandbox=settings.is_sandbox,
             credit_limit=settings.sandbox_credit_limit if settings.is_sandbox else 0,
-            numbering=numbering,
+            numbering=Numbering(settings.iban_country, settings.iban_bank_code),
             clock=clock,
             epoch=await events.begin_epoch(db, clock),
         )
         feed = Feed(db, policy.epoch)
         hub = Hub(feed)
-        listener: Listener = (
-            RedisListener(settings.redis_url.get_secret_value(), CHANNEL, hub.wake)
-            if settings.redis_url is not None
-            else PostgresListener(dsn, CHANNEL, hub.wake)
-        )
+        listener = _listener(settings, dsn, hub)
 
         async def carry_out(groups: Sequence[Group]) -> Sequence[list[Outcome] | Refusal]:
             try:
@@ -166,6 +141,36 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             Job("forget old events", max(settings.job_seconds, 600), forget_old_events),
         )
         yield Bank(db, identity, Accounts(db, clock), feed, hub, batcher.submit, expire_holds, jobs, listener)
+
+
+def _identity(db: Database, settings: Settings, clock: Clock, stack: AsyncExitStack) -> Identity:
+    production = settings.env is Environment.PRODUCTION
+    keys = load_keys(
+        settings.signing_keys.get_secret_value() if settings.signing_keys else None,
+        None if production else settings.data_dir / "keys",
+    )
+    hasher = PasswordHasher()
+    stack.callback(hasher.close)
+    tokens = AccessTokens(
+        keys,
+        issuer=settings.public_url,
+        audience=settings.public_url,
+        lifetime=timedelta(minutes=settings.access_token_minutes),
+    )
+    return Identity(
+        db,
+        hasher,
+        tokens,
+        clock=clock,
+        session_lifetime=timedelta(days=settings.session_days),
+        allow_test_domains=settings.is_sandbox,
+    )
+
+
+def _listener(settings: Settings, dsn: str, hub: Hub) -> Listener:
+    if settings.redis_url is not None:
+        return RedisListener(settings.redis_url.get_secret_value(), CHANNEL, hub.wake)
+    return PostgresListener(dsn, CHANNEL, hub.wake)
 
 
 async def _require_lock_table(db: Database, settings: Settings) -> None:

@@ -5,19 +5,15 @@ a function of the object, or an edge) and which shape those values take in the a
 reference executor: then there is no plan.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import chain, islice
 from operator import attrgetter
 from typing import Any
 
 import strawberry
 from graphql import (
     FieldNode,
-    GraphQLEnumType,
     GraphQLError,
-    GraphQLLeafType,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
@@ -35,15 +31,9 @@ from graphql.language import DocumentNode, FragmentDefinitionNode, OperationDefi
 from strawberry.types.field import StrawberryField
 
 from bank_graphql.api.arguments import Arguments, arguments_of
+from bank_graphql.api.columns import Column, UnplannedError, leaf, lists, nulls, rows_of
 from bank_graphql.api.fields import ACT, EDGE, Edge
 from bank_graphql.api.variables import Variables
-
-Column = Callable[[Sequence[Any]], Sequence[Any]]
-"""Makes values of values, for a whole list."""
-
-
-class UnplannedError(Exception):
-    """Something is not as plans expect it: the reference executor is to say what comes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +221,12 @@ class Planner:
             kind = kind.of_type
         if is_list_type(kind):
             of = self.shape(kind.of_type, details)
-            return Many(nullable, of, of.complete and _nulls(_lists(of.complete), nullable=nullable))
+            return Many(nullable, of, of.complete and nulls(lists(of.complete), nullable=nullable))
         if is_leaf_type(kind):
-            return Leaf(_leaf(kind, nullable=nullable))
+            return Leaf(leaf(kind, nullable=nullable))
         if is_object_type(kind):
             selection = self._subselection(kind, details)
-            return Objects(nullable, selection, {}, selection.complete and _nulls(selection.complete, nullable=nullable))
+            return Objects(nullable, selection, {}, selection.complete and nulls(selection.complete, nullable=nullable))
         if is_abstract_type(kind):
             possible = self._core.get_possible_types(kind)
             selections = {each: self._subselection(each, details) for each in possible}
@@ -259,7 +249,7 @@ class Planner:
         fields = tuple(make(kind, details) for details in grouped.values())
         if not fields:
             return Selection(names, fields, list, lambda sources: [{} for _ in sources])
-        rows = _rows(names)
+        rows = rows_of(names)
         columns = [each.column for each in fields if each.column is not None]
         if len(columns) < len(fields):
             return Selection(names, fields, rows, None)
@@ -314,89 +304,8 @@ def _take(field: StrawberryField) -> Column:
     return lambda objects: list(map(of, objects))
 
 
-def _lists(complete: Column) -> Column:
-    """Completes lists by completing all their items at once."""
-
-    def complete_lists(values: Sequence[Any]) -> Sequence[Any]:
-        items = iter(complete(list(chain.from_iterable(values))))
-        return [list(islice(items, len(value))) for value in values]
-
-    return complete_lists
-
-
-def _nulls(complete: Column, *, nullable: bool) -> Column:
-    """Completes values of which some may be null."""
-
-    def complete_with_nulls(values: Sequence[Any]) -> Sequence[Any]:
-        present = [value for value in values if value is not None]
-        if len(present) == len(values):
-            return complete(values)
-        if not nullable:
-            raise UnplannedError
-        completed = iter(complete(present))
-        return [None if value is None else next(completed) for value in values]
-
-    return complete_with_nulls
-
-
-@lru_cache(maxsize=2000)
-def _rows(names: tuple[str, ...]) -> Callable[..., list[dict[str, Any]]]:
-    """Makes objects with these keys of columns of values; written out, for that takes a third of the time."""
-    values = [f"v{n}" for n in range(len(names))]
-    pairs = ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True))
-    made: Callable[..., list[dict[str, Any]]] = eval(  # noqa: S307 - of nothing but GraphQL names
-        f"lambda *columns: [{{{pairs}}} for {', '.join(values)}, in zip(*columns, strict=True)]"
-    )
-    return made
-
-
 def _classes_of(kind: GraphQLObjectType) -> tuple[type, ...]:
     """The classes of the objects of a type."""
     origin: type = kind.extensions["strawberry-definition"].origin
     objects: tuple[type, ...] = getattr(getattr(origin, "is_type_of", None), "objects", (origin,))
     return objects
-
-
-def _leaf(kind: GraphQLLeafType, *, nullable: bool) -> Column:
-    """Completes values of a scalar or an enum as the reference executor does."""
-    coerce = kind.coerce_output_value
-    if isinstance(kind, GraphQLEnumType):
-        return _Names(coerce, nullable=nullable)
-    unchanged = _UNCHANGED.get(kind.name)
-
-    def complete(values: Sequence[Any]) -> Sequence[Any]:
-        classes = set(map(type, values))
-        if len(classes) == 1 and unchanged in classes:
-            return values
-        if type(None) not in classes:
-            completed = list(map(coerce, values))
-        elif nullable:
-            completed = [None if value is None else coerce(value) for value in values]
-        else:
-            raise UnplannedError
-        if completed.count(None) != values.count(None):
-            raise UnplannedError
-        return completed
-
-    return complete
-
-
-_UNCHANGED: Mapping[str, type] = {"String": str, "ID": str, "Decimal": str, "Boolean": bool}
-"""The class of values that a scalar leaves as they are."""
-
-
-class _Names(dict[Any, Any]):
-    """The names of an enum's values; each is looked up once."""
-
-    def __init__(self, coerce: Callable[[Any], Any], *, nullable: bool) -> None:
-        super().__init__({None: None} if nullable else {})
-        self._coerce = coerce
-
-    def __missing__(self, value: Any) -> Any:
-        if value is None:
-            raise UnplannedError
-        self[value] = name = self._coerce(value)
-        return name
-
-    def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
-        return [self[value] for value in values]

@@ -1,0 +1,96 @@
+"""Columns: functions that make values of values, for a whole list at a time."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain, islice
+from typing import Any
+
+from graphql import GraphQLEnumType, GraphQLLeafType
+
+Column = Callable[[Sequence[Any]], Sequence[Any]]
+"""Makes values of values, for a whole list."""
+
+
+class UnplannedError(Exception):
+    """Something is not as plans expect it: the reference executor is to say what comes of it."""
+
+
+def lists(complete: Column) -> Column:
+    """Completes lists by completing all their items at once."""
+
+    def complete_lists(values: Sequence[Any]) -> Sequence[Any]:
+        items = iter(complete(list(chain.from_iterable(values))))
+        return [list(islice(items, len(value))) for value in values]
+
+    return complete_lists
+
+
+def nulls(complete: Column, *, nullable: bool) -> Column:
+    """Completes values of which some may be null."""
+
+    def complete_with_nulls(values: Sequence[Any]) -> Sequence[Any]:
+        present = [value for value in values if value is not None]
+        if len(present) == len(values):
+            return complete(values)
+        if not nullable:
+            raise UnplannedError
+        completed = iter(complete(present))
+        return [None if value is None else next(completed) for value in values]
+
+    return complete_with_nulls
+
+
+@lru_cache(maxsize=2000)
+def rows_of(names: tuple[str, ...]) -> Callable[..., list[dict[str, Any]]]:
+    """Makes objects with these keys of columns of values; written out, for that takes a third of the time."""
+    values = [f"v{n}" for n in range(len(names))]
+    pairs = ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True))
+    made: Callable[..., list[dict[str, Any]]] = eval(  # noqa: S307 - of nothing but GraphQL names
+        f"lambda *columns: [{{{pairs}}} for {', '.join(values)}, in zip(*columns, strict=True)]"
+    )
+    return made
+
+
+def leaf(kind: GraphQLLeafType, *, nullable: bool) -> Column:
+    """Completes values of a scalar or an enum as the reference executor does."""
+    coerce = kind.coerce_output_value
+    if isinstance(kind, GraphQLEnumType):
+        return _Names(coerce, nullable=nullable)
+    unchanged = _UNCHANGED.get(kind.name)
+
+    def complete(values: Sequence[Any]) -> Sequence[Any]:
+        classes = set(map(type, values))
+        if len(classes) == 1 and unchanged in classes:
+            return values
+        if type(None) not in classes:
+            completed = list(map(coerce, values))
+        elif nullable:
+            completed = [None if value is None else coerce(value) for value in values]
+        else:
+            raise UnplannedError
+        if completed.count(None) != values.count(None):
+            raise UnplannedError
+        return completed
+
+    return complete
+
+
+_UNCHANGED: Mapping[str, type] = {"String": str, "ID": str, "Decimal": str, "Boolean": bool}
+"""The class of values that a scalar leaves as they are."""
+
+
+class _Names(dict[Any, Any]):
+    """The names of an enum's values; each is looked up once."""
+
+    def __init__(self, coerce: Callable[[Any], Any], *, nullable: bool) -> None:
+        super().__init__({None: None} if nullable else {})
+        self._coerce = coerce
+
+    def __missing__(self, value: Any) -> Any:
+        if value is None:
+            raise UnplannedError
+        self[value] = name = self._coerce(value)
+        return name
+
+    def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
+        return [self[value] for value in values]
