@@ -106,9 +106,9 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             credit_limit=settings.sandbox_credit_limit if settings.is_sandbox else 0,
             numbering=Numbering(settings.iban_country, settings.iban_bank_code),
             clock=clock,
-            epoch=await events.begin_epoch(db, clock),
         )
-        feed = Feed(db, policy.epoch)
+        await events.begin_epoch(db, clock)
+        feed = Feed(db)
         hub = Hub(feed)
         listener = _listener(settings, dsn, hub)
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, Uuid, and_, any_, bindparam, func, or_, select, true
+from sqlalchemy import BigInteger, Uuid, and_, any_, bindparam, func, or_, select, true
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account, AccountStatus
 from bank_graphql.events.errors import CursorExpired
 from bank_graphql.events.hub import Interest
 from bank_graphql.events.models import FeedStart, Position, TransactionEvent, TransactionEventKind, Xid8
-from bank_graphql.events.service import ORDER, POSITION, PositionRow, arguments_of, position_named
+from bank_graphql.events.service import EPOCH, ORDER, POSITION, PositionRow, arguments_of, position_named
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database
@@ -21,6 +21,8 @@ from bank_graphql.kit.statements import Query, Row, array_of
 
 CURSOR = "TransactionEvent"
 MOST_ACCOUNTS = 100
+FROM_THE_START = Position(0, 0, 0)
+_WITHOUT_END = Position(2**31 - 1, 2**63 - 1, 2**63 - 1)
 
 
 class EventRow(PositionRow):
@@ -43,8 +45,10 @@ class EventRow(PositionRow):
         return ".".join(map(str, self.position))
 
 
-class _HeadRow(Row):
-    writer: int
+class _HorizonRow(Row):
+    epoch: int
+    xmin: int
+    xmax: int
 
 
 class _AccountRow(Row):
@@ -54,11 +58,10 @@ class _AccountRow(Row):
 
 
 _xmin = func.pg_snapshot_xmin(func.pg_current_snapshot(), type_=Xid8())
-_present = bindparam("epoch", type_=Integer())
 # Below the oldest transaction that is still under way nothing can appear any more.
 _settled = or_(
-    col(TransactionEvent.epoch) < _present,
-    and_(col(TransactionEvent.epoch) == _present, col(TransactionEvent.writer) < _xmin),
+    col(TransactionEvent.epoch) < EPOCH,
+    and_(col(TransactionEvent.epoch) == EPOCH, col(TransactionEvent.writer) < _xmin),
 )
 _columns = (
     *ORDER,
@@ -68,7 +71,14 @@ _columns = (
     col(TransactionEvent.occurred_at),
 )
 _most = bindparam("most", type_=BigInteger())
-_HEAD = Query(select(_xmin.label("writer")), _HeadRow)
+_HORIZON = Query(
+    select(
+        EPOCH.label("epoch"),
+        _xmin.label("xmin"),
+        func.pg_snapshot_xmax(func.pg_current_snapshot(), type_=Xid8()).label("xmax"),
+    ),
+    _HorizonRow,
+)
 _AFTER = Query(
     select(*_columns, col(Account.owner_id))
     .join(Account, col(Account.id) == TransactionEvent.account_id)
@@ -130,31 +140,42 @@ def position_of(cursor: str) -> Position:
 class Feed:
     """Reads the feed: for the hub, page by page, and what one may see of it."""
 
-    def __init__(self, db: Database, epoch: int) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
-        self._epoch = epoch
 
     async def head(self) -> Position:
         """The position behind all that may be read now."""
-        row = await self._db.fetch_one(_HEAD)
-        return Position(self._epoch, (row.writer if row else 0) - 1, 2**63 - 1)
+        [row] = await self._db.fetch(_HORIZON)
+        return Position(row.epoch, row.xmin - 1, 2**63 - 1)
+
+    async def horizon(self) -> tuple[int, int]:
+        """The ids of transactions: below the first all have ended; the second and all above have not begun."""
+        [row] = await self._db.fetch(_HORIZON)
+        return row.xmin, row.xmax
 
     async def after(self, position: Position, most: int) -> Sequence[EventRow]:
         """The next events of all accounts behind a position."""
-        return await self._db.fetch(_AFTER, **arguments_of("after", position), epoch=self._epoch, most=most)
+        return await self._db.fetch(_AFTER, **arguments_of("after", position), most=most)
 
     async def of(self, interest: Interest, after: Position, until: Position, most: int) -> Sequence[EventRow]:
-        """The next events of some accounts behind a position, up to another one."""
+        """The next events of some accounts behind a position, up to another one.
+
+        Raises:
+            CursorExpired: some of them were deleted meanwhile.
+        """
         arguments: dict[str, Any] = {**arguments_of("after", after), **arguments_of("until", until)}
         if interest.accounts is None:
             query, arguments["owner"] = _OF_OWNER, interest.owner_id
         else:
             query, arguments["accounts"] = _OF_ACCOUNTS, list(interest.accounts)
-        return await self._db.fetch(query, **arguments, epoch=self._epoch, most=most)
+        events = await self._db.fetch(query, **arguments, most=most)
+        if after > FROM_THE_START:
+            await self._require_kept(after)  # afterwards, for events are deleted and the start moved in one transaction
+        return events
 
     async def page(self, interest: Interest, after: Position | None, most: int) -> Sequence[EventRow]:
         """The next events of some accounts, from the feed's start or behind a position."""
-        return await self.of(interest, after or Position(0, 0, 0), Position(self._epoch + 1, 0, 0), most)
+        return await self.of(interest, after or FROM_THE_START, _WITHOUT_END, most)
 
     async def since(self, cursor: str | None) -> Position | None:
         """The position that a cursor names.
@@ -166,10 +187,13 @@ class Feed:
         if cursor is None:
             return None
         position = position_of(cursor)
+        await self._require_kept(position)
+        return position
+
+    async def _require_kept(self, position: Position) -> None:
         start = await self._db.fetch_one(_START)
         if start is not None and position < start.position:
             raise CursorExpired
-        return position
 
     async def interest(self, actor: Actor, accounts: Sequence[UUID | None] | None) -> Interest:
         """What an actor may follow: all own accounts, or these.

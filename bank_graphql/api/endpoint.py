@@ -61,7 +61,7 @@ class GraphQLEndpoint:
             _require(reads or method == "POST", 405, "GraphQL is asked for by GET or POST.", Allow="GET, POST")
             request = _request(_of_url(query)) if query is not None else await _of_body(headers, receive)
             if events_are_wanted:
-                await self._stream(request, scope, receive, send)
+                await self._stream(request, scope, receive, send, reads=reads)
                 return
             status, told, body = await self._answer(request, scope, media_type or JSON, reads=reads)
         except _MalformedError as error:
@@ -86,13 +86,13 @@ class GraphQLEndpoint:
         status = 200 if media_type == JSON and response.status == 400 else response.status
         return status, headers, response.body
 
-    async def _stream(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _stream(self, request: Request, scope: Scope, receive: Receive, send: Send, *, reads: bool) -> None:
         """Answer with server-sent events, after graphql-sse's protocol in its mode of distinct connections."""
         actor, origin = await self._identify(scope)
         context = Context(self._services, actor, origin)
         headers = [(name.lower().encode(), value.encode()) for name, value in EVENTS.headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        responses = self._executor.stream(request, context)
+        responses = self._executor.stream(request, context, allow_mutation=not reads)
         gone = asyncio.ensure_future(_gone(receive))
         coming: asyncio.Future[Any] = asyncio.ensure_future(anext(responses))
         try:

@@ -96,9 +96,9 @@ class Executor:
             return admitted
         return _response(await self._execute(admitted.operation, request, context), context)
 
-    async def stream(self, request: Request, context: Context) -> AsyncGenerator[Response, None]:
+    async def stream(self, request: Request, context: Context, *, allow_mutation: bool = True) -> AsyncGenerator[Response, None]:
         """Answer any operation: a subscription with an answer for each event, until it ends."""
-        admitted = self._admit(request, context, _ALL)
+        admitted = self._admit(request, context, _ALL if allow_mutation else _ALL - {OperationType.MUTATION})
         if isinstance(admitted, Response):
             yield admitted
         elif admitted.operation.node.operation is not OperationType.SUBSCRIPTION:

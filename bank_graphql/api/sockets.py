@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import aclosing, suppress
 from datetime import timedelta
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import orjson
 import structlog
@@ -72,8 +71,8 @@ class GraphQLSockets:
 
     def _is_welcome(self, scope: Scope) -> bool:
         headers = dict(scope["headers"])
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        return not origin or origin in self._origins or urlsplit(origin).netloc == headers.get(b"host", b"").decode("latin-1")
+        origin, host = (headers.get(name, b"").decode("latin-1") for name in (b"origin", b"host"))
+        return not origin or origin in self._origins or origin.partition("://")[2] == host
 
     async def identify(self, scope: Scope, token: str | None) -> tuple[Actor | None, Origin]:
         """Who sends operations: whose token it is, or who shook hands."""
@@ -138,7 +137,9 @@ class _Socket:
         self._closed = True
         with suppress(TimeoutError):
             async with asyncio.timeout(2):
-                await self._send({"type": "websocket.close", "code": code, "reason": reason[:100]})
+                await self._send(
+                    {"type": "websocket.close", "code": code, "reason": reason.encode()[:100].decode(errors="ignore")}
+                )
 
 
 class _Parameters:
@@ -174,14 +175,13 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
         if token is not None and not isinstance(token, str):
             raise ConnectionRejectionError
         self._token = token
-        actor, _ = await self._sockets.identify(self._scope, token)
+        actor, origin = await self._sockets.identify(self._scope, token)
         if token is not None and actor is None:
             raise ConnectionRejectionError
-        if actor is not None:
-            try:
-                self._socket.hold(self._services.streams.hold(actor, self._ended))
-            except RateLimited:
-                raise ConnectionRejectionError from None
+        try:
+            self._socket.hold(self._services.streams.hold(actor, origin, self._ended))
+        except (RateLimited, Unavailable):
+            raise ConnectionRejectionError from None
 
     def _ended(self, why: Fault) -> None:
         code, reason = (RESTART, "The server restarts") if isinstance(why, Unavailable) else (FORBIDDEN, "The session has ended")

@@ -1,16 +1,16 @@
 """Streams of events: who has how many, and whether they may go on."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import aclosing
 from dataclasses import dataclass
-from uuid import UUID
 
 from bank_graphql.accounts.feed import EventRow, Feed
 from bank_graphql.events.hub import Hub, Interest, Subscriber
 from bank_graphql.events.models import Position
 from bank_graphql.identity.service import Identity
-from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.errors import Fault, RateLimited, Unauthenticated, Unavailable
 
@@ -21,14 +21,15 @@ ENDED = "The session has ended, or its token has expired: sign in again, and res
 
 
 MOST_SOCKETS = 50
-"""Sockets that one user may have in one process."""
+"""Sockets that one user may have in one process, or one address where nobody is signed in."""
 
 
 @dataclass(eq=False, slots=True)
 class _Stream:
-    actor: Actor
+    actor: Actor | None
     end: Callable[[Fault], None]
     subscriber: Subscriber | None = None
+    last: int | None = None  # once its accounts are closed: the id below which all transactions must have ended
 
 
 class Streams:
@@ -40,7 +41,7 @@ class Streams:
         self._identity = identity
         self._clock = clock
         self._streams: set[_Stream] = set()
-        self._of_user: Counter[tuple[str, UUID]] = Counter()
+        self._of_whom: Counter[Hashable] = Counter()
         self._ended = False
 
     async def events(self, actor: Actor, interest: Interest, after: Position | None) -> AsyncIterator[EventRow]:
@@ -53,7 +54,7 @@ class Streams:
             TooSlow: too much waits for the stream.
         """
         subscriber = Subscriber(interest)
-        release = self._add(_Stream(actor, subscriber.end, subscriber), "stream", MOST_STREAMS)
+        release = self._add(_Stream(actor, subscriber.end, subscriber), ("streams", actor.user_id), MOST_STREAMS)
         try:
             async with aclosing(self._hub.events(subscriber, after)) as events:
                 async for event in events:
@@ -61,13 +62,14 @@ class Streams:
         finally:
             release()
 
-    def hold(self, actor: Actor, end: Callable[[Fault], None]) -> Callable[[], None]:
+    def hold(self, actor: Actor | None, origin: Origin, end: Callable[[Fault], None]) -> Callable[[], None]:
         """Watch over a socket: `end` is called once its user may not go on. Call what is returned when the socket has ended.
 
         Raises:
-            RateLimited: the actor has too many sockets.
+            RateLimited: there are too many sockets of the actor, or of the address where nobody is signed in.
         """
-        return self._add(_Stream(actor, end), "socket", MOST_SOCKETS)
+        whose: Hashable = ("sockets", actor.user_id) if actor is not None else ("sockets from", origin.ip_address)
+        return self._add(_Stream(actor, end), whose, MOST_SOCKETS)
 
     def end_all(self) -> None:
         """The bank stops: end all streams and sockets, and begin none."""
@@ -75,36 +77,51 @@ class Streams:
         for stream in list(self._streams):
             stream.end(Unavailable())
 
-    def _add(self, stream: _Stream, kind: str, most: int) -> Callable[[], None]:
-        key = (kind, stream.actor.user_id)
+    def _add(self, stream: _Stream, whose: Hashable, most: int) -> Callable[[], None]:
         if self._ended:
             raise Unavailable
-        if self._of_user[key] >= most:
+        if self._of_whom[whose] >= most:
             raise RateLimited(retry_after=60)
         self._streams.add(stream)
-        self._of_user[key] += 1
+        self._of_whom[whose] += 1
 
         def release() -> None:
             if stream in self._streams:
                 self._streams.discard(stream)
-                self._of_user[key] -= 1
-                if not self._of_user[key]:
-                    del self._of_user[key]
+                self._of_whom[whose] -= 1
+                if not self._of_whom[whose]:
+                    del self._of_whom[whose]
 
         return release
 
     async def check(self) -> None:
         """End the streams of those who may not go on, and those that have nothing more to come."""
-        streams, now = list(self._streams), self._clock()
-        sessions = {stream.actor.session_id for stream in streams if stream.actor.session_id is not None}
-        standing = await self._identity.standing_of(list(sessions)) if sessions else set()
-        following = [stream.subscriber for stream in streams if stream.subscriber is not None]
-        followed = {account for subscriber in following for account in subscriber.interest.accounts or ()}
-        closed = await self._feed.are_closed(list(followed)) if followed else set()
-        for stream in streams:
-            actor, subscriber = stream.actor, stream.subscriber
+        now = self._clock()
+        actors = {stream: stream.actor for stream in self._streams if stream.actor is not None}
+        sessions = {actor.session_id for actor in actors.values() if actor.session_id is not None}
+        standing = await self._identity.standing_of(list(sessions)) if sessions else {}
+        for stream, actor in actors.items():
             expired = actor.expires_at is not None and actor.expires_at <= now
-            if expired or (actor.session_id is not None and actor.session_id not in standing):
+            if expired or (actor.session_id is not None and standing.get(actor.session_id) != actor.permissions):
                 stream.end(Unauthenticated(ENDED))
-            elif subscriber is not None and subscriber.interest.accounts and subscriber.interest.accounts <= closed:
-                subscriber.finish()
+        await self._finish_closed()
+
+    async def _finish_closed(self) -> None:
+        """Finish the streams whose accounts are all closed, once the hub has passed all that was under way by then."""
+        following = {stream: stream.subscriber for stream in self._streams if stream.subscriber is not None}
+        followed = {account for each in following.values() for account in each.interest.accounts or ()}
+        closed = await self._feed.are_closed(list(followed)) if followed else set()
+        closing = {
+            stream: each for stream, each in following.items() if each.interest.accounts and each.interest.accounts <= closed
+        }
+        if not closing:
+            return
+        all_ended_below, next_id = await self._feed.horizon()
+        for stream in closing:
+            stream.last = stream.last or next_id
+        finished = [each for stream, each in closing.items() if all_ended_below >= (stream.last or next_id)]
+        if finished:
+            async with asyncio.timeout(CHECK_SECONDS):
+                await self._hub.look()
+        for each in finished:
+            each.finish()

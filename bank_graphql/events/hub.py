@@ -121,11 +121,19 @@ class Hub:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._waiting: list[asyncio.Future[None]] = []
         self.position: Position | None = None
 
     def wake(self) -> None:
         """There may be new events."""
         self._wake.set()
+
+    async def look(self) -> None:
+        """Look for new events now, and return when all that may be read is handed on."""
+        looked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(looked)
+        self.wake()
+        await looked
 
     def start(self) -> None:
         """Begin to read."""
@@ -188,25 +196,30 @@ class Hub:
             at = missed[-1].position
 
     async def _run(self) -> None:
-        failing, looked = False, 0
+        failing, idle = False, 0
         while not self._closed:
             self._wake.clear()
+            waiting, self._waiting = self._waiting, []
             try:
                 await self._advance()
                 if failing:
                     _log.info("the feed goes on")
                 failing = False
+                for looked in waiting:
+                    if not looked.done():
+                        looked.set_result(None)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next time may go well
                 if not failing:
                     _log.warning("the feed waits for its database", reason=type(error).__name__)
                 failing = True
-            pause = PAUSES[looked] if looked < len(PAUSES) else self._poll_seconds
+                self._waiting = waiting + self._waiting
+            pause = PAUSES[idle] if idle < len(PAUSES) else self._poll_seconds
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
-                looked = 0
+                idle = 0
             except TimeoutError:
-                looked += 1
+                idle += 1
 
     async def _advance(self) -> None:
         if self.position is None:

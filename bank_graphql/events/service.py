@@ -15,7 +15,9 @@ from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.statements import Insert, Query, Row, Writes
 
-_INSERT = Insert(TransactionEvent, "kind", "account_id", "transaction_id", "occurred_at", "epoch")
+EPOCH = select(func.coalesce(func.max(FeedEpoch.epoch), 0)).scalar_subquery()
+"""The present epoch, in SQL: read with each statement, for another process may begin one."""
+_INSERT = Insert(TransactionEvent, "kind", "account_id", "transaction_id", "occurred_at", also={"epoch": EPOCH})
 _LOCK = 0x66656564  # "feed"
 
 
@@ -117,9 +119,9 @@ async def begin_epoch(db: Database, clock: Clock) -> int:
     return await db.transact(work)
 
 
-def record(writes: Writes, events: Sequence[tuple[TransactionEventKind, UUID, UUID, datetime]], epoch: int) -> None:
+def record(writes: Writes, events: Sequence[tuple[TransactionEventKind, UUID, UUID, datetime]]) -> None:
     """Write events (kind, account, transaction, moment) in the transaction that moves the money, in order."""
-    writes.insert(_INSERT, [(*event, epoch) for event in events])
+    writes.insert(_INSERT, events)
 
 
 async def forget_old_events(db: Database, clock: Clock, keep: timedelta, most: int = 5000) -> int:

@@ -48,8 +48,9 @@ class StandingRow(Row):
     live: bool
 
 
-class _IdRow(Row):
+class _RoleRow(Row):
     id: UUID
+    role: UserRole
 
 
 class SessionRow(Row):
@@ -155,10 +156,10 @@ _SESSION = Query(
     StandingRow,
 )
 _STANDING = Query(
-    select(col(Session.id))
+    select(col(Session.id), col(User.role))
     .join(User, col(User.id) == Session.user_id)
     .where(col(Session.id) == any_(array_of("ids", Uuid())), _stands),
-    _IdRow,
+    _RoleRow,
 )
 _SESSIONS = Query(
     select(
@@ -193,9 +194,9 @@ async def standing(db: Database, session_id: UUID, now: datetime) -> StandingRow
     return await db.fetch_one(_SESSION, id=session_id, now=now)
 
 
-async def standing_of(db: Database, sessions: Sequence[UUID], now: datetime) -> set[UUID]:
-    """Which of the sessions still stand."""
-    return {row.id for row in await db.fetch(_STANDING, ids=list(sessions), now=now)}
+async def standing_of(db: Database, sessions: Sequence[UUID], now: datetime) -> dict[UUID, UserRole]:
+    """Which of the sessions still stand, and their users' roles."""
+    return {row.id: row.role for row in await db.fetch(_STANDING, ids=list(sessions), now=now)}
 
 
 async def sessions(db: Database, actor: Actor, now: datetime) -> list[SessionRow]:

@@ -123,9 +123,10 @@ class Identity:
             return None
         return Actor(session.user_id, claims.session_id, PERMISSIONS[session.role], origin, claims.expires_at)
 
-    async def standing_of(self, sessions: Sequence[UUID]) -> set[UUID]:
-        """Which of the sessions still stand."""
-        return await queries.standing_of(self._db, sessions, self._clock())
+    async def standing_of(self, sessions: Sequence[UUID]) -> dict[UUID, frozenset[str]]:
+        """Which of the sessions still stand, and what each may do."""
+        roles = await queries.standing_of(self._db, sessions, self._clock())
+        return {session: PERMISSIONS[role] for session, role in roles.items()}
 
     async def sessions(self, actor: Actor) -> list[SessionRow]:
         """The actor's own sessions that still stand, newest first."""

@@ -1,7 +1,7 @@
 """Statements, compiled once; and the rows that come back, the driver's own records with attributes."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
@@ -70,11 +70,20 @@ class Query(Generic[R]):
 
 
 class Insert:
-    """Inserts many rows of one table with one statement, in the order given (so that identities rise in that order)."""
+    """Inserts many rows of one table with one statement, in the order given (so that identities rise in that order).
+
+    Args:
+        model: the table.
+        columns: what the rows have.
+        skip_existing: leave out rows whose key is there already.
+        also: what all rows have in common, as SQL.
+    """
 
     __slots__ = ("columns", "query")
 
-    def __init__(self, model: type[SQLModel], *columns: str, skip_existing: bool = False) -> None:
+    def __init__(
+        self, model: type[SQLModel], *columns: str, skip_existing: bool = False, also: Mapping[str, Any] | None = None
+    ) -> None:
         table = model.__table__  # type: ignore[attr-defined]
         self.columns = columns
         arrays = [bindparam(name, type_=ARRAY(table.c[name].type)) for name in columns]
@@ -83,8 +92,9 @@ class Insert:
             .table_valued(*(column(name, table.c[name].type) for name in columns), with_ordinality="position", name="new")
             .render_derived()
         )
-        rows = select(*(new.c[name] for name in columns)).order_by(new.c.position)
-        statement = insert(table).from_select(list(columns), rows)
+        values = also or {}
+        rows = select(*(new.c[name] for name in columns), *values.values()).order_by(new.c.position)
+        statement = insert(table).from_select([*columns, *values], rows)
         self.query = Query(statement.on_conflict_do_nothing() if skip_existing else statement, Row)
 
     def arguments(self, rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:

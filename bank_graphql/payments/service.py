@@ -88,14 +88,12 @@ class Policy:
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
         numbering: makes account numbers.
         clock: gives the time.
-        epoch: the feed's, that events are written in.
     """
 
     sandbox: bool
     credit_limit: int
     numbering: Numbering
     clock: Clock
-    epoch: int = 0
 
 
 async def execute(db: Database, policy: Policy, commands: Sequence[Command]) -> list[Outcome]:
@@ -295,7 +293,6 @@ class _Batch:
                 for account_id in (change.transaction.from_account_id, change.transaction.to_account_id)
                 if account_id in facts.customers
             ],
-            self._policy.epoch,
         )
         audit.record(writes, self._records)
         await self._connection.write(writes)

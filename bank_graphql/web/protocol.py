@@ -10,6 +10,12 @@ REQUEST_SECONDS = 30.0
 """How long a request, its body included, may take to arrive; and how long a new connection may be silent."""
 
 
+STALL_SECONDS = 8.0
+CLOSE_SECONDS = 3.0
+MOST_WAITING = 16 * 1024 * 1024
+"""Bytes that may wait for one client."""
+
+
 class PatientProtocol(HttpToolsProtocol):
     """A connection whose requests must arrive in time, with headers of at most `HEADER_BYTES`."""
 
@@ -77,12 +83,18 @@ class PatientProtocol(HttpToolsProtocol):
 
 
 class _Gathering:
-    """A transport that sends all that is written in one turn of the loop in one go: an answer's head along with its body."""
+    """A transport that sends all that is written in one turn of the loop in one go: an answer's head along with its body.
+
+    It cuts off whoever does not read: when nothing of what waits is taken for `STALL_SECONDS`, when more waits than
+    `MOST_WAITING`, and when the connection is to be closed and what waits is not taken soon.
+    """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         self._written: list[bytes] = []
+        self._sent = 0
+        self._watch: asyncio.TimerHandle | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -97,8 +109,30 @@ class _Gathering:
         """Close the connection once all is sent."""
         self._send()
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._loop.call_later(CLOSE_SECONDS, self._transport.abort)
 
     def _send(self) -> None:
         if self._written and not self._transport.is_closing():
-            self._transport.write(b"".join(self._written))
+            data = b"".join(self._written)
+            self._sent += len(data)
+            self._transport.write(data)
+            waiting = self._transport.get_write_buffer_size()
+            if waiting > MOST_WAITING:
+                self._transport.abort()
+            elif waiting and self._watch is None:
+                self._look_after(self._sent - waiting)
         self._written.clear()
+
+    def _look_after(self, taken: int) -> None:
+        """Cut the connection off unless more is taken by and by."""
+
+        def look() -> None:
+            self._watch = None
+            waiting = self._transport.get_write_buffer_size()
+            if waiting and self._sent - waiting <= taken:
+                self._transport.abort()
+            elif waiting:
+                self._look_after(self._sent - waiting)
+
+        self._watch = self._loop.call_later(STALL_SECONDS, look)

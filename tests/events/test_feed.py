@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from bank_graphql.accounts.feed import Feed, cursor_of
+from bank_graphql.accounts.feed import cursor_of
 from bank_graphql.bank import Bank
 from bank_graphql.events import service as events
 from bank_graphql.events.errors import CursorExpired
@@ -117,7 +117,7 @@ async def test_a_cluster_that_was_restored_elsewhere_begins_a_new_epoch(
     await raw.execute("ALTER TABLE transaction_events DISABLE TRIGGER USER")
     await raw.execute("UPDATE transaction_events SET writer = '900000000000'")  # as it was counted there
     assert await events.begin_epoch(bank.db, utc_now) == epoch + 1
-    feed = Feed(bank.db, epoch + 1)
+    feed = bank.feed
     [before] = await feed.page(Interest(owner_id=ada.user_id), None, 10)
     assert before.position.epoch == epoch
     await raw.execute(
