@@ -94,6 +94,7 @@ async def close_code(connection: Socket) -> int:
         "{}",
         '{"type": 1}',
         '{"type": "unheard of"}',
+        '{"type": "' + "\N{GRINNING FACE}" * 100 + '"}',
         '{"type": "subscribe"}',
         '{"type": "subscribe", "id": 1, "payload": {"query": "{ me { id } }"}}',
         '{"type": "subscribe", "id": "", "payload": {"query": "{ me { id } }"}}',
@@ -150,7 +151,7 @@ async def test_a_socket_keeps_to_its_protocol(server: Server) -> None:
 
 async def test_foreign_pages_are_turned_away(server: Server) -> None:
     address = server.url.replace("http", "ws") + "/graphql"
-    for origin, welcome in (("https://evil.example", False), (server.url, True), ("null", False)):
+    for origin, welcome in (("https://evil.example", False), (server.url, True), ("null", False), ("http://[", False)):
         connecting = websockets.connect(
             address, subprotocols=[websockets.Subprotocol(PROTOCOL)], origin=websockets.Origin(origin)
         )
@@ -296,3 +297,12 @@ async def test_event_streams_answer_any_operation(server: Server, two: Two) -> N
     assert refused.status_code == 400
     assert json.loads(refused.text)["errors"]
     assert isinstance(server.http, httpx.AsyncClient)
+
+
+async def test_a_mutation_by_get_has_no_effect_over_an_event_stream_either(server: Server) -> None:
+    mutation = (
+        'mutation { signUp(input: {email: "eve@bank.test", password: "a fine long passphrase", fullName: "Eve"}) { __typename } }'
+    )
+    answer = await server.http.get("/graphql", params={"query": mutation}, headers={"accept": "text/event-stream"})
+    assert "A mutation needs POST." in answer.text
+    assert (await Client(server.http).sign_up("eve@bank.test", "Eve")).token

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from bank_graphql.accounts.feed import cursor_of
+from bank_graphql.api.streams import MOST_SOCKETS, Streams
 from bank_graphql.bank import Bank
 from bank_graphql.events import service as events
 from bank_graphql.events.errors import CursorExpired
@@ -17,9 +18,10 @@ from bank_graphql.events.hub import Interest, Subscriber
 from bank_graphql.identity.service import SignedIn
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.errors import RateLimited, Unauthenticated
 from bank_graphql.kit.ids import new_id
 from bank_graphql.kit.money import Money
-from bank_graphql.payments.commands import Deposit, Group, OpenAccount, Opened
+from bank_graphql.payments.commands import Deposit, Group, OpenAccount, Opened, Withdraw
 from tests.client import PASSWORD
 
 
@@ -128,3 +130,73 @@ async def test_a_cluster_that_was_restored_elsewhere_begins_a_new_epoch(
     [_, after] = await feed.page(Interest(owner_id=ada.user_id), None, 10)
     assert after.position.epoch == epoch + 1
     assert [event.position for event in await feed.page(Interest(owner_id=ada.user_id), before.position, 10)] == [after.position]
+
+
+async def test_what_is_deleted_during_a_replay_is_told(bank: Bank, ada: Actor, account: Any) -> None:
+    for _ in range(3):
+        await deposit(bank, ada, account)
+    interest = Interest(owner_id=ada.user_id)
+    first, second, third = await bank.feed.page(interest, None, 10)
+    assert await bank.feed.since(cursor_of(first.position)) == first.position
+    assert [event.position for event in await bank.feed.of(interest, first.position, third.position, 1)] == [second.position]
+    await events.forget_old_events(bank.db, utc_now, timedelta())
+    with pytest.raises(CursorExpired):
+        await bank.feed.of(interest, first.position, third.position, 1)
+
+
+async def follow_into(seen: list[Any], streams: Streams, actor: Actor, account: Any) -> None:
+    async with aclosing(streams.events(actor, Interest(accounts=frozenset({account})), None)) as stream:
+        async for event in stream:
+            seen.append(event)  # noqa: PERF401 - as they come
+
+
+async def test_a_closed_account_keeps_its_last_event_however_late_it_may_be_read(
+    followed: Bank, ada: Actor, account: Any, dsn: str
+) -> None:
+    streams = Streams(followed.hub, followed.feed, followed.identity, utc_now)
+    await deposit(followed, ada, account, 100)
+    seen: list[Any] = []
+    following = asyncio.create_task(follow_into(seen, streams, ada, account))
+    while not followed.hub.subscribers:
+        await asyncio.sleep(0)
+    holding = await asyncpg.connect(dsn)
+    begun = holding.transaction()
+    await begun.start()
+    await holding.fetchval("SELECT pg_current_xact_id()::text")
+    await followed.move(Group((Withdraw(actor=ada, key="all", account_id=account, amount=Money(100, "EUR")),)))
+    await followed.accounts.close(ada, account)
+    for _ in range(2):
+        await streams.check()
+    assert not following.done()
+    await begun.rollback()
+    await holding.close()
+    while not following.done():
+        await streams.check()
+    last = (await followed.feed.page(Interest(owner_id=ada.user_id), None, 10))[-1]
+    assert seen[-1].position == last.position
+
+
+async def test_a_stream_ends_when_its_user_may_no_longer_do_what_it_was_begun_with(
+    followed: Bank, ada: Actor, account: Any, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    streams = Streams(followed.hub, followed.feed, followed.identity, utc_now)
+    following = asyncio.create_task(follow_into([], streams, ada, account))
+    while not followed.hub.subscribers:
+        await asyncio.sleep(0)
+    await streams.check()
+    assert not following.done()
+    await raw.execute("UPDATE users SET role = 'TELLER'")
+    await streams.check()
+    with pytest.raises(Unauthenticated):
+        await following
+
+
+async def test_streams_and_sockets_are_bounded_for_each_user_and_address(followed: Bank, ada: Actor) -> None:
+    streams = Streams(followed.hub, followed.feed, followed.identity, utc_now)
+    for actor in (ada, None):
+        held = [streams.hold(actor, Origin(ip_address="192.0.2.1"), lambda _: None) for _ in range(MOST_SOCKETS)]
+        with pytest.raises(RateLimited):
+            streams.hold(actor, Origin(ip_address="192.0.2.1"), lambda _: None)
+        held[0]()
+        held[0]()
+        streams.hold(actor, Origin(ip_address="192.0.2.1"), lambda _: None)

@@ -1,0 +1,95 @@
+"""Whoever does not read is cut off, and whoever reads slowly is not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from bank_graphql.web import protocol
+from bank_graphql.web.protocol import _Gathering
+
+
+class Sender(asyncio.Protocol):
+    """A connection that something is written to."""
+
+    def __init__(self) -> None:
+        self.lost = asyncio.Event()
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = _Gathering(transport, asyncio.get_running_loop())
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's protocol
+        self.lost.set()
+
+
+Connect = Callable[[], Awaitable[tuple[Sender, asyncio.StreamReader]]]
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Connects a client that reads no more than it is told to."""
+    made: asyncio.Queue[Sender] = asyncio.Queue()
+    writers: list[asyncio.StreamWriter] = []
+
+    def protocol_of() -> Sender:
+        made.put_nowait(sender := Sender())
+        return sender
+
+    server = await asyncio.get_running_loop().create_server(protocol_of, "127.0.0.1", 0)
+
+    async def connected() -> tuple[Sender, asyncio.StreamReader]:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), limit=1000)
+        writers.append(writer)
+        return await made.get(), reader
+
+    yield connected
+    for writer in writers:
+        writer.transport.abort()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_what_is_written_in_one_turn_arrives_whole(connect: Connect) -> None:
+    sender, reader = await connect()
+    for piece in (b"head ", b"and ", b"body"):
+        sender.transport.write(piece)
+    assert await reader.readexactly(13) == b"head and body"
+    sender.transport.write(b"the end")
+    sender.transport.close()
+    assert await reader.read() == b"the end"
+
+
+async def test_who_does_not_read_is_cut_off(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "STALL_SECONDS", 0.1)
+    sender, _ = await connect()
+    sender.transport.write(b"x" * 12_000_000)
+    async with asyncio.timeout(5):
+        await sender.lost.wait()
+
+
+async def test_who_reads_slowly_is_not(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "STALL_SECONDS", 0.3)
+    sender, reader = await connect()
+    sender.transport.write(b"x" * 12_000_000)
+    received = 0
+    while received < 12_000_000:
+        received += len(await reader.read(200_000))
+    assert not sender.lost.is_set()
+
+
+async def test_too_much_that_waits_and_a_close_that_is_not_taken_end_it(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "MOST_WAITING", 1_000_000)
+    sender, _ = await connect()
+    sender.transport.write(b"x" * 12_000_000)
+    async with asyncio.timeout(5):
+        await sender.lost.wait()
+    monkeypatch.setattr(protocol, "MOST_WAITING", 100_000_000)
+    monkeypatch.setattr(protocol, "CLOSE_SECONDS", 0.1)
+    sender, _ = await connect()
+    sender.transport.write(b"x" * 12_000_000)
+    sender.transport.close()
+    async with asyncio.timeout(5):
+        await sender.lost.wait()
