@@ -75,7 +75,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             # What there is now stays: the collector need not look at it again and again, and less often at what requests make.
             gc.collect()
             gc.freeze()
-            gc.set_threshold(50_000, 20, 50)
+            gc.set_threshold(200_000, 20, 50)
             async with running((*bank.jobs, Job("check streams", CHECK_SECONDS, streams.check))), _told_to_stop(streams.end_all):
                 yield
             streams.end_all()

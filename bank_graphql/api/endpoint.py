@@ -21,6 +21,7 @@ BODY_SECONDS = 15
 _TOO_LARGE = (413, f"The body has more than {MAX_BODY} bytes.")
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
+EVENT_STREAM = "text/event-stream"
 
 Identify = Callable[[Scope], Awaitable[tuple[Actor | None, Origin]]]
 """Tells who sent a request, and from where."""
@@ -54,8 +55,9 @@ class GraphQLEndpoint:
         if query is not None and "query" not in query and "text/html" in accept:
             await self._playground(scope, receive, send)
             return
-        events_are_wanted = EVENTS.accepts(accept)
-        media_type = JSON if events_are_wanted else _negotiate(accept)
+        media_type = _negotiate(accept)
+        if events_are_wanted := media_type == EVENT_STREAM:
+            media_type = JSON  # for what is refused before it begins
         try:
             _require(media_type is not None, 406, f"Accept {GRAPHQL} or {JSON}.")
             _require(reads or method == "POST", 405, "GraphQL is asked for by GET or POST.", Allow="GET, POST")
@@ -147,9 +149,11 @@ async def _send(send: Send, status: int, headers: Mapping[str, str], media_type:
 
 @lru_cache(maxsize=256)
 def _negotiate(accept: str) -> str | None:
-    """The media type to answer in; None if the client takes neither."""
+    """The media type to answer in; None if the client takes none."""
     if not accept.strip():
         return JSON
+    if EVENTS.accepts(accept):
+        return EVENT_STREAM
     best: tuple[float, int, str] | None = None
     for position, part in enumerate(accept.split(",")):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))

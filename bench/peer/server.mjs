@@ -49,6 +49,9 @@ const tags = jsonPgSmartTags({
       "public.entries.fk_entries_transaction_id": { tags: { fieldName: "transaction" } },
       "public.transaction_notes.fk_transaction_notes_transaction_id": { tags: { foreignFieldName: "note" } },
     },
+    procedure: {
+      "public.feed_epoch": { tags: { behavior: "-*" } }, // its name is that of a table's accessor
+    },
   },
 });
 
