@@ -61,14 +61,14 @@ class Response:
     Attributes:
         executed: False if the request was refused before anything ran.
         status: then, the HTTP status.
-        is_end: whether a stream ends with this, because it cannot go on.
+        ended_by: why a stream ends with this; None if it goes on.
     """
 
     body: dict[str, Any]
     executed: bool = True
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
-    is_end: bool = False
+    ended_by: Exception | None = None
 
 
 class Executor:
@@ -105,8 +105,8 @@ class Executor:
             yield _response(await self._execute(admitted.operation, request, context), context)
         else:
             async with aclosing(self._follow(admitted.operation, request, context)) as results:
-                async for result, is_end in results:
-                    yield replace(_response(result, context), is_end=is_end)
+                async for result, ended_by in results:
+                    yield replace(_response(result, context), ended_by=ended_by)
 
     def _admit(self, request: Request, context: Context, kinds: Collection[OperationType]) -> Prepared | Response:
         """The one gate for all transports: the operation if it may run, or else why not."""
@@ -154,16 +154,16 @@ class Executor:
         try:
             return ExecutionResult(await run(plan))
         except Exception as error:  # noqa: BLE001 - whatever it is, the reference executor says what comes of it
-            _log.debug("the reference executor goes on", reason=repr(error))
+            _log.debug("the reference executor goes on", reason=type(error).__name__)  # its text may quote what was sent
             return await self._refer(operation, variables, context, breadth_first.done)
 
     async def _follow(
         self, operation: Operation, request: Request, context: Context
-    ) -> AsyncGenerator[tuple[ExecutionResult, bool], None]:
-        """A subscription's events as they come, each completed with what is read for it then; and whether it ends with this."""
+    ) -> AsyncGenerator[tuple[ExecutionResult, Exception | None], None]:
+        """A subscription's events as they come, each completed with what is read for it then; and why it ends, if it does."""
         variables = operation.variables(request.variables or {})
         if isinstance(variables, list):
-            yield ExecutionResult(None, variables), True
+            yield ExecutionResult(None, variables), variables[0]
             return
         source = Planner(self._schema, operation, variables).source()
         breadth_first = BreadthFirst(context, variables)
@@ -171,9 +171,9 @@ class Executor:
             async with aclosing(breadth_first.source(source)) as events:
                 async for event in events:
                     context.begin_event()
-                    yield await self._of_event(operation, variables, context, event), False
+                    yield await self._of_event(operation, variables, context, event), None
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and the stream ends
-            yield ExecutionResult(None, [located_error(error, [source.node], [source.name])]), True
+            yield ExecutionResult(None, [located_error(error, [source.node], [source.name])]), error
 
     async def _of_event(self, operation: Operation, variables: VariableValues, context: Context, event: Any) -> ExecutionResult:
         plan = operation.plan(self._schema, variables) if self._breadth_first else None

@@ -199,8 +199,8 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
             request = Request(operation.query, operation.operation_name, operation.variables)
             async with aclosing(self._executor.stream(request, context)) as responses:
                 async for response in responses:
-                    if not response.executed or response.is_end:
-                        await self._fail(operation, response.body["errors"])
+                    if not response.executed or response.ended_by is not None:
+                        await self._fail(operation, response.body["errors"], response.ended_by)
                         return
                     told: Any = {"id": operation.id, "type": "next", "payload": response.body}
                     await operation.send_operation_message(told)
@@ -213,11 +213,10 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
             _log.error("an operation failed", exc_info=error)
             await self._fail(operation, [{"message": "Something went wrong on our side.", "extensions": {"code": "INTERNAL"}}])
 
-    async def _fail(self, operation: Operation[Any, None], errors: Any) -> None:
-        code = errors[0].get("extensions", {}).get("code")
-        if code == TooSlow.code and errors[0]["message"] == TooSlow.message:
+    async def _fail(self, operation: Operation[Any, None], errors: Any, why: Exception | None = None) -> None:
+        if isinstance(why, TooSlow):
             await self._socket.close(TRY_AGAIN, "Too slow")
-        elif code == Unauthenticated.code and self._token is not None:
+        elif isinstance(why, Unauthenticated) and self._token is not None:
             await self._socket.close(FORBIDDEN, "The session has ended")
         else:
             await operation.send_operation_message({"id": operation.id, "type": "error", "payload": errors})

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from graphql import OperationDefinitionNode, parse
 from graphql.execution.values import VariableValues
+from structlog.testing import CapturingLogger
 
-from bank_graphql.api import variables
+from bank_graphql.api import executor, variables
 from bank_graphql.api.documents import Documents, Prepared
 from bank_graphql.api.schema import build_schema
 from tests.client import Client
@@ -117,3 +118,12 @@ def test_a_member_of_which_nothing_is_selected_is_no_reason_for_having_no_plan()
     coerced = one.operation.variables({})
     assert isinstance(coerced, VariableValues)
     assert one.operation.plan(SCHEMA, coerced) is not None
+
+
+async def test_what_was_sent_is_not_logged_when_a_plan_gives_up(visitor: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = CapturingLogger()
+    monkeypatch.setattr(executor, "_log", log)
+    query = 'mutation ($e: String = "x", $p: String!) { logIn(input: {email: $e, password: $p}) { __typename } }'
+    await visitor.post(query, e=None, p="a password to keep")
+    assert [call.kwargs for call in log.calls if call.method_name == "debug"] == [{"reason": "GraphQLError"}]
+    assert "a password to keep" not in str(log.calls)

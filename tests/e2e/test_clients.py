@@ -17,7 +17,10 @@ BREAKS = 250
 EACH = 2
 """Clients of each kind; in all they are cut off a thousand times."""
 
-pytestmark = [pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed"), pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed; .ci/run installs it"),
+    pytest.mark.timeout(240),
+]
 
 
 @pytest.fixture(scope="session")
