@@ -91,6 +91,11 @@ class Subscriber:
         self._ended = self._ended or why
         self._news.set()
 
+    def require_not_ended(self) -> None:
+        """Raises why the stream has ended, if it has."""
+        if self._ended is not None:
+            raise self._ended
+
     def finish(self) -> None:
         """Nothing more will come: end the stream after what waits in the queue."""
         self.is_finished = True
@@ -105,8 +110,7 @@ class Subscriber:
         while not self.queue and self._ended is None and not self.is_finished:
             self._news.clear()
             await self._news.wait()
-        if self._ended is not None:
-            raise self._ended
+        self.require_not_ended()
         return self.queue.popleft() if self.queue else None
 
 
@@ -171,6 +175,7 @@ class Hub:
         try:
             while not subscriber.is_live:
                 async for event in self._missed(subscriber, at):
+                    subscriber.require_not_ended()  # a long replay outlives no session
                     at = event.position
                     yield event
                 subscriber.is_live = not subscriber.is_behind

@@ -215,3 +215,16 @@ async def test_closing_ends_all_streams(source: Source) -> None:
         await following
     with pytest.raises(Unavailable):
         await take(made, Subscriber(Interest(owner_id=ADA)), 1)
+
+
+async def test_a_replay_ends_as_soon_as_its_stream_is_ended(source: Source, hub: Hub) -> None:
+    source.add(*[FIRST] * 100)
+    hub.wake()
+    while hub.position != source.events[-1].position:
+        await asyncio.sleep(0)
+    subscriber = Subscriber(Interest(owner_id=ADA))
+    async with aclosing(hub.events(subscriber, Position(1, 0, 0))) as events:
+        assert (await anext(events)).position.sequence == 1
+        subscriber.end(Unauthenticated())
+        with pytest.raises(Unauthenticated):
+            await anext(events)
