@@ -88,7 +88,7 @@ def postgres_of(folder: Path) -> int | None:
     try:
         pid = int((folder / "postgres" / "postmaster.pid").read_text().splitlines()[0])
         return pid if b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes() else None
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
 
 
