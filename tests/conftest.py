@@ -1,5 +1,6 @@
 """A real PostgreSQL for the tests, a database of its own for each test, and clients that talk to the whole application."""
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -105,6 +106,18 @@ async def raw(dsn: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     connection = await asyncpg.connect(dsn)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+def settled(raw: "asyncpg.Connection[asyncpg.Record]") -> Callable[[], Awaitable[None]]:
+    """Waits for the end of all that is under way anywhere on the server, other tests' databases included: the feed waits for it too."""
+
+    async def settle() -> None:
+        begun = await raw.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        while await raw.fetchval("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint") < begun:
+            await asyncio.sleep(0.005)
+
+    return settle
 
 
 @pytest.fixture

@@ -253,7 +253,10 @@ def reads(ids: dict[str, Any]) -> list[str]:
     ]
 
 
-async def test_the_feed_is_of_ones_own_accounts(target: dict[str, Any], other: tuple[str, Client], ada: Client) -> None:
+async def test_the_feed_is_of_ones_own_accounts(
+    target: dict[str, Any], other: tuple[str, Client], ada: Client, settled: Callable[[], Awaitable[None]]
+) -> None:
+    await settled()
     who, client = other
     query = "query ($ids: [ID!]) { transactionEvents(accountIds: $ids) { nodes { account { id } } } }"
     own = await ada.run(query, ids=[target["account"]])

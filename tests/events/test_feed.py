@@ -1,7 +1,7 @@
 """The feed in the database: commit order, epochs, and its end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
@@ -23,6 +23,8 @@ from bank_graphql.kit.ids import new_id
 from bank_graphql.kit.money import Money
 from bank_graphql.payments.commands import Deposit, Group, OpenAccount, Opened, Withdraw
 from tests.client import PASSWORD
+
+Settled = Callable[[], Awaitable[None]]
 
 
 @pytest.fixture
@@ -94,9 +96,10 @@ async def test_a_slow_transaction_with_a_low_id_is_waited_for_and_order_holds(
     ]
 
 
-async def test_old_events_end_and_so_do_their_cursors(bank: Bank, ada: Actor, account: Any) -> None:
+async def test_old_events_end_and_so_do_their_cursors(bank: Bank, ada: Actor, account: Any, settled: Settled) -> None:
     for _ in range(3):
         await deposit(bank, ada, account)
+    await settled()
     interest = Interest(owner_id=ada.user_id)
     first, second, third = await bank.feed.page(interest, None, 10)
     assert await events.forget_old_events(bank.db, utc_now, timedelta(days=1)) == 0
@@ -110,7 +113,7 @@ async def test_old_events_end_and_so_do_their_cursors(bank: Bank, ada: Actor, ac
 
 
 async def test_a_cluster_that_was_restored_elsewhere_begins_a_new_epoch(
-    bank: Bank, ada: Actor, account: Any, raw: "asyncpg.Connection[asyncpg.Record]"
+    bank: Bank, ada: Actor, account: Any, raw: "asyncpg.Connection[asyncpg.Record]", settled: Settled
 ) -> None:
     await deposit(bank, ada, account)
     epoch = await events.begin_epoch(bank.db, utc_now)
@@ -127,14 +130,16 @@ async def test_a_cluster_that_was_restored_elsewhere_begins_a_new_epoch(
         account,
         before.transaction_id,
     )
+    await settled()
     [_, after] = await feed.page(Interest(owner_id=ada.user_id), None, 10)
     assert after.position.epoch == epoch + 1
     assert [event.position for event in await feed.page(Interest(owner_id=ada.user_id), before.position, 10)] == [after.position]
 
 
-async def test_what_is_deleted_during_a_replay_is_told(bank: Bank, ada: Actor, account: Any) -> None:
+async def test_what_is_deleted_during_a_replay_is_told(bank: Bank, ada: Actor, account: Any, settled: Settled) -> None:
     for _ in range(3):
         await deposit(bank, ada, account)
+    await settled()
     interest = Interest(owner_id=ada.user_id)
     first, second, third = await bank.feed.page(interest, None, 10)
     assert await bank.feed.since(cursor_of(first.position)) == first.position
