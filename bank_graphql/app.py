@@ -57,9 +57,10 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             streams = Streams(bank.hub, bank.feed, bank.identity, clock)
             services = Services(
                 db=bank.db,
-                readers=Readers(bank.db),
+                readers=Readers(bank.db, bank.calendar, clock),
                 identity=bank.identity,
                 accounts=bank.accounts,
+                cards=bank.cards,
                 feed=bank.feed,
                 streams=streams,
                 move=bank.move,

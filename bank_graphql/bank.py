@@ -5,22 +5,28 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import structlog
 
 from bank_graphql.accounts.feed import Feed
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.accounts.service import Accounts
+from bank_graphql.cards import service as cards
+from bank_graphql.cards.rules import Calendar, CardPolicy
+from bank_graphql.cards.service import Cards
+from bank_graphql.cards.vault import Vault, master_keys, rotate
 from bank_graphql.events import service as events
 from bank_graphql.events.hub import Hub
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.service import Identity
-from bank_graphql.identity.tokens import AccessTokens, load_keys
+from bank_graphql.identity.tokens import AccessTokens, load_keys, signing_keys
 from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Database, may_act_as
 from bank_graphql.kit.embedded import SUPERUSER, EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError, Refusal
+from bank_graphql.kit.keysets import KeySource
 from bank_graphql.kit.listening import Listener, PostgresListener, RedisListener
 from bank_graphql.kit.periodic import Job
 from bank_graphql.payments import service as payments
@@ -44,6 +50,8 @@ class Bank:
     db: Database
     identity: Identity
     accounts: Accounts
+    cards: Cards
+    calendar: Calendar
     feed: Feed
     hub: Hub
     move: Callable[[Group], Awaitable[list[Outcome]]]
@@ -101,10 +109,18 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             if await connection.raw.fetchval(_OWNS) and settings.env is Environment.PRODUCTION:
                 _log.warning("the application acts as the owner of its tables; see BANK_OWNER_DATABASE_URL")
         identity = _identity(db, settings, clock, stack)
+        vault = await Vault.open(db, card_keys(settings), settings.card_bin)
         policy = payments.Policy(
             sandbox=settings.is_sandbox,
             credit_limit=settings.sandbox_credit_limit if settings.is_sandbox else 0,
             numbering=Numbering(settings.iban_country, settings.iban_bank_code),
+            cards=CardPolicy(
+                Calendar(ZoneInfo(settings.time_zone)),
+                settings.card_years,
+                timedelta(days=settings.card_hold_days),
+                settings.tolerances,
+            ),
+            vault=vault,
             clock=clock,
         )
         await events.begin_epoch(db, clock)
@@ -137,18 +153,45 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
         forget_old_keys = partial(payments.forget_old_keys, db, policy, timedelta(days=settings.key_days))
         jobs = (
             Job("expire holds", settings.job_seconds, expire_holds),
+            Job("expire cards", max(settings.job_seconds, 60), partial(cards.expire, db, clock)),
             Job("forget old keys", max(settings.job_seconds, 600), forget_old_keys),
             Job("forget old events", max(settings.job_seconds, 600), forget_old_events),
         )
-        yield Bank(db, identity, Accounts(db, clock), feed, hub, batcher.submit, expire_holds, jobs, listener)
+        yield Bank(
+            db=db,
+            identity=identity,
+            accounts=Accounts(db, clock, cards.cancel_of_account),
+            cards=Cards(db, identity, vault, clock),
+            calendar=policy.cards.calendar,
+            feed=feed,
+            hub=hub,
+            move=batcher.submit,
+            expire_holds=expire_holds,
+            jobs=jobs,
+            listener=listener,
+        )
+
+
+def card_keys(settings: Settings) -> KeySource:
+    """Where the cards' master keys come from."""
+    given = settings.card_keys.get_secret_value() if settings.card_keys else None
+    return master_keys(given, None if settings.env is Environment.PRODUCTION else settings.data_dir / "keys")
+
+
+async def rotate_card_keys(settings: Settings, db: Database) -> int:
+    """Exchange the cards' master key on a live bank; tell how many cards are under the new one since.
+
+    Raises:
+        ConfigurationError: the keys cannot be read or written, or one is missing.
+    """
+    source = card_keys(settings)
+    return await rotate(db, await Vault.open(db, source, settings.card_bin), source)
 
 
 def _identity(db: Database, settings: Settings, clock: Clock, stack: AsyncExitStack) -> Identity:
     production = settings.env is Environment.PRODUCTION
-    keys = load_keys(
-        settings.signing_keys.get_secret_value() if settings.signing_keys else None,
-        None if production else settings.data_dir / "keys",
-    )
+    given = settings.signing_keys.get_secret_value() if settings.signing_keys else None
+    keys = load_keys(signing_keys(given, None if production else settings.data_dir / "keys"))
     hasher = PasswordHasher()
     stack.callback(hasher.close)
     tokens = AccessTokens(

@@ -21,9 +21,10 @@ from bank_graphql import demo as demonstration
 from bank_graphql import settings as configuration
 from bank_graphql.api.endpoint import MAX_BODY
 from bank_graphql.api.schema import build_schema, export
-from bank_graphql.bank import Bank, open_bank, open_server
+from bank_graphql.bank import Bank, open_bank, open_server, rotate_card_keys
+from bank_graphql.cards import verification as cards_verification
 from bank_graphql.identity.models import UserRole
-from bank_graphql.identity.tokens import rotate_keys
+from bank_graphql.identity.tokens import signing_keys
 from bank_graphql.kit import log, schema
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.embedded import binaries
@@ -138,7 +139,7 @@ def create_user(
 def verify() -> None:
     """Recompute the books from scratch and compare. Exits with 1 if anything is wrong."""
     settings = configuration.load()
-    checks = (*verification.CHECKS, *payments_verification.CHECKS)
+    checks = (*verification.CHECKS, *cards_verification.CHECKS, *payments_verification.CHECKS)
 
     async def work() -> list[verification.Finding]:
         async with _existing_bank(settings) as bank:
@@ -181,13 +182,27 @@ def psql(arguments: Annotated[list[str] | None, typer.Argument(help="Arguments f
     raise typer.Exit(_run(work()))
 
 
+@app.command("rotate-card-keys")
+def rotate_keys_of_cards() -> None:
+    """Exchange the master key of card numbers, while the bank runs; the old one is good for nothing afterwards."""
+    settings = configuration.load()
+
+    async def work() -> int:
+        async with _existing_bank(settings) as bank:
+            return await rotate_card_keys(settings, bank.db)
+
+    print(f"{_run(work())} cards are under the new key.")
+
+
 @app.command("rotate-signing-keys")
 def rotate_signing_keys() -> None:
     """Put a new key in front of the data folder's signing keys. Restart the bank to sign with it; nobody is logged out."""
     settings = configuration.load()
     if settings.signing_keys is not None:
         _fail("BANK_SIGNING_KEYS is set: put a new key in front of its set yourself, and restart the bank.")
-    rotate_keys(settings.data_dir / "keys")
+    source = signing_keys(None, settings.data_dir / "keys")
+    with source.changing():
+        source.add()
     print("The next start signs with a new key; the older keys go on verifying.")
 
 

@@ -6,10 +6,12 @@ replaces them.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -29,6 +31,7 @@ _REPLACED = {
     "SECRET_KEY": "tokens are signed with a key pair: unset it to have one made in the data folder, or set BANK_SIGNING_KEYS",
 }
 _ALGORITHM = "ES256"
+_TOLERANCE = re.compile(r"[0-9]{4}:[0-9]{1,3}", re.ASCII)
 
 
 class Environment(StrEnum):
@@ -111,6 +114,23 @@ class Settings(BaseSettings):
         "DE", description="Country of the account numbers, two letters."
     )
     iban_bank_code: str = Field("99999999", description="Bank code in the account numbers.")
+    card_keys: SecretStr | None = Field(
+        None,
+        description="JWK set with 256-bit symmetric keys that protect card numbers, each with a kid of its own, or the path of a "
+        "file with one; see rotate-card-keys. Needed in production.",
+    )
+    card_bin: Annotated[str, StringConstraints(pattern="^([0-9]{6}|[0-9]{8})$")] = Field(
+        "990055", description="What card numbers begin with: the six or eight digits of a test BIN."
+    )
+    card_years: int = Field(4, ge=1, le=20, description="Years for which a card is good.")
+    card_hold_days: int = Field(
+        7, ge=1, le=365, description="Days after which a card authorisation that nobody captured expires."
+    )
+    card_tolerances: str = Field(
+        "4121:20,5812:20,5813:20,5814:20,7011:15,7230:20,7512:15",
+        description="By how many per cent more than authorised may be captured, by merchant category (ISO 18245), e.g. for tips.",
+    )
+    time_zone: str = Field("UTC", description="Where the days, weeks and months of card limits begin, e.g. Europe/Berlin.")
     rate_limit: int | None = Field(
         None,
         ge=100,
@@ -141,6 +161,22 @@ class Settings(BaseSettings):
     def _capitals(cls, value: Any) -> Any:
         return value.upper() if isinstance(value, str) else value
 
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("there is no such time zone: give one like Europe/Berlin") from error
+        return value
+
+    @field_validator("card_tolerances")
+    @classmethod
+    def _are_tolerances(cls, value: str) -> str:
+        if any(not _TOLERANCE.fullmatch(each) or int(each[5:]) > 100 for each in _listed(value)):
+            raise ValueError("tolerances are a category and at most 100 per cent each: 5812:20,7011:15")
+        return value
+
     @model_validator(mode="after")
     def _fits_production(self) -> Self:
         if self.env is Environment.PRODUCTION:
@@ -148,6 +184,8 @@ class Settings(BaseSettings):
                 raise ValueError("BANK_ENV=production needs DATABASE_URL: the embedded database is for development")
             if self.signing_keys is None:
                 raise ValueError("BANK_ENV=production needs BANK_SIGNING_KEYS: generated keys are for development")
+            if self.card_keys is None:
+                raise ValueError("BANK_ENV=production needs BANK_CARD_KEYS: generated keys are for development")
         if self.pool_min_size > self.pool_max_size:
             raise ValueError("BANK_POOL_MIN_SIZE is larger than BANK_POOL_MAX_SIZE")
         return self
@@ -170,7 +208,12 @@ class Settings(BaseSettings):
     @property
     def origins(self) -> list[str]:
         """The web origins that may call the API."""
-        return [origin for each in self.allowed_origins.split(",") if (origin := each.strip().rstrip("/"))]
+        return [origin for each in _listed(self.allowed_origins) if (origin := each.rstrip("/"))]
+
+    @property
+    def tolerances(self) -> dict[str, int]:
+        """By how many per cent more than authorised may be captured, by merchant category."""
+        return {each[:4]: int(each[5:]) for each in _listed(self.card_tolerances)}
 
     @property
     def external_dsn(self) -> str | None:
@@ -181,6 +224,10 @@ class Settings(BaseSettings):
     def owner_dsn(self) -> str | None:
         """The external database as the owner of its schema, or None where nobody says."""
         return _dsn(self.owner_database_url)
+
+
+def _listed(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def _dsn(url: SecretStr | None) -> str | None:

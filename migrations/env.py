@@ -7,12 +7,13 @@ from sqlmodel import SQLModel
 
 from bank_graphql.accounts import models as accounts
 from bank_graphql.audit import models as audit
+from bank_graphql.cards import models as cards
 from bank_graphql.events import models as events
 from bank_graphql.identity import models as identity
 from bank_graphql.ledger import models as ledger
 from bank_graphql.payments import models as payments
 
-MODELS = (ledger, events, audit, identity, accounts, payments)
+MODELS = (ledger, events, audit, identity, accounts, cards, payments)
 ONE_AT_A_TIME = 0x62616E6B  # "bank"
 
 ischema_names["xid8"] = events.Xid8

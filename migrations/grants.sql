@@ -19,8 +19,8 @@ DO $$ BEGIN
     GRANT USAGE ON SCHEMA public TO bank_app;
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO bank_app;
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO bank_app;
-    GRANT INSERT ON balances, transactions, transaction_notes, users, sessions, refresh_tokens, accounts, idempotency_outcomes
-        TO bank_app;
+    GRANT INSERT ON balances, transactions, transaction_notes, users, sessions, refresh_tokens, accounts, idempotency_outcomes,
+        cards, card_secrets, card_limits, card_blocks, card_transactions, vault_keys TO bank_app;
     GRANT INSERT (transaction_id, account_id, amount, balance_after, booked_at) ON entries TO bank_app;
     GRANT INSERT (kind, account_id, transaction_id, occurred_at, epoch) ON transaction_events TO bank_app;
     GRANT INSERT (cluster, began_at) ON feed_epochs TO bank_app;
@@ -33,7 +33,10 @@ DO $$ BEGIN
     GRANT UPDATE (last_used_at, expires_at, ended_at) ON sessions TO bank_app;
     GRANT UPDATE (used_at) ON refresh_tokens TO bank_app;
     GRANT UPDATE (name, status, frozen_by, freeze_reason, updated_at, closed_at) ON accounts TO bank_app;
-    GRANT DELETE ON idempotency_outcomes, transaction_events TO bank_app;
+    GRANT UPDATE (status, frozen_by, updated_at) ON cards TO bank_app;
+    GRANT UPDATE (counted) ON card_transactions TO bank_app;
+    GRANT UPDATE (wrapped_key, master_key) ON card_secrets, vault_keys TO bank_app;
+    GRANT DELETE ON idempotency_outcomes, transaction_events, card_limits, card_blocks TO bank_app;
     EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
 EXCEPTION
     WHEN insufficient_privilege THEN RAISE NOTICE 'no grants for bank_app by this user';

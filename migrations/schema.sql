@@ -106,7 +106,61 @@ CREATE TABLE public.balances (
     CONSTRAINT ck_balances_available_is_not_negative CHECK (((purpose IS NOT NULL) OR (((booked - held) + overdraft_limit) >= 0))),
     CONSTRAINT ck_balances_held_is_not_negative CHECK ((held >= 0)),
     CONSTRAINT ck_balances_overdraft_limit_is_not_negative CHECK ((overdraft_limit >= 0)),
-    CONSTRAINT ck_balances_purpose_is_known CHECK ((purpose = 'CASH'::text))
+    CONSTRAINT ck_balances_purpose_is_known CHECK ((purpose = ANY (ARRAY['CASH'::text, 'CARD_SETTLEMENT'::text])))
+);
+CREATE TABLE public.card_blocks (
+    card_id uuid NOT NULL,
+    category text NOT NULL,
+    CONSTRAINT ck_card_blocks_category_is_four_digits CHECK ((category ~ '^[0-9]{4}$'::text))
+);
+CREATE TABLE public.card_limits (
+    card_id uuid NOT NULL,
+    time_window text NOT NULL,
+    amount bigint NOT NULL,
+    CONSTRAINT ck_card_limits_amount_is_not_negative CHECK ((amount >= 0)),
+    CONSTRAINT ck_card_limits_time_window_is_known CHECK ((time_window = ANY (ARRAY['TRANSACTION'::text, 'DAY'::text, 'WEEK'::text, 'MONTH'::text])))
+);
+CREATE TABLE public.card_secrets (
+    card_id uuid NOT NULL,
+    number_hash bytea NOT NULL,
+    sealed_number bytea NOT NULL,
+    wrapped_key bytea NOT NULL,
+    master_key text NOT NULL
+);
+CREATE TABLE public.card_transactions (
+    transaction_id uuid NOT NULL,
+    card_id uuid NOT NULL,
+    series_id uuid NOT NULL,
+    authorized_at timestamp with time zone NOT NULL,
+    counted bigint NOT NULL,
+    merchant_name text NOT NULL,
+    merchant_category text NOT NULL,
+    merchant_country text NOT NULL,
+    decline_reason text,
+    CONSTRAINT ck_card_transactions_counted_is_not_negative CHECK ((counted >= 0))
+);
+CREATE TABLE public.cards (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    series_id uuid NOT NULL,
+    replaces_id uuid,
+    kind text NOT NULL,
+    form text NOT NULL,
+    status text NOT NULL,
+    frozen_by text,
+    holder_name text NOT NULL,
+    last4 text NOT NULL,
+    expiry_month integer NOT NULL,
+    expiry_year integer NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT ck_cards_form_is_known CHECK ((form = ANY (ARRAY['VIRTUAL'::text, 'PHYSICAL'::text]))),
+    CONSTRAINT ck_cards_frozen_by_is_known CHECK ((frozen_by = ANY (ARRAY['OWNER'::text, 'STAFF'::text]))),
+    CONSTRAINT ck_cards_frozen_by_is_told CHECK (((status = 'FROZEN'::text) = (frozen_by IS NOT NULL))),
+    CONSTRAINT ck_cards_kind_is_known CHECK ((kind = ANY (ARRAY['DEBIT'::text, 'CREDIT'::text]))),
+    CONSTRAINT ck_cards_last4_are_digits CHECK ((last4 ~ '^[0-9]{4}$'::text)),
+    CONSTRAINT ck_cards_status_is_known CHECK ((status = ANY (ARRAY['INACTIVE'::text, 'ACTIVE'::text, 'FROZEN'::text, 'CANCELLED'::text, 'EXPIRED'::text])))
 );
 CREATE TABLE public.entries (
     id bigint NOT NULL,
@@ -150,7 +204,7 @@ CREATE TABLE public.idempotency_outcomes (
     refusal jsonb,
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT ck_idempotency_outcomes_key_has_a_length CHECK (((length(key) >= 1) AND (length(key) <= 255))),
-    CONSTRAINT ck_idempotency_outcomes_outcome_is_known CHECK ((outcome = ANY (ARRAY['MOVED'::text, 'OPENED'::text, 'REFUSED'::text]))),
+    CONSTRAINT ck_idempotency_outcomes_outcome_is_known CHECK ((outcome = ANY (ARRAY['MOVED'::text, 'OPENED'::text, 'ISSUED'::text, 'REFUSED'::text]))),
     CONSTRAINT ck_idempotency_outcomes_refusal_is_told CHECK (((outcome = 'REFUSED'::text) = (refusal IS NOT NULL))),
     CONSTRAINT ck_idempotency_outcomes_subject_is_told CHECK (((outcome = 'REFUSED'::text) = (subject_id IS NULL)))
 );
@@ -178,7 +232,7 @@ CREATE TABLE public.transaction_events (
     transaction_id uuid NOT NULL,
     occurred_at timestamp with time zone NOT NULL,
     epoch integer DEFAULT public.feed_epoch() NOT NULL,
-    CONSTRAINT ck_transaction_events_kind_is_known CHECK ((kind = ANY (ARRAY['POSTED'::text, 'PENDING'::text, 'CAPTURED'::text, 'VOIDED'::text, 'EXPIRED'::text, 'REVERSED'::text])))
+    CONSTRAINT ck_transaction_events_kind_is_known CHECK ((kind = ANY (ARRAY['PENDING'::text, 'POSTED'::text, 'CAPTURED'::text, 'VOIDED'::text, 'EXPIRED'::text, 'REVERSED'::text, 'DECLINED'::text])))
 );
 ALTER TABLE public.transaction_events ALTER COLUMN sequence ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.transaction_events_sequence_seq
@@ -209,12 +263,13 @@ CREATE TABLE public.transactions (
     CONSTRAINT ck_transactions_accounts_differ CHECK ((from_account_id <> to_account_id)),
     CONSTRAINT ck_transactions_amount_is_in_range CHECK (((amount > 0) AND (amount <= '1000000000000000'::bigint))),
     CONSTRAINT ck_transactions_captured_is_of_a_hold CHECK (((captured >= 0) AND ((kind = 'HOLD'::text) OR (captured = 0)))),
-    CONSTRAINT ck_transactions_kind_is_known CHECK ((kind = ANY (ARRAY['DEPOSIT'::text, 'WITHDRAWAL'::text, 'TRANSFER'::text, 'HOLD'::text, 'REVERSAL'::text]))),
+    CONSTRAINT ck_transactions_card_payments_are_authorized CHECK (((kind <> ALL (ARRAY['CARD_PAYMENT'::text, 'CARD_REFUND'::text])) OR (parent_id IS NOT NULL))),
+    CONSTRAINT ck_transactions_kind_is_known CHECK ((kind = ANY (ARRAY['DEPOSIT'::text, 'WITHDRAWAL'::text, 'TRANSFER'::text, 'HOLD'::text, 'CARD_PAYMENT'::text, 'CARD_REFUND'::text, 'REVERSAL'::text]))),
     CONSTRAINT ck_transactions_only_holds_expire CHECK (((expires_at IS NULL) OR (kind = 'HOLD'::text))),
     CONSTRAINT ck_transactions_only_holds_wait CHECK (((kind = 'HOLD'::text) OR (status = 'POSTED'::text))),
     CONSTRAINT ck_transactions_posted_at_is_told CHECK (((status = 'POSTED'::text) = (posted_at IS NOT NULL))),
     CONSTRAINT ck_transactions_reversals_reverse CHECK (((kind = 'REVERSAL'::text) = (reverses_id IS NOT NULL))),
-    CONSTRAINT ck_transactions_status_is_known CHECK ((status = ANY (ARRAY['POSTED'::text, 'PENDING'::text, 'VOIDED'::text, 'EXPIRED'::text])))
+    CONSTRAINT ck_transactions_status_is_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'POSTED'::text, 'VOIDED'::text, 'EXPIRED'::text, 'DECLINED'::text])))
 );
 CREATE TABLE public.users (
     id uuid NOT NULL,
@@ -230,6 +285,11 @@ CREATE TABLE public.users (
     closed_at timestamp with time zone,
     CONSTRAINT ck_users_role_is_known CHECK ((role = ANY (ARRAY['CUSTOMER'::text, 'TELLER'::text, 'AUDITOR'::text, 'PROCESSOR'::text, 'ADMIN'::text]))),
     CONSTRAINT ck_users_status_is_known CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'SUSPENDED'::text, 'CLOSED'::text])))
+);
+CREATE TABLE public.vault_keys (
+    purpose text NOT NULL,
+    wrapped_key bytea NOT NULL,
+    master_key text NOT NULL
 );
 CREATE TABLE public.verification_runs (
     id bigint NOT NULL,
@@ -252,6 +312,16 @@ ALTER TABLE ONLY public.audit_events
     ADD CONSTRAINT pk_audit_events PRIMARY KEY (id);
 ALTER TABLE ONLY public.balances
     ADD CONSTRAINT pk_balances PRIMARY KEY (account_id);
+ALTER TABLE ONLY public.card_blocks
+    ADD CONSTRAINT pk_card_blocks PRIMARY KEY (card_id, category);
+ALTER TABLE ONLY public.card_limits
+    ADD CONSTRAINT pk_card_limits PRIMARY KEY (card_id, time_window);
+ALTER TABLE ONLY public.card_secrets
+    ADD CONSTRAINT pk_card_secrets PRIMARY KEY (card_id);
+ALTER TABLE ONLY public.card_transactions
+    ADD CONSTRAINT pk_card_transactions PRIMARY KEY (transaction_id);
+ALTER TABLE ONLY public.cards
+    ADD CONSTRAINT pk_cards PRIMARY KEY (id);
 ALTER TABLE ONLY public.entries
     ADD CONSTRAINT pk_entries PRIMARY KEY (id);
 ALTER TABLE ONLY public.feed_epochs
@@ -272,16 +342,25 @@ ALTER TABLE ONLY public.transactions
     ADD CONSTRAINT pk_transactions PRIMARY KEY (id);
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT pk_users PRIMARY KEY (id);
+ALTER TABLE ONLY public.vault_keys
+    ADD CONSTRAINT pk_vault_keys PRIMARY KEY (purpose);
 ALTER TABLE ONLY public.verification_runs
     ADD CONSTRAINT pk_verification_runs PRIMARY KEY (id);
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT uq_accounts_number UNIQUE (number);
 ALTER TABLE ONLY public.balances
     ADD CONSTRAINT uq_balances_purpose_currency UNIQUE (purpose, currency);
+ALTER TABLE ONLY public.card_secrets
+    ADD CONSTRAINT uq_card_secrets_number_hash UNIQUE (number_hash);
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT uq_users_email_key UNIQUE (email_key);
 CREATE INDEX ix_accounts_owner_id_id ON public.accounts USING btree (owner_id, id);
 CREATE INDEX ix_audit_events_actor_id_id ON public.audit_events USING btree (actor_id, id);
+CREATE INDEX ix_card_secrets_master_key ON public.card_secrets USING btree (master_key);
+CREATE INDEX ix_card_transactions_card_id_transaction_id ON public.card_transactions USING btree (card_id, transaction_id);
+CREATE INDEX ix_card_transactions_series_id_authorized_at ON public.card_transactions USING btree (series_id, authorized_at) INCLUDE (counted);
+CREATE INDEX ix_cards_account_id_id ON public.cards USING btree (account_id, id);
+CREATE INDEX ix_cards_expires_at ON public.cards USING btree (expires_at) WHERE (status = ANY (ARRAY['INACTIVE'::text, 'ACTIVE'::text, 'FROZEN'::text]));
 CREATE INDEX ix_entries_account_id_booked_at ON public.entries USING btree (account_id, booked_at);
 CREATE INDEX ix_entries_account_id_id ON public.entries USING btree (account_id, id);
 CREATE INDEX ix_entries_transaction_id ON public.entries USING btree (transaction_id);
@@ -294,20 +373,45 @@ CREATE INDEX ix_transactions_expires_at ON public.transactions USING btree (expi
 CREATE INDEX ix_transactions_from_account_id_id ON public.transactions USING btree (from_account_id, id);
 CREATE INDEX ix_transactions_parent_id ON public.transactions USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX ix_transactions_to_account_id_id ON public.transactions USING btree (to_account_id, id);
+CREATE UNIQUE INDEX uq_cards_replaces_id ON public.cards USING btree (replaces_id) WHERE (replaces_id IS NOT NULL);
 CREATE UNIQUE INDEX uq_transactions_reverses_id ON public.transactions USING btree (reverses_id) WHERE (reverses_id IS NOT NULL);
 CREATE TRIGGER changes_while_pending BEFORE UPDATE ON public.transactions FOR EACH ROW EXECUTE FUNCTION public.check_standing();
 CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.entries FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.balances FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.card_secrets FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.card_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.cards FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_not_rewritten BEFORE UPDATE OR TRUNCATE ON public.idempotency_outcomes FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_not_rewritten BEFORE UPDATE OR TRUNCATE ON public.transaction_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF account_id, currency, purpose ON public.balances FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF card_id, number_hash, sealed_number ON public.card_secrets FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF transaction_id, card_id, series_id, authorized_at, decline_reason ON public.card_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF id, account_id, series_id, replaces_id, kind, form, last4 ON public.cards FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER zero_sum AFTER INSERT ON public.entries REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION public.check_zero_sum();
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT fk_accounts_id FOREIGN KEY (id) REFERENCES public.balances(account_id);
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT fk_accounts_owner_id FOREIGN KEY (owner_id) REFERENCES public.users(id);
+ALTER TABLE ONLY public.card_blocks
+    ADD CONSTRAINT fk_card_blocks_card_id FOREIGN KEY (card_id) REFERENCES public.cards(id);
+ALTER TABLE ONLY public.card_limits
+    ADD CONSTRAINT fk_card_limits_card_id FOREIGN KEY (card_id) REFERENCES public.cards(id);
+ALTER TABLE ONLY public.card_secrets
+    ADD CONSTRAINT fk_card_secrets_card_id FOREIGN KEY (card_id) REFERENCES public.cards(id);
+ALTER TABLE ONLY public.card_transactions
+    ADD CONSTRAINT fk_card_transactions_card_id FOREIGN KEY (card_id) REFERENCES public.cards(id);
+ALTER TABLE ONLY public.card_transactions
+    ADD CONSTRAINT fk_card_transactions_series_id FOREIGN KEY (series_id) REFERENCES public.cards(id);
+ALTER TABLE ONLY public.card_transactions
+    ADD CONSTRAINT fk_card_transactions_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
+ALTER TABLE ONLY public.cards
+    ADD CONSTRAINT fk_cards_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.cards
+    ADD CONSTRAINT fk_cards_replaces_id FOREIGN KEY (replaces_id) REFERENCES public.cards(id);
+ALTER TABLE ONLY public.cards
+    ADD CONSTRAINT fk_cards_series_id FOREIGN KEY (series_id) REFERENCES public.cards(id);
 ALTER TABLE ONLY public.entries
     ADD CONSTRAINT fk_entries_account_id FOREIGN KEY (account_id) REFERENCES public.balances(account_id);
 ALTER TABLE ONLY public.entries

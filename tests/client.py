@@ -9,6 +9,8 @@ PASSWORD = "a fine long passphrase"
 
 TRANSACTION = "id kind status amount { amount currency } capturedAmount { amount } expiresAt description reference from { name accountNumber } to { name accountNumber }"
 INVALID = "... on Rejection { message } ... on ValidationRejection { fields { path code } }"
+LIMIT = "window amount { amount currency } spent { amount } remaining { amount }"
+CARD = f"id kind form status holderName last4 expiryMonth expiryYear blockedCategories limits {{ {LIMIT} }} account {{ id }}"
 REJECTIONS = f"""
     {INVALID}
     ... on NotFoundRejection {{ subjectId }}
@@ -22,6 +24,7 @@ MOVED = f"""
     ... on MoneyMoved {{ replayed transaction {{ {TRANSACTION} }} }}
     ... on MoneyPreview {{ amount {{ amount currency }} fromAvailableAfter {{ amount }} toBookedAfter {{ amount }} }}
     ... on InsufficientFundsRejection {{ available {{ amount currency }} required {{ amount currency }} }}
+    ... on LimitExceededRejection {{ limit {{ {LIMIT} }} }}
     {REJECTIONS}
 """
 ACCOUNT = "id number name kind currency status balance { booked { amount } held { amount } available { amount } }"
@@ -134,6 +137,58 @@ class Client:
     async def reverse(self, transaction: str, reason: str = "A mistake", **more: Any) -> dict[str, Any]:
         """Take a transaction back."""
         return await self._move("reverseTransaction", "ReverseTransactionInput", transactionId=transaction, reason=reason, **more)
+
+    async def issue(self, account_id: str, **more: Any) -> dict[str, Any]:
+        """A new card."""
+        given = {"accountId": account_id, "idempotencyKey": key(), **more}
+        return await self.card_mutation("issueCard(input: $input)", "$input: IssueCardInput!", input=given)
+
+    async def change_card(self, mutation: str, card: str, arguments: str = "") -> dict[str, Any]:
+        """Change a card, by a mutation that takes its id."""
+        return await self.card_mutation(f"{mutation}(id: $id{arguments})", "$id: ID!", id=card)
+
+    async def card_mutation(self, call: str, declared: str, **variables: Any) -> dict[str, Any]:
+        """What a mutation about a card answers."""
+        data = await self.run(
+            f"mutation ({declared}) {{ x: {call} {{ __typename ... on Card {{ {CARD} }} {REJECTIONS} }} }}", **variables
+        )
+        outcome: dict[str, Any] = data["x"]
+        return outcome
+
+    async def card(self, card: str, fields: str = CARD) -> Any:
+        """A card as it is now."""
+        return (await self.run(f"query ($id: ID!) {{ card(id: $id) {{ {fields} }} }}", id=card))["card"]
+
+    async def reveal(self, card: str, password: str = PASSWORD) -> dict[str, Any]:
+        """What is written on a card."""
+        data = await self.run(
+            "mutation ($id: ID!, $password: String!) { revealCard(id: $id, password: $password) { __typename "
+            "... on CardSecrets { number securityCode expiresAt } ... on StateConflictRejection { conflict state } } }",
+            id=card,
+            password=password,
+        )
+        secrets_: dict[str, Any] = data["revealCard"]
+        return secrets_
+
+    async def authorize(self, card: str, amount: Any, currency: str = "EUR", **more: Any) -> dict[str, Any]:
+        """Ask a card, by its id or number, to pay."""
+        named = {"cardNumber" if card.isdigit() else "cardId": card}
+        merchant = {"name": "Café Central", "categoryCode": "5812", "country": "AT", **more.pop("merchant", {})}
+        return await self._move(
+            "authorizeCard", "AuthorizeCardInput", **named, amount=money(amount, currency), merchant=merchant, **more
+        )
+
+    async def refund(self, payment: str, amount: Any = None, currency: str = "EUR", idempotency_key: str = "") -> dict[str, Any]:
+        """Give a card payment back."""
+        data = await self.run(
+            "mutation ($id: ID!, $key: String!, $amount: MoneyInput) { "
+            f"refundCardPayment(transactionId: $id, idempotencyKey: $key, amount: $amount) {{ {MOVED} }} }}",
+            id=payment,
+            key=idempotency_key or key(),
+            amount=None if amount is None else money(amount, currency),
+        )
+        outcome: dict[str, Any] = data["refundCardPayment"]
+        return outcome
 
     async def batch(self, *transfers: dict[str, Any], **more: Any) -> dict[str, Any]:
         """Make transfers in one go."""

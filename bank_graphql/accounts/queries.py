@@ -8,7 +8,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, DateTime, Text, Uuid, any_, bindparam, case, func, or_, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -19,7 +34,7 @@ from bank_graphql.kit.db import Database
 from bank_graphql.kit.loading import Ask
 from bank_graphql.kit.paging import Listing, uuid_key
 from bank_graphql.kit.statements import Query, Row
-from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionKind, TransactionNote, TransactionStatus
+from bank_graphql.ledger.models import Balance, Entry, Purpose, Transaction, TransactionKind, TransactionNote, TransactionStatus
 from bank_graphql.ledger.queries import ENTRY_COLUMNS, EntryRow, with_transactions
 
 
@@ -92,6 +107,7 @@ def _own(asked: Any) -> ColumnElement[bool]:
 
 
 _ids, _numbers, _serials = asked(Uuid()), asked(Text()), asked(BigInteger())
+_known = asked(Uuid(), sees_cards=True)
 _ACCOUNTS = Query(
     select(_ids.c.position, *ACCOUNT_COLUMNS)
     .select_from(_ids)
@@ -137,29 +153,42 @@ TRANSACTION_COLUMNS = (
 _either_side = aliased(Account)
 
 
+def with_notes(transactions: Any) -> Select[Any]:
+    """A select of transactions, joined with what was written about them."""
+    joined: Select[Any] = transactions.outerjoin(TransactionNote, col(TransactionNote.transaction_id) == Transaction.id)
+    return joined
+
+
 def _visible_transactions(key: Any) -> Query[TransactionRow]:
-    """The transactions that have such a key and touch an account that the asker may see."""
+    """The transactions with such a key that the asker may see: on visible accounts, or as the card network, made by card."""
     touches_own = (
         select(col(_either_side.id))
         .where(
             col(_either_side.id).in_([Transaction.from_account_id, Transaction.to_account_id]),
-            col(_either_side.owner_id) == _ids.c.viewer,
+            col(_either_side.owner_id) == _known.c.viewer,
         )
         .exists()
     )
+    by_card = (
+        select(col(Balance.account_id))
+        .where(
+            col(Balance.account_id).in_([Transaction.from_account_id, Transaction.to_account_id]),
+            col(Balance.purpose) == Purpose.CARD_SETTLEMENT,
+        )
+        .exists()
+    )
+    visible = or_(_known.c.sees_all, touches_own, and_(_known.c.sees_cards, by_card))
     return Query(
-        select(_ids.c.position, *TRANSACTION_COLUMNS)
-        .select_from(_ids)
-        .join(Transaction, key == _ids.c.key)
-        .outerjoin(TransactionNote, col(TransactionNote.transaction_id) == Transaction.id)
-        .where(or_(_ids.c.sees_all, touches_own)),
+        with_notes(
+            select(_known.c.position, *TRANSACTION_COLUMNS).select_from(_known).join(Transaction, key == _known.c.key)
+        ).where(visible),
         TransactionRow,
     )
 
 
 _TRANSACTIONS = _visible_transactions(col(Transaction.id))
 _REVERSALS = _visible_transactions(col(Transaction.reverses_id))
-_transactions = select(*TRANSACTION_COLUMNS).outerjoin(TransactionNote, col(TransactionNote.transaction_id) == Transaction.id)
+_transactions = with_notes(select(*TRANSACTION_COLUMNS))
 
 _kinds, _statuses = (bindparam(name, type_=ARRAY(Text())) for name in ("kinds", "statuses"))
 _since, _until = (bindparam(name, type_=DateTime(timezone=True)) for name in ("since", "until"))
@@ -206,7 +235,7 @@ _purpose = select(col(Balance.purpose)).where(col(Balance.account_id) == _sides.
 _COUNTERPARTIES = Query(
     select(
         _sides.c.position,
-        func.coalesce(col(User.full_name), func.initcap(_purpose), "Cash").label("name"),
+        func.coalesce(col(User.full_name), func.initcap(func.replace(_purpose, "_", " ")), "Cash").label("name"),
         case(
             (col(Account.owner_id) == _sides.c.viewer, col(Account.number)),
             (col(Account.number).is_not(None), func.concat("••••", func.right(Account.number, 4))),

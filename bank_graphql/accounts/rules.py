@@ -15,7 +15,7 @@ _STRIDE = 6_180_339_887
 _OFFSET = 2_718_281_828
 
 
-def check_name(text: str) -> str:
+def check_name(text: str, field: str = "name") -> str:
     """The name without space around it.
 
     Raises:
@@ -23,11 +23,11 @@ def check_name(text: str) -> str:
     """
     name = unicodedata.normalize("NFC", text).strip()
     if not name:
-        raise ValidationFailed.of("name", "REQUIRED", "A name is needed.")
+        raise ValidationFailed.of(field, "REQUIRED", "A name is needed.")
     if len(name) > NAME_MAX:
-        raise ValidationFailed.of("name", "TOO_LONG", f"A name has at most {NAME_MAX} characters.")
+        raise ValidationFailed.of(field, "TOO_LONG", f"A name has at most {NAME_MAX} characters.")
     if has_controls(name):
-        raise ValidationFailed.of("name", "INVALID", "A name has no control characters.")
+        raise ValidationFailed.of(field, "INVALID", "A name has no control characters.")
     return name
 
 

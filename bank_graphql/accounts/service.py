@@ -94,11 +94,18 @@ async def open_accounts(
 
 
 class Accounts:
-    """Changes to single accounts: names, freezing, closing, limits. Each is audited, and so is each refusal."""
+    """Changes to single accounts: names, freezing, closing, limits. Each is audited, and so is each refusal.
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    Args:
+        db: the database.
+        clock: gives the time.
+        end: ends what hangs on an account that is closed, in the same transaction.
+    """
+
+    def __init__(self, db: Database, clock: Clock, end: Callable[[Connection, UUID, datetime], Awaitable[None]]) -> None:
         self._db = db
         self._clock = clock
+        self._end = end
 
     async def rename(self, actor: Actor, account_id: UUID, name: str) -> None:
         """Give one's account another name.
@@ -164,6 +171,7 @@ class Accounts:
             if account.booked or account.held:
                 raise StateConflict("MONEY_REMAINS", account.status, "Only an empty account can be closed.")
             await self._set_status(connection, account, AccountStatus.CLOSED)
+            await self._end(connection, account_id, self._clock())
 
         await self._change(actor, "closeAccount", account_id, change)
 

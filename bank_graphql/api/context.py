@@ -10,6 +10,7 @@ from bank_graphql.accounts.feed import Feed
 from bank_graphql.accounts.service import Accounts
 from bank_graphql.api.loaders import Loaders, Readers
 from bank_graphql.api.streams import Streams
+from bank_graphql.cards.service import Cards
 from bank_graphql.identity.rules import email_key
 from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor, Origin
@@ -17,7 +18,7 @@ from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Refusal, Unauthenticated
 from bank_graphql.kit.limits import Allowance, Limiter
 from bank_graphql.kit.loading import Loader, Reader
-from bank_graphql.payments.commands import Command, Group, Moved, Opened, Outcome, Preview
+from bank_graphql.payments.commands import Command, Group, Issued, Moved, Opened, Outcome, Preview
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -32,6 +33,7 @@ class Services:
     readers: Readers
     identity: Identity
     accounts: Accounts
+    cards: Cards
     feed: Feed
     streams: Streams
     move: Move
@@ -110,6 +112,16 @@ class Context:
             limiter.spend(f"attempts at user/{name}", 1, per_minute=most)
             limiter.spend(f"attempts of address at user/{address}/{name}", 1, per_minute=max(1, most // 10))
 
+    def attempt_again(self) -> None:
+        """Count an attempt of the viewer to show once more who it is.
+
+        Raises:
+            Unauthenticated: nobody is signed in.
+            RateLimited: there were too many.
+        """
+        most = max(1, self.services.attempts_per_minute // 10)
+        self.services.limiter.spend(f"passwords of user/{self.viewer.user_id}", 1, per_minute=most)
+
     def sign_in(self, actor: Actor) -> None:
         """Resolve the rest of this mutation's answer as the user who signed in."""
         self.actor = actor
@@ -120,7 +132,7 @@ class Context:
         self.bearer = self.actor = None
         self._loaders = None
 
-    async def move(self, command: Command) -> Moved | Opened | Preview:
+    async def move(self, command: Command) -> Moved | Opened | Issued | Preview:
         """Have the payments carry the command out, together with those of other requests.
 
         Raises:

@@ -10,9 +10,12 @@ import strawberry
 from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
 from bank_graphql.accounts.queries import TransactionRow
 from bank_graphql.api.context import Info
+from bank_graphql.api.types.cards import SpendingLimit
 from bank_graphql.api.types.enums import AccountStatus, CurrencyCode, StateConflictCode
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.transactions import Transaction
+from bank_graphql.cards.errors import LimitExceeded
+from bank_graphql.cards.rules import SpentLimit
 from bank_graphql.identity.errors import CredentialsRefused
 from bank_graphql.kit import money
 from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
@@ -77,6 +80,11 @@ class StateConflictRejection(Rejection):
     state: str = strawberry.field(description="The state that the thing is in.")
 
 
+@strawberry.type(description="A spending limit of the card does not leave that much.")
+class LimitExceededRejection(Rejection):
+    limit: SpentLimit = strawberry.field(graphql_type=SpendingLimit, description="Which limit, as it was then.")
+
+
 @strawberry.type(description="The idempotency key was used before, for something else.")
 class IdempotencyConflictRejection(Rejection):
     original_id: strawberry.Private[UUID | None]
@@ -116,6 +124,7 @@ REJECTIONS: dict[type[Refusal], Mapping] = {
         AccountStatusRejection,
         lambda e: {"account_id": global_id("Account", e.account_id), "account_status": e.status},
     ),
+    LimitExceeded: Mapping(LimitExceededRejection, lambda e: {"limit": SpentLimit(e.time_window, e.amount, e.spent)}),
     StateConflict: Mapping(StateConflictRejection, lambda e: {"conflict": e.conflict, "state": e.state}),
     BatchAborted: Mapping(BatchAbortedRejection, lambda e: {"index": e.index}),
     IdempotencyConflict: Mapping(IdempotencyConflictRejection, lambda e: {"original_id": e.original}),

@@ -4,14 +4,18 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from bank_graphql.accounts import queries as accounts
 from bank_graphql.accounts.queries import AccountRow, CounterpartyRow, TransactionRow
+from bank_graphql.cards import queries as cards
+from bank_graphql.cards.queries import CardRow, MerchantRow
+from bank_graphql.cards.rules import Calendar, SpentLimit
 from bank_graphql.identity import queries as identity
 from bank_graphql.identity.queries import UserRow
 from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.loading import Ask, Loader, Reader
 from bank_graphql.kit.paging import Listing, Page, Slice
@@ -42,20 +46,35 @@ PageKey = tuple[UUID, Page, TransactionFilters | None]
 """The parent, the page, and the filters of a list that has any."""
 
 
+class PaidByCard(NamedTuple):
+    """The merchant's side of a transaction that was made with a card."""
+
+    transaction_id: UUID
+
+
 class Readers:
     """Everything that can be read by key; one set for the whole process."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, calendar: Calendar, clock: Clock) -> None:
         self.user: Reader[UUID, UserRow | None] = Reader(partial(identity.users, db))
         self.account: Reader[UUID, AccountRow | None] = Reader(partial(accounts.accounts, db))
         self.account_by_number: Reader[str, AccountRow | None] = Reader(partial(accounts.accounts_by_number, db))
         self.transaction: Reader[UUID, TransactionRow | None] = Reader(partial(accounts.transactions, db))
         self.reversal: Reader[UUID, TransactionRow | None] = Reader(partial(accounts.reversals, db))
         self.entry: Reader[int, EntryRow | None] = Reader(partial(accounts.entries, db))
-        self.counterparty: Reader[UUID, CounterpartyRow | None] = Reader(partial(accounts.counterparties, db))
+        self.counterparty: Reader[UUID | PaidByCard, CounterpartyRow | MerchantRow | None] = Reader(partial(_counterparties, db))
+        self.card: Reader[UUID, CardRow | None] = Reader(partial(cards.cards, db))
+        self.card_of_transaction: Reader[UUID, CardRow | None] = Reader(partial(cards.cards_of_transactions, db))
+        self.merchant: Reader[UUID, MerchantRow | None] = Reader(partial(cards.merchants, db))
+        self.limits_of_card: Reader[UUID, list[SpentLimit]] = Reader(partial(cards.limits, db, calendar, clock))
         self.entries_of_transaction: Reader[UUID, list[EntryRow]] = Reader(partial(accounts.entries_of_transactions, db))
         self.balance_at: Reader[tuple[UUID, datetime], int] = Reader(partial(_balances_at, db))
         self.accounts_of_user: Reader[PageKey, Slice[AccountRow]] = Reader(partial(_pages, db, accounts.ACCOUNTS_OF_USERS))
+        self.cards_of_user: Reader[PageKey, Slice[CardRow]] = Reader(partial(_pages, db, cards.CARDS_OF_USERS))
+        self.cards_of_account: Reader[PageKey, Slice[CardRow]] = Reader(partial(_pages, db, cards.CARDS_OF_ACCOUNTS))
+        self.transactions_of_card: Reader[PageKey, Slice[TransactionRow]] = Reader(
+            partial(_pages, db, cards.TRANSACTIONS_OF_CARDS)
+        )
         self.entries_of_account: Reader[PageKey, Slice[EntryRow]] = Reader(partial(_pages, db, ledger.ENTRIES))
         self.transactions_of_account: Reader[PageKey, Slice[TransactionRow]] = Reader(
             partial(_pages, db, accounts.TRANSACTIONS_OF_ACCOUNTS),
@@ -78,6 +97,21 @@ class Loaders:
         if loader is None:
             loader = self._loaders[reader] = Loader(reader, self._actor)
         return loader
+
+
+async def _counterparties(db: Database, asks: Sequence[Ask[Any]]) -> list[Any]:
+    """Who is behind accounts; and whom transactions paid by card, which are few."""
+    wanted = [key for _, keys in asks for key in keys]
+    by_card = [index for index, key in enumerate(wanted) if type(key) is PaidByCard]
+    if not by_card:
+        return list(await accounts.counterparties(db, asks))
+    others = [(actor, [key for key in keys if type(key) is not PaidByCard]) for actor, keys in asks]
+    paid = [(actor, [key.transaction_id for key in keys if type(key) is PaidByCard]) for actor, keys in asks]
+    found, merchants = await accounts.counterparties(db, others), await cards.merchants(db, paid)
+    told: list[Any] = list(found)
+    for index, merchant in zip(by_card, merchants, strict=True):
+        told.insert(index, merchant)
+    return told
 
 
 async def _balances_at(db: Database, asks: Sequence[Ask[tuple[UUID, datetime]]]) -> list[int]:

@@ -11,6 +11,7 @@ from bank_graphql.api.context import Context
 from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.types.accounts import Account
+from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.events import TransactionEvent
 from bank_graphql.api.types.node import Connection, Node, Paged
 from bank_graphql.api.types.transactions import Transaction
@@ -90,6 +91,11 @@ class Query:
     def transaction(request: Context, id: strawberry.ID) -> Any:  # noqa: A002
         return request.viewer and uuid_of(id, "Transaction")
 
+    @edge(lambda readers: readers.card, description="The card with this id.", graphql_type=Card | None)
+    @staticmethod
+    def card(request: Context, id: strawberry.ID) -> Any:  # noqa: A002
+        return request.viewer and uuid_of(id, "Card")
+
     @strawberry.field(
         description="The feed of the viewer's accounts (or the given ones), page by page: its cursors are the subscription's.",
         graphql_type=Connection[TransactionEvent] | None,
@@ -140,6 +146,7 @@ async def _node(context: Context, given: str) -> Any:
     if kind == "Session":
         own = await context.services.identity.sessions(viewer)
         return next((row for row in own if row.id.hex == key), None)
-    reader: Any = {"User": readers.user, "Account": readers.account, "Transaction": readers.transaction}.get(kind)
+    by_kind = {"User": readers.user, "Account": readers.account, "Transaction": readers.transaction, "Card": readers.card}
+    reader: Any = by_kind.get(kind)
     uuid = parse_uuid(key)
     return await context.loader(reader).load(uuid) if reader is not None and uuid is not None else None

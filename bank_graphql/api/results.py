@@ -13,12 +13,14 @@ from bank_graphql.api.errors import (
     ForbiddenRejection,
     IdempotencyConflictRejection,
     InsufficientFundsRejection,
+    LimitExceededRejection,
     NotFoundRejection,
     StateConflictRejection,
     ValidationRejection,
 )
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.accounts import Account
+from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
@@ -48,6 +50,13 @@ class MoneyMoved:
         description="The transaction, as it is now.", graphql_type=Transaction
     )
     replayed: bool = strawberry.field(description="Whether the key was seen before: this is then what happened at that time.")
+
+
+@strawberry.type(description="What is written on a card. Show it to its holder, and keep it nowhere.")
+class CardSecrets:
+    number: str = strawberry.field(description="The card number: 16 digits.")
+    security_code: str = strawberry.field(description="The security code: three digits.")
+    expires_at: DateTime = strawberry.field(description="When to stop showing it.")
 
 
 @strawberry.type(description="What would happen. Nothing was written.")
@@ -94,6 +103,21 @@ AccountResult = Annotated[
     | IdempotencyConflictRejection,
     strawberry.union("AccountResult", description=f"The account as changed, or a refusal. {_GROWS}"),
 ]
+CardResult = Annotated[
+    Card
+    | NotFoundRejection
+    | ForbiddenRejection
+    | ValidationRejection
+    | StateConflictRejection
+    | CurrencyMismatchRejection
+    | AccountStatusRejection
+    | IdempotencyConflictRejection,
+    strawberry.union("CardResult", description=f"The card as changed, or a refusal. {_GROWS}"),
+]
+RevealCardResult = Annotated[
+    CardSecrets | NotFoundRejection | CredentialsRejection | StateConflictRejection,
+    strawberry.union("RevealCardResult", description=f"What is written on the card, or a refusal. {_GROWS}"),
+]
 MoveMoneyResult = Annotated[
     MoneyMoved
     | MoneyPreview
@@ -103,6 +127,7 @@ MoveMoneyResult = Annotated[
     | InsufficientFundsRejection
     | CurrencyMismatchRejection
     | AccountStatusRejection
+    | LimitExceededRejection
     | StateConflictRejection
     | IdempotencyConflictRejection
     | BatchAbortedRejection,

@@ -21,6 +21,7 @@ class TransactionEventKind(StrEnum):
     VOIDED = "VOIDED"
     EXPIRED = "EXPIRED"
     REVERSED = "REVERSED"
+    DECLINED = "DECLINED"
 
 
 class Xid8(UserDefinedType[Any]):

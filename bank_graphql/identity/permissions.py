@@ -11,7 +11,8 @@ class Permission(StrEnum):
     SETTLE_HOLDS = "SETTLE_HOLDS"  # capture and release holds between customers
     REVERSE = "REVERSE"  # take transactions back
     VERIFY_LEDGER = "VERIFY_LEDGER"  # see what the last verification found
-    MANAGE_ACCOUNTS = "MANAGE_ACCOUNTS"  # freeze, unfreeze, overdraft limits
+    MANAGE_ACCOUNTS = "MANAGE_ACCOUNTS"  # freeze, unfreeze, overdraft limits; freeze, unfreeze and cancel cards
+    PROCESS_CARDS = "PROCESS_CARDS"  # the card network's side: authorise, capture, release, refund, and see what was paid by card
 
 
 PERMISSIONS: dict[str, frozenset[str]] = {
@@ -26,7 +27,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         }
     ),
     "AUDITOR": frozenset({Permission.READ_ANY, Permission.VERIFY_LEDGER}),
-    "PROCESSOR": frozenset(),
+    "PROCESSOR": frozenset({Permission.PROCESS_CARDS}),
     "ADMIN": frozenset(
         {
             Permission.READ_ANY,

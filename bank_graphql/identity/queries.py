@@ -72,14 +72,17 @@ class RefreshRow(Row):
     live: bool
 
 
-def asked(key: TypeEngine[Any], *, scoped: bool = True) -> Any:
+def asked(key: TypeEngine[Any], *, scoped: bool = True, sees_cards: bool = False) -> Any:
     """What several actors ask for, as a table for statements: `position`, `key`, `viewer`, and whether that one `sees_all`.
 
-    Where that makes no difference, it is not `scoped`, and has no `sees_all`.
+    Where that makes no difference, it is not `scoped`, and has no `sees_all`. Where the card network sees what was paid by card,
+    it has `sees_cards`.
     """
     columns = {"keys": column("key", key), "viewers": column("viewer", Uuid())}
     if scoped:
         columns["seers"] = column("sees_all", Boolean())
+    if sees_cards:
+        columns["processors"] = column("sees_cards", Boolean())
     return (
         func.unnest(*(array_of(name, each.type) for name, each in columns.items()))
         .table_valued(*columns.values(), with_ordinality="position", name="asked")
@@ -96,11 +99,11 @@ async def fetch_asked(db: Database, query: Query[R], asks: Sequence[Ask[Any]]) -
     return found
 
 
-async def fetch_lists_asked(db: Database, query: Query[R], asks: Sequence[Ask[Any]]) -> list[list[R]]:
-    """The rows at each position of what is `asked`."""
+async def fetch_lists_asked(db: Database, query: Query[R], asks: Sequence[Ask[Any]], **more: Any) -> list[list[R]]:
+    """The rows at each position of what is `asked`, given what else the query needs."""
     arguments = _arguments(query, asks)
     found: list[list[R]] = [[] for _ in arguments["keys"]]
-    for row in await db.fetch(query, **arguments):
+    for row in await db.fetch(query, **arguments, **more):
         found[row[0] - 1].append(row)
     return found
 
@@ -109,12 +112,15 @@ def _arguments(query: Query[Any], asks: Sequence[Ask[Any]]) -> dict[str, list[An
     keys: list[Any] = []
     viewers: list[UUID] = []
     seers: list[bool] = []
+    processors: list[bool] = []
     for actor, wanted in asks:
         keys += wanted
         viewers += [actor.user_id] * len(wanted)
         if "seers" in query.names:
             seers += [actor.may(Permission.READ_ANY)] * len(wanted)
-    return {"keys": keys, "viewers": viewers, "seers": seers}
+        if "processors" in query.names:
+            processors += [actor.may(Permission.PROCESS_CARDS)] * len(wanted)
+    return {"keys": keys, "viewers": viewers, "seers": seers, "processors": processors}
 
 
 _user_columns = (
@@ -143,12 +149,9 @@ _USERS = Query(
     UserRow,
 )
 OWN_PROFILE = Query(select(*_user_columns).where(col(User.id) == bindparam("user", type_=Uuid())), UserRow)
-SIGN_IN = Query(
-    select(col(User.id), col(User.password_hash), col(User.status)).where(
-        col(User.email_key) == bindparam("email_key", type_=Text())
-    ),
-    SignInRow,
-)
+_sign_in = select(col(User.id), col(User.password_hash), col(User.status))
+SIGN_IN = Query(_sign_in.where(col(User.email_key) == bindparam("email_key", type_=Text())), SignInRow)
+PASSWORD = Query(_sign_in.where(col(User.id) == bindparam("user", type_=Uuid())), SignInRow)
 _SESSION = Query(
     select(col(Session.user_id), col(User.role), _live)
     .join(User, col(User.id) == Session.user_id)

@@ -190,6 +190,11 @@ class Identity:
 
         return await self._db.transact(work)
 
+    async def is_password_of(self, actor: Actor, password: str) -> bool:
+        """Whether this is the actor's password: asked once more before something that a stolen token must not do."""
+        user = await self._db.fetch_one(queries.PASSWORD, user=actor.user_id)
+        return await self._hasher.verify(password[:1024], user.password_hash if user else None)
+
     async def refresh(self, refresh_token: str, origin: Origin) -> SignedIn:
         """New tokens for the session of a refresh token, which is used up by this.
 

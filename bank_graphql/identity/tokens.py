@@ -1,10 +1,7 @@
 """Access tokens: JWTs after RFC 9068, signed with ES256, verified as RFC 8725 advises; and the keys that sign them."""
 
-import contextlib
 import hashlib
-import json
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +16,7 @@ from joserfc.jwk import ECKey, KeySet
 
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.kit.ids import new_id
+from bank_graphql.kit.keysets import Key, KeySource
 
 ALGORITHM = "ES256"
 TYPE = "at+jwt"
@@ -115,28 +113,26 @@ class AccessTokens:
             return None
 
 
-def load_keys(source: str | None, folder: Path | None) -> KeySet:
-    """The signing keys.
+def signing_keys(given: str | None, folder: Path | None) -> KeySource:
+    """Where the signing keys come from: private EC keys on P-256.
 
     Args:
-        source: a JWK set (RFC 7517) with private EC keys on P-256, or the path of a file that holds one.
-        folder: where keys are kept, and at the first start made, when there is no `source`.
+        given: a JWK set, or the path of a file that holds one.
+        folder: where keys are kept, and made at the first start, when none are given.
+    """
+    return KeySource("signing keys", "BANK_SIGNING_KEYS", _new_key, given, None if folder is None else folder / _FILE)
+
+
+def load_keys(source: KeySource) -> KeySet:
+    """The signing keys.
 
     Raises:
-        ConfigurationError: there is neither, or what there is holds no usable key.
+        ConfigurationError: there are none, or what there is holds no usable key.
     """
-    if source is None and folder is None:
-        raise ConfigurationError("No signing keys: set BANK_SIGNING_KEYS to a JWK set or to the path of a file that holds one.")
     try:
-        if source is not None:
-            text = source if source.lstrip().startswith("{") else Path(source).read_text()
-        else:
-            text = _read_or_make(folder)  # type: ignore[arg-type]
-        keys = [ECKey.import_key(key) for key in json.loads(text)["keys"]]
-    except OSError as error:
-        raise ConfigurationError(f"The signing keys cannot be read: {error.strerror}: {error.filename}.") from error
-    except (JoseError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError("The signing keys are no JWK set with private EC keys (BANK_SIGNING_KEYS).") from error
+        keys = [ECKey.import_key(key) for key in source.read()]
+    except (JoseError, ValueError, TypeError) as error:
+        raise source.malformed from error
     usable = [key for key in keys if key.is_private and key.curve_name == "P-256"]
     if not usable:
         raise ConfigurationError("The signing keys hold no private EC key on the curve P-256 (BANK_SIGNING_KEYS).")
@@ -145,36 +141,6 @@ def load_keys(source: str | None, folder: Path | None) -> KeySet:
     return KeySet(usable)  # type: ignore[arg-type]
 
 
-def rotate_keys(folder: Path) -> None:
-    """Put a new private key in front of the folder's; the older ones go on verifying.
-
-    Raises:
-        ConfigurationError: the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / _FILE
-        older = json.loads(path.read_text())["keys"] if path.exists() else []
-        _draft(folder, older).replace(path)
-    except OSError as error:
-        raise ConfigurationError(f"The signing keys cannot be written: {error.strerror}: {error.filename}.") from error
-
-
-def _read_or_make(folder: Path) -> str:
-    path = folder / _FILE
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = _draft(folder, [])
-        with contextlib.suppress(FileExistsError):  # another process was first
-            path.hardlink_to(draft)
-        draft.unlink()
-    return path.read_text()
-
-
-def _draft(folder: Path, older: list[Any]) -> Path:
-    """A file that only we can read, with a new key in front of older ones."""
-    key = ECKey.generate_key("P-256", {"use": "sig", "alg": ALGORITHM}, auto_kid=True)
-    draft = folder / f".{_FILE}.{os.getpid()}"
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump({"keys": [key.as_dict(private=True), *older]}, file)
-    return draft
+def _new_key(_: Sequence[Key]) -> Key:
+    made = ECKey.generate_key("P-256", {"use": "sig", "alg": ALGORITHM}, auto_kid=True)
+    return dict(made.as_dict(private=True))

@@ -24,6 +24,8 @@ class TransactionKind(StrEnum):
     WITHDRAWAL = "WITHDRAWAL"
     TRANSFER = "TRANSFER"
     HOLD = "HOLD"
+    CARD_PAYMENT = "CARD_PAYMENT"
+    CARD_REFUND = "CARD_REFUND"
     REVERSAL = "REVERSAL"
 
 
@@ -34,12 +36,14 @@ class TransactionStatus(StrEnum):
     POSTED = "POSTED"
     VOIDED = "VOIDED"
     EXPIRED = "EXPIRED"
+    DECLINED = "DECLINED"
 
 
 class Purpose(StrEnum):
     """What an internal account of the bank is for; there is one for each purpose and currency."""
 
     CASH = "CASH"
+    CARD_SETTLEMENT = "CARD_SETTLEMENT"
 
 
 class Balance(SQLModel, table=True):
@@ -78,6 +82,9 @@ class Transaction(SQLModel, table=True):
         CheckConstraint("captured >= 0 AND (kind = 'HOLD' OR captured = 0)", name="captured_is_of_a_hold"),
         CheckConstraint("expires_at IS NULL OR kind = 'HOLD'", name="only_holds_expire"),
         CheckConstraint("(kind = 'REVERSAL') = (reverses_id IS NOT NULL)", name="reversals_reverse"),
+        CheckConstraint(
+            "kind NOT IN ('CARD_PAYMENT', 'CARD_REFUND') OR parent_id IS NOT NULL", name="card_payments_are_authorized"
+        ),
         one_of("kind", TransactionKind),
         one_of("status", TransactionStatus),
         Index("ix_transactions_from_account_id_id", "from_account_id", "id"),

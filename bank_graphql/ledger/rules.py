@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
@@ -17,6 +18,7 @@ MAX_BALANCE = 9 * 10**18
 _INTERNAL = UUID("6f0d4b6e-5a0c-5d0e-9c0a-7b1f3a2c4d5e")
 
 
+@cache
 def internal_account_id(purpose: str, currency: str) -> UUID:
     """The id of the bank's own account for a purpose and currency: known without looking it up."""
     return uuid5(_INTERNAL, f"{purpose}/{currency}")
@@ -52,7 +54,7 @@ class TransactionState:
     Attributes:
         captured: of a hold, what was captured so far, in minor units.
         expires_at: of a hold, from when on it can be neither captured nor released; None for never.
-        parent_id: the hold that this captures.
+        parent_id: the hold that this captures, or the payment that this refunds.
         reverses_id: the transaction that this takes back.
         is_reversed: whether another transaction takes this one back.
     """
@@ -76,7 +78,7 @@ class TransactionState:
     @property
     def left(self) -> int:
         """Of a pending hold, what is still reserved, in minor units."""
-        return self.amount - self.captured
+        return max(0, self.amount - self.captured)
 
 
 class EntryDraft(NamedTuple):
@@ -179,11 +181,13 @@ class Book:
         description: str | None,
         now: datetime,
         *,
+        parent: TransactionState | None = None,
         reverses: TransactionState | None = None,
     ) -> TransactionState:
         """Move the amount, after `check`."""
         self.check(source, target, amount)
         made = self._post(kind, source, target, amount, description, now)
+        made.parent_id = None if parent is None else parent.id
         if reverses is not None:
             made.reverses_id = reverses.id
             reverses.is_reversed = True
@@ -210,11 +214,30 @@ class Book:
         )
         return self._add(hold, "PENDING", at)
 
-    def capture(self, hold: TransactionState, amount: Money, now: datetime, *, final: bool) -> TransactionState:
-        """Move what a pending hold reserves, or a part of it; `final` gives the rest back."""
+    def decline(self, source: AccountState, target: AccountState, amount: Money, now: datetime) -> TransactionState:
+        """Note that a hold was asked for and refused. Nothing is reserved."""
+        ids = source.account_id, target.account_id
+        at = max(now, source.changed_at)
+        return self._add(
+            TransactionState(new_id(), "HOLD", "DECLINED", *ids, amount.minor, amount.currency, None, at), "DECLINED", at
+        )
+
+    def capture(
+        self, hold: TransactionState, amount: Money, now: datetime, *, final: bool, kind: str = "TRANSFER"
+    ) -> TransactionState:
+        """Move what a pending hold reserves, or a part of it; `final` gives the rest back.
+
+        What it comes to beyond the hold needs available funds.
+
+        Raises:
+            InsufficientFunds, ValidationFailed: as `check`.
+        """
         source, target = self.accounts[hold.from_account_id], self.accounts[hold.to_account_id]
-        source.held -= amount.minor
-        made = self._post("TRANSFER", source, target, amount, hold.description, now)
+        reserved = min(amount.minor, hold.left)
+        if amount.minor > reserved:
+            self.check(source, target, Money(amount.minor - reserved, amount.currency))
+        source.held -= reserved
+        made = self._post(kind, source, target, amount, hold.description, now)
         made.parent_id = hold.id
         hold.captured += amount.minor
         if final or not hold.left:

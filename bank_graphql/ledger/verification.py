@@ -121,15 +121,30 @@ CHECKS = (
         SELECT 'hold ' || h.id || ' has captured ' || h.captured || ', its captures come to ' || coalesce(c.total, 0) AS problem
         FROM transactions h LEFT JOIN (
             SELECT c.parent_id, sum(c.amount) AS total, bool_and(
-                p.kind = 'HOLD' AND c.kind <> 'HOLD' AND c.status = 'POSTED'
+                p.kind = 'HOLD' AND c.kind IN ('TRANSFER', 'CARD_PAYMENT') AND c.status = 'POSTED'
                 AND (c.from_account_id, c.to_account_id, c.currency) = (p.from_account_id, p.to_account_id, p.currency)
             ) AS fits
-            FROM transactions c JOIN transactions p ON p.id = c.parent_id GROUP BY c.parent_id
+            FROM transactions c JOIN transactions p ON p.id = c.parent_id WHERE c.kind <> 'CARD_REFUND' GROUP BY c.parent_id
         ) c ON c.parent_id = h.id
+        LEFT JOIN balances b ON b.account_id = h.to_account_id
         WHERE NOT coalesce(c.fits, true) OR (h.kind = 'HOLD' AND (
-            h.captured IS DISTINCT FROM coalesce(c.total, 0) OR h.captured > h.amount
+            h.captured IS DISTINCT FROM coalesce(c.total, 0)
+            OR h.captured > h.amount * CASE b.purpose WHEN 'CARD_SETTLEMENT' THEN 2 ELSE 1 END -- a tolerance is at most 100 %
             OR (h.status = 'POSTED' AND h.captured = 0)
         )) LIMIT 1
+        """,
+    ),
+    Check(
+        "refunds",
+        "SELECT count(*) FROM transactions WHERE kind = 'CARD_REFUND'",
+        """
+        SELECT 'payment ' || p.id || ' of ' || p.amount || ' has refunds that come to ' || sum(r.amount) AS problem
+        FROM transactions r JOIN transactions p ON p.id = r.parent_id
+        WHERE r.kind = 'CARD_REFUND' AND NOT EXISTS (SELECT FROM transactions v WHERE v.reverses_id = r.id)
+        GROUP BY p.id, p.amount, p.kind
+        HAVING sum(r.amount) > p.amount OR p.kind <> 'CARD_PAYMENT' OR NOT bool_and(
+            (r.from_account_id, r.to_account_id, r.currency) = (p.to_account_id, p.from_account_id, p.currency)
+        ) LIMIT 1
         """,
     ),
     Check(

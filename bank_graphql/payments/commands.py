@@ -9,6 +9,7 @@ from uuid import UUID
 
 import orjson
 
+from bank_graphql.cards.rules import Merchant
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.money import Money
@@ -51,7 +52,9 @@ _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, UUID) else _given(value)
+    if isinstance(value, UUID):
+        return str(value)
+    return value.hex() if isinstance(value, bytes) else _given(value)
 
 
 def _given(value: Any) -> dict[str, Any]:
@@ -171,6 +174,50 @@ class OpenAccount(Command):
     action = "openAccount"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueCard(Command):
+    """A new card on an account of the actor. Limits by their windows; no holder's name for the actor's own."""
+
+    account_id: UUID
+    kind: str
+    form: str
+    holder_name: str | None = None
+    limits: tuple[tuple[str, Money], ...] = ()
+
+    action = "issueCard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceCard(Command):
+    """A new card, with a new number, for one that is then cancelled; its limits and blocks carry over."""
+
+    card_id: UUID
+
+    action = "replaceCard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizeCard(Command):
+    """A merchant asks whether a card pays: a hold if it does. The card by exactly one of its id and its number's keyed hash."""
+
+    card_id: UUID | None = None
+    number_hash: bytes | None = None
+    amount: Money
+    merchant: Merchant
+
+    action = "authorizeCard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundCardPayment(Command):
+    """A merchant gives back a card payment: the amount, or all that was not given back yet."""
+
+    transaction_id: UUID
+    amount: Money | None = None
+
+    action = "refundCardPayment"
+
+
 @dataclass(frozen=True, slots=True)
 class Moved:
     """Money was moved.
@@ -195,6 +242,14 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Issued:
+    """This card was issued; `replayed` if by an earlier command with the same key."""
+
+    card_id: UUID
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """What a dry run would do. None for an account that the actor may not read."""
 
@@ -203,7 +258,7 @@ class Preview:
     to_booked_after: Money | None
 
 
-Outcome = Moved | Opened | Preview | Refusal
+Outcome = Moved | Opened | Issued | Preview | Refusal
 
 
 @dataclass(frozen=True, slots=True)

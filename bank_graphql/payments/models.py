@@ -17,6 +17,7 @@ class OutcomeKind(StrEnum):
 
     MOVED = "MOVED"
     OPENED = "OPENED"
+    ISSUED = "ISSUED"
     REFUSED = "REFUSED"
 
 

@@ -8,7 +8,8 @@ from sqlalchemy import BigInteger, DateTime, Text, Uuid, and_, any_, bindparam, 
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from bank_graphql.accounts.models import Account, AccountStatus
+from bank_graphql.accounts.models import Account, AccountKind, AccountStatus
+from bank_graphql.cards.models import CardTransaction
 from bank_graphql.kit.statements import Query, Row, array_of
 from bank_graphql.ledger.models import Balance, Purpose, Transaction, TransactionNote, TransactionStatus
 from bank_graphql.payments.models import IdempotencyOutcome, OutcomeKind
@@ -32,6 +33,7 @@ class FactsRow(Row):
     overdraft_limit: int
     owner_id: UUID | None
     status: AccountStatus | None
+    kind: AccountKind | None
     updated_at: datetime
     user_id: UUID
     key: str
@@ -42,7 +44,7 @@ class FactsRow(Row):
 
 
 class TransactionFactsRow(Row):
-    """A transaction as it is under the locks of its accounts."""
+    """A transaction as it is under the locks of its accounts; with a `card_id`, and what follows that, if it was made by card."""
 
     id: UUID
     kind: str
@@ -59,6 +61,13 @@ class TransactionFactsRow(Row):
     parent_id: UUID | None
     reverses_id: UUID | None
     is_reversed: bool
+    card_id: UUID | None
+    series_id: UUID
+    authorized_at: datetime
+    counted: int
+    merchant_name: str
+    merchant_category: str
+    merchant_country: str
 
 
 RESOLVE_NUMBERS = Query(
@@ -75,6 +84,7 @@ _account: tuple[Any, ...] = (
     col(Balance.overdraft_limit),
     col(Account.owner_id),
     col(Account.status),
+    col(Account.kind),
     col(Balance.updated_at),
 )
 _key: tuple[Any, ...] = (
@@ -108,6 +118,7 @@ FACTS = Query(
 """The accounts of a batch, and what is remembered of its keys: in one round trip."""
 
 _reversal = aliased(Transaction)
+_CARD_COLUMNS = ("card_id", "series_id", "authorized_at", "counted", "merchant_name", "merchant_category", "merchant_country")
 TRANSACTIONS = Query(
     select(
         col(Transaction.id),
@@ -125,8 +136,10 @@ TRANSACTIONS = Query(
         col(Transaction.parent_id),
         col(Transaction.reverses_id),
         select(col(_reversal.id)).where(col(_reversal.reverses_id) == Transaction.id).exists().label("is_reversed"),
+        *(col(getattr(CardTransaction, name)) for name in _CARD_COLUMNS),
     )
     .outerjoin(TransactionNote, col(TransactionNote.transaction_id) == Transaction.id)
+    .outerjoin(CardTransaction, col(CardTransaction.transaction_id) == Transaction.id)
     .where(col(Transaction.id) == any_(array_of("ids", Uuid()))),
     TransactionFactsRow,
 )

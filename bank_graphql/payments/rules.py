@@ -1,79 +1,53 @@
 """Decides what becomes of a command: facts and the book in, an outcome or a refusal out. Pure; knows no database."""
 
-from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
 from functools import singledispatch
-from typing import Any
 from uuid import UUID
 
 from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
+from bank_graphql.kit.errors import Forbidden, NotFound, ValidationFailed
 from bank_graphql.kit.ids import global_id, new_id
 from bank_graphql.kit.money import CURRENCY_DIGITS, Money
-from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
+from bank_graphql.ledger.errors import CurrencyMismatch
 from bank_graphql.ledger.rules import AccountState, Book, TransactionState
+from bank_graphql.payments import card_rules
 from bank_graphql.payments.commands import (
+    AuthorizeCard,
     CaptureHold,
     Command,
     Deposit,
     Destination,
     ExpireHold,
+    IssueCard,
     Moved,
     OpenAccount,
     Opened,
     Outcome,
     PlaceHold,
     Preview,
+    RefundCardPayment,
     ReleaseHold,
+    ReplaceCard,
     ReverseTransaction,
     Transfer,
     Withdraw,
 )
+from bank_graphql.payments.facts import (
+    Customer,
+    Facts,
+    NewAccount,
+    expire_if_due,
+    may_read,
+    owns,
+    refuse_status,
+    require_currency,
+    visible,
+    visible_transaction,
+)
 
 CASH = "CASH"
-STICKY: dict[str, type[Refusal]] = {kind.__name__: kind for kind in (InsufficientFunds, AccountStatusRefused, StateConflict)}
-"""Refusals that stick to their idempotency key: a repetition is refused the same way, whatever has changed since."""
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """Who owns an account, and whether it is open."""
-
-    owner_id: UUID
-    status: str
-
-
-@dataclass(frozen=True, slots=True)
-class NewAccount:
-    """An account to be opened, beside its balance in the book."""
-
-    account_id: UUID
-    owner_id: UUID
-    name: str
-    kind: str
-
-
-@dataclass(slots=True)
-class Facts:
-    """What a batch is decided on, read under the locks; and what it came to beside the book.
-
-    Attributes:
-        now: the moment of the batch.
-        sandbox: whether owners may pay cash in and out themselves.
-        customers: the customers' accounts by id; the bank's own are not among them.
-        numbers: account ids by account number.
-        credit_limit: the overdraft limit of new CREDIT accounts, in whole units of its currency.
-        opened: accounts that were opened in this batch.
-    """
-
-    now: datetime
-    sandbox: bool
-    customers: dict[UUID, Customer]
-    numbers: dict[str, UUID]
-    credit_limit: int = 0
-    opened: list[NewAccount] = field(default_factory=list)
+_ENDED = {"POSTED": "ALREADY_CAPTURED", "VOIDED": "ALREADY_RELEASED", "EXPIRED": "EXPIRED", "DECLINED": "WRONG_STATUS"}
 
 
 @singledispatch
@@ -81,27 +55,28 @@ def decide(command: Command, facts: Facts, book: Book) -> Outcome:  # noqa: ARG0
     """Carry the command out in the book, or refuse it.
 
     Raises:
-        Refusal: the command is refused; the book is as it was, but that a hold whose time has come has expired.
+        Refusal: the command is refused; the book is as it was, but that a hold whose time has come has expired, and that an
+            authorisation is noted as declined.
     """
     raise TypeError(type(command))
 
 
 @decide.register
 def _(command: Deposit, facts: Facts, book: Book) -> Outcome:
-    account = _visible(command.actor, command.account_id, facts, book)
+    account = visible(command.actor, command.account_id, facts, book)
     _may_handle_cash(command.actor, command.account_id, facts)
-    _same_currency(account, command.amount)
-    _refuse_status(command.account_id, facts, "CLOSED")
+    require_currency(account, command.amount)
+    refuse_status(command.account_id, facts, "CLOSED")
     cash = book.internal(CASH, account.currency, facts.now)
     return _move("DEPOSIT", command, cash, account, facts, book)
 
 
 @decide.register
 def _(command: Withdraw, facts: Facts, book: Book) -> Outcome:
-    account = _visible(command.actor, command.account_id, facts, book)
+    account = visible(command.actor, command.account_id, facts, book)
     _may_handle_cash(command.actor, command.account_id, facts)
-    _same_currency(account, command.amount)
-    _refuse_status(command.account_id, facts, "CLOSED", "FROZEN")
+    require_currency(account, command.amount)
+    refuse_status(command.account_id, facts, "CLOSED", "FROZEN")
     cash = book.internal(CASH, account.currency, facts.now)
     return _move("WITHDRAWAL", command, account, cash, facts, book)
 
@@ -127,47 +102,54 @@ def _(command: CaptureHold, facts: Facts, book: Book) -> Outcome:
     amount = command.amount or Money(hold.left, hold.currency)
     if amount.currency != hold.currency:
         raise CurrencyMismatch(expected=hold.currency, given=amount.currency)
+    if hold.id in facts.cards.payments:
+        card_rules.check_capture(hold, amount, facts)
+        made = book.capture(hold, amount, facts.now, final=command.final, kind="CARD_PAYMENT")
+        card_rules.captured(hold, made, facts)
+        return Moved(made.id, made)
     if amount.minor > hold.left:
         left = Money(hold.left, hold.currency)
         raise StateConflict("OVER_CAPTURE", hold.status, f"Only {left} are left of the hold.")
-    _refuse_status(hold.to_account_id, facts, "CLOSED")
-    captured = book.capture(hold, amount, facts.now, final=command.final)
-    return Moved(captured.id, captured)
+    refuse_status(hold.to_account_id, facts, "CLOSED")
+    made = book.capture(hold, amount, facts.now, final=command.final)
+    return Moved(made.id, made)
 
 
 @decide.register
 def _(command: ReleaseHold, facts: Facts, book: Book) -> Outcome:
     hold = _pending_hold(command.actor, command.transaction_id, facts, book)
     book.end(hold, "VOIDED", facts.now)
+    facts.cards.settle(hold)
     return Moved(hold.id, hold)
 
 
 @decide.register
 def _(command: ExpireHold, facts: Facts, book: Book) -> Outcome:
     hold = book.transactions[command.transaction_id]
-    if not _expire_if_due(hold, facts, book):
+    if not expire_if_due(hold, facts, book):
         raise StateConflict("WRONG_STATUS", hold.status, "The hold is not due.")
     return Moved(hold.id, hold)
 
 
 @decide.register
 def _(command: ReverseTransaction, facts: Facts, book: Book) -> Outcome:
-    original = _visible_transaction(command.actor, command.transaction_id, facts, book)
+    original = visible_transaction(command.actor, command.transaction_id, facts, book)
     if not command.actor.may(Permission.REVERSE):
         raise Forbidden("Only staff takes transactions back.")
-    sides = (facts.customers.get(each) for each in (original.from_account_id, original.to_account_id))
-    if any(side is not None and side.owner_id == command.actor.user_id for side in sides):
+    if any(owns(command.actor, side, facts) for side in (original.from_account_id, original.to_account_id)):
         raise Forbidden("Nobody takes back a payment of their own.")
     if original.kind in {"HOLD", "REVERSAL"} or original.status != "POSTED":
         raise StateConflict("NOT_REVERSIBLE", original.status, "Such a transaction cannot be taken back.")
     if original.is_reversed:
         raise StateConflict("ALREADY_REVERSED", original.status, "The transaction was taken back already.")
+    card_rules.check_reversal(original, facts)
     for account_id, refused in ((original.to_account_id, ("CLOSED", "FROZEN")), (original.from_account_id, ("CLOSED",))):
         if account_id in facts.customers:
-            _refuse_status(account_id, facts, *refused)
+            refuse_status(account_id, facts, *refused)
     source, target = book.accounts[original.to_account_id], book.accounts[original.from_account_id]
     amount = Money(original.amount, original.currency)
     made = book.post("REVERSAL", source, target, amount, command.reason, facts.now, reverses=original)
+    card_rules.reversed_(original, facts)
     return Moved(made.id, made)
 
 
@@ -185,9 +167,15 @@ def _(command: OpenAccount, facts: Facts, book: Book) -> Outcome:
         book.post("DEPOSIT", cash, account, amount, "Opening deposit", facts.now)
     else:
         book.open(account)
-    facts.customers[account.account_id] = Customer(command.actor.user_id, "ACTIVE")
+    facts.customers[account.account_id] = Customer(command.actor.user_id, "ACTIVE", command.kind)
     facts.opened.append(NewAccount(account.account_id, command.actor.user_id, command.name, command.kind))
     return Opened(account.account_id)
+
+
+decide.register(IssueCard, card_rules.issue)
+decide.register(ReplaceCard, card_rules.replace)
+decide.register(AuthorizeCard, card_rules.authorize)
+decide.register(RefundCardPayment, card_rules.refund)
 
 
 def preview(command: Command, moved: Moved, facts: Facts, book: Book) -> Preview:
@@ -196,8 +184,8 @@ def preview(command: Command, moved: Moved, facts: Facts, book: Book) -> Preview
     source, target = book.accounts[made.from_account_id], book.accounts[made.to_account_id]
     return Preview(
         Money(made.amount, made.currency),
-        Money(source.available, source.currency) if _may_read(command.actor, source.account_id, facts) else None,
-        Money(target.booked, target.currency) if _may_read(command.actor, target.account_id, facts) else None,
+        Money(source.available, source.currency) if may_read(command.actor, source.account_id, facts) else None,
+        Money(target.booked, target.currency) if may_read(command.actor, target.account_id, facts) else None,
     )
 
 
@@ -212,57 +200,34 @@ def _payment(
     actor: Actor, source_id: UUID, to: Destination, amount: Money, facts: Facts, book: Book
 ) -> tuple[AccountState, AccountState]:
     """Source and target of a payment out of an account of the actor's."""
-    source = _visible(actor, source_id, facts, book)
+    source = visible(actor, source_id, facts, book)
     if facts.customers[source_id].owner_id != actor.user_id:
         raise Forbidden("Only its owner may pay from an account.")
     target = _destination(actor, to, facts, book)
     if target is source:
         raise ValidationFailed.of("to", "SAME_ACCOUNT", "A payment goes to another account than it comes from.")
-    _same_currency(source, amount)
-    _same_currency(target, amount)
-    _refuse_status(source_id, facts, "CLOSED", "FROZEN")
+    require_currency(source, amount)
+    require_currency(target, amount)
+    refuse_status(source_id, facts, "CLOSED", "FROZEN")
     return source, target
-
-
-def _visible_transaction(actor: Actor, transaction_id: UUID, facts: Facts, book: Book) -> TransactionState:
-    found = book.transactions.get(transaction_id)
-    if found is None or not any(_may_read(actor, each, facts) for each in (found.from_account_id, found.to_account_id)):
-        raise NotFound("transaction", global_id("Transaction", transaction_id))
-    return found
 
 
 def _pending_hold(actor: Actor, transaction_id: UUID, facts: Facts, book: Book) -> TransactionState:
     """A hold that the actor may capture or release now. One whose time has come expires here and now."""
-    hold = _visible_transaction(actor, transaction_id, facts, book)
+    hold = visible_transaction(actor, transaction_id, facts, book)
     if hold.kind != "HOLD":
         raise StateConflict("NOT_A_HOLD", hold.status, "This transaction is no hold.")
-    pays = facts.customers[hold.from_account_id].owner_id == actor.user_id
-    is_paid = facts.customers[hold.to_account_id].owner_id == actor.user_id
-    if not is_paid and (pays or not actor.may(Permission.SETTLE_HOLDS)):
+    if hold.id in facts.cards.payments:
+        card_rules.require_network(actor, hold.from_account_id, facts)
+    elif not owns(actor, hold.to_account_id, facts) and (
+        owns(actor, hold.from_account_id, facts) or not actor.may(Permission.SETTLE_HOLDS)
+    ):
         raise Forbidden("A hold is captured or released by who is to be paid, or by staff.")
-    _expire_if_due(hold, facts, book)
+    expire_if_due(hold, facts, book)
     if hold.status != "PENDING":
-        conflict = {"POSTED": "ALREADY_CAPTURED", "VOIDED": "ALREADY_RELEASED", "EXPIRED": "EXPIRED"}[hold.status]
+        conflict = _ENDED[hold.status]
         raise StateConflict(conflict, hold.status, f"The hold is {hold.status.lower()} already.")
     return hold
-
-
-def _expire_if_due(hold: TransactionState, facts: Facts, book: Book) -> bool:
-    due = hold.status == "PENDING" and hold.expires_at is not None and hold.expires_at <= facts.now
-    if due:
-        book.end(hold, "EXPIRED", facts.now)
-    return due
-
-
-def _may_read(actor: Actor, account_id: UUID, facts: Facts) -> bool:
-    customer = facts.customers.get(account_id)
-    return customer is not None and (customer.owner_id == actor.user_id or actor.may(Permission.READ_ANY))
-
-
-def _visible(actor: Actor, account_id: UUID, facts: Facts, book: Book) -> AccountState:
-    if not _may_read(actor, account_id, facts):
-        raise NotFound("account", global_id("Account", account_id))
-    return book.accounts[account_id]
 
 
 def _destination(actor: Actor, to: Destination, facts: Facts, book: Book) -> AccountState:
@@ -271,7 +236,7 @@ def _destination(actor: Actor, to: Destination, facts: Facts, book: Book) -> Acc
     if account_id is None or customer is None:
         raise NotFound("account", global_id("Account", to.account_id) if to.account_id else None)
     if customer.status == "CLOSED":
-        if _may_read(actor, account_id, facts):
+        if may_read(actor, account_id, facts):
             raise AccountStatusRefused(account_id, customer.status)
         raise NotFound("account", global_id("Account", to.account_id) if to.account_id else None)
     return book.accounts[account_id]
@@ -281,29 +246,3 @@ def _may_handle_cash(actor: Actor, account_id: UUID, facts: Facts) -> None:
     own = facts.customers[account_id].owner_id == actor.user_id
     if not (actor.may(Permission.HANDLE_CASH) or (facts.sandbox and own)):
         raise Forbidden("Only a teller may pay cash in or out.")
-
-
-def _same_currency(account: AccountState, amount: Money) -> None:
-    if account.currency != amount.currency:
-        raise CurrencyMismatch(expected=account.currency, given=amount.currency)
-
-
-def _refuse_status(account_id: UUID, facts: Facts, *statuses: str) -> None:
-    status = facts.customers[account_id].status
-    if status in statuses:
-        raise AccountStatusRefused(account_id, status)
-
-
-def remember(refusal: Refusal) -> dict[str, Any]:
-    """A sticky refusal as it is stored beside its key."""
-    return {"type": type(refusal).__name__, **asdict(refusal)}  # type: ignore[call-overload]
-
-
-def recall(stored: dict[str, Any]) -> Refusal:
-    """The refusal that `remember` stored, with its figures as they were first given."""
-    kind = STICKY[stored["type"]]
-    values = {}
-    for each in fields(kind):  # type: ignore[arg-type]
-        value = stored[each.name]
-        values[each.name] = Money(**value) if each.type is Money else UUID(value) if each.type is UUID else value
-    return kind(**values)

@@ -4,11 +4,9 @@ The answers are those of carrying the commands out one after another in their or
 does not disturb its neighbours.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeGuard
 from uuid import UUID
 
 import asyncpg
@@ -19,6 +17,11 @@ from sqlmodel import col
 from bank_graphql.accounts import service as accounts
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.audit import service as audit
+from bank_graphql.cards import queries as card_queries
+from bank_graphql.cards import service as cards
+from bank_graphql.cards.queries import PlaceRow
+from bank_graphql.cards.rules import CardPolicy
+from bank_graphql.cards.vault import Vault
 from bank_graphql.events import service as events
 from bank_graphql.events.models import TransactionEventKind
 from bank_graphql.kit.actor import Actor
@@ -28,28 +31,36 @@ from bank_graphql.kit.errors import FieldProblem, Refusal, ValidationFailed
 from bank_graphql.kit.ids import lock_key
 from bank_graphql.kit.statements import Insert, Query, Row, Writes
 from bank_graphql.ledger import service as ledger
-from bank_graphql.ledger.rules import AccountState, Book, TransactionState, internal_account_id
+from bank_graphql.ledger.models import TransactionKind
+from bank_graphql.ledger.rules import AccountState, Book, internal_account_id
 from bank_graphql.payments import queries
+from bank_graphql.payments.card_rules import SETTLEMENT
 from bank_graphql.payments.commands import (
+    AuthorizeCard,
     CaptureHold,
     Command,
     Deposit,
     ExpireHold,
     Group,
+    IssueCard,
     Moved,
     OpenAccount,
-    Opened,
     Outcome,
     PlaceHold,
+    RefundCardPayment,
     ReleaseHold,
+    ReplaceCard,
     ReverseTransaction,
     Transfer,
     Withdraw,
 )
-from bank_graphql.payments.errors import BatchAborted, IdempotencyConflict
-from bank_graphql.payments.models import IdempotencyOutcome, OutcomeKind
-from bank_graphql.payments.queries import FactsRow, TransactionFactsRow
-from bank_graphql.payments.rules import CASH, STICKY, Customer, Facts, decide, preview, recall, remember
+from bank_graphql.payments.errors import BatchAborted
+from bank_graphql.payments.facts import Customer, Facts
+from bank_graphql.payments.models import IdempotencyOutcome
+from bank_graphql.payments.queries import TransactionFactsRow
+from bank_graphql.payments.reading import read_cards, state_of
+from bank_graphql.payments.remembering import Done, Key, Remembered, is_remembered, key_of, recalled, subject_of
+from bank_graphql.payments.rules import CASH, decide, preview
 
 _REMEMBER = Insert(IdempotencyOutcome, "user_id", "key", "fingerprint", "outcome", "subject_id", "refusal", "created_at")
 _FORGET = Query(
@@ -65,18 +76,9 @@ _FORGET = Query(
     Row,
 )
 _log = structlog.get_logger(__name__)
-_NAMES_A_TRANSACTION = CaptureHold | ReleaseHold | ExpireHold | ReverseTransaction
-_Key = tuple[UUID, str]
+_NAMES_A_TRANSACTION = CaptureHold | ReleaseHold | ExpireHold | ReverseTransaction | RefundCardPayment
 BANK = Actor(UUID(int=0), None, frozenset())
 """The bank itself, which lets holds expire."""
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """What became of a key."""
-
-    fingerprint: bytes
-    outcome: Moved | Opened | Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,16 @@ class Policy:
         sandbox: whether owners may pay cash in and out themselves.
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
         numbering: makes account numbers.
+        cards: how cards are issued and authorised.
+        vault: makes and keeps card numbers.
         clock: gives the time.
     """
 
     sandbox: bool
     credit_limit: int
     numbering: Numbering
+    cards: CardPolicy
+    vault: Vault
     clock: Clock
 
 
@@ -166,22 +172,23 @@ class _Batch:
         self._groups = groups
         self._commands = [each for group in groups for each in group.commands if isinstance(each, Command)]
         # Made before the locks are taken, for others wait while these are held.
-        self._fingerprints = {id(each): each.fingerprint() for each in self._commands if _key_of(each)}
-        self._known: dict[_Key, Remembered] = {}
-        self._new: dict[_Key, Remembered] = {}
+        self._fingerprints = {id(each): each.fingerprint() for each in self._commands if key_of(each)}
+        self._known: dict[Key, Remembered] = {}
+        self._new: dict[Key, Remembered] = {}
         self._records: list[audit.Record] = []
 
     async def run(self) -> list[list[Outcome] | Refusal]:
         numbers = await self._resolve_numbers()
         named = [c.transaction_id for c in self._commands if isinstance(c, _NAMES_A_TRANSACTION)]
         before = {row.id: row for row in await self._transactions(named)}
-        ids = {i for command in self._commands for i in _accounts_of(command, numbers, before)}
-        keys = {_key_of(command) for command in self._commands} - {None}
+        places = await self._places()
+        ids = {i for command in self._commands for i in _accounts_of(command, numbers, before, places)}
+        keys = {key_of(command) for command in self._commands} - {None}
         await ledger.lock(
             self._connection,
             [*(lock_key("key", *key) for key in keys if key), *(ledger.account_lock(i) for i in ids)],
         )
-        facts, book = await self._read(numbers, ids, [key for key in keys if key], list(before))
+        facts, book = await self._read(numbers, ids, [key for key in keys if key], before, places)
         outcomes = [self._group(group, facts, book) for group in self._groups]
         await self._write(facts, book)
         return outcomes
@@ -198,8 +205,20 @@ class _Batch:
     async def _transactions(self, ids: Sequence[UUID]) -> list[TransactionFactsRow]:
         return await self._connection.fetch(queries.TRANSACTIONS, ids=ids) if ids else []
 
+    async def _places(self) -> Sequence[PlaceRow]:
+        # Before the locks as well: a card's account never changes.
+        named = [c for c in self._commands if isinstance(c, AuthorizeCard | ReplaceCard)]
+        ids = [c.card_id for c in named if c.card_id]
+        hashes = [c.number_hash for c in named if isinstance(c, AuthorizeCard) and c.number_hash]
+        return await self._connection.fetch(card_queries.PLACES, ids=ids, hashes=hashes) if named else []
+
     async def _read(
-        self, numbers: dict[str, UUID], ids: set[UUID], keys: Sequence[_Key], transactions: Sequence[UUID]
+        self,
+        numbers: dict[str, UUID],
+        ids: set[UUID],
+        keys: Sequence[Key],
+        named: Mapping[UUID, TransactionFactsRow],
+        places: Sequence[PlaceRow],
     ) -> tuple[Facts, Book]:
         users, names = [user for user, _ in keys], [key for _, key in keys]
         rows = await self._connection.fetch(queries.FACTS, ids=list(ids), users=users, keys=names) if ids or keys else []
@@ -207,16 +226,21 @@ class _Batch:
         for row in rows:
             account_id = row.account_id
             if account_id is None:
-                self._known[row.user_id, row.key] = _remembered(row)
+                self._known[row.user_id, row.key] = recalled(row.fingerprint, row.outcome, row.subject_id, row.refusal)
                 continue
-            purpose, owner_id = row.purpose, row.owner_id
+            purpose, owner_id, kind = row.purpose, row.owner_id, row.kind
             state = (account_id, row.currency, purpose, row.booked, row.held, row.overdraft_limit, row.updated_at)
             accounts.append(AccountState(*state))
-            if owner_id and row.status:
-                customers[account_id] = Customer(owner_id, row.status)
-        book = Book(accounts, [_state(row) for row in await self._transactions(transactions)])
-        # The clock is read while the accounts are locked.
-        return Facts(self._policy.clock(), self._policy.sandbox, customers, numbers, self._policy.credit_limit), book
+            if owner_id and row.status and kind:
+                customers[account_id] = Customer(owner_id, row.status, kind)
+        # A refund that is taken back counts for its payment again.
+        parents = [row.parent_id for row in named.values() if row.kind == TransactionKind.CARD_REFUND and row.parent_id]
+        transactions = await self._transactions([*named, *parents])
+        now = self._policy.clock()  # read while the accounts are locked
+        policy = self._policy
+        card_facts = await read_cards(self._connection, policy.cards, self._commands, transactions, places, now)
+        facts = Facts(now, policy.sandbox, customers, numbers, card_facts, policy.credit_limit)
+        return facts, Book(accounts, map(state_of, transactions))
 
     def _group(self, group: Group, facts: Facts, book: Book) -> list[Outcome] | Refusal:
         if not group.atomic and not group.dry_run:
@@ -233,7 +257,7 @@ class _Batch:
                 continue
             if not refused or isinstance(outcome, Refusal):
                 self._audited(command, outcome, facts)
-            if not refused and (key := _key_of(command)) and isinstance(outcome, Moved | Opened):
+            if not refused and (key := key_of(command)) and isinstance(outcome, Done):
                 self._new[key] = Remembered(self._fingerprints[id(command)], outcome)
         if group.atomic and refused:
             return [each if isinstance(each, Refusal) else BatchAborted(refused[0]) for each in outcomes]
@@ -241,10 +265,10 @@ class _Batch:
 
     def _used_keys(self, group: Group) -> list[FieldProblem]:
         """What is wrong with the keys of an atomic group: each must be new."""
-        seen: set[_Key] = set()
+        seen: set[Key] = set()
         problems = []
         for index, command in enumerate(group.commands):
-            key = None if isinstance(command, Refusal) else _key_of(command)
+            key = None if isinstance(command, Refusal) else key_of(command)
             if key is not None and (key in seen or key in self._known or key in self._new):
                 path = ("transfers", str(index), "idempotencyKey")
                 problems.append(FieldProblem(path, "USED", "Each key of an atomic batch is new."))
@@ -253,19 +277,19 @@ class _Batch:
         return problems
 
     def _outcome(self, command: Command, facts: Facts, book: Book) -> Outcome:
-        key = _key_of(command)
+        key = key_of(command)
         fingerprint = self._fingerprints.get(id(command), b"")
         if key is not None:
             before = self._known.get(key) or self._new.get(key)
             if before is not None and before.fingerprint == fingerprint:
-                return _replay(before)
+                return before.replay()
             if before is not None:
-                return self._audited(command, _conflict(before), facts)
+                return self._audited(command, before.conflict(), facts)
         try:
             outcome = decide(command, facts, book)
         except Refusal as refusal:
             outcome = refusal
-        if key is not None and _is_remembered(outcome):
+        if key is not None and is_remembered(outcome):
             self._new[key] = Remembered(fingerprint, outcome)
         return self._audited(command, outcome, facts)
 
@@ -274,9 +298,7 @@ class _Batch:
         lost_race = isinstance(command, ExpireHold) and isinstance(outcome, Refusal)  # another process was first
         if not command.dry_run and not lost_race:
             refusal = outcome if isinstance(outcome, Refusal) else None
-            subject = outcome.transaction_id if isinstance(outcome, Moved) else None
-            if isinstance(outcome, Opened):
-                subject = outcome.account_id
+            subject = facts.cards.declined.get(id(command)) or subject_of(outcome)
             self._records.append(audit.Record.by(command.actor, facts.now, command.action, subject, refusal))
         return outcome
 
@@ -284,7 +306,9 @@ class _Batch:
         writes = Writes()
         ledger.write(writes, book)
         await accounts.open_accounts(self._connection, writes, self._policy.numbering, facts.opened, facts.now)
-        writes.insert(_REMEMBER, [(*key, *_stored(new), facts.now) for key, new in self._new.items()])
+        await cards.issue(self._connection, writes, self._policy.vault, facts.cards.issued, facts.now)
+        cards.record(writes, facts.cards.made, facts.cards.recounted.values())
+        writes.insert(_REMEMBER, [(*key, *new.stored(), facts.now) for key, new in self._new.items()])
         events.record(
             writes,
             [
@@ -299,7 +323,10 @@ class _Batch:
 
 
 def _accounts_of(
-    command: Command, numbers: Mapping[str, UUID], transactions: Mapping[UUID, TransactionFactsRow]
+    command: Command,
+    numbers: Mapping[str, UUID],
+    transactions: Mapping[UUID, TransactionFactsRow],
+    places: Sequence[PlaceRow],
 ) -> Iterator[UUID]:
     """The accounts whose locks a command needs, the bank's own among them."""
     match command:
@@ -311,12 +338,21 @@ def _accounts_of(
             to = command.to.account_id or numbers.get(command.to.account_number or "")
             if to is not None:
                 yield to
-        case CaptureHold() | ReleaseHold() | ExpireHold() | ReverseTransaction():
+        case CaptureHold() | ReleaseHold() | ExpireHold() | ReverseTransaction() | RefundCardPayment():
             if (named := transactions.get(command.transaction_id)) is not None:
                 yield named.from_account_id
                 yield named.to_account_id
         case OpenAccount() if command.opening_deposit:
             yield internal_account_id(CASH, command.currency)
+        case IssueCard():
+            yield command.account_id
+        case ReplaceCard():
+            yield from (card.account_id for card in places if card.id == command.card_id)
+        case AuthorizeCard():
+            yield from (
+                card.account_id for card in places if command.card_id == card.id or command.number_hash == card.number_hash
+            )
+            yield internal_account_id(SETTLEMENT, command.amount.currency)
 
 
 def _tried(command: Command | Refusal, facts: Facts, book: Book) -> Outcome:
@@ -328,58 +364,3 @@ def _tried(command: Command | Refusal, facts: Facts, book: Book) -> Outcome:
     except Refusal as refusal:
         return refusal
     return preview(command, outcome, facts, book) if command.dry_run and isinstance(outcome, Moved) else outcome
-
-
-def _state(row: TransactionFactsRow) -> TransactionState:
-    return TransactionState(
-        row.id,
-        row.kind,
-        row.status,
-        row.from_account_id,
-        row.to_account_id,
-        row.amount,
-        row.currency,
-        row.description,
-        row.created_at,
-        row.posted_at,
-        row.captured,
-        row.expires_at,
-        row.parent_id,
-        row.reverses_id,
-        is_reversed=row.is_reversed,
-    )
-
-
-def _key_of(command: Command) -> _Key | None:
-    return None if command.key is None or command.dry_run else (command.actor.user_id, command.key)
-
-
-def _is_remembered(outcome: Outcome) -> TypeGuard[Moved | Opened | Refusal]:
-    return isinstance(outcome, Moved | Opened) or type(outcome).__name__ in STICKY
-
-
-def _replay(before: Remembered) -> Outcome:
-    return before.outcome if isinstance(before.outcome, Refusal) else replace(before.outcome, replayed=True)
-
-
-def _conflict(before: Remembered) -> Refusal:
-    return IdempotencyConflict(before.outcome.transaction_id if isinstance(before.outcome, Moved) else None)
-
-
-def _remembered(row: FactsRow) -> Remembered:
-    if row.outcome == OutcomeKind.REFUSED:
-        return Remembered(row.fingerprint, recall(json.loads(row.refusal or "{}")))
-    if row.subject_id is None:
-        raise TypeError("an outcome without its subject")
-    kind = Moved if row.outcome == OutcomeKind.MOVED else Opened
-    return Remembered(row.fingerprint, kind(row.subject_id))
-
-
-def _stored(remembered: Remembered) -> tuple[bytes, str, UUID | None, str | None]:
-    match remembered.outcome:
-        case Moved(transaction_id):
-            return remembered.fingerprint, OutcomeKind.MOVED, transaction_id, None
-        case Opened(account_id):
-            return remembered.fingerprint, OutcomeKind.OPENED, account_id, None
-        case refusal:
-            return remembered.fingerprint, OutcomeKind.REFUSED, None, json.dumps(remember(refusal), default=str)

@@ -8,7 +8,7 @@ import pytest
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 
-from bank_graphql.identity.tokens import AccessTokens, load_keys, rotate_keys
+from bank_graphql.identity.tokens import AccessTokens, load_keys, signing_keys
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.kit.ids import new_id
 
@@ -23,7 +23,7 @@ def tokens(keys: KeySet, **more: str) -> AccessTokens:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> KeySet:
-    return load_keys(None, tmp_path)
+    return load_keys(signing_keys(None, tmp_path))
 
 
 def test_a_token_says_who_and_until_when(keys: KeySet) -> None:
@@ -49,7 +49,7 @@ def test_another_issuer_audience_or_key_is_refused(keys: KeySet, tmp_path: Path)
     token, _ = tokens(keys).issue(new_id(), new_id(), NOW)
     assert tokens(keys, issuer="https://other.example").verify(token, NOW) is None
     assert tokens(keys, audience="https://other.example").verify(token, NOW) is None
-    assert tokens(load_keys(None, tmp_path / "other")).verify(token, NOW) is None
+    assert tokens(load_keys(signing_keys(None, tmp_path / "other"))).verify(token, NOW) is None
 
 
 def test_other_algorithms_and_types_are_refused(keys: KeySet) -> None:
@@ -85,8 +85,10 @@ def test_garbage_is_no_token(keys: KeySet, garbage: str) -> None:
 
 def test_keys_rotate_without_logging_anyone_out(keys: KeySet, tmp_path: Path) -> None:
     token, _ = tokens(keys).issue(new_id(), new_id(), NOW)
-    rotate_keys(tmp_path)
-    rotated = load_keys(None, tmp_path)
+    source = signing_keys(None, tmp_path)
+    with source.changing():
+        source.add()
+    rotated = load_keys(signing_keys(None, tmp_path))
     assert len(rotated.keys) == 2
     assert tokens(rotated).verify(token, NOW)
     newer, _ = tokens(rotated).issue(new_id(), new_id(), NOW)
@@ -96,14 +98,16 @@ def test_keys_rotate_without_logging_anyone_out(keys: KeySet, tmp_path: Path) ->
 
 def test_keys_are_made_once_for_us_alone(keys: KeySet, tmp_path: Path) -> None:
     assert (tmp_path / "signing-keys.json").stat().st_mode & 0o777 == 0o600
-    assert load_keys(None, tmp_path).keys[0].kid == keys.keys[0].kid
+    assert load_keys(signing_keys(None, tmp_path)).keys[0].kid == keys.keys[0].kid
     assert [path.name for path in tmp_path.iterdir()] == ["signing-keys.json"]
 
 
 def test_keys_come_from_a_setting_or_a_file(tmp_path: Path) -> None:
     text = json.dumps({"keys": [ECKey.generate_key("P-256").as_dict(private=True)]})
     (tmp_path / "keys.json").write_text(text)
-    assert load_keys(text, None).keys[0].kid == load_keys(str(tmp_path / "keys.json"), None).keys[0].kid
+    assert (
+        load_keys(signing_keys(text, None)).keys[0].kid == load_keys(signing_keys(str(tmp_path / "keys.json"), None)).keys[0].kid
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,5 +126,5 @@ def test_keys_come_from_a_setting_or_a_file(tmp_path: Path) -> None:
 )
 def test_unusable_keys_are_told_in_a_line(source: str | None) -> None:
     with pytest.raises(ConfigurationError) as error:
-        load_keys(source, None)
+        load_keys(signing_keys(source, None))
     assert "\n" not in str(error.value)

@@ -4,7 +4,7 @@ import strawberry
 
 from bank_graphql.api.context import Context
 from bank_graphql.api.fields import mutation
-from bank_graphql.api.inputs import LogInInput, SignUpInput
+from bank_graphql.api.inputs.identity import LogInInput, SignUpInput
 from bank_graphql.api.results import (
     AuthSession,
     Done,

@@ -10,7 +10,10 @@ import strawberry
 from bank_graphql.api.context import Context
 from bank_graphql.api.errors import rejection_of
 from bank_graphql.api.fields import mutation
-from bank_graphql.api.inputs import (
+from bank_graphql.api.inputs.cards import AuthorizeCardInput
+from bank_graphql.api.inputs.common import MoneyInput, check_key
+from bank_graphql.api.inputs.common import transaction_id as key_of_transaction
+from bank_graphql.api.inputs.money import (
     CaptureHoldInput,
     DepositInput,
     PlaceHoldInput,
@@ -23,7 +26,7 @@ from bank_graphql.api.inputs import (
 from bank_graphql.api.results import MoneyMoved, MoneyPreview, MoveMoneyResult, TransferBatchOutcome, TransferBatchResult
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import NotFound, Refusal
-from bank_graphql.payments.commands import Command, Moved, Outcome, Preview
+from bank_graphql.payments.commands import Command, Moved, Outcome, Preview, RefundCardPayment
 
 
 @strawberry.type
@@ -64,13 +67,17 @@ class MoneyMutations:
         return await _moved(context, input.command(context.viewer))
 
     @mutation(
-        MoveMoneyResult, "Take what a hold reserves, or a part of it. For whom it is for, and staff. Answers with the capture."
+        MoveMoneyResult,
+        "Take what a hold reserves, or a part of it. For whom it is for, and staff; a card's is for the card network. "
+        "Answers with the capture.",
     )
     @staticmethod
     async def capture_hold(context: Context, input: CaptureHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
         return await _moved(context, input.command(context.viewer))
 
-    @mutation(MoveMoneyResult, "Give back what a hold still reserves. For whom it is for, and staff.")
+    @mutation(
+        MoveMoneyResult, "Give back what a hold still reserves. For whom it is for, and staff; a card's is for the card network."
+    )
     @staticmethod
     async def release_hold(context: Context, input: ReleaseHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
         return await _moved(context, input.command(context.viewer))
@@ -79,6 +86,32 @@ class MoneyMutations:
     @staticmethod
     async def reverse_transaction(context: Context, input: ReverseTransactionInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
         return await _moved(context, input.command(context.viewer))
+
+    @mutation(
+        MoveMoneyResult,
+        "Ask a card to pay a merchant: answers with a hold, which `captureHold` and `releaseHold` settle. One that is declined "
+        "is a DECLINED transaction of the card. For the card network; in a sandbox also for the account's owner.",
+    )
+    @staticmethod
+    async def authorize_card(context: Context, input: AuthorizeCardInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
+        return await _moved(context, input.command(context.viewer, context.services.cards))
+
+    @mutation(
+        MoveMoneyResult,
+        "Give a card payment back, or a part of it: all that is left, if no amount is said. For the card network; in a sandbox "
+        "also for the account's owner.",
+    )
+    @staticmethod
+    async def refund_card_payment(
+        context: Context, transaction_id: strawberry.ID, idempotency_key: str, amount: MoneyInput | None = None
+    ) -> MoneyMoved | MoneyPreview:
+        command = RefundCardPayment(
+            actor=context.viewer,
+            key=check_key(idempotency_key),
+            transaction_id=key_of_transaction(transaction_id),
+            amount=None if amount is None else amount.positive(),
+        )
+        return await _moved(context, command)
 
 
 async def _moved(context: Context, command: Command) -> MoneyMoved | MoneyPreview:

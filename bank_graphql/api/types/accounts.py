@@ -7,12 +7,14 @@ import strawberry
 from bank_graphql.accounts.queries import TRANSACTIONS_OF_ACCOUNTS, AccountRow
 from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import DateTime
+from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.enums import AccountKind, AccountStatus, CurrencyCode
 from bank_graphql.api.types.filters import TransactionFilter
 from bank_graphql.api.types.money import Balance, Money
 from bank_graphql.api.types.node import Connection, Node, Paged, node_id, stands_for
 from bank_graphql.api.types.transactions import Entry, Transaction
 from bank_graphql.api.types.users import User
+from bank_graphql.cards.queries import CARDS_OF_ACCOUNTS
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
 from bank_graphql.ledger.queries import ENTRIES
@@ -91,3 +93,15 @@ class Account(Node):
     ) -> Any:
         page = page_of(TRANSACTIONS_OF_ACCOUNTS.key, first, after, last, before)
         return root.id, page, (filter or TransactionFilter()).resolved(root.currency)
+
+    @edge(
+        lambda readers: readers.cards_of_account,
+        description="Its cards, in the order in which they were issued.",
+        graphql_type=Connection[Card],
+        then=lambda _, found: Paged(found, CARDS_OF_ACCOUNTS.key),
+    )
+    @staticmethod
+    def cards(
+        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> Any:
+        return root.id, page_of(CARDS_OF_ACCOUNTS.key, first, after, last, before), None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import strawberry
 
 from bank_graphql.accounts.models import AccountKind, AccountStatus
+from bank_graphql.cards.models import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.events.models import TransactionEventKind
 from bank_graphql.identity.models import UserRole, UserStatus
 from bank_graphql.kit.money import CURRENCY_DIGITS
@@ -40,8 +41,12 @@ class StateConflictCode(StrEnum):
     ALREADY_REVERSED = "ALREADY_REVERSED"
     EXPIRED = "EXPIRED"
     OVER_CAPTURE = "OVER_CAPTURE"
+    OVER_REFUND = "OVER_REFUND"
     NOT_A_HOLD = "NOT_A_HOLD"
     NOT_REVERSIBLE = "NOT_REVERSIBLE"
+    CARD_NOT_ACTIVE = "CARD_NOT_ACTIVE"
+    CARD_EXPIRED = "CARD_EXPIRED"
+    MERCHANT_BLOCKED = "MERCHANT_BLOCKED"
     MONEY_REMAINS = "MONEY_REMAINS"
     WRONG_STATUS = "WRONG_STATUS"
 
@@ -50,6 +55,10 @@ strawberry.enum(EntryDirection, description="CREDIT puts money on the account, D
 strawberry.enum(StateConflictCode, description=f"Why something's state does not allow a change.{_GROWS}")
 strawberry.enum(AccountKind, description="What an account is for. CREDIT accounts may go below zero, to their limit.")
 strawberry.enum(AccountStatus, description="FROZEN refuses payments and goes on receiving. CLOSED is final; the balance is zero.")
+strawberry.enum(CardKind, description="DEBIT cards belong to checking and savings accounts, CREDIT cards to credit accounts.")
+strawberry.enum(CardForm, description="VIRTUAL cards pay at once, PHYSICAL ones once their holder has activated them.")
+strawberry.enum(CardStatus, description="Only ACTIVE cards pay. CANCELLED and EXPIRED are final.")
+strawberry.enum(LimitWindow, description="A single transaction, or a day, a week from Monday, a month of the bank's calendar.")
 strawberry.enum(UserRole, description=f"What a user is to the bank.{_GROWS}")
 strawberry.enum(UserStatus, description="Only ACTIVE users sign in. CLOSED is final.")
 strawberry.enum(TransactionEventKind, description=f"What happened to a transaction.{_GROWS}")
@@ -59,8 +68,12 @@ strawberry.enum(TransactionStatus, description=f"Where a transaction stands. Onl
 __all__ = [
     "AccountKind",
     "AccountStatus",
+    "CardForm",
+    "CardKind",
+    "CardStatus",
     "CurrencyCode",
     "EntryDirection",
+    "LimitWindow",
     "StateConflictCode",
     "TransactionEventKind",
     "TransactionKind",

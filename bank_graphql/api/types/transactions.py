@@ -1,22 +1,29 @@
 """Transactions and their entries."""
 
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import strawberry
 
 from bank_graphql.accounts.queries import CounterpartyRow, TransactionRow
 from bank_graphql.api.fields import edge
+from bank_graphql.api.loaders import PaidByCard
 from bank_graphql.api.scalars import DateTime
+from bank_graphql.api.types.cards import Merchant
 from bank_graphql.api.types.enums import EntryDirection, TransactionKind, TransactionStatus
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.node import Node, node_id, stands_for
+from bank_graphql.cards.queries import MerchantRow
 from bank_graphql.kit import money
 from bank_graphql.kit.ids import reference
 from bank_graphql.ledger.queries import EntryRow, EntryTransaction
-from bank_graphql.ledger.rules import TransactionState
+from bank_graphql.ledger.rules import TransactionState, internal_account_id
 
 if TYPE_CHECKING:
     from bank_graphql.api.types.accounts import Account
+    from bank_graphql.api.types.cards import Card
+
+_BY_CARD = frozenset({"HOLD", "CARD_PAYMENT", "CARD_REFUND"})
 
 
 @strawberry.type(description="One side of a transaction, as far as the viewer may know it.")
@@ -26,7 +33,14 @@ class Counterparty:
         description="The account number; masked to its last four characters unless it is the viewer's own."
     )
 
-    is_type_of = stands_for(CounterpartyRow)
+    is_type_of = stands_for(CounterpartyRow, MerchantRow)
+
+
+def _side(account_id: UUID, kind: str, currency: str, transaction_id: UUID) -> UUID | PaidByCard:
+    """What tells who is behind one side of a transaction: an account, or where that is the card network's, the merchant."""
+    if kind in _BY_CARD and account_id == internal_account_id("CARD_SETTLEMENT", currency):
+        return PaidByCard(transaction_id)
+    return account_id
 
 
 def side(description: str, *, name: str | None = None) -> Any:
@@ -58,7 +72,7 @@ class Transaction(Node):
 
     @edge(
         lambda readers: readers.transaction,
-        description="The hold that this captures.",
+        description="The hold that this captures, or the payment that this refunds.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
     @staticmethod
@@ -91,12 +105,37 @@ class Transaction(Node):
     @side("Whom the money comes from.", name="from")
     @staticmethod
     def from_(root: Any) -> Any:
-        return root.from_account_id
+        return _side(root.from_account_id, root.kind, root.currency, root.id)
 
     @side("Whom the money goes to.")
     @staticmethod
     def to(root: Any) -> Any:
-        return root.to_account_id
+        return _side(root.to_account_id, root.kind, root.currency, root.id)
+
+    @edge(
+        lambda readers: readers.card_of_transaction,
+        description="The card that it was made with, if it is the viewer's to see.",
+        graphql_type=Annotated["Card", strawberry.lazy("bank_graphql.api.types.cards")] | None,
+    )
+    @staticmethod
+    def card(root: Any) -> Any:
+        return root.id if root.kind in _BY_CARD else None
+
+    @edge(lambda readers: readers.merchant, description="Whom the card paid.", graphql_type=Merchant | None)
+    @staticmethod
+    def merchant(root: Any) -> Any:
+        return root.id if root.kind in _BY_CARD else None
+
+    @edge(
+        lambda readers: readers.merchant,
+        description="Of a DECLINED authorisation, why: CARD_NOT_ACTIVE, CARD_EXPIRED, MERCHANT_BLOCKED, LIMIT_EXCEEDED, "
+        "ACCOUNT_NOT_ACTIVE or INSUFFICIENT_FUNDS. More may be added.",
+        graphql_type=str | None,
+        then=lambda _, merchant: merchant and merchant.decline_reason,
+    )
+    @staticmethod
+    def decline_reason(root: Any) -> Any:
+        return root.id if root.status == "DECLINED" else None
 
     @edge(
         lambda readers: readers.entries_of_transaction,
@@ -148,4 +187,5 @@ class Entry(Node):
     @staticmethod
     def counterparty(root: Any) -> Any:
         payer, payee = root.transaction_from_account_id, root.transaction_to_account_id
-        return payee if payer == root.account_id else payer
+        other = payee if payer == root.account_id else payer
+        return _side(other, root.transaction_kind, root.currency, root.transaction_id)

@@ -10,11 +10,13 @@ from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import UserRole, UserStatus
 from bank_graphql.api.types.node import Connection, Node, Paged, node_id, stands_for
+from bank_graphql.cards.queries import CARDS_OF_USERS
 from bank_graphql.identity.queries import SessionRow, UserRow
 from bank_graphql.kit.paging import page_of
 
 if TYPE_CHECKING:
     from bank_graphql.api.types.accounts import Account
+    from bank_graphql.api.types.cards import Card
 
 
 @strawberry.type(description="One signed-in client of the viewer, from log-in to log-out.")
@@ -57,6 +59,18 @@ class User(Node):
         root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
     ) -> Any:
         return root.id, page_of(ACCOUNTS_OF_USERS.key, first, after, last, before), None
+
+    @edge(
+        lambda readers: readers.cards_of_user,
+        description="The cards on the user's accounts, in the order in which they were issued.",
+        graphql_type=Connection[Annotated["Card", strawberry.lazy("bank_graphql.api.types.cards")]],
+        then=lambda _, found: Paged(found, CARDS_OF_USERS.key),
+    )
+    @staticmethod
+    def cards(
+        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> Any:
+        return root.id, page_of(CARDS_OF_USERS.key, first, after, last, before), None
 
     @strawberry.field(
         description="The user's sessions that still stand, newest first; of anyone but the viewer, none.",

@@ -1,25 +1,18 @@
-"""The inputs, and how they become commands: ids resolved, amounts in minor units, or refused field by field."""
+"""Money to move."""
 
 from typing import Any
-from uuid import UUID
 
 import strawberry
 
-from bank_graphql.accounts.rules import check_name, normalise_number
-from bank_graphql.api.scalars import DateTime, DecimalText
-from bank_graphql.api.types.enums import AccountKind, CurrencyCode
+from bank_graphql.accounts.rules import normalise_number
+from bank_graphql.api.inputs.common import KEY, MoneyInput, account_id, check_description, check_key, transaction_id
+from bank_graphql.api.scalars import DateTime
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.errors import NotFound, ValidationFailed
-from bank_graphql.kit.ids import uuid_of
-from bank_graphql.kit.money import Money, parse_amount, parse_positive
-from bank_graphql.kit.text import has_controls
+from bank_graphql.kit.errors import ValidationFailed
 from bank_graphql.payments.commands import (
-    DESCRIPTION_MAX,
-    KEY_MAX,
     CaptureHold,
     Deposit,
     Destination,
-    OpenAccount,
     PlaceHold,
     ReleaseHold,
     ReverseTransaction,
@@ -28,76 +21,15 @@ from bank_graphql.payments.commands import (
 )
 
 BATCH_MAX = 1000
-_KEY = "A string of 1 to 255 characters, new for each new request: a repetition of a request under its key has no further effect."
 _DRY_RUN = "Only tell what would happen. The key is then ignored."
 _DESCRIPTION = "What both sides read about it, at most 500 characters."
-
-
-@strawberry.input(description="An amount in a currency.")
-class MoneyInput:
-    amount: DecimalText = strawberry.field(description="The amount.")
-    currency: CurrencyCode = strawberry.field(description="The currency.")
-
-    def positive(self, field: str = "amount") -> Money:
-        """The amount, which must be greater than zero.
-
-        Raises:
-            ValidationFailed: it is not an amount of this currency, or not greater than zero.
-        """
-        currency = self.currency.value
-        return Money(parse_positive(self.amount, currency, path=(field, "amount")), currency)
-
-    def any(self, field: str) -> Money:
-        """The amount, which may be zero or negative.
-
-        Raises:
-            ValidationFailed: it is not an amount of this currency.
-        """
-        currency = self.currency.value
-        return Money(parse_amount(self.amount, currency, path=(field, "amount")), currency)
-
-
-@strawberry.input(description="Who signs up.")
-class SignUpInput:
-    email: str = strawberry.field(description="The e-mail address to sign in with.")
-    password: str = strawberry.field(description="8 to 256 characters, and not a common password.")
-    full_name: str = strawberry.field(description="The name, at most 200 characters.")
-    phone_number: str | None = strawberry.field(default=None, description="A phone number with its country code.")
-
-
-@strawberry.input(description="Who signs in.")
-class LogInInput:
-    email: str = strawberry.field(description="The e-mail address.")
-    password: str = strawberry.field(description="The password.")
-
-
-@strawberry.input(description="The account to open.")
-class OpenAccountInput:
-    kind: AccountKind = strawberry.field(description="What it is for.")
-    currency: CurrencyCode = strawberry.field(description="The currency that it is in, for good.")
-    name: str | None = strawberry.field(default=None, description="What to call it, at most 100 characters.")
-    opening_deposit: DecimalText | None = strawberry.field(default=None, description="Cash to pay in at once.")
-    idempotency_key: str = strawberry.field(description=_KEY)
-
-    def command(self, actor: Actor) -> OpenAccount:
-        """The command. Raises ValidationFailed."""
-        currency, kind = self.currency.value, self.kind.value
-        deposit = self.opening_deposit
-        return OpenAccount(
-            actor=actor,
-            key=check_key(self.idempotency_key),
-            kind=kind,
-            currency=currency,
-            name=check_name(self.name) if self.name is not None else f"{kind.capitalize()} {currency}",
-            opening_deposit=None if deposit is None else parse_positive(deposit, currency, path="openingDeposit"),
-        )
 
 
 @strawberry.input(description="What every movement of money says.")
 class Movement:
     amount: MoneyInput = strawberry.field(description="How much, in the currency of the accounts.")
     description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
-    idempotency_key: str = strawberry.field(description=_KEY)
+    idempotency_key: str = strawberry.field(description=KEY)
     dry_run: bool | None = strawberry.field(default=False, description=_DRY_RUN)
 
     def common(self, actor: Actor) -> dict[str, Any]:
@@ -185,7 +117,7 @@ class PlaceHoldInput:
         default=None, description="When it is given back by itself; never, if not said."
     )
     description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
-    idempotency_key: str = strawberry.field(description=_KEY)
+    idempotency_key: str = strawberry.field(description=KEY)
 
     def command(self, actor: Actor) -> PlaceHold:
         """The command. Raises ValidationFailed, NotFound."""
@@ -205,7 +137,7 @@ class CaptureHoldInput:
     transaction_id: strawberry.ID = strawberry.field(description="The hold.")
     amount: MoneyInput | None = strawberry.field(default=None, description="How much; all that is left, if not said.")
     final: bool | None = strawberry.field(default=True, description="Whether to give the rest back; if not, it stays reserved.")
-    idempotency_key: str = strawberry.field(description=_KEY)
+    idempotency_key: str = strawberry.field(description=KEY)
 
     def command(self, actor: Actor) -> CaptureHold:
         """The command. Raises ValidationFailed, NotFound."""
@@ -221,7 +153,7 @@ class CaptureHoldInput:
 @strawberry.input(description="A hold to give back.")
 class ReleaseHoldInput:
     transaction_id: strawberry.ID = strawberry.field(description="The hold.")
-    idempotency_key: str = strawberry.field(description=_KEY)
+    idempotency_key: str = strawberry.field(description=KEY)
 
     def command(self, actor: Actor) -> ReleaseHold:
         """The command. Raises ValidationFailed, NotFound."""
@@ -233,7 +165,7 @@ class ReleaseHoldInput:
 class ReverseTransactionInput:
     transaction_id: strawberry.ID = strawberry.field(description="The transaction.")
     reason: str = strawberry.field(description="Why: both sides read it. At most 500 characters.")
-    idempotency_key: str = strawberry.field(description=_KEY)
+    idempotency_key: str = strawberry.field(description=KEY)
 
     def command(self, actor: Actor) -> ReverseTransaction:
         """The command. Raises ValidationFailed, NotFound."""
@@ -242,55 +174,3 @@ class ReverseTransactionInput:
             raise ValidationFailed.of("reason", "REQUIRED", "A reason is needed.")
         key = check_key(self.idempotency_key)
         return ReverseTransaction(actor=actor, key=key, transaction_id=transaction_id(self.transaction_id), reason=reason)
-
-
-def transaction_id(given: str) -> UUID:
-    """The key in a transaction's global id.
-
-    Raises:
-        NotFound: it is not the id of a transaction.
-    """
-    key = uuid_of(given, "Transaction")
-    if key is None:
-        raise NotFound("transaction", given[:200])
-    return key
-
-
-def account_id(given: str) -> UUID:
-    """The key in an account's global id.
-
-    Raises:
-        NotFound: it is not the id of an account: the same as the id of an account that does not exist.
-    """
-    key = uuid_of(given, "Account")
-    if key is None:
-        raise NotFound("account", given[:200])
-    return key
-
-
-def check_key(key: str) -> str:
-    """An idempotency key.
-
-    Raises:
-        ValidationFailed: `REQUIRED`, `TOO_LONG`, `INVALID`.
-    """
-    if not key:
-        raise ValidationFailed.of("idempotencyKey", "REQUIRED", "An idempotency key is needed.")
-    if "\0" in key:
-        raise ValidationFailed.of("idempotencyKey", "INVALID", "An idempotency key has no character NUL.")
-    if len(key) > KEY_MAX:
-        raise ValidationFailed.of("idempotencyKey", "TOO_LONG", f"An idempotency key has at most {KEY_MAX} characters.")
-    return key
-
-
-def check_description(text: str | None, field: str = "description") -> str | None:
-    """A description, None if there is none.
-
-    Raises:
-        ValidationFailed: `TOO_LONG`, `INVALID`.
-    """
-    if text is not None and len(text) > DESCRIPTION_MAX:
-        raise ValidationFailed.of(field, "TOO_LONG", f"A {field} has at most {DESCRIPTION_MAX} characters.")
-    if text is not None and has_controls(text):
-        raise ValidationFailed.of(field, "INVALID", f"A {field} has no control characters.")
-    return text or None

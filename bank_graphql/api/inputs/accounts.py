@@ -1,0 +1,33 @@
+"""Accounts to open."""
+
+import strawberry
+
+from bank_graphql.accounts.rules import check_name
+from bank_graphql.api.inputs.common import KEY, check_key
+from bank_graphql.api.scalars import DecimalText
+from bank_graphql.api.types.enums import AccountKind, CurrencyCode
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.money import parse_positive
+from bank_graphql.payments.commands import OpenAccount
+
+
+@strawberry.input(description="The account to open.")
+class OpenAccountInput:
+    kind: AccountKind = strawberry.field(description="What it is for.")
+    currency: CurrencyCode = strawberry.field(description="The currency that it is in, for good.")
+    name: str | None = strawberry.field(default=None, description="What to call it, at most 100 characters.")
+    opening_deposit: DecimalText | None = strawberry.field(default=None, description="Cash to pay in at once.")
+    idempotency_key: str = strawberry.field(description=KEY)
+
+    def command(self, actor: Actor) -> OpenAccount:
+        """The command. Raises ValidationFailed."""
+        currency, kind = self.currency.value, self.kind.value
+        deposit = self.opening_deposit
+        return OpenAccount(
+            actor=actor,
+            key=check_key(self.idempotency_key),
+            kind=kind,
+            currency=currency,
+            name=check_name(self.name) if self.name is not None else f"{kind.capitalize()} {currency}",
+            opening_deposit=None if deposit is None else parse_positive(deposit, currency, path="openingDeposit"),
+        )

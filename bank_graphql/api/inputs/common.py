@@ -1,0 +1,94 @@
+"""What the inputs share: amounts, ids, keys, descriptions."""
+
+from uuid import UUID
+
+import strawberry
+
+from bank_graphql.api.scalars import DecimalText
+from bank_graphql.api.types.enums import CurrencyCode
+from bank_graphql.kit.errors import NotFound, ValidationFailed
+from bank_graphql.kit.ids import uuid_of
+from bank_graphql.kit.money import Money, parse_amount, parse_positive
+from bank_graphql.kit.text import has_controls
+from bank_graphql.payments.commands import DESCRIPTION_MAX, KEY_MAX
+
+KEY = "A string of 1 to 255 characters, new for each new request: a repetition of a request under its key has no further effect."
+
+
+@strawberry.input(description="An amount in a currency.")
+class MoneyInput:
+    amount: DecimalText = strawberry.field(description="The amount.")
+    currency: CurrencyCode = strawberry.field(description="The currency.")
+
+    def positive(self, field: str = "amount") -> Money:
+        """The amount, which must be greater than zero.
+
+        Raises:
+            ValidationFailed: it is not an amount of this currency, or not greater than zero.
+        """
+        currency = self.currency.value
+        return Money(parse_positive(self.amount, currency, path=(field, "amount")), currency)
+
+    def any(self, field: str) -> Money:
+        """The amount, which may be zero or negative.
+
+        Raises:
+            ValidationFailed: it is not an amount of this currency.
+        """
+        currency = self.currency.value
+        return Money(parse_amount(self.amount, currency, path=(field, "amount")), currency)
+
+
+def transaction_id(given: str) -> UUID:
+    """The key in a transaction's global id. Raises as `_key_in`."""
+    return _key_in(given, "Transaction")
+
+
+def account_id(given: str) -> UUID:
+    """The key in an account's global id. Raises as `_key_in`."""
+    return _key_in(given, "Account")
+
+
+def card_id(given: str) -> UUID:
+    """The key in a card's global id. Raises as `_key_in`."""
+    return _key_in(given, "Card")
+
+
+def _key_in(given: str, kind: str) -> UUID:
+    """The key in the global id of something of this kind.
+
+    Raises:
+        NotFound: it is the id of something else, or none: the same as the id of something that does not exist.
+    """
+    key = uuid_of(given, kind)
+    if key is None:
+        raise NotFound(kind.lower(), given[:200])
+    return key
+
+
+def check_key(key: str) -> str:
+    """An idempotency key.
+
+    Raises:
+        ValidationFailed: `REQUIRED`, `TOO_LONG`, `INVALID`.
+    """
+    if not key:
+        raise ValidationFailed.of("idempotencyKey", "REQUIRED", "An idempotency key is needed.")
+    if "\0" in key:
+        raise ValidationFailed.of("idempotencyKey", "INVALID", "An idempotency key has no character NUL.")
+    if len(key) > KEY_MAX:
+        raise ValidationFailed.of("idempotencyKey", "TOO_LONG", f"An idempotency key has at most {KEY_MAX} characters.")
+    return key
+
+
+def check_description(text: str | None, field: str = "description") -> str | None:
+    """A description, None if there is none.
+
+    Raises:
+        ValidationFailed: `TOO_LONG`, `INVALID`.
+    """
+    if text is not None and len(text) > DESCRIPTION_MAX:
+        raise ValidationFailed.of(field, "TOO_LONG", f"A {field} has at most {DESCRIPTION_MAX} characters.")
+    if text is not None and has_controls(text):
+        raise ValidationFailed.of(field, "INVALID", f"A {field} has no control characters.")
+    return text or None

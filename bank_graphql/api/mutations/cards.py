@@ -1,0 +1,94 @@
+"""Issuing cards, changing them, showing what is written on them."""
+
+from uuid import UUID
+
+import strawberry
+
+from bank_graphql.api.context import Context
+from bank_graphql.api.fields import mutation
+from bank_graphql.api.inputs.cards import IssueCardInput, SpendingLimitInput, limits_of
+from bank_graphql.api.inputs.common import card_id, check_key
+from bank_graphql.api.results import CardResult, CardSecrets, RevealCardResult
+from bank_graphql.api.scalars import DateTime
+from bank_graphql.cards.queries import CardRow
+from bank_graphql.cards.rules import check_categories
+from bank_graphql.payments.commands import Command, Issued, ReplaceCard
+
+
+@strawberry.type
+class CardMutations:
+    @mutation(CardResult, "Get a card for one's own account.")
+    @staticmethod
+    async def issue_card(context: Context, input: IssueCardInput) -> CardRow | None:  # noqa: A002 - the contract's name
+        return await _issued(context, input.command(context.viewer))
+
+    @mutation(CardResult, "Have a card that came by post pay from now on.")
+    @staticmethod
+    async def activate_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
+        key = card_id(id)
+        await context.services.cards.activate(context.viewer, key)
+        return await _card(context, key)
+
+    @mutation(CardResult, "Have a card decline for a while. What staff freezes, only staff unfreezes.")
+    @staticmethod
+    async def freeze_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
+        key = card_id(id)
+        await context.services.cards.freeze(context.viewer, key)
+        return await _card(context, key)
+
+    @mutation(CardResult, "Have a frozen card pay again.")
+    @staticmethod
+    async def unfreeze_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
+        key = card_id(id)
+        await context.services.cards.unfreeze(context.viewer, key)
+        return await _card(context, key)
+
+    @mutation(CardResult, "End a card for good. What it has authorised can still be captured.")
+    @staticmethod
+    async def cancel_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
+        key = card_id(id)
+        await context.services.cards.cancel(context.viewer, key)
+        return await _card(context, key)
+
+    @mutation(
+        CardResult,
+        "Get a card with a new number for one that is lost or has expired, and cancel that. Limits, what is spent of them, and "
+        "blocks carry over.",
+    )
+    @staticmethod
+    async def replace_card(context: Context, id: strawberry.ID, idempotency_key: str) -> CardRow | None:  # noqa: A002
+        command = ReplaceCard(actor=context.viewer, key=check_key(idempotency_key), card_id=card_id(id))
+        return await _issued(context, command)
+
+    @mutation(
+        CardResult, "Replace all limits of a card, at most one for each window; and its blocked merchant categories, if given."
+    )
+    @staticmethod
+    async def set_card_limits(
+        context: Context,
+        id: strawberry.ID,  # noqa: A002
+        limits: list[SpendingLimitInput],
+        blocked_categories: list[str] | None = None,
+    ) -> CardRow | None:
+        key = card_id(id)
+        blocked = None if blocked_categories is None else check_categories(blocked_categories)
+        await context.services.cards.set_limits(context.viewer, key, limits_of(limits), blocked)
+        return await _card(context, key)
+
+    @mutation(RevealCardResult, "Tell what is written on one's own card, given one's password once more. It is audited.")
+    @staticmethod
+    async def reveal_card(context: Context, id: strawberry.ID, password: str) -> CardSecrets:  # noqa: A002
+        context.attempt_again()
+        secrets = await context.services.cards.reveal(context.viewer, card_id(id), password)
+        return CardSecrets(number=secrets.number, security_code=secrets.security_code, expires_at=DateTime(secrets.expires_at))
+
+
+async def _issued(context: Context, command: Command) -> CardRow | None:
+    outcome = await context.move(command)
+    if not isinstance(outcome, Issued):
+        raise TypeError(type(outcome))
+    return await _card(context, outcome.card_id)
+
+
+async def _card(context: Context, key: UUID) -> CardRow | None:
+    return await context.loader(context.readers.card).load(key)

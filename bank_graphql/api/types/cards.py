@@ -1,0 +1,91 @@
+"""Cards, their limits, and merchants."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from bank_graphql.api.fields import edge
+from bank_graphql.api.scalars import DateTime
+from bank_graphql.api.types.enums import CardForm, CardKind, CardStatus, LimitWindow
+from bank_graphql.api.types.money import Money
+from bank_graphql.api.types.node import Connection, Node, Paged, node_id, stands_for
+from bank_graphql.cards.queries import TRANSACTIONS_OF_CARDS, CardRow, MerchantRow
+from bank_graphql.cards.rules import SpentLimit
+from bank_graphql.kit import money
+from bank_graphql.kit.paging import page_of
+
+if TYPE_CHECKING:
+    from bank_graphql.api.types.accounts import Account
+    from bank_graphql.api.types.transactions import Transaction
+
+
+@strawberry.type(description="What may be spent with a card at the most in a window of time.")
+class SpendingLimit:
+    amount: money.Money = strawberry.field(graphql_type=Money, description="The limit.")
+    spent: money.Money = strawberry.field(
+        graphql_type=Money,
+        description="What was authorised in this window and neither given back nor refunded since; nothing for a TRANSACTION.",
+    )
+    remaining: money.Money = strawberry.field(graphql_type=Money, description="What may still be spent.")
+
+    is_type_of = stands_for(SpentLimit)
+
+    @strawberry.field(description="For which window of time.", graphql_type=LimitWindow)
+    @staticmethod
+    def window(root: Any) -> LimitWindow:
+        return LimitWindow(root.time_window)
+
+
+@strawberry.type(description="Whom a card paid.")
+class Merchant:
+    name: str = strawberry.field(description="The name.")
+    category_code: str = strawberry.field(description="The category: four digits after ISO 18245.")
+    country: str = strawberry.field(description="The country after ISO 3166.")
+
+    is_type_of = stands_for(MerchantRow)
+
+
+@strawberry.type(description="A card on an account. Its number is told by `revealCard` alone.")
+class Card(Node):
+    id: strawberry.ID = node_id("Card")
+    kind: CardKind = strawberry.field(description="What it draws on.")
+    form: CardForm = strawberry.field(description="Whether there is one to hold in the hand.")
+    status: CardStatus = strawberry.field(description="Whether it pays.")
+    holder_name: str = strawberry.field(description="The name on it.")
+    last4: str = strawberry.field(description="The last four digits of its number.")
+    expiry_month: int = strawberry.field(description="The last month in which it is good, 1 to 12.")
+    expiry_year: int = strawberry.field(description="The year of that month.")
+    blocked_categories: list[str] = strawberry.field(description="The merchant categories (ISO 18245) that it does not pay.")
+    created_at: DateTime = strawberry.field(description="When it was issued.")
+
+    is_type_of = stands_for(CardRow)
+
+    @edge(
+        lambda readers: readers.account,
+        description="The account that it draws on.",
+        graphql_type=Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")],
+    )
+    @staticmethod
+    def account(root: Any) -> Any:
+        return root.account_id
+
+    @edge(
+        lambda readers: readers.limits_of_card,
+        description="Its limits, and what counts towards them now.",
+        graphql_type=list[SpendingLimit],
+    )
+    @staticmethod
+    def limits(root: Any) -> Any:
+        return root.id
+
+    @edge(
+        lambda readers: readers.transactions_of_card,
+        description="What was done with it, newest first: authorisations, those that were declined too, payments and refunds.",
+        graphql_type=Connection[Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")]],
+        then=lambda _, found: Paged(found, TRANSACTIONS_OF_CARDS.key),
+    )
+    @staticmethod
+    def transactions(
+        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> Any:
+        return root.id, page_of(TRANSACTIONS_OF_CARDS.key, first, after, last, before), None

@@ -1,0 +1,321 @@
+"""Reads of cards. An actor sees the cards on one's own accounts; with `READ_ANY`, everyone's."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, DateTime, LargeBinary, Text, Uuid, any_, bindparam, case, column, func, or_, select, true
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from bank_graphql.accounts.models import Account, FrozenBy
+from bank_graphql.accounts.queries import TRANSACTION_COLUMNS, TransactionRow, with_notes
+from bank_graphql.cards.models import (
+    Card,
+    CardBlock,
+    CardForm,
+    CardKind,
+    CardLimit,
+    CardSecret,
+    CardStatus,
+    CardTransaction,
+    LimitWindow,
+)
+from bank_graphql.cards.rules import Calendar, SpentLimit, Window
+from bank_graphql.identity.queries import asked, fetch_asked, fetch_lists_asked
+from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.loading import Ask
+from bank_graphql.kit.money import Money
+from bank_graphql.kit.paging import Listing, uuid_key
+from bank_graphql.kit.statements import Query, Row, array_of
+from bank_graphql.ledger.models import Balance, Transaction
+
+
+class CardRow(Row):
+    """A card."""
+
+    id: UUID
+    account_id: UUID
+    owner_id: UUID
+    kind: CardKind
+    form: CardForm
+    status: CardStatus
+    frozen_by: FrozenBy | None
+    holder_name: str
+    last4: str
+    expiry_month: int
+    expiry_year: int
+    expires_at: datetime
+    blocked_categories: list[str]
+    created_at: datetime
+    currency: str
+
+
+class MerchantRow(Row):
+    """What is known of a transaction that was made with a card."""
+
+    name: str
+    category_code: str
+    country: str
+    decline_reason: str | None
+
+    @property
+    def account_number(self) -> None:
+        """A merchant's account is not known: it stands where a counterparty may."""
+        return
+
+
+class PlaceRow(Row):
+    """What of a card never changes: its account and its series."""
+
+    id: UUID
+    account_id: UUID
+    series_id: UUID
+    number_hash: bytes
+
+
+class CardFactsRow(Row):
+    """A card as decisions depend on it."""
+
+    id: UUID
+    account_id: UUID
+    series_id: UUID
+    kind: str
+    form: str
+    status: str
+    frozen_by: str | None
+    holder_name: str
+    expires_at: datetime
+    blocked_categories: list[str]
+    is_replaced: bool
+    transaction_limit: int | None
+    day_limit: int | None
+    week_limit: int | None
+    month_limit: int | None
+
+
+class _LimitRow(Row):
+    time_window: LimitWindow
+    amount: int
+    spent: int
+    currency: str
+
+
+class _SpentRow(Row):
+    position: int
+    spent: int
+
+
+class IdRow(Row):
+    """The id of a card."""
+
+    id: UUID
+
+
+class HashRow(Row):
+    """The hash of a number that a card has."""
+
+    number_hash: bytes
+
+
+_blocks = select(col(CardBlock.category)).where(col(CardBlock.card_id) == Card.id).order_by(CardBlock.category).correlate(Card)
+_blocked_categories = func.array(_blocks.scalar_subquery(), type_=ARRAY(Text())).label("blocked_categories")
+CARD_COLUMNS = (
+    col(Card.id),
+    col(Card.account_id),
+    col(Account.owner_id),
+    col(Card.kind),
+    col(Card.form),
+    col(Card.status),
+    col(Card.frozen_by),
+    col(Card.holder_name),
+    col(Card.last4),
+    col(Card.expiry_month),
+    col(Card.expiry_year),
+    col(Card.expires_at),
+    _blocked_categories,
+    col(Card.created_at),
+    col(Balance.currency),
+)
+
+
+def with_accounts(cards: Any) -> Any:
+    """A select of cards, joined with what `CARD_COLUMNS` tell of their accounts."""
+    return cards.join(Account, col(Account.id) == Card.account_id).join(Balance, col(Balance.account_id) == Card.account_id)
+
+
+_ids, _transactions = asked(Uuid()), asked(Uuid())
+_CARDS = Query(
+    with_accounts(select(_ids.c.position, *CARD_COLUMNS).select_from(_ids).join(Card, col(Card.id) == _ids.c.key)).where(
+        or_(col(Account.owner_id) == _ids.c.viewer, _ids.c.sees_all)
+    ),
+    CardRow,
+)
+_CARDS_OF_TRANSACTIONS = Query(
+    with_accounts(
+        select(_transactions.c.position, *CARD_COLUMNS)
+        .select_from(_transactions)
+        .join(CardTransaction, col(CardTransaction.transaction_id) == _transactions.c.key)
+        .join(Card, col(Card.id) == CardTransaction.card_id)
+    ).where(or_(col(Account.owner_id) == _transactions.c.viewer, _transactions.c.sees_all)),
+    CardRow,
+)
+_any = asked(Uuid(), scoped=False)
+_MERCHANTS = Query(
+    select(
+        _any.c.position,
+        col(CardTransaction.merchant_name).label("name"),
+        col(CardTransaction.merchant_category).label("category_code"),
+        col(CardTransaction.merchant_country).label("country"),
+        col(CardTransaction.decline_reason),
+    )
+    .select_from(_any)
+    .join(CardTransaction, col(CardTransaction.transaction_id) == _any.c.key),
+    MerchantRow,
+)
+_listing = partial(Listing, with_accounts(select(*CARD_COLUMNS).select_from(Card)), by=col(Card.id), key=uuid_key("Card"))
+CARDS_OF_USERS: Listing[CardRow] = _listing(parents=[col(Account.owner_id)], newest_first=False, record=CardRow)
+"""The cards of users, in the order in which they were issued."""
+CARDS_OF_ACCOUNTS: Listing[CardRow] = _listing(parents=[col(Card.account_id)], newest_first=False, record=CardRow)
+"""The cards of accounts, in the order in which they were issued."""
+TRANSACTIONS_OF_CARDS = Listing(
+    with_notes(
+        select(col(CardTransaction.transaction_id), *TRANSACTION_COLUMNS)
+        .select_from(CardTransaction)
+        .join(Transaction, col(Transaction.id) == CardTransaction.transaction_id)
+    ),
+    parents=[col(CardTransaction.card_id)],
+    by=col(CardTransaction.transaction_id),
+    key=uuid_key("CardTransaction"),
+    newest_first=True,
+    record=TransactionRow,
+)
+"""What was done with cards, newest first: authorisations, captures, refunds."""
+
+_begins = {name: bindparam(name.lower(), type_=DateTime(timezone=True)) for name in ("DAY", "WEEK", "MONTH")}
+_spent_now = (
+    select(func.coalesce(func.sum(CardTransaction.counted), 0))
+    .where(
+        col(CardTransaction.series_id) == Card.series_id,
+        col(CardTransaction.authorized_at) >= case(_begins, value=col(CardLimit.time_window)),
+    )
+    .correlate(Card, CardLimit)
+    .scalar_subquery()
+)
+_order = case({"TRANSACTION": 0, "DAY": 1, "WEEK": 2, "MONTH": 3}, value=col(CardLimit.time_window))
+_LIMITS = Query(
+    select(_any.c.position, col(CardLimit.time_window), col(CardLimit.amount), _spent_now.label("spent"), col(Balance.currency))
+    .select_from(_any)
+    .join(Card, col(Card.id) == _any.c.key)
+    .join(CardLimit, col(CardLimit.card_id) == Card.id)
+    .join(Balance, col(Balance.account_id) == Card.account_id)
+    .order_by(_any.c.position, _order),
+    _LimitRow,
+)
+_secret_of = aliased(CardSecret)
+PLACES = Query(
+    select(col(Card.id), col(Card.account_id), col(Card.series_id), col(_secret_of.number_hash))
+    .join(_secret_of, col(_secret_of.card_id) == Card.id)
+    .where(
+        or_(
+            col(Card.id) == any_(array_of("ids", Uuid())),
+            col(_secret_of.number_hash) == any_(array_of("hashes", LargeBinary())),
+        )
+    ),
+    PlaceRow,
+)
+
+
+def _limit(window: str) -> Any:
+    amount = select(col(CardLimit.amount)).where(col(CardLimit.card_id) == Card.id, col(CardLimit.time_window) == window)
+    return amount.correlate(Card).scalar_subquery().label(f"{window.lower()}_limit")
+
+
+_replacement = aliased(Card)
+CARD_FACTS = Query(
+    select(
+        col(Card.id),
+        col(Card.account_id),
+        col(Card.series_id),
+        col(Card.kind),
+        col(Card.form),
+        col(Card.status),
+        col(Card.frozen_by),
+        col(Card.holder_name),
+        col(Card.expires_at),
+        _blocked_categories,
+        select(col(_replacement.id)).where(col(_replacement.replaces_id) == Card.id).exists().label("is_replaced"),
+        *map(_limit, LimitWindow),
+    ).where(col(Card.id) == any_(array_of("ids", Uuid()))),
+    CardFactsRow,
+)
+_window = (
+    func.unnest(
+        array_of("series", Uuid()), array_of("begins", DateTime(timezone=True)), array_of("ends", DateTime(timezone=True))
+    )
+    .table_valued(
+        column("series_id", Uuid()),
+        column("begins", DateTime(timezone=True)),
+        column("ends", DateTime(timezone=True)),
+        with_ordinality="position",
+        name="asked",
+    )
+    .render_derived()
+)
+_spent_then = (
+    select(func.coalesce(func.sum(CardTransaction.counted), 0).label("spent"))
+    .where(
+        col(CardTransaction.series_id) == _window.c.series_id,
+        col(CardTransaction.authorized_at) >= _window.c.begins,
+        col(CardTransaction.authorized_at) < _window.c.ends,
+    )
+    .correlate(_window)
+    .lateral("counted")
+)
+_SPENT = Query(
+    select(_window.c.position, _spent_then.c.spent).select_from(_window.join(_spent_then, true())).order_by(_window.c.position),
+    _SpentRow,
+)
+TAKEN = Query(
+    select(col(CardSecret.number_hash)).where(col(CardSecret.number_hash) == any_(array_of("hashes", LargeBinary()))), HashRow
+)
+
+
+async def cards(db: Database, asks: Sequence[Ask[UUID]]) -> list[CardRow | None]:
+    """The cards; None where the asker may not see one."""
+    return await fetch_asked(db, _CARDS, asks)
+
+
+async def cards_of_transactions(db: Database, asks: Sequence[Ask[UUID]]) -> list[CardRow | None]:
+    """The cards that transactions were made with; None where there is none, or the asker may not see it."""
+    return await fetch_asked(db, _CARDS_OF_TRANSACTIONS, asks)
+
+
+async def merchants(db: Database, asks: Sequence[Ask[UUID]]) -> list[MerchantRow | None]:
+    """Whom transactions paid by card. Whoever may see a transaction may see its merchant."""
+    return await fetch_asked(db, _MERCHANTS, asks)
+
+
+async def limits(db: Database, calendar: Calendar, clock: Clock, asks: Sequence[Ask[UUID]]) -> list[list[SpentLimit]]:
+    """The limits of cards that the askers may see, and what counts towards them now."""
+    now = clock()
+    begins = {name.lower(): calendar.window(name, now)[0] for name in _begins}
+    found = await fetch_lists_asked(db, _LIMITS, asks, **begins)
+    return [
+        [SpentLimit(row.time_window, Money(row.amount, row.currency), Money(int(row.spent), row.currency)) for row in rows]
+        for rows in found
+    ]
+
+
+async def spent(connection: Connection, calendar: Calendar, wanted: Sequence[tuple[Window, datetime]]) -> dict[Window, int]:
+    """What counts in windows (each with a moment in it), in minor units."""
+    if not wanted:
+        return {}
+    ends = [calendar.window(name, at)[1] for (_, name, _), at in wanted]
+    rows = await connection.fetch(
+        _SPENT, series=[series for (series, _, _), _ in wanted], begins=[begins for (_, _, begins), _ in wanted], ends=ends
+    )
+    return {window: int(row.spent) for (window, _), row in zip(wanted, rows, strict=True)}

@@ -1,0 +1,336 @@
+"""The only writer of cards. What is done with a card beside money: its lifecycle, its limits, showing its number."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, Text, Uuid, any_, bindparam, column, delete, func, or_, select, text, update
+from sqlmodel import col
+
+from bank_graphql.accounts.models import Account, FrozenBy
+from bank_graphql.audit import service as audit
+from bank_graphql.cards import queries
+from bank_graphql.cards.models import Card, CardBlock, CardLimit, CardSecret, CardStatus, CardTransaction
+from bank_graphql.cards.queries import CARD_COLUMNS, CardRow, with_accounts
+from bank_graphql.cards.rules import CardPayment, NewCard, check_step
+from bank_graphql.cards.vault import SEALED, Vault
+from bank_graphql.identity.errors import CredentialsRefused
+from bank_graphql.identity.models import User
+from bank_graphql.identity.permissions import Permission
+from bank_graphql.identity.service import Identity
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.errors import Forbidden, NotFound, Refusal
+from bank_graphql.kit.ids import global_id
+from bank_graphql.kit.money import Money
+from bank_graphql.kit.statements import Insert, Query, Row, Writes, array_of
+from bank_graphql.ledger import service as ledger
+from bank_graphql.ledger.errors import CurrencyMismatch
+
+SHOWN_FOR = timedelta(seconds=60)
+"""How long a client may show what `revealCard` told."""
+
+_INSERT_CARDS = Insert(
+    Card,
+    *("id", "account_id", "series_id", "replaces_id", "kind", "form", "status", "holder_name", "last4"),
+    *("expiry_month", "expiry_year", "expires_at", "created_at", "updated_at"),
+)
+_INSERT_SECRETS = Insert(CardSecret, "card_id", "number_hash", "sealed_number", "wrapped_key", "master_key")
+_INSERT_LIMITS = Insert(CardLimit, "card_id", "time_window", "amount")
+_INSERT_BLOCKS = Insert(CardBlock, "card_id", "category")
+_INSERT_PAYMENTS = Insert(
+    CardTransaction,
+    *("transaction_id", "card_id", "series_id", "authorized_at", "counted"),
+    *("merchant_name", "merchant_category", "merchant_country", "decline_reason"),
+)
+_LIVE = text("cards.status IN ('INACTIVE', 'ACTIVE', 'FROZEN')")  # as the index on expires_at has it
+_card = bindparam("card", type_=Uuid())
+_CARD = Query(with_accounts(select(*CARD_COLUMNS).select_from(Card)).where(col(Card.id) == _card), CardRow)
+_SET_STATUS = Query(
+    update(Card)
+    .where(col(Card.id) == any_(array_of("cards", Uuid())))
+    .values(status=bindparam("new_status", type_=Text()), frozen_by=bindparam("by", type_=Text()), updated_at=bindparam("now")),
+    Row,
+)
+_CANCEL = Query(
+    update(Card)
+    .where(
+        or_(col(Card.id) == any_(array_of("cards", Uuid())), col(Card.account_id) == any_(array_of("accounts", Uuid()))), _LIVE
+    )
+    .values(status=CardStatus.CANCELLED, frozen_by=None, updated_at=bindparam("now")),
+    Row,
+)
+_due = (
+    select(col(Card.id))
+    .where(
+        _LIVE,
+        col(Card.expires_at) <= bindparam("now", type_=DateTime(timezone=True)),
+    )
+    .limit(bindparam("most", type_=BigInteger()))
+    .with_for_update(skip_locked=True)
+)
+_EXPIRE = Query(
+    update(Card)
+    .where(col(Card.id).in_(_due))
+    .values(status=CardStatus.EXPIRED, frozen_by=None, updated_at=bindparam("now", type_=DateTime(timezone=True)))
+    .returning(col(Card.id)),
+    queries.IdRow,
+)
+_FORGET_LIMITS = Query(delete(CardLimit).where(col(CardLimit.card_id) == _card), Row)
+_FORGET_BLOCKS = Query(delete(CardBlock).where(col(CardBlock.card_id) == _card), Row)
+_counted = (
+    func.unnest(array_of("ids", Uuid()), array_of("counts", BigInteger()))
+    .table_valued(column("id", Uuid()), column("counted", BigInteger()), name="new")
+    .render_derived()
+)
+_RECOUNT = Query(
+    update(CardTransaction).where(col(CardTransaction.transaction_id) == _counted.c.id).values(counted=_counted.c.counted), Row
+)
+
+
+class _HolderRow(Row):
+    account_id: UUID
+    full_name: str
+
+
+_HOLDERS = Query(
+    select(col(Account.id).label("account_id"), col(User.full_name))
+    .join(User, col(User.id) == Account.owner_id)
+    .where(col(Account.id) == any_(array_of("accounts", Uuid()))),
+    _HolderRow,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What is written on a card. For its holder's eyes, until `expires_at`."""
+
+    number: str
+    security_code: str
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return "Secrets(…)"
+
+
+async def issue(connection: Connection, writes: Writes, vault: Vault, issued: Sequence[NewCard], now: datetime) -> None:
+    """Write new cards, each with a number of its own. A card without a holder's name gets that of its account's owner."""
+    if not issued:
+        return
+    numbers = await _new_numbers(connection, vault, len(issued))
+    by = await vault.in_use(connection)
+    unnamed = [card.account_id for card in issued if card.holder_name is None]
+    rows = await connection.fetch(_HOLDERS, accounts=unnamed) if unnamed else []
+    owners = {row.account_id: row.full_name for row in rows}
+    writes.insert(
+        _INSERT_CARDS,
+        [
+            (
+                *(c.id, c.account_id, c.series_id, c.replaces_id, c.kind, c.form, c.status),
+                *(c.holder_name or owners[c.account_id], number[-4:], c.expiry.month, c.expiry.year, c.expiry.at, now, now),
+            )
+            for c, number in zip(issued, numbers, strict=True)
+        ],
+    )
+    writes.insert(_INSERT_SECRETS, [vault.seal(c.id, number, by) for c, number in zip(issued, numbers, strict=True)])
+    writes.insert(_INSERT_LIMITS, [(c.id, window, amount) for c in issued for window, amount in c.limits])
+    writes.insert(_INSERT_BLOCKS, [(c.id, category) for c in issued for category in c.blocked_categories])
+    replaced = [c.replaces_id for c in issued if c.replaces_id is not None]
+    if replaced:
+        writes.add(_CANCEL, cards=replaced, accounts=[], now=now)
+
+
+async def _new_numbers(connection: Connection, vault: Vault, how_many: int) -> list[str]:
+    """Numbers that no card has. Two transactions that draw the same one at a time are told apart by the table's key."""
+    found: dict[bytes, str] = {}
+    while missing := how_many - len(found):
+        drawn = {vault.hash_of(number): number for number in (vault.new_number() for _ in range(missing))}
+        taken = {row.number_hash for row in await connection.fetch(queries.TAKEN, hashes=list(drawn))}
+        found |= {key: number for key, number in drawn.items() if key not in taken}
+    return list(found.values())
+
+
+def record(writes: Writes, made: Iterable[CardPayment], recounted: Iterable[CardPayment]) -> None:
+    """Write what was done with cards, and what earlier transactions count for limits from now on."""
+    writes.insert(
+        _INSERT_PAYMENTS,
+        [
+            (
+                *(each.transaction_id, each.card_id, each.series_id, each.authorized_at, each.counted),
+                *(each.merchant.name, each.merchant.category, each.merchant.country, each.decline_reason),
+            )
+            for each in made
+        ],
+    )
+    if changed := list(recounted):
+        writes.add(_RECOUNT, ids=[each.transaction_id for each in changed], counts=[each.counted for each in changed])
+
+
+async def cancel_of_account(connection: Connection, account_id: UUID, now: datetime) -> None:
+    """Cancel all cards of an account, which is being closed. Its lock must be held."""
+    await connection.execute(_CANCEL, cards=[], accounts=[account_id], now=now)
+
+
+async def expire(db: Database, clock: Clock, most: int = 500) -> int:
+    """Let all cards whose time has come expire, so many at a time; tell how many did."""
+    expired = 0
+
+    async def work(connection: Connection) -> int:
+        rows = await connection.fetch(_EXPIRE, now=clock(), most=most)
+        await audit.write(connection, [audit.Record(clock(), None, "expireCard", row.id) for row in rows])
+        return len(rows)
+
+    while some := await db.transact(work):
+        expired += some
+    return expired
+
+
+class Cards:
+    """Changes to single cards. Each is audited, and so is each refusal."""
+
+    def __init__(self, db: Database, identity: Identity, vault: Vault, clock: Clock) -> None:
+        self._db = db
+        self._identity = identity
+        self._vault = vault
+        self._clock = clock
+
+    def hash_of(self, number: str) -> bytes:
+        """The keyed hash by which a card number is looked up, and which alone goes further."""
+        return self._vault.hash_of(number)
+
+    async def activate(self, actor: Actor, card_id: UUID) -> None:
+        """Have a card that came by post pay from now on. For its owner.
+
+        Raises:
+            NotFound, Forbidden, StateConflict: not to be seen, not one's own, not INACTIVE.
+        """
+        await self._set_status(actor, "activateCard", card_id, _require_owner)
+
+    async def freeze(self, actor: Actor, card_id: UUID) -> None:
+        """Have a card decline for a while. For its owner and for staff; what staff freezes, only staff unfreezes.
+
+        Raises:
+            NotFound, Forbidden, StateConflict: not to be seen, not allowed, not ACTIVE.
+        """
+        await self._set_status(actor, "freezeCard", card_id, lambda *_: None)
+
+    async def unfreeze(self, actor: Actor, card_id: UUID) -> None:
+        """Have a frozen card pay again. For its owner, unless staff froze it, and for staff.
+
+        Raises:
+            NotFound, Forbidden, StateConflict: not to be seen, not allowed, not FROZEN.
+        """
+        await self._set_status(actor, "unfreezeCard", card_id, _require_not_frozen_by_staff)
+
+    async def cancel(self, actor: Actor, card_id: UUID) -> None:
+        """End a card for good. For its owner and for staff. What it has authorised can still be captured.
+
+        Raises:
+            NotFound, Forbidden, StateConflict: not to be seen, not allowed, CANCELLED or EXPIRED.
+        """
+        await self._set_status(actor, "cancelCard", card_id, lambda *_: None)
+
+    async def set_limits(
+        self, actor: Actor, card_id: UUID, limits: Sequence[tuple[str, Money]], blocked: Sequence[str] | None
+    ) -> None:
+        """Replace all limits of a card, and its blocked categories unless they are None. For its owner.
+
+        Raises:
+            NotFound, Forbidden, CurrencyMismatch, StateConflict: not to be seen, not one's own, another currency, ended.
+        """
+
+        async def change(connection: Connection, card: CardRow) -> None:
+            _require_owner(actor, card)
+            check_step("setCardLimits", card.status, card.expires_at, self._clock())
+            for _, amount in limits:
+                if amount.currency != card.currency:
+                    raise CurrencyMismatch(card.currency, amount.currency)
+            await connection.execute(_FORGET_LIMITS, card=card_id)
+            await connection.insert(_INSERT_LIMITS, [(card_id, window, amount.minor) for window, amount in limits])
+            if blocked is not None:
+                await connection.execute(_FORGET_BLOCKS, card=card_id)
+                await connection.insert(_INSERT_BLOCKS, [(card_id, category) for category in blocked])
+
+        await self._change(actor, "setCardLimits", card_id, change)
+
+    async def reveal(self, actor: Actor, card_id: UUID, password: str) -> Secrets:
+        """What is written on a card, for its owner who gives the password once more.
+
+        Raises:
+            NotFound: there is no such card of the actor's.
+            CredentialsRefused: not the password.
+            StateConflict: the card is not ACTIVE or FROZEN.
+        """
+        # Before the transaction, which would be held open for as long as hashing takes.
+        fits = await self._identity.is_password_of(actor, password)
+        sealed: list[Secrets] = []
+
+        async def read(connection: Connection, card: CardRow) -> None:
+            if card.owner_id != actor.user_id:
+                raise NotFound("card", global_id("Card", card_id))
+            if not fits:
+                raise CredentialsRefused
+            now = self._clock()
+            check_step("revealCard", card.status, card.expires_at, now)
+            [row] = await connection.fetch(SEALED, card=card_id)
+            number = self._vault.number_of(row)
+            code = self._vault.code_of(number, card.expiry_year, card.expiry_month)
+            sealed[:] = [Secrets(number, code, now + SHOWN_FOR)]
+
+        await self._change(actor, "revealCard", card_id, read)
+        return sealed[0]
+
+    async def _set_status(self, actor: Actor, action: str, card_id: UUID, require: Callable[[Actor, CardRow], None]) -> None:
+        async def change(connection: Connection, card: CardRow) -> None:
+            by = _authority(actor, card)
+            require(actor, card)
+            now = self._clock()
+            taken_over = action == "freezeCard" and by == FrozenBy.STAFF and card.frozen_by == FrozenBy.OWNER
+            status = check_step(action, CardStatus.ACTIVE if taken_over else card.status, card.expires_at, now)
+            frozen_by = by if status == CardStatus.FROZEN else None
+            await connection.execute(_SET_STATUS, cards=[card_id], new_status=status, by=frozen_by, now=now)
+
+        await self._change(actor, action, card_id, change)
+
+    async def _change(
+        self, actor: Actor, action: str, card_id: UUID, change: Callable[[Connection, CardRow], Awaitable[None]]
+    ) -> None:
+        """Change a card under its account's lock, and write down who did it; a refusal is written down too, then raised."""
+
+        async def work(connection: Connection) -> Refusal | None:
+            places = await connection.fetch(queries.PLACES, ids=[card_id], hashes=[])
+            await ledger.lock(connection, [ledger.account_lock(place.account_id) for place in places])
+            card = await connection.fetch_one(_CARD, card=card_id)
+            refusal: Refusal | None = None
+            try:
+                if card is None or not (card.owner_id == actor.user_id or actor.may(Permission.READ_ANY)):
+                    raise NotFound("card", global_id("Card", card_id))
+                await change(connection, card)
+            except Refusal as error:  # raised before anything was written
+                refusal = error
+            await audit.write(connection, [audit.Record.by(actor, self._clock(), action, card_id, refusal)])
+            return refusal
+
+        refusal = await self._db.transact(work)
+        if refusal is not None:
+            raise refusal
+
+
+def _require_owner(actor: Actor, card: CardRow) -> None:
+    if card.owner_id != actor.user_id:
+        raise Forbidden("Only its owner may do this to a card.")
+
+
+def _require_not_frozen_by_staff(actor: Actor, card: CardRow) -> None:
+    if card.frozen_by == FrozenBy.STAFF and _authority(actor, card) == FrozenBy.OWNER:
+        raise Forbidden("The bank froze this card: ask the bank.")
+
+
+def _authority(actor: Actor, card: CardRow) -> FrozenBy:
+    """In whose name the actor acts on the card: staff on a customer's, otherwise its owner."""
+    if actor.may(Permission.MANAGE_ACCOUNTS) and card.owner_id != actor.user_id:
+        return FrozenBy.STAFF
+    _require_owner(actor, card)
+    return FrozenBy.OWNER

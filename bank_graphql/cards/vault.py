@@ -1,0 +1,270 @@
+"""The vault: card numbers under keys, their keyed hashes, and security codes that are stored nowhere.
+
+Envelope encryption. A number is sealed with AES-256-GCM under a key of its own, with the card's id as associated data; that key
+is wrapped, likewise, by a master key. Two keys of the vault's own, wrapped by the master key as well, make the hash by which a
+number is looked up and the security codes (both HMAC-SHA-256), so that exchanging the master key changes neither.
+
+The master key in use is the one that wraps the vault's own keys in the database. New cards are wrapped by the same, and its row
+is share-locked meanwhile: once `rotate` has moved it, nothing is wrapped by an older key any more.
+"""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+from sqlalchemy import BigInteger, LargeBinary, Text, Uuid, bindparam, select, update
+from sqlmodel import col
+
+from bank_graphql.cards.models import CardSecret, VaultKey
+from bank_graphql.cards.rules import NUMBER_DIGITS, check_digit
+from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.errors import ConfigurationError
+from bank_graphql.kit.keysets import Key, KeySource
+from bank_graphql.kit.statements import Insert, Query, Row
+
+_FILE = "card-master-keys.json"
+_NONCE, _KEY = 12, 32
+_HASHES, _CODES = "number hashes", "security codes"
+_AT_A_TIME = 500
+
+
+class _VaultKeyRow(Row):
+    purpose: str
+    wrapped_key: bytes
+    master_key: str
+
+
+class SealedRow(Row):
+    """A card's number, sealed."""
+
+    card_id: UUID
+    sealed_number: bytes
+    wrapped_key: bytes
+    master_key: str
+
+
+_INSERT_KEYS = Insert(VaultKey, "purpose", "wrapped_key", "master_key", skip_existing=True)
+_keys = select(col(VaultKey.purpose), col(VaultKey.wrapped_key), col(VaultKey.master_key))
+_VAULT_KEYS = Query(_keys, _VaultKeyRow)
+_VAULT_KEYS_TO_CHANGE = Query(_keys.with_for_update(), _VaultKeyRow)
+_KEY_IN_USE = Query(_keys.where(col(VaultKey.purpose) == _HASHES).with_for_update(read=True), _VaultKeyRow)
+_SET_VAULT_KEY = Query(
+    update(VaultKey)
+    .where(col(VaultKey.purpose) == bindparam("key_of", type_=Text()))
+    .values(wrapped_key=bindparam("wrapped", type_=LargeBinary()), master_key=bindparam("by", type_=Text())),
+    Row,
+)
+_sealed = select(col(CardSecret.card_id), col(CardSecret.sealed_number), col(CardSecret.wrapped_key), col(CardSecret.master_key))
+SEALED = Query(_sealed.where(col(CardSecret.card_id) == bindparam("card", type_=Uuid())), SealedRow)
+_WRAPPED_OTHERWISE = Query(
+    _sealed.where(col(CardSecret.master_key) != bindparam("by", type_=Text()))
+    .limit(bindparam("most", type_=BigInteger()))
+    .with_for_update(),
+    SealedRow,
+)
+_SET_CARD_KEY = Query(
+    update(CardSecret)
+    .where(col(CardSecret.card_id) == bindparam("card", type_=Uuid()))
+    .values(wrapped_key=bindparam("wrapped", type_=LargeBinary()), master_key=bindparam("by", type_=Text())),
+    Row,
+)
+
+
+def master_keys(given: str | None, folder: Path | None) -> KeySource:
+    """Where the master keys come from: 256-bit symmetric keys (JWK `oct`), each with a `kid` that no other has.
+
+    Args:
+        given: a JWK set, or the path of a file that holds one.
+        folder: where keys are kept, and made at the first start, when none are given.
+    """
+    return KeySource("card master keys", "BANK_CARD_KEYS", _new_key, given, None if folder is None else folder / _FILE)
+
+
+class MasterKeys:
+    """The master keys by their names. Read anew when a name comes up that is not known yet.
+
+    Raises:
+        ConfigurationError: there are none, or they are malformed.
+    """
+
+    def __init__(self, source: KeySource) -> None:
+        self.source = source
+        self.newest = ""
+        self._ciphers: dict[str, AESGCM] = {}
+        self.reload()
+
+    def reload(self) -> None:
+        """Read them anew."""
+        try:
+            keys = [(str(key["kid"]), OctKey.import_key(key).raw_value) for key in self.source.read()]
+            self._ciphers = {name: AESGCM(raw) for name, raw in keys}
+        except (JoseError, KeyError, ValueError, TypeError) as error:
+            raise self.source.malformed from error
+        if len(self._ciphers) < len(keys) or any(len(raw) != _KEY for _, raw in keys):
+            raise self.source.malformed
+        self.newest = keys[0][0]
+
+    def wrap(self, key: bytes, name: str, bound_to: bytes) -> bytes:
+        """A key under the master key with this name, bound to what it is for."""
+        return _seal(self._cipher(name), key, bound_to + name.encode())
+
+    def unwrap(self, wrapped: bytes, name: str, bound_to: bytes) -> bytes:
+        """The key that `wrap` wrapped.
+
+        Raises:
+            ConfigurationError: the master key is missing, or another one under its name.
+        """
+        try:
+            return _open(self._cipher(name), wrapped, bound_to + name.encode())
+        except InvalidTag as error:
+            raise ConfigurationError(f"The card master key '{name}' is not the one that cards were stored with.") from error
+
+    def _cipher(self, name: str) -> AESGCM:
+        if name not in self._ciphers:
+            self.reload()
+        if name not in self._ciphers:
+            raise ConfigurationError(f"The card master key '{name}' is missing: {self.source.setting} must hold it.")
+        return self._ciphers[name]
+
+
+class Vault:
+    """Makes, seals and reads card numbers. What it tells is for `revealCard` alone, and goes into no log."""
+
+    def __init__(self, masters: MasterKeys, bin_: str, hash_key: bytes, code_key: bytes) -> None:
+        self._masters = masters
+        self._bin = bin_
+        self._hash_key = hash_key
+        self._code_key = code_key
+
+    @classmethod
+    async def open(cls, db: Database, source: KeySource, bin_: str) -> "Vault":
+        """The vault of a bank whose numbers begin with `bin_`; its own keys are made at the first time.
+
+        Raises:
+            ConfigurationError: no master keys, or not the right ones.
+        """
+        masters = MasterKeys(source)
+        rows = await db.fetch(_VAULT_KEYS)
+        if not rows:
+            by = masters.newest
+            made = [(each, masters.wrap(secrets.token_bytes(_KEY), by, _own(each)), by) for each in (_HASHES, _CODES)]
+            await db.transact(lambda connection: connection.insert(_INSERT_KEYS, made))
+            rows = await db.fetch(_VAULT_KEYS)
+        keys = {row.purpose: masters.unwrap(row.wrapped_key, row.master_key, _own(row.purpose)) for row in rows}
+        return cls(masters, bin_, keys[_HASHES], keys[_CODES])
+
+    def new_number(self) -> str:
+        """A number at random, valid after Luhn. That no other card has it is for the caller to see to."""
+        free = NUMBER_DIGITS - 1 - len(self._bin)
+        digits = f"{self._bin}{secrets.randbelow(10**free):0{free}}"
+        return digits + check_digit(digits)
+
+    def hash_of(self, number: str) -> bytes:
+        """The keyed hash that a number is looked up by."""
+        return hmac.digest(self._hash_key, number.encode(), sha256)
+
+    def code_of(self, number: str, year: int, month: int) -> str:
+        """The security code of a card: three digits, derived of its number and expiry."""
+        digest = hmac.digest(self._code_key, f"{number}/{year:04}-{month:02}".encode(), sha256)
+        return f"{int.from_bytes(digest) % 1000:03}"
+
+    async def in_use(self, connection: Connection) -> str:
+        """The master key that new cards are wrapped by. It stays in use until the transaction ends."""
+        [row] = await connection.fetch(_KEY_IN_USE)
+        return row.master_key
+
+    def seal(self, card_id: UUID, number: str, by: str) -> tuple[UUID, bytes, bytes, bytes, str]:
+        """A row of `card_secrets`."""
+        key = AESGCM.generate_key(8 * _KEY)
+        sealed = _seal(AESGCM(key), number.encode(), _number(card_id))
+        return card_id, self.hash_of(number), sealed, self._masters.wrap(key, by, _key(card_id)), by
+
+    def number_of(self, row: SealedRow) -> str:
+        """The number of a card.
+
+        Raises:
+            ConfigurationError: its master key is missing.
+        """
+        key = self._masters.unwrap(row.wrapped_key, row.master_key, _key(row.card_id))
+        return _open(AESGCM(key), row.sealed_number, _number(row.card_id)).decode()
+
+    async def rotate(self, db: Database) -> int:
+        """Have everything wrapped by the newest master key, on a live bank; tell how many cards were wrapped anew.
+
+        Raises:
+            ConfigurationError: a master key that is still in use is missing.
+        """
+        masters = self._masters
+        masters.reload()
+        by = masters.newest
+
+        async def take_up(connection: Connection) -> None:
+            for row in await connection.fetch(_VAULT_KEYS_TO_CHANGE):
+                key = masters.unwrap(row.wrapped_key, row.master_key, _own(row.purpose))
+                await connection.execute(
+                    _SET_VAULT_KEY, key_of=row.purpose, wrapped=masters.wrap(key, by, _own(row.purpose)), by=by
+                )
+
+        async def rewrap(connection: Connection) -> int:
+            rows = await connection.fetch(_WRAPPED_OTHERWISE, by=by, most=_AT_A_TIME)
+            for row in rows:
+                key = masters.unwrap(row.wrapped_key, row.master_key, _key(row.card_id))
+                await connection.execute(_SET_CARD_KEY, card=row.card_id, wrapped=masters.wrap(key, by, _key(row.card_id)), by=by)
+            return len(rows)
+
+        await db.transact(take_up)
+        rotated = 0
+        while some := await db.transact(rewrap):
+            rotated += some
+        return rotated
+
+
+async def rotate(db: Database, vault: Vault, source: KeySource) -> int:
+    """Exchange the master key: by a new one if the keys are kept here, otherwise by the first that is given.
+
+    Keys that are kept here and no longer used are dropped. A rotation that broke off is taken up again.
+
+    Raises:
+        ConfigurationError: the keys cannot be read or written, or one is missing.
+    """
+    if not source.is_kept_here:
+        return await vault.rotate(db)
+    with source.changing():
+        if len(source.read()) == 1:
+            source.add()
+        rotated = await vault.rotate(db)
+        source.keep(1)
+    return rotated
+
+
+def _new_key(older: Sequence[Key]) -> Key:
+    last = max((int(key["kid"]) for key in older), default=0)
+    return {**OctKey.generate_key(8 * _KEY).as_dict(private=True), "kid": str(last + 1)}
+
+
+def _seal(cipher: AESGCM, data: bytes, bound_to: bytes) -> bytes:
+    nonce = secrets.token_bytes(_NONCE)
+    return nonce + cipher.encrypt(nonce, data, bound_to)
+
+
+def _open(cipher: AESGCM, sealed: bytes, bound_to: bytes) -> bytes:
+    return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], bound_to)
+
+
+def _own(purpose: str) -> bytes:
+    return b"vault key/" + purpose.encode() + b"/"
+
+
+def _key(card_id: UUID) -> bytes:
+    return b"card key/" + card_id.bytes
+
+
+def _number(card_id: UUID) -> bytes:
+    return b"card number/" + card_id.bytes

@@ -1,0 +1,478 @@
+"""Cards, as clients see them."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from bank_graphql.app import create_app
+from bank_graphql.bank import Bank
+from bank_graphql.cards.rules import check_digit
+from bank_graphql.cards.service import expire
+from bank_graphql.identity.models import UserRole
+from bank_graphql.kit.clock import utc_now
+from bank_graphql.settings import Settings
+from tests.client import Client, money
+
+PAID = "id kind status declineReason amount { amount } card { id } merchant { name categoryCode country } parent { id } to { name accountNumber } from { name }"
+Raw = "asyncpg.Connection[asyncpg.Record]"
+
+
+def limit(window: str, amount: Any, currency: str = "EUR") -> dict[str, Any]:
+    return {"window": window, "amount": money(amount, currency)}
+
+
+async def balances(client: Client, account: str) -> tuple[str, str, str]:
+    """Booked, held, available."""
+    balance = (await client.account(account))["balance"]
+    return balance["booked"]["amount"], balance["held"]["amount"], balance["available"]["amount"]
+
+
+async def left(client: Client, card: str) -> dict[str, str]:
+    """What the limits of a card still leave, by window."""
+    limits = (await client.card(card))["limits"]
+    for each in limits:
+        spent, remaining = float(each["spent"]["amount"]), float(each["remaining"]["amount"])
+        assert remaining == max(0, round(float(each["amount"]["amount"]) - spent, 2))
+    return {each["window"]: each["remaining"]["amount"] for each in limits}
+
+
+def made(outcome: dict[str, Any]) -> str:
+    """The transaction that a movement made."""
+    assert outcome["__typename"] == "MoneyMoved", outcome
+    return str(outcome["transaction"]["id"])
+
+
+@pytest.fixture
+async def account(ada: Client) -> str:
+    """An account of Ada's with 100 euros."""
+    return str((await ada.open(deposit="100"))["id"])
+
+
+@pytest.fixture
+async def card(ada: Client, account: str) -> str:
+    """A card on it."""
+    return str((await ada.issue(account, limits=[limit("DAY", "80")]))["id"])
+
+
+async def test_the_story_of_a_card(ada: Client, account: str) -> None:
+    card = await ada.issue(account, limits=[limit("MONTH", "90"), limit("TRANSACTION", "60"), limit("DAY", "80")])
+    assert card["__typename"] == "Card"
+    assert (card["kind"], card["form"], card["status"], card["holderName"]) == ("DEBIT", "VIRTUAL", "ACTIVE", "Ada Lovelace")
+    assert [each["window"] for each in card["limits"]] == ["TRANSACTION", "DAY", "MONTH"]
+    assert await left(ada, card["id"]) == {"TRANSACTION": "60.00", "DAY": "80.00", "MONTH": "90.00"}
+
+    secrets = await ada.reveal(card["id"])
+    number = secrets["number"]
+    assert (len(number), number[:6], number[-4:]) == (16, "990055", card["last4"])
+    assert check_digit(number[:-1]) == number[-1]
+    assert len(secrets["securityCode"]) == 3
+    assert secrets == {**await ada.reveal(card["id"]), "expiresAt": secrets["expiresAt"]}
+
+    hold = await ada.authorize(f"{number[:4]} {number[4:8]} {number[8:12]} {number[12:]}".replace(" ", ""), "50")
+    held = made(hold)
+    assert (hold["transaction"]["kind"], hold["transaction"]["status"]) == ("HOLD", "PENDING")
+    expires = datetime.fromisoformat(hold["transaction"]["expiresAt"])
+    assert timedelta(days=6, hours=23) < expires - datetime.now(UTC) <= timedelta(days=7)
+    assert await balances(ada, account) == ("100.00", "50.00", "50.00")
+    assert await left(ada, card["id"]) == {"TRANSACTION": "60.00", "DAY": "30.00", "MONTH": "40.00"}
+
+    payment = await ada.capture_hold(held, "20", final=False)
+    assert payment["transaction"]["kind"] == "CARD_PAYMENT"
+    assert await balances(ada, account) == ("80.00", "30.00", "50.00")
+    assert (await left(ada, card["id"]))["DAY"] == "30.00"
+
+    tip = await ada.capture_hold(held, "33")  # 53 of 50 authorised: within the tolerance of restaurants
+    assert await balances(ada, account) == ("47.00", "0.00", "47.00")
+    assert await left(ada, card["id"]) == {"TRANSACTION": "60.00", "DAY": "27.00", "MONTH": "37.00"}
+
+    back = await ada.refund(made(tip), "13")
+    assert (back["transaction"]["kind"], back["transaction"]["from"]["name"]) == ("CARD_REFUND", "Café Central")
+    assert await balances(ada, account) == ("60.00", "0.00", "60.00")
+    assert (await left(ada, card["id"]))["DAY"] == "40.00"
+    await ada.refund(made(tip))
+    assert await balances(ada, account) == ("80.00", "0.00", "80.00")
+    assert (await left(ada, card["id"]))["DAY"] == "60.00"
+    refused = await ada.refund(made(tip), "0.01")
+    assert (refused["__typename"], refused["conflict"]) == ("StateConflictRejection", "OVER_REFUND")
+
+    declined = await ada.authorize(card["id"], "70")
+    assert declined["__typename"] == "LimitExceededRejection"
+    assert declined["limit"]["window"] == "TRANSACTION"
+    declined = await ada.authorize(card["id"], "60.01", merchant={"name": "Shop"})
+    assert await balances(ada, account) == ("80.00", "0.00", "80.00")
+
+    listed = (await ada.card(card["id"], f"transactions {{ nodes {{ {PAID} }} }}"))["transactions"]["nodes"]
+    assert [(each["kind"], each["status"], each["declineReason"]) for each in listed] == [
+        ("HOLD", "DECLINED", "LIMIT_EXCEEDED"),
+        ("HOLD", "DECLINED", "LIMIT_EXCEEDED"),
+        ("CARD_REFUND", "POSTED", None),
+        ("CARD_REFUND", "POSTED", None),
+        ("CARD_PAYMENT", "POSTED", None),
+        ("CARD_PAYMENT", "POSTED", None),
+        ("HOLD", "POSTED", None),
+    ]
+    assert {each["card"]["id"] for each in listed} == {card["id"]}
+    assert listed[0]["merchant"] == {"name": "Shop", "categoryCode": "5812", "country": "AT"}
+    assert listed[-1]["to"] == {"name": "Café Central", "accountNumber": None}
+    assert [each["parent"] and each["parent"]["id"] for each in listed[2:]] == [made(tip), made(tip), held, held, None]
+    entries = (await ada.account(account, "entries { nodes { counterparty { name } amount { amount } } }"))["entries"]["nodes"]
+    assert [each["counterparty"]["name"] for each in entries] == [*["Café Central"] * 4, "Cash"]
+    on_account = (await ada.account(account, "transactions { nodes { id } }"))["transactions"]["nodes"]
+    assert {each["id"] for each in listed} < {each["id"] for each in on_account}
+
+
+async def test_each_step_is_in_the_feed_and_in_the_audit(
+    ada: Client, account: str, card: str, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    released, spent = [made(await ada.authorize(card, "10")) for _ in range(2)]
+    await ada.release_hold(released)
+    payment = made(await ada.capture_hold(spent))
+    await ada.refund(payment)
+    await ada.authorize(card, "1000")
+    rows = await raw.fetch(
+        "SELECT e.kind, t.kind AS of, e.account_id FROM transaction_events e JOIN transactions t ON t.id = e.transaction_id ORDER BY sequence"
+    )
+    assert [(row["kind"], row["of"]) for row in rows[1:]] == [
+        ("PENDING", "HOLD"), ("PENDING", "HOLD"), ("VOIDED", "HOLD"), ("POSTED", "CARD_PAYMENT"), ("CAPTURED", "HOLD"),
+        ("POSTED", "CARD_REFUND"), ("DECLINED", "HOLD"),
+    ]  # fmt: skip
+    assert len({row["account_id"] for row in rows}) == 1
+    audit = await raw.fetch("SELECT action, outcome, subject_id FROM audit_events ORDER BY id DESC LIMIT 6")
+    assert [(row["action"], row["outcome"]) for row in audit] == [
+        ("authorizeCard", "LimitExceeded"), ("refundCardPayment", "DONE"), ("captureHold", "DONE"), ("releaseHold", "DONE"),
+        ("authorizeCard", "DONE"), ("authorizeCard", "DONE"),
+    ]  # fmt: skip
+    declined = await raw.fetchrow("SELECT id, status FROM transactions WHERE status = 'DECLINED'")
+    assert declined is not None
+    assert audit[0]["subject_id"] == declined["id"]
+
+
+async def test_the_lifecycle_allows_only_its_steps(ada: Client, account: str) -> None:
+    physical = (await ada.issue(account, form="PHYSICAL"))["id"]
+    assert (await ada.card(physical))["status"] == "INACTIVE"
+    steps = {
+        "INACTIVE": {"freezeCard": None, "unfreezeCard": None, "activateCard": "ACTIVE"},
+        "ACTIVE": {"activateCard": None, "unfreezeCard": None, "freezeCard": "FROZEN"},
+        "FROZEN": {"activateCard": None, "freezeCard": None, "unfreezeCard": "ACTIVE"},
+    }
+    for state, tried in steps.items():
+        for mutation, becomes in tried.items():
+            outcome = await ada.change_card(mutation, physical)
+            if becomes is None:
+                assert outcome["__typename"] == "StateConflictRejection", (state, mutation)
+                assert outcome["state"] == state
+            else:
+                assert outcome["status"] == becomes
+    assert (await ada.change_card("cancelCard", physical))["status"] == "CANCELLED"
+    for mutation, more in {
+        "activateCard": "", "freezeCard": "", "unfreezeCard": "", "cancelCard": "", "replaceCard": ', idempotencyKey: "again"',
+        "setCardLimits": ", limits: []",
+    }.items():  # fmt: skip
+        outcome = await ada.change_card(mutation, physical, more)
+        assert (outcome["__typename"], outcome["state"]) == ("StateConflictRejection", "CANCELLED"), mutation
+    assert (await ada.reveal(physical))["state"] == "CANCELLED"
+
+
+async def test_what_cards_an_account_may_have(ada: Client, grace: Client, account: str) -> None:
+    credit = (await ada.open(kind="CREDIT"))["id"]
+    savings = (await ada.open(kind="SAVINGS"))["id"]
+    assert (await ada.issue(savings, kind="DEBIT"))["kind"] == "DEBIT"
+    paid = await ada.issue(credit, kind="CREDIT", holderName=" A. Lovelace ")
+    assert (paid["kind"], paid["holderName"]) == ("CREDIT", "A. Lovelace")
+    for wrong, kind in ((credit, "DEBIT"), (account, "CREDIT")):
+        outcome = await ada.issue(wrong, kind=kind)
+        assert (outcome["__typename"], outcome["fields"][0]["path"]) == ("ValidationRejection", ["kind"])
+    assert made(await ada.authorize(paid["id"], "1000"))
+    assert (await ada.authorize(paid["id"], "0.01"))["__typename"] == "InsufficientFundsRejection"
+    assert (await grace.issue(account))["__typename"] == "NotFoundRejection"
+    assert (await ada.issue(account, limits=[limit("DAY", "1", "USD")]))["__typename"] == "CurrencyMismatchRejection"
+    for limits in ([limit("DAY", "1"), limit("DAY", "2")], [limit("DAY", "-1")], [limit("DAY", "0.001")]):
+        assert (await ada.issue(account, limits=limits))["__typename"] == "ValidationRejection"
+    await ada.run("mutation ($id: ID!) { freezeAccount(id: $id) { __typename } }", id=savings)
+    assert (await ada.issue(savings))["__typename"] == "AccountStatusRejection"
+
+
+async def test_keys_of_cards_are_keys_like_others(ada: Client, account: str) -> None:
+    first = await ada.issue(account, idempotencyKey="card")
+    assert (await ada.issue(account, idempotencyKey="card"))["id"] == first["id"]
+    assert (await ada.issue(account, idempotencyKey="card", form="PHYSICAL"))["__typename"] == "IdempotencyConflictRejection"
+    replaced = await ada.change_card("replaceCard", first["id"], ', idempotencyKey: "new"')
+    assert (await ada.change_card("replaceCard", first["id"], ', idempotencyKey: "new"'))["id"] == replaced["id"]
+    number = (await ada.reveal(replaced["id"]))["number"]
+    paid = await ada.authorize(number, "5", idempotencyKey="pay")
+    again = await ada.authorize(number, "5", idempotencyKey="pay")
+    assert (made(again), again["replayed"]) == (made(paid), True)
+    assert (await ada.authorize(replaced["id"], "5", idempotencyKey="pay"))["__typename"] == "IdempotencyConflictRejection"
+    declined = await ada.authorize(number, "500", idempotencyKey="much")
+    await ada.deposit(account, "1000")
+    assert await ada.authorize(number, "500", idempotencyKey="much") == declined
+    listed = (await ada.card(replaced["id"], "transactions { nodes { status } }"))["transactions"]["nodes"]
+    assert [each["status"] for each in listed] == ["DECLINED", "PENDING"]
+
+
+async def test_a_replacement_keeps_limits_and_what_is_spent(ada: Client, account: str, card: str) -> None:
+    await ada.change_card(
+        "setCardLimits",
+        card,
+        ', limits: [{window: WEEK, amount: {amount: "50", currency: EUR}}], blockedCategories: ["7995", "5933", "7995"]',
+    )
+    held = made(await ada.authorize(card, "30"))
+    old = (await ada.reveal(card))["number"]
+    new = await ada.change_card("replaceCard", card, ', idempotencyKey: "lost"')
+    assert (new["status"], new["blockedCategories"]) == ("ACTIVE", ["5933", "7995"])
+    assert (await ada.card(card))["status"] == "CANCELLED"
+    assert await left(ada, new["id"]) == {"WEEK": "20.00"}
+    assert (await ada.reveal(new["id"]))["number"] != old
+    refused = await ada.authorize(old, "1")
+    assert (refused["conflict"], refused["state"]) == ("CARD_NOT_ACTIVE", "CANCELLED")
+    assert (await ada.authorize(new["id"], "20.01"))["__typename"] == "LimitExceededRejection"
+    made(await ada.capture_hold(held, "10"))  # what the old card has authorised is still captured
+    assert await left(ada, new["id"]) == {"WEEK": "40.00"}
+
+
+async def test_why_a_card_declines(ada: Client, account: str, card: str, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await ada.change_card("setCardLimits", card, ', limits: [], blockedCategories: ["7995"]')
+    reasons = [
+        await ada.authorize(card, "1", merchant={"categoryCode": "7995"}),
+        await ada.authorize(card, "100.01"),
+    ]
+    await ada.change_card("freezeCard", card)
+    reasons.append(await ada.authorize(card, "1"))
+    await ada.change_card("unfreezeCard", card)
+    await ada.run("mutation ($id: ID!) { freezeAccount(id: $id) { __typename } }", id=account)
+    reasons.append(await ada.authorize(card, "1"))
+    await ada.run("mutation ($id: ID!) { unfreezeAccount(id: $id) { __typename } }", id=account)
+    await raw.execute("UPDATE cards SET expires_at = now()")
+    reasons.append(await ada.authorize(card, "1"))
+    assert [(each["__typename"], each.get("conflict")) for each in reasons] == [
+        ("StateConflictRejection", "MERCHANT_BLOCKED"),
+        ("InsufficientFundsRejection", None),
+        ("StateConflictRejection", "CARD_NOT_ACTIVE"),
+        ("AccountStatusRejection", None),
+        ("StateConflictRejection", "CARD_EXPIRED"),
+    ]
+    listed = (await ada.card(card, "transactions { nodes { status declineReason } }"))["transactions"]["nodes"]
+    assert [each["declineReason"] for each in reversed(listed)] == [
+        "MERCHANT_BLOCKED", "INSUFFICIENT_FUNDS", "CARD_NOT_ACTIVE", "ACCOUNT_NOT_ACTIVE", "CARD_EXPIRED",
+    ]  # fmt: skip
+    assert {each["status"] for each in listed} == {"DECLINED"}
+    assert await balances(ada, account) == ("100.00", "0.00", "100.00")
+    in_vain = await ada.capture_hold((await ada.card(card, "transactions { nodes { id } }"))["transactions"]["nodes"][0]["id"])
+    assert (in_vain["conflict"], in_vain["state"]) == ("WRONG_STATUS", "DECLINED")
+
+
+async def test_a_wrong_currency_or_a_wrong_card_is_no_authorisation(ada: Client, grace: Client, card: str) -> None:
+    assert (await ada.authorize(card, "1", "USD"))["__typename"] == "CurrencyMismatchRejection"
+    number = (await ada.reveal(card))["number"]
+    other = number[:-2] + "00"
+    other = other[:-1] + check_digit(other[:-1])
+    unknown = await ada.authorize(other, "1")
+    assert (unknown["__typename"], unknown["subjectId"]) == ("NotFoundRejection", None)
+    assert (await grace.authorize(number, "1")) == unknown
+    for bad in ("1234", number[:-1] + str((int(number[-1]) + 1) % 10), "9" * 400):
+        refused = await ada.authorize(bad, "1")
+        assert (refused["__typename"], refused["fields"][0]["path"]) == ("ValidationRejection", ["cardNumber"])
+        assert bad not in str(refused)
+    for merchant in ({"name": ""}, {"name": "x" * 101}, {"categoryCode": "58"}, {"country": "Austria"}):
+        assert (await ada.authorize(card, "1", merchant=merchant))["__typename"] == "ValidationRejection"
+    both = await ada._move(
+        "authorizeCard", "AuthorizeCardInput", cardId=card, cardNumber=number, amount=money("1"),
+        merchant={"name": "A", "categoryCode": "5812", "country": "AT"},
+    )  # fmt: skip
+    assert both["__typename"] == "ValidationRejection"
+    assert (await ada.card(card, "transactions { nodes { id } }"))["transactions"]["nodes"] == []
+
+
+async def test_racing_authorisations_spend_exactly_the_limit(ada: Client, account: str) -> None:
+    card = (await ada.issue(account, limits=[limit("DAY", "20")]))["id"]
+    outcomes = await asyncio.gather(*(ada.authorize(card, "1") for _ in range(100)))
+    assert Counter(each["__typename"] for each in outcomes) == {"MoneyMoved": 20, "LimitExceededRejection": 80}
+    assert await balances(ada, account) == ("100.00", "20.00", "80.00")
+    assert await left(ada, card) == {"DAY": "0.00"}
+
+
+async def test_captures_go_beyond_the_authorisation_only_within_the_tolerance(ada: Client, account: str) -> None:
+    card = (await ada.issue(account))["id"]
+    shop, table = [made(await ada.authorize(card, "10", merchant={"categoryCode": each})) for each in ("5411", "5812")]
+    assert (await ada.capture_hold(shop, "10.01"))["conflict"] == "OVER_CAPTURE"
+    assert (await ada.capture_hold(table, "12.01"))["conflict"] == "OVER_CAPTURE"
+    await ada.change_card("setCardLimits", card, ', limits: [{window: TRANSACTION, amount: {amount: "11", currency: EUR}}]')
+    assert (await ada.capture_hold(table, "11.01"))["__typename"] == "LimitExceededRejection"
+    await ada.change_card("setCardLimits", card, ", limits: []")
+    await ada.withdraw(account, "79")
+    short = await ada.capture_hold(table, "12")
+    assert (short["__typename"], short["available"]["amount"], short["required"]["amount"]) == (
+        "InsufficientFundsRejection",
+        "1.00",
+        "2.00",
+    )
+    assert made(await ada.capture_hold(table, "11"))
+    assert await balances(ada, account) == ("10.00", "10.00", "0.00")
+    assert (await ada.capture_hold(table))["conflict"] == "ALREADY_CAPTURED"
+
+
+async def test_a_payment_is_taken_back_once_whole_or_in_parts(ada: Client, account: str, card: str, teller: Client) -> None:
+    first, second = [made(await ada.capture_hold(made(await ada.authorize(card, "10")))) for _ in range(2)]
+    await ada.refund(first, "4")
+    assert (await teller.reverse(first))["conflict"] == "OVER_REFUND"
+    back = made(await teller.reverse(second))
+    assert await left(ada, card) == {"DAY": "74.00"}
+    assert (await ada.refund(second))["conflict"] == "ALREADY_REVERSED"
+    assert (await ada.refund(back))["conflict"] == "NOT_REVERSIBLE"
+    [refund] = [
+        each["id"]
+        for each in (await ada.card(card, "transactions { nodes { id kind } }"))["transactions"]["nodes"]
+        if each["kind"] == "CARD_REFUND"
+    ]
+    made(await teller.reverse(refund))
+    assert await left(ada, card) == {"DAY": "70.00"}
+    made(await teller.reverse(first))
+    assert await left(ada, card) == {"DAY": "80.00"}
+    assert await balances(ada, account) == ("100.00", "0.00", "100.00")
+
+
+async def test_expired_authorisations_give_back(
+    ada: Client, account: str, card: str, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    held = made(await ada.authorize(card, "30"))
+    await raw.execute("ALTER TABLE transactions DISABLE TRIGGER USER")
+    await raw.execute("UPDATE transactions SET expires_at = now() WHERE status = 'PENDING'")
+    refused = await ada.capture_hold(held)
+    assert refused["conflict"] == "EXPIRED"
+    assert await balances(ada, account) == ("100.00", "0.00", "100.00")
+    assert await left(ada, card) == {"DAY": "80.00"}
+
+
+async def test_what_staff_freezes_its_owner_cannot_use(ada: Client, card: str, teller: Client) -> None:
+    await ada.change_card("freezeCard", card)
+    assert (await teller.change_card("freezeCard", card))["status"] == "FROZEN"
+    assert (await ada.change_card("unfreezeCard", card))["__typename"] == "ForbiddenRejection"
+    assert (await ada.change_card("replaceCard", card, ', idempotencyKey: "x"'))["__typename"] == "ForbiddenRejection"
+    assert (await teller.change_card("unfreezeCard", card))["status"] == "ACTIVE"
+
+
+async def test_a_number_is_shown_to_its_owner_for_the_password_alone(
+    ada: Client, grace: Client, teller: Client, card: str, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    assert (await ada.reveal(card, "not the password"))["__typename"] == "CredentialsRejection"
+    assert (await grace.reveal(card))["__typename"] == "NotFoundRejection"
+    assert (await teller.reveal(card))["__typename"] == "NotFoundRejection"
+    assert (await ada.reveal(card))["__typename"] == "CardSecrets"
+    rows = await raw.fetch("SELECT outcome FROM audit_events WHERE action = 'revealCard' ORDER BY id")
+    assert [row["outcome"] for row in rows] == ["CredentialsRefused", "NotFound", "NotFound", "DONE"]
+
+
+async def test_reveals_are_rate_limited(app: Starlette, settings: Settings) -> None:
+    strict = create_app(settings.model_copy(update={"log_in_rate_limit": 30}))
+    async with strict.router.lifespan_context(strict):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(strict), base_url="http://bank") as http:
+            ada = await Client(http).sign_up("ada@bank.test", "Ada")
+            card = (await ada.issue((await ada.open())["id"]))["id"]
+            document = f'mutation {{ {" ".join(f"""a{n}: revealCard(id: "{card}", password: "guess{n}") {{ __typename }}""" for n in range(6))} }}'
+            answer = await ada.post(document)
+            assert {error["extensions"]["code"] for error in answer["errors"]} == {"RATE_LIMITED"}
+
+
+async def test_who_plays_the_card_network(
+    plain: Client, settings: Settings, staff: Callable[[UserRole], Awaitable[Client]], app: Starlette
+) -> None:
+    ada = await plain.sign_up("ada@example.com", "Ada Lovelace")
+    grace = await plain.sign_up("grace@example.com", "Grace Hopper")
+    tessa, nora = [
+        await plain.log_in((await staff(role)) and f"{role.lower()}@bank.test") for role in (UserRole.TELLER, UserRole.PROCESSOR)
+    ]
+    account = (await ada.open())["id"]
+    await tessa.deposit(account, "100")
+    card = (await ada.issue(account))["id"]
+    number = (await ada.reveal(card))["number"]
+    assert (await ada.authorize(number, "1"))["__typename"] == "ForbiddenRejection"
+    assert (await tessa.authorize(card, "1"))["__typename"] == "ForbiddenRejection"
+    assert (await grace.authorize(card, "1"))["__typename"] == "NotFoundRejection"
+    paid = await nora.authorize(number, "10", idempotencyKey="k")
+    assert (await nora.authorize(number, "10", idempotencyKey="k"))["replayed"] is True
+    held = made(paid)
+    assert (await ada.capture_hold(held))["__typename"] == "ForbiddenRejection"
+    assert (await tessa.release_hold(held))["__typename"] == "ForbiddenRejection"
+    payment = made(await nora.capture_hold(held))
+    assert (await ada.refund(payment))["__typename"] == "ForbiddenRejection"
+    assert made(await nora.refund(payment, "1"))
+    seen = (await nora.run(f"query ($id: ID!) {{ transaction(id: $id) {{ {PAID} entries {{ id }} }} }}", id=payment))[
+        "transaction"
+    ]
+    assert (seen["merchant"]["name"], seen["card"], seen["entries"]) == ("Café Central", None, [])
+    assert seen["from"]["name"] == "Ada Lovelace"
+    other = made(await ada.transfer(account, (await grace.open())["id"], "1"))
+    assert (await nora.run("query ($id: ID!) { transaction(id: $id) { id } }", id=other))["transaction"] is None
+    assert (await nora.run("query ($id: ID!) { card(id: $id) { id } }", id=card))["card"] is None
+    await ada.run("mutation ($id: ID!) { freezeAccount(id: $id) { __typename } }", id=account)
+    refused = await nora.authorize(card, "1")
+    assert (refused["__typename"], refused["state"]) == ("StateConflictRejection", "FROZEN")
+
+
+async def test_a_closed_account_has_no_card_that_pays(ada: Client, card: str, account: str) -> None:
+    await ada.withdraw(account, "100")
+    await ada.run("mutation ($id: ID!) { closeAccount(id: $id) { __typename } }", id=account)
+    assert (await ada.card(card))["status"] == "CANCELLED"
+
+
+async def test_cards_are_listed_and_seen_by_their_owner_and_staff(
+    ada: Client, grace: Client, teller: Client, account: str, card: str
+) -> None:
+    second = (await ada.issue((await ada.open())["id"]))["id"]
+    mine = await ada.run("{ me { cards { nodes { id account { id } } } } }")
+    assert [each["id"] for each in mine["me"]["cards"]["nodes"]] == [card, second]
+    page = (await ada.account(account, "cards(first: 1) { nodes { id } pageInfo { hasNextPage } }"))["cards"]
+    assert page == {"nodes": [{"id": card}], "pageInfo": {"hasNextPage": False}}
+    for viewer, sees in ((ada, True), (teller, True), (grace, False)):
+        data = await viewer.run("query ($id: ID!) { card(id: $id) { id } node(id: $id) { id __typename } }", id=card)
+        assert (data["card"] is not None) is sees
+        assert (data["node"] is not None) is sees
+
+
+async def test_limits_are_counted_in_windows_of_the_calendar(settings: Settings) -> None:
+    moments = [datetime(2026, 3, 28, 22, 30, tzinfo=UTC)]  # Saturday, 23:30 in Berlin
+    berlin = create_app(settings.model_copy(update={"time_zone": "Europe/Berlin"}), clock=lambda: moments[-1])
+    async with berlin.router.lifespan_context(berlin):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(berlin), base_url="http://bank") as http:
+            ada = await Client(http).sign_up("ada@bank.test", "Ada")
+            account = (await ada.open(deposit="1000"))["id"]
+            card = (await ada.issue(account, limits=[limit(each, "100") for each in ("DAY", "WEEK", "MONTH")]))["id"]
+            first = made(await ada.authorize(card, "10"))
+
+            async def at(*when: int) -> dict[str, str]:
+                moments.append(datetime(2026, *when, tzinfo=UTC))
+                client = await Client(http).log_in("ada@bank.test")
+                ada.token = client.token
+                return await left(ada, card)
+
+            assert await at(3, 28, 22, 59) == {"DAY": "90.00", "WEEK": "90.00", "MONTH": "90.00"}
+            assert await at(3, 28, 23, 0) == {"DAY": "100.00", "WEEK": "90.00", "MONTH": "90.00"}
+            assert await at(3, 29, 22, 0) == {"DAY": "100.00", "WEEK": "100.00", "MONTH": "90.00"}  # summer time began
+            await ada.authorize(card, "20")
+            assert await at(3, 31, 21, 59) == {"DAY": "100.00", "WEEK": "80.00", "MONTH": "70.00"}
+            await ada.release_hold(first)  # what is given back is given back to its own day, week and month
+            assert await at(3, 31, 21, 59) == {"DAY": "100.00", "WEEK": "80.00", "MONTH": "80.00"}
+            assert await at(3, 31, 22, 0) == {"DAY": "100.00", "WEEK": "80.00", "MONTH": "100.00"}
+
+
+async def test_cards_expire_by_themselves(ada: Client, bank: Bank, card: str, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await ada.change_card("freezeCard", card)
+    assert await expire(bank.db, utc_now) == 0
+    now = datetime.now(UTC)
+    told = await ada.card(card)
+    assert (told["expiryMonth"], told["expiryYear"]) == (now.month, now.year + 4)
+    assert await expire(bank.db, lambda: datetime(now.year + 4, now.month, 28, tzinfo=UTC)) == 0
+    assert await expire(bank.db, lambda: datetime(now.year + 4, now.month, 1, tzinfo=UTC) + timedelta(days=31)) == 1
+    assert (await ada.card(card))["status"] == "EXPIRED"
+    assert await raw.fetchval("SELECT count(*) FROM audit_events WHERE action = 'expireCard' AND actor_id IS NULL") == 1
+    replaced = await ada.change_card("replaceCard", card, ', idempotencyKey: "new"')
+    assert (replaced["status"], (await ada.card(card))["status"]) == ("ACTIVE", "EXPIRED")
+    again = await ada.change_card("replaceCard", card, ', idempotencyKey: "newer"')
+    assert (again["__typename"], again["state"]) == ("StateConflictRejection", "EXPIRED")
