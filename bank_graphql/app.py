@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             streams = Streams(bank.hub, bank.feed, bank.identity, clock)
             services = Services(
                 db=bank.db,
-                readers=Readers(bank.db, bank.calendar, clock),
+                readers=Readers(bank.db, bank.policy.cards.calendar, clock),
                 identity=bank.identity,
                 accounts=bank.accounts,
                 cards=bank.cards,

@@ -51,7 +51,7 @@ class Bank:
     identity: Identity
     accounts: Accounts
     cards: Cards
-    calendar: Calendar
+    policy: payments.Policy
     feed: Feed
     hub: Hub
     move: Callable[[Group], Awaitable[list[Outcome]]]
@@ -162,7 +162,7 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             identity=identity,
             accounts=Accounts(db, clock, cards.cancel_of_account),
             cards=Cards(db, identity, vault, clock),
-            calendar=policy.cards.calendar,
+            policy=policy,
             feed=feed,
             hub=hub,
             move=batcher.submit,

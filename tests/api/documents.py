@@ -19,7 +19,18 @@ from graphql import (
     is_non_null_type,
 )
 
-UNSTEADY = {"rateLimit", "sessions", "logIn", "signUp", "refreshSession", "logOut", "updateProfile", "openAccount"}
+UNSTEADY = {
+    "rateLimit",
+    "sessions",
+    "logIn",
+    "signUp",
+    "refreshSession",
+    "logOut",
+    "updateProfile",
+    "openAccount",
+    "issueCard",
+    "replaceCard",
+}
 """Fields whose values differ from one request to the next, or that would end what others depend on."""
 
 

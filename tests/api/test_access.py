@@ -34,17 +34,37 @@ TRANSACTION_MUTATIONS = {
     "releaseHold": "input: {transactionId: $id, idempotencyKey: $key}",
     "reverseTransaction": 'input: {transactionId: $id, reason: "r", idempotencyKey: $key}',
 }
+CARD_MUTATIONS = {
+    "activateCard": "id: $id",
+    "freezeCard": "id: $id",
+    "unfreezeCard": "id: $id",
+    "setCardLimits": "id: $id, limits: []",
+    "replaceCard": "id: $id, idempotencyKey: $key",
+    "authorizeCard": 'input: {cardId: $id, amount: {amount: "1", currency: EUR}, merchant: {name: "A", categoryCode: "5812", country: "DE"}, idempotencyKey: $key}',
+    "revealCard": 'id: $id, password: "a fine long passphrase"',
+    "cancelCard": "id: $id",
+}
+CARD_MONEY_MUTATIONS = {"refundCardPayment": "transactionId: $id, idempotencyKey: $key"}
 BATCH = {
     "transferBatch": 'input: {transfers: [{fromAccountId: $id, to: {accountId: $other}, amount: {amount: "1", currency: EUR}, idempotencyKey: $key}]}'
 }
 OWN_MUTATIONS = {
+    "issueCard": "input: {accountId: $id, idempotencyKey: $key}",
     "openAccount": "input: {kind: CHECKING, currency: EUR, idempotencyKey: $key}",
     "updateProfile": 'fullName: "Me"',
     "logOut": "",
 }
-ALL = {**ACCOUNT_MUTATIONS, **MONEY_MUTATIONS, **TRANSACTION_MUTATIONS, **BATCH, **OWN_MUTATIONS}
+ALL = {
+    **ACCOUNT_MUTATIONS,
+    **MONEY_MUTATIONS,
+    **TRANSACTION_MUTATIONS,
+    **CARD_MUTATIONS,
+    **CARD_MONEY_MUTATIONS,
+    **BATCH,
+    **OWN_MUTATIONS,
+}
 OPEN_MUTATIONS = {"signUp", "logIn", "refreshSession"}
-QUERIES = {"account", "accountByNumber", "transaction", "node", "nodes"}
+QUERIES = {"account", "accountByNumber", "transaction", "card", "node", "nodes"}
 OPEN_QUERIES = {"me", "rateLimit"}
 FEED = {"transactionEvents"}
 RESTRICTED_QUERIES = {"ledgerVerification": {"AUDITOR", "ADMIN"}}
@@ -55,11 +75,13 @@ async def target(ada: Client, grace: Client) -> dict[str, Any]:
     """An account of Ada's, with ids of everything on it."""
     account, his = await ada.open(deposit="100"), await grace.open()
     await ada.transfer(account["id"], his["id"], "1")
+    card = await ada.issue(account["id"])
     entry = (await ada.account(account["id"], "entries { nodes { id transaction { id } } }"))["entries"]["nodes"][0]
     alone = (await ada.account(account["id"], "entries(last: 1) { nodes { id transaction { id } } }"))["entries"]["nodes"][0]
     return {
         "account": account["id"], "number": account["number"], "entry": entry["id"], "other": his["id"],
         "transaction": alone["transaction"]["id"], "shared": entry["transaction"]["id"], "user": ada.user_id,
+        "card": card["id"],
     }  # fmt: skip
 
 
@@ -124,6 +146,38 @@ async def test_others_actions_on_an_account(other: tuple[str, Client], target: d
         assert await ada.booked(target["account"]) == "99.00"
     account = await ada.account(target["account"])
     assert (account["name"], account["status"]) == ("Checking EUR", "ACTIVE")
+
+
+async def test_others_actions_on_a_card(other: tuple[str, Client], target: dict[str, Any], ada: Client) -> None:
+    role, client = other
+    for name, arguments in CARD_MUTATIONS.items():
+        outcome = (await client.run(mutation(name, arguments), **variables(arguments, id=target["card"], key=key())))[name]
+        allowed = (name == "authorizeCard" and role == "PROCESSOR") or (
+            name in {"freezeCard", "unfreezeCard", "cancelCard"} and role in MANAGERS
+        )
+        if allowed:
+            assert outcome["__typename"] in {"Card", "MoneyMoved"}, name
+        else:
+            seen = role in READS_ALL and name != "revealCard"
+            assert outcome["__typename"] == ("ForbiddenRejection" if seen else "NotFoundRejection"), name
+    assert (await ada.card(target["card"]))["status"] == ("CANCELLED" if role in MANAGERS else "ACTIVE")
+    issue = ALL["issueCard"]
+    outcome = (await client.run(mutation("issueCard", issue), id=target["account"], key=key()))["issueCard"]["__typename"]
+    assert outcome == ("ForbiddenRejection" if role in READS_ALL else "NotFoundRejection")
+
+
+async def test_others_actions_on_what_was_paid_by_card(other: tuple[str, Client], target: dict[str, Any], ada: Client) -> None:
+    role, client = other
+    refused = "ForbiddenRejection" if role in READS_ALL else "NotFoundRejection"
+    for name in ("releaseHold", "captureHold", "refundCardPayment"):
+        subject = (await ada.authorize(target["card"], "1"))["transaction"]["id"]
+        if name == "refundCardPayment":
+            subject = (await ada.capture_hold(subject))["transaction"]["id"]
+        outcome = (await client.run(mutation(name, ALL[name]), id=subject, key=key()))[name]["__typename"]
+        assert outcome == ("MoneyMoved" if role == "PROCESSOR" else refused), name
+        if role == "PROCESSOR":
+            seen = await client.run("query ($id: ID!) { transaction(id: $id) { merchant { name } card { id } } }", id=subject)
+            assert seen["transaction"] == {"merchant": {"name": "Café Central"}, "card": None}
 
 
 async def test_others_actions_on_a_transaction(
@@ -198,6 +252,7 @@ async def test_a_strangers_thing_is_like_one_that_does_not_exist(grace: Client, 
         "transaction": "VHJhbnNhY3Rpb246MDE5YWI2NTQwYWM1NzJkMThjNWMwYWNiOWQ2YWRlOTc",
         "entry": "RW50cnk6OTk5OTk5",
         "user": "VXNlcjowMTlhYjY1NDBhYzU3MmQxOGM1YzBhY2I5ZDZhZGU5Nw",
+        "card": "Q2FyZDowMTlhYjY1NDBhYzU3MmQxOGM1YzBhY2I5ZDZhZGU5Nw",
         "number": "DE00000000000000000000",
     }
     for foreign, absent in zip(reads(target), reads(missing), strict=True):
@@ -243,12 +298,13 @@ async def test_outside_a_sandbox_cash_is_the_tellers(plain: Client, staff: Calla
 
 def reads(ids: dict[str, Any]) -> list[str]:
     """Every way to a thing by its id or number."""
-    nodes = ", ".join(f'"{ids[name]}"' for name in ("account", "transaction", "entry", "user"))
+    nodes = ", ".join(f'"{ids[name]}"' for name in ("account", "transaction", "entry", "user", "card"))
     return [
         f'{{ x: account(id: "{ids["account"]}") {{ __typename }} }}',
         f'{{ x: accountByNumber(number: "{ids["number"]}") {{ __typename }} }}',
         f'{{ x: transaction(id: "{ids["transaction"]}") {{ __typename }} }}',
-        *(f'{{ x: node(id: "{ids[name]}") {{ __typename }} }}' for name in ("account", "transaction", "entry", "user")),
+        f'{{ x: card(id: "{ids["card"]}") {{ __typename }} }}',
+        *(f'{{ x: node(id: "{ids[name]}") {{ __typename }} }}' for name in ("account", "transaction", "entry", "user", "card")),
         f"{{ x: nodes(ids: [{nodes}]) {{ __typename }} }}",
     ]
 

@@ -164,7 +164,7 @@ EXPECTED = {
     },
     "captureHold": {
         "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "CurrencyMismatchRejection", "AccountStatusRejection",
-        "StateConflictRejection", "IdempotencyConflictRejection",
+        "StateConflictRejection", "IdempotencyConflictRejection", "LimitExceededRejection", "InsufficientFundsRejection",
     },
     "releaseHold": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection", "IdempotencyConflictRejection"},
     "reverseTransaction": {
@@ -172,6 +172,30 @@ EXPECTED = {
         "StateConflictRejection", "IdempotencyConflictRejection",
     },
     "transferBatch": {"ValidationRejection"},
+    "issueCard": {
+        "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "CurrencyMismatchRejection", "AccountStatusRejection",
+        "IdempotencyConflictRejection",
+    },
+    "replaceCard": {
+        "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "AccountStatusRejection", "StateConflictRejection",
+        "IdempotencyConflictRejection",
+    },
+    **{
+        name: {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection"}
+        for name in ("activateCard", "freezeCard", "unfreezeCard", "cancelCard")
+    },
+    "setCardLimits": {
+        "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "StateConflictRejection", "CurrencyMismatchRejection",
+    },
+    "revealCard": {"NotFoundRejection", "CredentialsRejection", "StateConflictRejection"},
+    "authorizeCard": {
+        "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "InsufficientFundsRejection", "CurrencyMismatchRejection",
+        "AccountStatusRejection", "LimitExceededRejection", "StateConflictRejection", "IdempotencyConflictRejection",
+    },
+    "refundCardPayment": {
+        "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "CurrencyMismatchRejection", "AccountStatusRejection",
+        "StateConflictRejection", "IdempotencyConflictRejection",
+    },
 }  # fmt: skip
 """What the services behind each mutation raise, as their docstrings say."""
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from bank_graphql.accounts.rules import Numbering
 from bank_graphql.accounts.service import Accounts
+from bank_graphql.cards import service as cards
 from bank_graphql.identity.models import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
@@ -36,6 +36,7 @@ from bank_graphql.payments.commands import (
     Transfer,
     Withdraw,
 )
+from tests.policy import policy
 
 AMOUNTS = st.integers(1, 70)
 ACCOUNTS = st.integers(0, 3)
@@ -90,9 +91,9 @@ class Bank(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.now = datetime.now(UTC)
-        self.policy = service.Policy(sandbox=True, credit_limit=0, numbering=Numbering("DE", "99999999"), clock=lambda: self.now)
+        self.policy = policy(lambda: self.now)
         self.db: Database = self.runner.run(Database.open(self.dsn, max_size=2))
-        self.accounts = Accounts(self.db, lambda: self.now)
+        self.accounts = Accounts(self.db, lambda: self.now, cards.cancel_of_account)
         self.model = Model()
         self.ids = []
         for _ in range(4):

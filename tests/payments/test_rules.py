@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
+from bank_graphql.cards.errors import LimitExceeded
+from bank_graphql.cards.rules import CardPolicy, CardState, Merchant, Spending, windows
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Refusal
@@ -19,6 +21,7 @@ from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import InsufficientFunds
 from bank_graphql.ledger.rules import AccountState, Book
 from bank_graphql.payments.commands import (
+    AuthorizeCard,
     CaptureHold,
     Command,
     Deposit,
@@ -26,26 +29,51 @@ from bank_graphql.payments.commands import (
     Moved,
     OpenAccount,
     PlaceHold,
+    RefundCardPayment,
     ReleaseHold,
     ReverseTransaction,
     Transfer,
     Withdraw,
 )
-from bank_graphql.payments.rules import STICKY, Customer, Facts, decide, preview, recall, remember
+from bank_graphql.payments.facts import CardFacts, Customer, Facts
+from bank_graphql.payments.remembering import STICKY, recall, remember
+from bank_graphql.payments.rules import decide, preview
+from tests.policy import UTC as CALENDAR
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 OWNERS = [UUID(int=100 + n) for n in range(3)]
 ACCOUNTS = [UUID(int=n) for n in range(5)]
 CURRENCIES = ["EUR", "EUR", "EUR", "USD", "EUR"]
 STATUSES = ["ACTIVE", "ACTIVE", "FROZEN", "ACTIVE", "CLOSED"]
-ACTORS = [*(Actor(owner, None, frozenset()) for owner in OWNERS), Actor(UUID(int=200), None, PERMISSIONS["TELLER"])]
+ACTORS = [
+    *(Actor(owner, None, frozenset()) for owner in OWNERS),
+    *(Actor(UUID(int=200), None, PERMISSIONS[role]) for role in ("TELLER", "PROCESSOR")),
+]
+CARDS = [UUID(int=300 + n) for n in range(3)]
+CARD_STATUSES = ["ACTIVE", "ACTIVE", "FROZEN"]
+POLICY = CardPolicy(CALENDAR, hold_for=timedelta(seconds=40), tolerances={"5812": 20})
+SHOP, TABLE, BLOCKED = (Merchant("Shop", category, "DE") for category in ("5411", "5812", "7995"))
 
 
 def bank() -> tuple[Facts, Book]:
-    customers = {ACCOUNTS[n]: Customer(OWNERS[n % 3], STATUSES[n]) for n in range(5)}
+    customers = {ACCOUNTS[n]: Customer(OWNERS[n % 3], STATUSES[n], "CHECKING") for n in range(5)}
     balance = [50, 20, 30, 40, 0]
     book = Book(AccountState(ACCOUNTS[n], CURRENCIES[n], None, balance[n], 0, 5 if n == 0 else 0, NOW) for n in range(5))
-    return Facts(NOW, True, customers, {"NUMBER": ACCOUNTS[1]}), book
+    return Facts(NOW, True, customers, {"NUMBER": ACCOUNTS[1]}, card_facts()), book
+
+
+def card_facts() -> CardFacts:
+    """Two cards of one series on the first account, and a frozen one on another."""
+    later = NOW + timedelta(days=100)
+    cards = {
+        CARDS[n]: CardState(
+            *(CARDS[n], ACCOUNTS[n // 2], CARDS[n // 2 * 2], "DEBIT", "VIRTUAL", CARD_STATUSES[n], None, "x", later),
+            *(["7995"], False, {"TRANSACTION": 30, "DAY": 45} if n else {"MONTH": 70}),
+        )
+        for n in range(3)
+    }
+    spent = {window: 0 for card in cards.values() for window in windows(CALENDAR, card.series_id, NOW)}
+    return CardFacts(POLICY, cards, {b"hash": CARDS[0]}, {}, Spending(CALENDAR, spent))
 
 
 amounts = st.builds(Money, st.integers(1, 60), st.sampled_from(["EUR", "USD"]))
@@ -78,6 +106,12 @@ commands = st.one_of(
     ),
     st.builds(Later, st.just(CaptureHold), actors, st.integers(0, 12), st.fixed_dictionaries({"amount": st.none() | amounts, "final": st.booleans()})),
     st.builds(Later, st.just(ReleaseHold), actors, st.integers(0, 12), st.just({})),
+    st.builds(
+        AuthorizeCard, card_id=st.sampled_from([*CARDS, UUID(int=9)]), number_hash=st.none(), amount=amounts,
+        merchant=st.sampled_from([SHOP, TABLE, TABLE, BLOCKED]), **common,
+    ),
+    st.builds(AuthorizeCard, number_hash=st.sampled_from([b"hash", b"other"]), amount=amounts, merchant=st.just(TABLE), **common),
+    st.builds(Later, st.just(RefundCardPayment), actors, st.integers(0, 12), st.fixed_dictionaries({"amount": st.none() | amounts})),
     st.builds(Later, st.just(ReverseTransaction), actors, st.integers(0, 12), st.just({"reason": "r"})),
 )  # fmt: skip
 
@@ -86,7 +120,8 @@ def at_last(asked: Command | Later, book: Book) -> Command:
     """The command, now that it is known which transactions there are."""
     if isinstance(asked, Command):
         return asked
-    there = [key for key, each in book.transactions.items() if (each.kind == "HOLD") == (asked.kind is not ReverseTransaction)]
+    kinds = {CaptureHold: ("HOLD",), ReleaseHold: ("HOLD",), RefundCardPayment: ("CARD_PAYMENT",)}.get(asked.kind)
+    there = [key for key, each in book.transactions.items() if (each.kind in kinds if kinds else each.kind != "HOLD")]
     named = there[asked.number % len(there)] if there and asked.number < 12 else UUID(int=7)
     return asked.kind(actor=asked.actor, key=None, transaction_id=named, **asked.more)
 
@@ -124,11 +159,11 @@ def hold_the_books(book: Book, total: int) -> None:
     captured: Counter[UUID] = Counter()
     for each in book.transactions.values():
         if each.kind == "HOLD":
-            assert 0 <= each.captured <= each.amount
+            assert 0 <= each.captured <= each.amount * 1.2
             assert (each.status == "POSTED") == (each.posted_at is not None)
         if each.status == "PENDING":
             reserved[each.from_account_id] += each.left
-        if each.parent_id:
+        if each.parent_id and each.kind != "CARD_REFUND":
             captured[each.parent_id] += each.amount
     for account in book.accounts.values():
         assert account.held == reserved[account.account_id]
@@ -136,6 +171,30 @@ def hold_the_books(book: Book, total: int) -> None:
     for hold in book.transactions.values():
         if hold.kind == "HOLD":
             assert hold.captured == captured[hold.id]
+
+
+def hold_the_cards(facts: Facts, book: Book) -> None:
+    """What is true of what was paid by card: it counts what the books say, to the cent."""
+    reversed_ = {each.reverses_id for each in book.transactions.values()}
+    refunded: Counter[UUID] = Counter()
+    for each in book.transactions.values():
+        if each.kind == "CARD_REFUND" and each.parent_id and each.id not in reversed_:
+            refunded[each.parent_id] += each.amount
+    spent: Counter[UUID] = Counter()
+    for key, paid in facts.cards.payments.items():
+        made = book.transactions[key]
+        if made.kind == "HOLD":
+            counts = made.left if made.status == "PENDING" else 0
+            assert made.captured <= POLICY.most(made.amount, paid.merchant.category)
+        else:
+            counts = made.amount - refunded[key] if made.kind == "CARD_PAYMENT" and key not in reversed_ else 0
+            assert counts >= 0
+        assert paid.counted == counts
+        assert (made.status == "DECLINED") == (paid.decline_reason is not None)
+        spent[paid.series_id] += counts
+    for series in (CARDS[0], CARDS[2]):
+        told = {facts.cards.spending.of(series, window, NOW) for window in ("DAY", "WEEK", "MONTH")}
+        assert told == {spent[series]}
 
 
 @given(st.lists(st.tuples(commands, st.integers(0, 10)), max_size=30))
@@ -151,6 +210,7 @@ def test_whatever_is_asked_the_books_hold(asked: list[tuple[Command | Later, int
         if isinstance(result, tuple) and result[0] is not StateConflict:
             assert [account for account in book.accounts.values() if account.purpose is None] == before
         hold_the_books(book, total)
+        hold_the_cards(facts, book)
     # The same commands, each on a book that was written and read again after the one before it.
     facts, book = bank()
     for (command, seconds), expected in zip(asked, results, strict=True):
@@ -195,6 +255,7 @@ def test_a_preview_tells_what_the_real_thing_does(actor: Actor, source: UUID, to
         InsufficientFunds(Money(5, "EUR"), Money(7, "EUR")),
         AccountStatusRefused(ACCOUNTS[2], "FROZEN"),
         StateConflict("WRONG_STATUS", "CLOSED", "It is closed."),
+        LimitExceeded("DAY", Money(5, "EUR"), Money(4, "EUR")),
     ],
 )
 def test_sticky_refusals_come_back_as_given(refusal: Refusal) -> None:
@@ -206,7 +267,7 @@ def test_sticky_refusals_come_back_as_given(refusal: Refusal) -> None:
 
 
 def test_every_sticky_refusal_is_tried_here() -> None:
-    assert set(STICKY) == {"InsufficientFunds", "AccountStatusRefused", "StateConflict"}
+    assert set(STICKY) == {"InsufficientFunds", "AccountStatusRefused", "StateConflict", "LimitExceeded"}
 
 
 def test_a_fingerprint_is_of_what_is_asked() -> None:

@@ -11,7 +11,6 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from bank_graphql.accounts.rules import Numbering
 from bank_graphql.bank import Bank
 from bank_graphql.identity.models import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
@@ -38,8 +37,9 @@ from bank_graphql.payments.commands import (
     Transfer,
 )
 from tests.client import PASSWORD, key
+from tests.policy import policy
 
-POLICY = service.Policy(sandbox=True, credit_limit=0, numbering=Numbering("DE", "99999999"), clock=utc_now)
+POLICY = policy()
 
 
 @pytest.fixture

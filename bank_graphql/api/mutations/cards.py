@@ -25,29 +25,29 @@ class CardMutations:
     @mutation(CardResult, "Have a card that came by post pay from now on.")
     @staticmethod
     async def activate_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
-        key = card_id(id)
-        await context.services.cards.activate(context.viewer, key)
+        viewer, key = context.viewer, card_id(id)
+        await context.services.cards.activate(viewer, key)
         return await _card(context, key)
 
     @mutation(CardResult, "Have a card decline for a while. What staff freezes, only staff unfreezes.")
     @staticmethod
     async def freeze_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
-        key = card_id(id)
-        await context.services.cards.freeze(context.viewer, key)
+        viewer, key = context.viewer, card_id(id)
+        await context.services.cards.freeze(viewer, key)
         return await _card(context, key)
 
     @mutation(CardResult, "Have a frozen card pay again.")
     @staticmethod
     async def unfreeze_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
-        key = card_id(id)
-        await context.services.cards.unfreeze(context.viewer, key)
+        viewer, key = context.viewer, card_id(id)
+        await context.services.cards.unfreeze(viewer, key)
         return await _card(context, key)
 
     @mutation(CardResult, "End a card for good. What it has authorised can still be captured.")
     @staticmethod
     async def cancel_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
-        key = card_id(id)
-        await context.services.cards.cancel(context.viewer, key)
+        viewer, key = context.viewer, card_id(id)
+        await context.services.cards.cancel(viewer, key)
         return await _card(context, key)
 
     @mutation(
@@ -70,9 +70,9 @@ class CardMutations:
         limits: list[SpendingLimitInput],
         blocked_categories: list[str] | None = None,
     ) -> CardRow | None:
-        key = card_id(id)
+        viewer, key = context.viewer, card_id(id)
         blocked = None if blocked_categories is None else check_categories(blocked_categories)
-        await context.services.cards.set_limits(context.viewer, key, limits_of(limits), blocked)
+        await context.services.cards.set_limits(viewer, key, limits_of(limits), blocked)
         return await _card(context, key)
 
     @mutation(RevealCardResult, "Tell what is written on one's own card, given one's password once more. It is audited.")

@@ -1,0 +1,24 @@
+"""A bank's policy for tests that carry commands out themselves."""
+
+from zoneinfo import ZoneInfo
+
+from bank_graphql.accounts.rules import Numbering
+from bank_graphql.cards.rules import Calendar, CardPolicy
+from bank_graphql.cards.vault import MasterKeys, Vault, master_keys
+from bank_graphql.kit.clock import Clock, utc_now
+from bank_graphql.payments.service import Policy
+
+UTC = Calendar(ZoneInfo("UTC"))
+KEYS = '{"keys": [{"kty": "oct", "kid": "1", "k": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE"}]}'
+
+
+def policy(clock: Clock = utc_now, vault: Vault | None = None) -> Policy:
+    """A sandbox; with a vault of its own, which can issue no cards, unless one is given."""
+    return Policy(
+        sandbox=True,
+        credit_limit=0,
+        numbering=Numbering("DE", "99999999"),
+        cards=CardPolicy(UTC, tolerances={"5812": 20}),
+        vault=vault or Vault(MasterKeys(master_keys(KEYS, None)), "990055", bytes(32), bytes(32)),
+        clock=clock,
+    )
