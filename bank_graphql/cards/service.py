@@ -263,8 +263,9 @@ class Cards:
             CredentialsRefused: not the password.
             StateConflict: the card is not ACTIVE or FROZEN.
         """
-        # Before the transaction, which would be held open for as long as hashing takes.
-        fits = await self._identity.is_password_of(actor, password)
+        # Before the transaction, which would be held open for as long as hashing takes; and for nobody else's card at all.
+        own = await self._db.fetch_one(_CARD, card=card_id)
+        fits = own is not None and own.owner_id == actor.user_id and await self._identity.is_password_of(actor, password)
         sealed: list[Secrets] = []
 
         async def read(connection: Connection, card: CardRow) -> None:

@@ -103,11 +103,11 @@ class MasterKeys:
     def reload(self) -> None:
         """Read them anew."""
         try:
-            keys = [(str(key["kid"]), OctKey.import_key(key).raw_value) for key in self.source.read()]
+            keys = [(str(key["kid"]), OctKey.import_key(_symmetric(key)).raw_value) for key in self.source.read()]
             self._ciphers = {name: AESGCM(raw) for name, raw in keys}
         except (JoseError, KeyError, ValueError, TypeError) as error:
             raise self.source.malformed from error
-        if len(self._ciphers) < len(keys) or any(len(raw) != _KEY for _, raw in keys):
+        if len(self._ciphers) < len(keys) or any(len(raw) != _KEY for _, raw in keys):  # names are told apart, keys are long enough
             raise self.source.malformed
         self.newest = keys[0][0]
 
@@ -247,6 +247,12 @@ async def rotate(db: Database, vault: Vault, source: KeySource) -> int:
 def _new_key(older: Sequence[Key]) -> Key:
     last = max((int(key["kid"]) for key in older), default=0)
     return {**OctKey.generate_key(8 * _KEY).as_dict(private=True), "kid": str(last + 1)}
+
+
+def _symmetric(key: Key) -> Key:
+    if key["kty"] != "oct":
+        raise ValueError(key["kty"])
+    return key
 
 
 def _seal(cipher: AESGCM, data: bytes, bound_to: bytes) -> bytes:

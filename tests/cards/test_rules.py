@@ -1,0 +1,111 @@
+"""Numbers, windows of time, limits and steps: the pure part."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bank_graphql.accounts.errors import StateConflict
+from bank_graphql.cards.rules import (
+    Calendar,
+    CardPolicy,
+    Spending,
+    SpentLimit,
+    check_categories,
+    check_digit,
+    check_merchant,
+    check_number,
+    check_step,
+    windows,
+)
+from bank_graphql.kit.errors import ValidationFailed
+from bank_graphql.kit.money import Money
+
+SERIES = UUID(int=1)
+moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - aware by timezones
+zones = st.sampled_from(["UTC", "Europe/Berlin", "America/Sao_Paulo", "Asia/Kathmandu", "Pacific/Apia", "America/New_York"])
+
+
+@pytest.mark.parametrize("number", ["79927398713", "4111111111111111", "5500000000000004", "378282246310005"])
+def test_the_check_digit_is_luhns(number: str) -> None:
+    assert check_digit(number[:-1]) == number[-1]
+
+
+@given(st.text("0123456789", min_size=15, max_size=15), st.integers(0, 15), st.integers(1, 9))
+def test_one_wrong_digit_is_noticed(digits: str, place: int, by: int) -> None:
+    number = digits + check_digit(digits)
+    assert check_number(f"{number[:4]} {number[4:8]}-{number[8:]}") == number
+    wrong = number[:place] + str((int(number[place]) + by) % 10) + number[place + 1 :]
+    with pytest.raises(ValidationFailed) as refusal:
+        check_number(wrong)
+    assert wrong not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["", " ", "4111", "x" * 16, "４" * 16, "4" * 17, "0" * 100, "1e15"])
+def test_what_is_no_card_number(text: str) -> None:
+    with pytest.raises(ValidationFailed):
+        check_number(text)
+
+
+@given(zones, st.sampled_from(["DAY", "WEEK", "MONTH"]), moments)
+def test_windows_follow_each_other_without_gap(zone: str, name: str, at: datetime) -> None:
+    calendar = Calendar(ZoneInfo(zone))
+    begins, ends = calendar.window(name, at)
+    assert begins <= at < ends
+    assert calendar.window(name, begins) == (begins, ends)
+    assert calendar.window(name, ends - timedelta(microseconds=1)) == (begins, ends)
+    assert calendar.window(name, ends)[0] == ends
+    assert name != "WEEK" or begins.astimezone(ZoneInfo(zone)).weekday() == 0
+    assert name != "MONTH" or begins.astimezone(ZoneInfo(zone)).day == 1
+
+
+@given(zones, moments, st.integers(1, 20))
+def test_a_card_is_good_until_its_month_has_ended(zone: str, now: datetime, years: int) -> None:
+    calendar = Calendar(ZoneInfo(zone))
+    expiry = calendar.expiry(now, years)
+    issued, last = now.astimezone(ZoneInfo(zone)), (expiry.at - timedelta(microseconds=1)).astimezone(ZoneInfo(zone))
+    assert (expiry.month, expiry.year) == (issued.month, issued.year + years) == (last.month, last.year)
+
+
+@given(zones, st.lists(st.tuples(moments, st.integers(1, 100)), max_size=20), moments)
+def test_spending_counts_what_lies_in_the_window(zone: str, spent: list[tuple[datetime, int]], now: datetime) -> None:
+    calendar = Calendar(ZoneInfo(zone))
+    spending = Spending(calendar, dict.fromkeys(windows(calendar, SERIES, now), 0))
+    for at, amount in spent:
+        spending.add(SERIES, at, amount)
+    for name in ("DAY", "WEEK", "MONTH"):
+        begins, ends = calendar.window(name, now)
+        assert spending.of(SERIES, name, now) == sum(amount for at, amount in spent if begins <= at < ends)
+
+
+def test_a_limit_that_was_lowered_leaves_nothing() -> None:
+    assert SpentLimit("DAY", Money(5, "EUR"), Money(7, "EUR")).remaining == Money(0, "EUR")
+
+
+def test_tolerance_is_rounded_down() -> None:
+    policy = CardPolicy(Calendar(ZoneInfo("UTC")), tolerances={"5812": 20})
+    assert [policy.most(9, category) for category in ("5812", "5411")] == [10, 9]
+
+
+def test_a_card_past_its_time_has_expired_even_if_nobody_noted_it() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for status in ("INACTIVE", "ACTIVE", "FROZEN"):
+        with pytest.raises(StateConflict) as conflict:
+            check_step("cancelCard", status, now, now)
+        assert conflict.value.state == "EXPIRED"
+    with pytest.raises(StateConflict) as conflict:
+        check_step("cancelCard", "CANCELLED", now, now)
+    assert conflict.value.state == "CANCELLED"
+
+
+def test_categories_and_merchants_have_their_shape() -> None:
+    assert check_categories(["7995", "5812", "7995"]) == ("5812", "7995")
+    for bad in (["58"], ["५८१२"], ["58120"], ["1234"] * 501):
+        with pytest.raises(ValidationFailed):
+            check_categories(bad)
+    with pytest.raises(ValidationFailed) as refusal:
+        check_merchant("a\nb", "x", "de")
+    assert [problem.path[1] for problem in refusal.value.problems] == ["name", "categoryCode", "country"]
