@@ -13,7 +13,8 @@ RUN python -m hatchling build -t wheel -d /dist \
     && /opt/bank/bin/pip install --no-deps /dist/*.whl
 
 FROM python:3.13-slim-bookworm
-RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin bank
+RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin bank \
+    && install -d -o bank -m 0700 /data
 COPY --from=build /opt/bank /opt/bank
 ENV PATH=/opt/bank/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 BANK_ENV=production BANK_HOST=0.0.0.0
 WORKDIR /tmp

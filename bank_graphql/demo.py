@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlmodel import col
 
+from bank_graphql.cards.rules import Merchant
 from bank_graphql.identity.models import User, UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.identity.service import Identity
@@ -15,10 +16,15 @@ from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.money import Money
 from bank_graphql.kit.statements import Query, Row
 from bank_graphql.payments.commands import (
+    AuthorizeCard,
+    CaptureHold,
     Command,
     Deposit,
     Destination,
     Group,
+    IssueCard,
+    Issued,
+    Moved,
     OpenAccount,
     Opened,
     Outcome,
@@ -77,10 +83,27 @@ async def fill(identity: Identity, move: Move) -> None:
                 move,
                 Transfer(actor=payer, key=key, from_account_id=source, to=to, amount=amount, description=description),
             )
+    await _pay_by_card(move, ada, checking)
     await _done(
         move,
         Deposit(actor=ada, key="demo-wages", account_id=checking, amount=Money(310_000, "EUR"), description="Wages"),
     )
+
+
+async def _pay_by_card(move: Move, holder: Actor, account: UUID) -> None:
+    """A card with a limit, and a lunch that was paid with it."""
+    limits = (("DAY", Money(50_000, "EUR")),)
+    issue = IssueCard(actor=holder, key="demo-card", account_id=account, kind="DEBIT", form="VIRTUAL", limits=limits)
+    issued = await _done(move, issue)
+    if not isinstance(issued, Issued):
+        raise TypeError(type(issued))
+    lunch = Merchant("Café Central", "5812", "AT")
+    amount = Money(1_840, "EUR")
+    ask = AuthorizeCard(actor=holder, key="demo-lunch", card_id=issued.card_id, amount=amount, merchant=lunch)
+    hold = await _done(move, ask)
+    if not isinstance(hold, Moved):
+        raise TypeError(type(hold))
+    await _done(move, CaptureHold(actor=holder, key="demo-lunch-capture", transaction_id=hold.transaction_id))
 
 
 async def _user(identity: Identity, email: str, name: str, role: UserRole) -> Actor:

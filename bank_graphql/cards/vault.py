@@ -107,7 +107,7 @@ class MasterKeys:
             self._ciphers = {name: AESGCM(raw) for name, raw in keys}
         except (JoseError, KeyError, ValueError, TypeError) as error:
             raise self.source.malformed from error
-        if len(self._ciphers) < len(keys) or any(len(raw) != _KEY for _, raw in keys):  # names are told apart, keys are long enough
+        if len(self._ciphers) < len(keys) or any(len(raw) != _KEY for _, raw in keys):
             raise self.source.malformed
         self.newest = keys[0][0]
 

@@ -47,6 +47,7 @@ class Server:
             line = await asyncio.to_thread(self.process.stdout.readline)
             assert line, f"it ended: {self.output}"
             self.output += line
+        self._rest = asyncio.create_task(asyncio.to_thread(self.process.stdout.read))  # or it would wait for us to read
         self.url = next(word for word in self.output.split() if word.startswith("http")).removesuffix("/graphql")
         self.http = httpx.AsyncClient(base_url=self.url, timeout=20)
         await self.until_ready()
@@ -57,8 +58,8 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         await asyncio.to_thread(self.process.wait)
+        self.output += await self._rest
         assert self.process.stdout is not None
-        self.output += self.process.stdout.read()
         self.process.stdout.close()
 
     async def until_ready(self) -> None:
