@@ -109,20 +109,7 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             if await connection.raw.fetchval(_OWNS) and settings.env is Environment.PRODUCTION:
                 _log.warning("the application acts as the owner of its tables; see BANK_OWNER_DATABASE_URL")
         identity = _identity(db, settings, clock, stack)
-        vault = await Vault.open(db, card_keys(settings), settings.card_bin)
-        policy = payments.Policy(
-            sandbox=settings.is_sandbox,
-            credit_limit=settings.sandbox_credit_limit if settings.is_sandbox else 0,
-            numbering=Numbering(settings.iban_country, settings.iban_bank_code),
-            cards=CardPolicy(
-                Calendar(ZoneInfo(settings.time_zone)),
-                settings.card_years,
-                timedelta(days=settings.card_hold_days),
-                settings.tolerances,
-            ),
-            vault=vault,
-            clock=clock,
-        )
+        policy = await _policy(db, settings, clock)
         await events.begin_epoch(db, clock)
         feed = Feed(db)
         hub = Hub(feed)
@@ -161,7 +148,7 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             db=db,
             identity=identity,
             accounts=Accounts(db, clock, cards.cancel_of_account),
-            cards=Cards(db, identity, vault, clock),
+            cards=Cards(db, identity, policy.vault, clock),
             policy=policy,
             feed=feed,
             hub=hub,
@@ -170,6 +157,22 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             jobs=jobs,
             listener=listener,
         )
+
+
+async def _policy(db: Database, settings: Settings, clock: Clock) -> payments.Policy:
+    return payments.Policy(
+        sandbox=settings.is_sandbox,
+        credit_limit=settings.sandbox_credit_limit if settings.is_sandbox else 0,
+        numbering=Numbering(settings.iban_country, settings.iban_bank_code),
+        cards=CardPolicy(
+            Calendar(ZoneInfo(settings.time_zone)),
+            settings.card_years,
+            timedelta(days=settings.card_hold_days),
+            settings.tolerances,
+        ),
+        vault=await Vault.open(db, card_keys(settings), settings.card_bin),
+        clock=clock,
+    )
 
 
 def card_keys(settings: Settings) -> KeySource:
