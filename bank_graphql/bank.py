@@ -1,6 +1,6 @@
 """Puts the rooms together, from the database up to the payments; `app` and `cli` build on it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -136,14 +136,6 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             max_running=BATCHES_AT_A_TIME,
         )
         stack.push_async_callback(batcher.close)
-        forget_old_events = partial(events.forget_old_events, db, clock, timedelta(days=settings.feed_days))
-        forget_old_keys = partial(payments.forget_old_keys, db, policy, timedelta(days=settings.key_days))
-        jobs = (
-            Job("expire holds", settings.job_seconds, expire_holds),
-            Job("expire cards", max(settings.job_seconds, 60), partial(cards.expire, db, clock)),
-            Job("forget old keys", max(settings.job_seconds, 600), forget_old_keys),
-            Job("forget old events", max(settings.job_seconds, 600), forget_old_events),
-        )
         yield Bank(
             db=db,
             identity=identity,
@@ -154,9 +146,17 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             hub=hub,
             move=batcher.submit,
             expire_holds=expire_holds,
-            jobs=jobs,
+            jobs=(Job("expire holds", settings.job_seconds, expire_holds), *_jobs(db, settings, policy)),
             listener=listener,
         )
+
+
+def _jobs(db: Database, settings: Settings, policy: payments.Policy) -> Iterator[Job]:
+    forget_old_events = partial(events.forget_old_events, db, policy.clock, timedelta(days=settings.feed_days))
+    forget_old_keys = partial(payments.forget_old_keys, db, policy, timedelta(days=settings.key_days))
+    yield Job("expire cards", max(settings.job_seconds, 60), partial(cards.expire, db, policy.clock))
+    yield Job("forget old keys", max(settings.job_seconds, 600), forget_old_keys)
+    yield Job("forget old events", max(settings.job_seconds, 600), forget_old_events)
 
 
 async def _policy(db: Database, settings: Settings, clock: Clock) -> payments.Policy:

@@ -462,6 +462,27 @@ async def test_limits_are_counted_in_windows_of_the_calendar(settings: Settings)
             assert await at(3, 31, 22, 0) == {"DAY": "100.00", "WEEK": "80.00", "MONTH": "100.00"}
 
 
+async def test_a_tip_counts_in_the_windows_of_its_authorisation(settings: Settings) -> None:
+    moments = [datetime(2026, 3, 10, 12, tzinfo=UTC)]
+    later = create_app(settings, clock=lambda: moments[-1])
+    async with later.router.lifespan_context(later):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(later), base_url="http://bank") as http:
+            ada = await Client(http).sign_up("ada@bank.test", "Ada")
+            card = (await ada.issue((await ada.open(deposit="100"))["id"], limits=[limit("DAY", "12")]))["id"]
+            dinner = made(await ada.authorize(card, "10"))
+            moments.append(moments[-1] + timedelta(days=1))
+            ada = await Client(http).log_in("ada@bank.test")
+            made(await ada.authorize(card, "11"))
+            short = await ada.card_mutation(
+                "setCardLimits(id: $id, limits: $l)", "$id: ID!, $l: [SpendingLimitInput!]!", id=card, l=[limit("DAY", "11.50")]
+            )
+            assert short["limits"][0]["remaining"]["amount"] == "0.50"
+            refused = await ada.capture_hold(dinner, "11.51")
+            assert (refused["__typename"], refused["limit"]["spent"]["amount"]) == ("LimitExceededRejection", "10.00")
+            made(await ada.capture_hold(dinner, "11.50"))
+            assert await left(ada, card) == {"DAY": "0.50"}
+
+
 async def test_cards_expire_by_themselves(ada: Client, bank: Bank, card: str, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     await ada.change_card("freezeCard", card)
     assert await expire(bank.db, utc_now) == 0

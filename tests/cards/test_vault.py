@@ -9,11 +9,12 @@ from typing import Any
 import asyncpg
 import pytest
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bank_graphql.bank import card_keys, rotate_card_keys
 from bank_graphql.cards.rules import check_digit
 from bank_graphql.cards.vault import SEALED, MasterKeys, Vault, master_keys, rotate
-from bank_graphql.kit.db import Database
+from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.kit.ids import uuid_of
 from bank_graphql.settings import Settings
@@ -65,6 +66,33 @@ async def test_what_is_sealed_opens_only_in_its_place(
         [row] = await db.fetch(SEALED, card=key_of(card))
         with pytest.raises((InvalidTag, ConfigurationError)):
             vault.number_of(row)
+
+
+async def test_numbers_and_keys_are_bound_to_their_card(ada: Client, card: str, vault: Vault, db: Database) -> None:
+    [row] = await db.fetch(SEALED, card=key_of(card))
+    key = AESGCM(vault._masters.unwrap(row.wrapped_key, row.master_key, b"card key/" + row.card_id.bytes))
+    nonce, sealed = row.sealed_number[:12], row.sealed_number[12:]
+    assert key.decrypt(nonce, sealed, b"card number/" + row.card_id.bytes).decode() == vault.number_of(row)
+    for other in (b"", b"card number/", b"card number/" + bytes(16)):
+        with pytest.raises(InvalidTag):
+            key.decrypt(nonce, sealed, other)
+
+
+async def test_a_rotation_waits_for_cards_that_are_being_issued(
+    ada: Client, card: str, settings: Settings, vault: Vault, db: Database, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    async def issue(connection: Connection) -> None:
+        assert await vault.in_use(connection) == "1"
+        rotating.append(asyncio.create_task(rotate_card_keys(settings, db)))
+        while not await raw.fetchval(waiting):
+            assert not rotating[0].done()
+            await asyncio.sleep(0.005)
+
+    rotating: list[asyncio.Task[int]] = []
+    await db.transact(issue)
+    assert await rotating[0] == 1
 
 
 async def test_the_keys_are_ours_alone_and_needed(settings: Settings, vault: Vault, db: Database, tmp_path: Path) -> None:
