@@ -184,14 +184,15 @@ def psql(arguments: Annotated[list[str] | None, typer.Argument(help="Arguments f
 
 @app.command("rotate-card-keys")
 def rotate_keys_of_cards() -> None:
-    """Exchange the master key of card numbers, while the bank runs; the old one is good for nothing afterwards."""
+    """Exchange the master key of card numbers, while the bank runs: for a new one, or for the first in BANK_CARD_KEYS."""
     settings = configuration.load()
 
     async def work() -> int:
         async with _existing_bank(settings) as bank:
             return await rotate_card_keys(settings, bank.db)
 
-    print(f"{_run(work())} cards are under the new key.")
+    rotated = _run(work())
+    print(f"{rotated} cards were put under another key." if rotated else "All cards were under the first key already.")
 
 
 @app.command("rotate-signing-keys")

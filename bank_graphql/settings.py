@@ -74,7 +74,8 @@ class Settings(BaseSettings):
     )
     sandbox: bool | None = Field(
         None,
-        description="Whether account owners may deposit and withdraw themselves. By default only with the embedded database.",
+        description="Whether account owners may deposit, withdraw and play the card network. "
+        "By default only with the embedded database.",
     )
     sandbox_credit_limit: int = Field(
         1000,

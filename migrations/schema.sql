@@ -156,8 +156,9 @@ CREATE TABLE public.cards (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     CONSTRAINT ck_cards_form_is_known CHECK ((form = ANY (ARRAY['VIRTUAL'::text, 'PHYSICAL'::text]))),
+    CONSTRAINT ck_cards_frozen_by_has_its_time CHECK (((frozen_by IS NULL) OR (status <> ALL (ARRAY['INACTIVE'::text, 'ACTIVE'::text])))),
     CONSTRAINT ck_cards_frozen_by_is_known CHECK ((frozen_by = ANY (ARRAY['OWNER'::text, 'STAFF'::text]))),
-    CONSTRAINT ck_cards_frozen_by_is_told CHECK (((status = 'FROZEN'::text) = (frozen_by IS NOT NULL))),
+    CONSTRAINT ck_cards_frozen_by_is_told CHECK (((status <> 'FROZEN'::text) OR (frozen_by IS NOT NULL))),
     CONSTRAINT ck_cards_kind_is_known CHECK ((kind = ANY (ARRAY['DEBIT'::text, 'CREDIT'::text]))),
     CONSTRAINT ck_cards_last4_are_digits CHECK ((last4 ~ '^[0-9]{4}$'::text)),
     CONSTRAINT ck_cards_status_is_known CHECK ((status = ANY (ARRAY['INACTIVE'::text, 'ACTIVE'::text, 'FROZEN'::text, 'CANCELLED'::text, 'EXPIRED'::text])))

@@ -56,7 +56,7 @@ class MoneyMoved:
 class CardSecrets:
     number: str = strawberry.field(description="The card number: 16 digits.")
     security_code: str = strawberry.field(description="The security code: three digits.")
-    expires_at: DateTime = strawberry.field(description="When to stop showing it.")
+    expires_at: DateTime = strawberry.field(description="When to stop showing it: a minute from now.")
 
 
 @strawberry.type(description="What would happen. Nothing was written.")

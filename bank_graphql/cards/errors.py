@@ -13,7 +13,7 @@ class LimitExceeded(Refusal):
     Attributes:
         time_window: which limit: TRANSACTION, DAY, WEEK or MONTH.
         amount: the limit.
-        spent: what counts towards it already.
+        spent: what counts towards it already; of a TRANSACTION, what was authorised for the same one.
     """
 
     time_window: str
@@ -23,4 +23,4 @@ class LimitExceeded(Refusal):
     def __str__(self) -> str:
         if self.time_window == "TRANSACTION":
             return f"The card allows {self.amount} in one transaction."
-        return f"The card allows {self.amount} a {self.time_window.lower()}, of which {self.spent} are spent."
+        return f"The card allows {self.amount} a {self.time_window.lower()}, and {self.spent} are spent."

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, LargeBinary, Text, Uuid, any_, bindparam, case, column, func, or_, select, true
+from sqlalchemy import ARRAY, DateTime, LargeBinary, Text, Uuid, and_, any_, bindparam, case, column, func, or_, select, true
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -44,6 +44,7 @@ class CardRow(Row):
     form: CardForm
     status: CardStatus
     frozen_by: FrozenBy | None
+    replaces_id: UUID | None
     holder_name: str
     last4: str
     expiry_month: int
@@ -55,7 +56,7 @@ class CardRow(Row):
 
 
 class MerchantRow(Row):
-    """What is known of a transaction that was made with a card."""
+    """Whom a transaction of a card was to pay, and why not if it was declined."""
 
     name: str
     category_code: str
@@ -123,14 +124,16 @@ class HashRow(Row):
 
 _blocks = select(col(CardBlock.category)).where(col(CardBlock.card_id) == Card.id).order_by(CardBlock.category).correlate(Card)
 _blocked_categories = func.array(_blocks.scalar_subquery(), type_=ARRAY(Text())).label("blocked_categories")
+_expired = and_(col(Card.status) != CardStatus.CANCELLED, col(Card.expires_at) <= func.now())  # if nobody has noted it yet, too
 CARD_COLUMNS = (
     col(Card.id),
     col(Card.account_id),
     col(Account.owner_id),
     col(Card.kind),
     col(Card.form),
-    col(Card.status),
+    case((_expired, CardStatus.EXPIRED.value), else_=col(Card.status)).label("status"),
     col(Card.frozen_by),
+    col(Card.replaces_id),
     col(Card.holder_name),
     col(Card.last4),
     col(Card.expiry_month),

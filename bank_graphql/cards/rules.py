@@ -53,8 +53,10 @@ class Calendar:
             case "WEEK":
                 first = day - timedelta(days=day.weekday())
                 after = first + timedelta(days=7)
-            case _:
+            case "MONTH":
                 first, after = day.replace(day=1), _next_month(day)
+            case _:
+                raise ValueError(name)
         return self._midnight(first), self._midnight(after)
 
     def expiry(self, now: datetime, years: int) -> "Expiry":
@@ -180,11 +182,11 @@ class Spending:
         self._spent = spent
 
     def of(self, series: UUID, window: str, at: datetime) -> int:
-        """What counts in the window that `at` lies in."""
+        """What counts in the window that `at` lies in, which must be one of those given."""
         return self._spent[series, window, self._calendar.window(window, at)[0]]
 
     def add(self, series: UUID, at: datetime, amount: int) -> None:
-        """Count something, or if negative give it back, in the windows that `at` lies in."""
+        """Count something, or if negative give it back, in those of the windows given that `at` lies in."""
         for key in windows(self._calendar, series, at):
             if key in self._spent:
                 self._spent[key] += amount
@@ -248,8 +250,8 @@ def check_limits(card: CardState, amount: Money, spending: Spending, at: datetim
         limit = card.limits.get(window)
         if limit is None:
             continue
-        spent = 0 if window == "TRANSACTION" else spending.of(card.series_id, window, at)
-        if (authorized if window == "TRANSACTION" else spent) + amount.minor > limit:
+        spent = authorized if window == "TRANSACTION" else spending.of(card.series_id, window, at)
+        if spent + amount.minor > limit:
             raise LimitExceeded(window, Money(limit, amount.currency), Money(spent, amount.currency))
 
 

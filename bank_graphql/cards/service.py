@@ -59,7 +59,7 @@ _CANCEL = Query(
     .where(
         or_(col(Card.id) == any_(array_of("cards", Uuid())), col(Card.account_id) == any_(array_of("accounts", Uuid()))), _LIVE
     )
-    .values(status=CardStatus.CANCELLED, frozen_by=None, updated_at=bindparam("now")),
+    .values(status=CardStatus.CANCELLED, updated_at=bindparam("now")),
     Row,
 )
 _due = (
@@ -74,7 +74,7 @@ _due = (
 _EXPIRE = Query(
     update(Card)
     .where(col(Card.id).in_(_due))
-    .values(status=CardStatus.EXPIRED, frozen_by=None, updated_at=bindparam("now", type_=DateTime(timezone=True)))
+    .values(status=CardStatus.EXPIRED, updated_at=bindparam("now", type_=DateTime(timezone=True)))
     .returning(col(Card.id)),
     queries.IdRow,
 )
@@ -290,7 +290,7 @@ class Cards:
             now = self._clock()
             taken_over = action == "freezeCard" and by == FrozenBy.STAFF and card.frozen_by == FrozenBy.OWNER
             status = check_step(action, CardStatus.ACTIVE if taken_over else card.status, card.expires_at, now)
-            frozen_by = by if status == CardStatus.FROZEN else None
+            frozen_by = {CardStatus.FROZEN: by, CardStatus.ACTIVE: None}.get(CardStatus(status), card.frozen_by)
             await connection.execute(_SET_STATUS, cards=[card_id], new_status=status, by=frozen_by, now=now)
 
         await self._change(actor, action, card_id, change)

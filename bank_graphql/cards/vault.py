@@ -130,7 +130,7 @@ class MasterKeys:
         if name not in self._ciphers:
             self.reload()
         if name not in self._ciphers:
-            raise ConfigurationError(f"The card master key '{name}' is missing: {self.source.setting} must hold it.")
+            raise ConfigurationError(f"The card master key '{name}' is missing in {self.source.place}.")
         return self._ciphers[name]
 
 

@@ -51,9 +51,14 @@ class KeySource:
         return keys
 
     @property
+    def place(self) -> str:
+        """Where the keys are looked for."""
+        return str(self.file) if self.is_kept_here else self.setting
+
+    @property
     def malformed(self) -> ConfigurationError:
         """What to say about a set that is none, or holds keys that are not fit for use."""
-        return ConfigurationError(f"The {self.what} are no JWK set with private keys of the right kind ({self.setting}).")
+        return ConfigurationError(f"The {self.what} are no JWK set with secret keys of the right kind ({self.place}).")
 
     @property
     def is_kept_here(self) -> bool:

@@ -50,7 +50,7 @@ def issue(command: IssueCard, facts: Facts, book: Book) -> Issued:
             *(card_id, account.account_id, card_id, None, command.kind, command.form, first_status(command.form)),
             *(command.holder_name, expiry),
             limits,
-            (),
+            command.blocked_categories,
         )
     )
     return Issued(card_id)
@@ -84,7 +84,9 @@ def replace(command: ReplaceCard, facts: Facts, _: Book) -> Issued:
             tuple(old.blocked_categories),
         )
     )
-    old.status, old.frozen_by, old.is_replaced = "CANCELLED" if old.status != "EXPIRED" else "EXPIRED", None, True
+    old.is_replaced = True
+    if status != "EXPIRED":  # which is as final as CANCELLED
+        old.status = "CANCELLED"
     return Issued(card_id)
 
 
@@ -141,8 +143,8 @@ def refund(command: RefundCardPayment, facts: Facts, book: Book) -> Moved:
 
     Raises:
         NotFound, Forbidden, CurrencyMismatch: no such transaction, not the card network, not the payment's currency.
-        StateConflict: `NOT_REVERSIBLE`, `ALREADY_REVERSED`, `OVER_REFUND`; `WRONG_STATUS` or
-        AccountStatusRefused: the account is closed.
+        StateConflict: `NOT_REVERSIBLE` (no card payment), `ALREADY_REVERSED`, `OVER_REFUND`.
+        AccountStatusRefused, or to whom may not see it StateConflict: the account is closed.
     """
     payment = visible_transaction(command.actor, command.transaction_id, facts, book)
     if payment.kind != "CARD_PAYMENT":
@@ -156,7 +158,8 @@ def refund(command: RefundCardPayment, facts: Facts, book: Book) -> Moved:
     if amount.currency != payment.currency:
         raise CurrencyMismatch(expected=payment.currency, given=amount.currency)
     if not left.minor or amount.minor > left.minor:
-        raise StateConflict("OVER_REFUND", payment.status, f"Only {left} are left of the payment to refund.")
+        told = f"Only {left} are left of the payment to refund." if left.minor else "The payment was refunded in full already."
+        raise StateConflict("OVER_REFUND", payment.status, told)
     _refuse_status(command.actor, payment.from_account_id, facts, "CLOSED")
     source, target = book.accounts[payment.to_account_id], book.accounts[payment.from_account_id]
     made = book.post("CARD_REFUND", source, target, amount, None, facts.now, parent=payment)
@@ -223,5 +226,7 @@ def _reason(refusal: Refusal) -> str:
             return conflict
         case LimitExceeded():
             return "LIMIT_EXCEEDED"
-        case _:
+        case InsufficientFunds():
             return "INSUFFICIENT_FUNDS"
+        case _:
+            raise TypeError(type(refusal))

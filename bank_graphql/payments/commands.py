@@ -183,6 +183,7 @@ class IssueCard(Command):
     form: str
     holder_name: str | None = None
     limits: tuple[tuple[str, Money], ...] = ()
+    blocked_categories: tuple[str, ...] = ()
 
     action = "issueCard"
 

@@ -43,10 +43,11 @@ class CardFacts:
         cards: the cards that commands name, by id.
         ids_by_hash: their ids by the keyed hashes of their numbers.
         payments: transactions made with cards, by id: those that commands name, and those of this batch.
+        spending: what the cards have spent; only in the windows that the batch's commands need, see `reading`.
         issued: cards that are new with this batch.
         made: what was done with cards in this batch.
         recounted: earlier transactions that count otherwise for limits since this batch, by id.
-        declined: the declined transactions of this batch, by the commands that asked for them.
+        declined: the declined transactions of this batch, by the identity (`id`) of the commands that asked for them.
     """
 
     def __init__(

@@ -47,6 +47,12 @@ from bank_graphql.payments.facts import (
 )
 
 CASH = "CASH"
+_TOLD = {
+    "POSTED": "The hold was captured already.",
+    "VOIDED": "The hold was released already.",
+    "EXPIRED": "The hold has expired.",
+    "DECLINED": "The authorisation was declined.",
+}
 _ENDED = {"POSTED": "ALREADY_CAPTURED", "VOIDED": "ALREADY_RELEASED", "EXPIRED": "EXPIRED", "DECLINED": "WRONG_STATUS"}
 
 
@@ -226,7 +232,7 @@ def _pending_hold(actor: Actor, transaction_id: UUID, facts: Facts, book: Book) 
     expire_if_due(hold, facts, book)
     if hold.status != "PENDING":
         conflict = _ENDED[hold.status]
-        raise StateConflict(conflict, hold.status, f"The hold is {hold.status.lower()} already.")
+        raise StateConflict(conflict, hold.status, _TOLD[hold.status])
     return hold
 
 

@@ -86,7 +86,10 @@ def _create_cards() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("(status = 'FROZEN') = (frozen_by IS NOT NULL)", name=op.f("ck_cards_frozen_by_is_told")),
+        sa.CheckConstraint("status <> 'FROZEN' OR frozen_by IS NOT NULL", name=op.f("ck_cards_frozen_by_is_told")),
+        sa.CheckConstraint(
+            "frozen_by IS NULL OR status NOT IN ('INACTIVE', 'ACTIVE')", name=op.f("ck_cards_frozen_by_has_its_time")
+        ),
         sa.CheckConstraint("form IN ('VIRTUAL', 'PHYSICAL')", name=op.f("ck_cards_form_is_known")),
         sa.CheckConstraint("frozen_by IN ('OWNER', 'STAFF')", name=op.f("ck_cards_frozen_by_is_known")),
         sa.CheckConstraint("kind IN ('DEBIT', 'CREDIT')", name=op.f("ck_cards_kind_is_known")),

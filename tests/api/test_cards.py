@@ -199,6 +199,13 @@ async def test_what_cards_an_account_may_have(ada: Client, grace: Client, accoun
     assert (await ada.issue(savings))["__typename"] == "AccountStatusRejection"
 
 
+async def test_a_card_may_have_blocks_from_the_first(ada: Client, account: str) -> None:
+    card = await ada.issue(account, blockedCategories=["7995", "5812", "7995"])
+    assert card["blockedCategories"] == ["5812", "7995"]
+    assert (await ada.authorize(card["id"], "1"))["conflict"] == "MERCHANT_BLOCKED"
+    assert (await ada.issue(account, blockedCategories=["x"]))["fields"][0]["path"] == ["blockedCategories", "0"]
+
+
 async def test_keys_of_cards_are_keys_like_others(ada: Client, account: str) -> None:
     first = await ada.issue(account, idempotencyKey="card")
     assert (await ada.issue(account, idempotencyKey="card"))["id"] == first["id"]
@@ -229,6 +236,7 @@ async def test_a_replacement_keeps_limits_and_what_is_spent(ada: Client, account
     assert (new["status"], new["blockedCategories"]) == ("ACTIVE", ["5933", "7995"])
     assert (await ada.card(card))["status"] == "CANCELLED"
     assert await left(ada, new["id"]) == {"WEEK": "20.00"}
+    assert (await ada.card(new["id"], "replaces { id }"))["replaces"] == {"id": card}
     assert (await ada.reveal(new["id"]))["number"] != old
     refused = await ada.authorize(old, "1")
     assert (refused["conflict"], refused["state"]) == ("CARD_NOT_ACTIVE", "CANCELLED")
@@ -304,7 +312,8 @@ async def test_captures_go_beyond_the_authorisation_only_within_the_tolerance(ad
     assert (await ada.capture_hold(shop, "10.01"))["conflict"] == "OVER_CAPTURE"
     assert (await ada.capture_hold(table, "12.01"))["conflict"] == "OVER_CAPTURE"
     await ada.change_card("setCardLimits", card, ', limits: [{window: TRANSACTION, amount: {amount: "11", currency: EUR}}]')
-    assert (await ada.capture_hold(table, "11.01"))["__typename"] == "LimitExceededRejection"
+    refused = await ada.capture_hold(table, "11.01")
+    assert (refused["__typename"], refused["limit"]["remaining"]["amount"]) == ("LimitExceededRejection", "1.00")
     await ada.change_card("setCardLimits", card, ", limits: []")
     await ada.withdraw(account, "79")
     short = await ada.capture_hold(table, "12")
@@ -350,12 +359,22 @@ async def test_expired_authorisations_give_back(
     assert await left(ada, card) == {"DAY": "80.00"}
 
 
-async def test_what_staff_freezes_its_owner_cannot_use(ada: Client, card: str, teller: Client) -> None:
+async def test_what_staff_freezes_its_owner_cannot_use(
+    ada: Client, bank: Bank, card: str, teller: Client, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
     await ada.change_card("freezeCard", card)
     assert (await teller.change_card("freezeCard", card))["status"] == "FROZEN"
     assert (await ada.change_card("unfreezeCard", card))["__typename"] == "ForbiddenRejection"
     assert (await ada.change_card("replaceCard", card, ', idempotencyKey: "x"'))["__typename"] == "ForbiddenRejection"
+    assert (await ada.card(card, "frozenBy"))["frozenBy"] == "STAFF"
     assert (await teller.change_card("unfreezeCard", card))["status"] == "ACTIVE"
+    assert (await ada.card(card, "frozenBy"))["frozenBy"] is None
+    await teller.change_card("freezeCard", card)
+    await raw.execute("UPDATE cards SET expires_at = now()")
+    for expired in (0, 1):  # before anybody has noted it, and afterwards
+        assert (await ada.card(card))["status"] == "EXPIRED"
+        assert (await ada.change_card("replaceCard", card, ', idempotencyKey: "x"'))["__typename"] == "ForbiddenRejection"
+        assert await expire(bank.db, utc_now) == 1 - expired
 
 
 async def test_a_number_is_shown_to_its_owner_for_the_password_alone(

@@ -24,6 +24,7 @@ LISTED = {
     "AccountStatus",
     "EntryDirection",
     "CardForm",
+    "FrozenBy",
     "CardKind",
     "CardStatus",
     "LimitWindow",

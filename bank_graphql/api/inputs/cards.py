@@ -5,7 +5,7 @@ import strawberry
 from bank_graphql.accounts.rules import check_name
 from bank_graphql.api.inputs.common import KEY, MoneyInput, account_id, card_id, check_key
 from bank_graphql.api.types.enums import CardForm, CardKind, LimitWindow
-from bank_graphql.cards.rules import check_limit_amounts, check_merchant, check_number
+from bank_graphql.cards.rules import check_categories, check_limit_amounts, check_merchant, check_number
 from bank_graphql.cards.service import Cards
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import ValidationFailed
@@ -35,6 +35,9 @@ class IssueCardInput:
         default=None, description="The name on it, at most 100 characters; your own, if not said."
     )
     limits: list[SpendingLimitInput] | None = strawberry.field(default=None, description="Its limits, one for each window.")
+    blocked_categories: list[str] | None = strawberry.field(
+        default=None, description="Merchant categories (four digits after ISO 18245) that it does not pay."
+    )
     idempotency_key: str = strawberry.field(description=KEY)
 
     def command(self, actor: Actor) -> IssueCard:
@@ -47,6 +50,7 @@ class IssueCardInput:
             form=self.form.value,
             holder_name=None if self.holder_name is None else check_name(self.holder_name, "holderName"),
             limits=limits_of(self.limits or []),
+            blocked_categories=check_categories(self.blocked_categories or ()),
         )
 
 
@@ -60,7 +64,7 @@ class MerchantInput:
 @strawberry.input(description="A payment that a merchant asks a card for.")
 class AuthorizeCardInput:
     card_number: str | None = strawberry.field(
-        default=None, description="The card by its number; spaces do not matter. It is not repeated in any answer."
+        default=None, description="The card by its number; spaces and dashes do not matter. It is not repeated in any answer."
     )
     card_id: strawberry.ID | None = strawberry.field(default=None, description="Or by its id: exactly one of the two.")
     amount: MoneyInput = strawberry.field(description="How much, in the currency of the card's account.")
@@ -69,8 +73,10 @@ class AuthorizeCardInput:
 
     def command(self, actor: Actor, cards: Cards) -> AuthorizeCard:
         """The command, which has no card number any more. Raises ValidationFailed, NotFound."""
-        if (self.card_number is None) == (self.card_id is None):
+        if self.card_number is None and self.card_id is None:
             raise ValidationFailed.of("cardNumber", "REQUIRED", "Name the card by its number or by its id.")
+        if self.card_number is not None and self.card_id is not None:
+            raise ValidationFailed.of("cardNumber", "INVALID", "Name the card by its number or by its id, not by both.")
         merchant = self.merchant
         return AuthorizeCard(
             actor=actor,

@@ -135,8 +135,14 @@ class PlaceHoldInput:
 @strawberry.input(description="What to take of a hold.")
 class CaptureHoldInput:
     transaction_id: strawberry.ID = strawberry.field(description="The hold.")
-    amount: MoneyInput | None = strawberry.field(default=None, description="How much; all that is left, if not said.")
-    final: bool | None = strawberry.field(default=True, description="Whether to give the rest back; if not, it stays reserved.")
+    amount: MoneyInput | None = strawberry.field(
+        default=None,
+        description="How much; all that is left, if not said. Of a card's hold it may be more, as the merchant's category allows.",
+    )
+    final: bool | None = strawberry.field(
+        default=True,
+        description="Whether to give the rest back; if not, it stays reserved. A hold without a rest ends in any case.",
+    )
     idempotency_key: str = strawberry.field(description=KEY)
 
     def command(self, actor: Actor) -> CaptureHold:

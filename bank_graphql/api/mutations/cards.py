@@ -17,33 +17,36 @@ from bank_graphql.payments.commands import Command, Issued, ReplaceCard
 
 @strawberry.type
 class CardMutations:
-    @mutation(CardResult, "Get a card for one's own account.")
+    @mutation(CardResult, "Get a card for one's own account, which must be open.")
     @staticmethod
     async def issue_card(context: Context, input: IssueCardInput) -> CardRow | None:  # noqa: A002 - the contract's name
         return await _issued(context, input.command(context.viewer))
 
-    @mutation(CardResult, "Have a card that came by post pay from now on.")
+    @mutation(CardResult, "Have a PHYSICAL card pay from now on. For its owner.")
     @staticmethod
     async def activate_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
         viewer, key = context.viewer, card_id(id)
         await context.services.cards.activate(viewer, key)
         return await _card(context, key)
 
-    @mutation(CardResult, "Have a card decline for a while. What staff freezes, only staff unfreezes.")
+    @mutation(
+        CardResult,
+        "Have an ACTIVE card decline for a while. For its owner and for staff; what staff freezes, only staff unfreezes.",
+    )
     @staticmethod
     async def freeze_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
         viewer, key = context.viewer, card_id(id)
         await context.services.cards.freeze(viewer, key)
         return await _card(context, key)
 
-    @mutation(CardResult, "Have a frozen card pay again.")
+    @mutation(CardResult, "Have a FROZEN card pay again. For its owner, and for staff.")
     @staticmethod
     async def unfreeze_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
         viewer, key = context.viewer, card_id(id)
         await context.services.cards.unfreeze(viewer, key)
         return await _card(context, key)
 
-    @mutation(CardResult, "End a card for good. What it has authorised can still be captured.")
+    @mutation(CardResult, "End a card for good. What it has authorised can still be captured. For its owner, and for staff.")
     @staticmethod
     async def cancel_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
         viewer, key = context.viewer, card_id(id)
@@ -61,7 +64,9 @@ class CardMutations:
         return await _issued(context, command)
 
     @mutation(
-        CardResult, "Replace all limits of a card, at most one for each window; and its blocked merchant categories, if given."
+        CardResult,
+        "Replace all limits of a card, at most one for each window; and its blocked merchant categories (four digits after "
+        "ISO 18245), if given. For its owner.",
     )
     @staticmethod
     async def set_card_limits(
@@ -75,7 +80,10 @@ class CardMutations:
         await context.services.cards.set_limits(viewer, key, limits_of(limits), blocked)
         return await _card(context, key)
 
-    @mutation(RevealCardResult, "Tell what is written on one's own card, given one's password once more. It is audited.")
+    @mutation(
+        RevealCardResult,
+        "Tell what is written on one's own ACTIVE or FROZEN card, given one's password once more. It is audited.",
+    )
     @staticmethod
     async def reveal_card(context: Context, id: strawberry.ID, password: str) -> CardSecrets:  # noqa: A002
         context.attempt_again()

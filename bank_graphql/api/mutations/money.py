@@ -68,15 +68,17 @@ class MoneyMutations:
 
     @mutation(
         MoveMoneyResult,
-        "Take what a hold reserves, or a part of it. For whom it is for, and staff; a card's is for the card network. "
-        "Answers with the capture.",
+        "Take what a hold reserves, or a part of it. For whom it is for, and staff; of a card, for the card network "
+        "and in a sandbox its owner, and for a little more where the merchant's category takes tips. Answers with the capture.",
     )
     @staticmethod
     async def capture_hold(context: Context, input: CaptureHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
         return await _moved(context, input.command(context.viewer))
 
     @mutation(
-        MoveMoneyResult, "Give back what a hold still reserves. For whom it is for, and staff; a card's is for the card network."
+        MoveMoneyResult,
+        "Give back what a hold still reserves. For whom it is for, and staff; of a card, for the card network and in a "
+        "sandbox its owner.",
     )
     @staticmethod
     async def release_hold(context: Context, input: ReleaseHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002

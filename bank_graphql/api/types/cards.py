@@ -6,7 +6,7 @@ import strawberry
 
 from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import DateTime
-from bank_graphql.api.types.enums import CardForm, CardKind, CardStatus, LimitWindow
+from bank_graphql.api.types.enums import CardForm, CardKind, CardStatus, FrozenBy, LimitWindow
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.node import Connection, Node, Paged, node_id, stands_for
 from bank_graphql.cards.queries import TRANSACTIONS_OF_CARDS, CardRow, MerchantRow
@@ -24,7 +24,8 @@ class SpendingLimit:
     amount: money.Money = strawberry.field(graphql_type=Money, description="The limit.")
     spent: money.Money = strawberry.field(
         graphql_type=Money,
-        description="What was authorised in this window and neither given back nor refunded since; nothing for a TRANSACTION.",
+        description="What was authorised in this window, with cards that it replaced too, and neither given back nor refunded "
+        "since; nothing for a TRANSACTION.",
     )
     remaining: money.Money = strawberry.field(graphql_type=Money, description="What may still be spent.")
 
@@ -51,6 +52,9 @@ class Card(Node):
     kind: CardKind = strawberry.field(description="What it draws on.")
     form: CardForm = strawberry.field(description="Whether there is one to hold in the hand.")
     status: CardStatus = strawberry.field(description="Whether it pays.")
+    frozen_by: FrozenBy | None = strawberry.field(
+        description="Who froze it, if it is frozen or was at its end. What STAFF froze, only staff unfreezes."
+    )
     holder_name: str = strawberry.field(description="The name on it.")
     last4: str = strawberry.field(description="The last four digits of its number.")
     expiry_month: int = strawberry.field(description="The last month in which it is good, 1 to 12.")
@@ -68,6 +72,15 @@ class Card(Node):
     @staticmethod
     def account(root: Any) -> Any:
         return root.account_id
+
+    @edge(
+        lambda readers: readers.card,
+        description="The card that it replaced; what that has spent counts towards this one's limits.",
+        graphql_type=Annotated["Card", strawberry.lazy("bank_graphql.api.types.cards")] | None,
+    )
+    @staticmethod
+    def replaces(root: Any) -> Any:
+        return root.replaces_id
 
     @edge(
         lambda readers: readers.limits_of_card,

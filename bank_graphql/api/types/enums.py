@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import strawberry
 
-from bank_graphql.accounts.models import AccountKind, AccountStatus
+from bank_graphql.accounts.models import AccountKind, AccountStatus, FrozenBy
 from bank_graphql.cards.models import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.events.models import TransactionEventKind
 from bank_graphql.identity.models import UserRole, UserStatus
@@ -58,12 +58,17 @@ strawberry.enum(AccountStatus, description="FROZEN refuses payments and goes on 
 strawberry.enum(CardKind, description="DEBIT cards belong to checking and savings accounts, CREDIT cards to credit accounts.")
 strawberry.enum(CardForm, description="VIRTUAL cards pay at once, PHYSICAL ones once their holder has activated them.")
 strawberry.enum(CardStatus, description="Only ACTIVE cards pay. CANCELLED and EXPIRED are final.")
+strawberry.enum(FrozenBy, description="Who froze something: its owner, or the bank's staff.")
 strawberry.enum(LimitWindow, description="A single transaction, or a day, a week from Monday, a month of the bank's calendar.")
-strawberry.enum(UserRole, description=f"What a user is to the bank.{_GROWS}")
+strawberry.enum(UserRole, description=f"What a user is to the bank. PROCESSOR is the card network.{_GROWS}")
 strawberry.enum(UserStatus, description="Only ACTIVE users sign in. CLOSED is final.")
 strawberry.enum(TransactionEventKind, description=f"What happened to a transaction.{_GROWS}")
 strawberry.enum(TransactionKind, description=f"What a transaction is for.{_GROWS}")
-strawberry.enum(TransactionStatus, description=f"Where a transaction stands. Only POSTED ones have moved money.{_GROWS}")
+strawberry.enum(
+    TransactionStatus,
+    description="Where a transaction stands. Only POSTED ones have moved money; captures of a hold that is VOIDED "
+    f"or EXPIRED may have before.{_GROWS}",
+)
 
 __all__ = [
     "AccountKind",
@@ -73,6 +78,7 @@ __all__ = [
     "CardStatus",
     "CurrencyCode",
     "EntryDirection",
+    "FrozenBy",
     "LimitWindow",
     "StateConflictCode",
     "TransactionEventKind",
