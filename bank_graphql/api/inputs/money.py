@@ -137,7 +137,7 @@ class CaptureHoldInput:
     transaction_id: strawberry.ID = strawberry.field(description="The hold.")
     amount: MoneyInput | None = strawberry.field(
         default=None,
-        description="How much; all that is left, if not said. Of a card's hold it may be more, as the merchant's category allows.",
+        description="How much; all that is left, if not said. Of a card's hold perhaps more, as the merchant's category allows.",
     )
     final: bool | None = strawberry.field(
         default=True,
