@@ -362,6 +362,7 @@ CREATE INDEX ix_card_transactions_card_id_transaction_id ON public.card_transact
 CREATE INDEX ix_card_transactions_series_id_authorized_at ON public.card_transactions USING btree (series_id, authorized_at) INCLUDE (counted);
 CREATE INDEX ix_cards_account_id_id ON public.cards USING btree (account_id, id);
 CREATE INDEX ix_cards_expires_at ON public.cards USING btree (expires_at) WHERE (status = ANY (ARRAY['INACTIVE'::text, 'ACTIVE'::text, 'FROZEN'::text]));
+CREATE INDEX ix_cards_series_id ON public.cards USING btree (series_id);
 CREATE INDEX ix_entries_account_id_booked_at ON public.entries USING btree (account_id, booked_at);
 CREATE INDEX ix_entries_account_id_id ON public.entries USING btree (account_id, id);
 CREATE INDEX ix_entries_transaction_id ON public.entries USING btree (transaction_id);

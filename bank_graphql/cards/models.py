@@ -60,6 +60,7 @@ class Card(SQLModel, table=True):
         CheckConstraint("frozen_by IS NULL OR status NOT IN ('INACTIVE', 'ACTIVE')", name="frozen_by_has_its_time"),
         CheckConstraint("last4 ~ '^[0-9]{4}$'", name="last4_are_digits"),
         Index("ix_cards_account_id_id", "account_id", "id"),
+        Index("ix_cards_series_id", "series_id"),
         Index("uq_cards_replaces_id", "replaces_id", unique=True, postgresql_where=text("replaces_id IS NOT NULL")),
         Index("ix_cards_expires_at", "expires_at", postgresql_where=text("status IN ('INACTIVE', 'ACTIVE', 'FROZEN')")),
     )

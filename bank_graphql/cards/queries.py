@@ -6,7 +6,23 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, LargeBinary, Text, Uuid, and_, any_, bindparam, case, column, func, or_, select, true
+from sqlalchemy import (
+    ARRAY,
+    DateTime,
+    LargeBinary,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    case,
+    column,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -238,6 +254,7 @@ def _limit(window: str) -> Any:
 
 
 _replacement = aliased(Card)
+_is_replaced = select(col(_replacement.id)).where(col(_replacement.replaces_id) == Card.id).correlate(Card).exists()
 CARD_FACTS = Query(
     select(
         col(Card.id),
@@ -250,11 +267,17 @@ CARD_FACTS = Query(
         col(Card.holder_name),
         col(Card.expires_at),
         _blocked_categories,
-        select(col(_replacement.id)).where(col(_replacement.replaces_id) == Card.id).exists().label("is_replaced"),
+        _is_replaced.label("is_replaced"),
         *map(_limit, LimitWindow),
-    ).where(col(Card.id) == any_(array_of("ids", Uuid()))),
+    ).where(
+        or_(
+            col(Card.id) == any_(array_of("ids", Uuid())),
+            and_(col(Card.series_id) == any_(array_of("series", Uuid())), not_(_is_replaced)),
+        )
+    ),
     CardFactsRow,
 )
+"""Cards by their ids, and of series the latest ones."""
 _window = (
     func.unnest(
         array_of("series", Uuid()), array_of("begins", DateTime(timezone=True)), array_of("ends", DateTime(timezone=True))

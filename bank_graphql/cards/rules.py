@@ -17,6 +17,7 @@ WINDOWS = ("TRANSACTION", "DAY", "WEEK", "MONTH")
 MERCHANT_NAME_MAX = 100
 CATEGORIES_MAX = 500
 NUMBER_DIGITS = 16
+_NUMBER = re.compile(f"(?=([0-9]{{{NUMBER_DIGITS}}}))", re.ASCII)
 _CATEGORY, _COUNTRY = re.compile(r"[0-9]{4}", re.ASCII), re.compile(r"[A-Z]{2}", re.ASCII)
 _STEPS = {
     "activateCard": (("INACTIVE",), "ACTIVE"),
@@ -268,6 +269,8 @@ def check_merchant(name: str, category: str, country: str) -> Merchant:
     """
     name = name.strip()
     problems = []
+    if any(check_digit(found[:-1]) == found[-1] for found in _NUMBER.findall(re.sub("[ -]", "", name))):
+        problems.append(FieldProblem(("merchant", "name"), "INVALID", "A merchant's name holds no card number."))
     if not name or len(name) > MERCHANT_NAME_MAX or has_controls(name):
         told = f"A merchant's name has 1 to {MERCHANT_NAME_MAX} printable characters."
         problems.append(FieldProblem(("merchant", "name"), "INVALID", told))

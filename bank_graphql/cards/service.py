@@ -22,13 +22,14 @@ from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
-from bank_graphql.kit.errors import Forbidden, NotFound, Refusal
+from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, Unavailable
 from bank_graphql.kit.ids import global_id
 from bank_graphql.kit.money import Money
 from bank_graphql.kit.statements import Insert, Query, Row, Writes, array_of
 from bank_graphql.ledger import service as ledger
 from bank_graphql.ledger.errors import CurrencyMismatch
 
+_DRAWS = 100
 SHOWN_FOR = timedelta(seconds=60)
 """How long a client may show what `revealCard` told."""
 
@@ -145,11 +146,14 @@ async def issue(connection: Connection, writes: Writes, vault: Vault, issued: Se
 async def _new_numbers(connection: Connection, vault: Vault, how_many: int) -> list[str]:
     """Numbers that no card has. Two transactions that draw the same one at a time are told apart by the table's key."""
     found: dict[bytes, str] = {}
-    while missing := how_many - len(found):
+    for _ in range(_DRAWS):
+        missing = how_many - len(found)
         drawn = {vault.hash_of(number): number for number in (vault.new_number() for _ in range(missing))}
         taken = {row.number_hash for row in await connection.fetch(queries.TAKEN, hashes=list(drawn))}
         found |= {key: number for key, number in drawn.items() if key not in taken}
-    return list(found.values())
+        if len(found) == how_many:
+            return list(found.values())
+    raise Unavailable("The bank is running out of card numbers: it needs another BIN (BANK_CARD_BIN).")
 
 
 def record(writes: Writes, made: Iterable[CardPayment], recounted: Iterable[CardPayment]) -> None:
@@ -288,7 +292,7 @@ class Cards:
             by = _authority(actor, card)
             require(actor, card)
             now = self._clock()
-            taken_over = action == "freezeCard" and by == FrozenBy.STAFF and card.frozen_by == FrozenBy.OWNER
+            taken_over = (action, by, card.status) == ("freezeCard", FrozenBy.STAFF, CardStatus.FROZEN)
             status = check_step(action, CardStatus.ACTIVE if taken_over else card.status, card.expires_at, now)
             frozen_by = {CardStatus.FROZEN: by, CardStatus.ACTIVE: None}.get(CardStatus(status), card.frozen_by)
             await connection.execute(_SET_STATUS, cards=[card_id], new_status=status, by=frozen_by, now=now)

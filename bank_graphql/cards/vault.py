@@ -62,7 +62,11 @@ _SET_VAULT_KEY = Query(
     Row,
 )
 _sealed = select(col(CardSecret.card_id), col(CardSecret.sealed_number), col(CardSecret.wrapped_key), col(CardSecret.master_key))
-SEALED = Query(_sealed.where(col(CardSecret.card_id) == bindparam("card", type_=Uuid())), SealedRow)
+SEALED = Query(
+    # Locked, so that no rotation ends, and drops the key, between reading and unwrapping.
+    _sealed.where(col(CardSecret.card_id) == bindparam("card", type_=Uuid())).with_for_update(read=True),
+    SealedRow,
+)
 _WRAPPED_OTHERWISE = Query(
     _sealed.where(col(CardSecret.master_key) != bindparam("by", type_=Text()))
     .limit(bindparam("most", type_=BigInteger()))

@@ -4,6 +4,16 @@ from bank_graphql.ledger.verification import Check
 
 CHECKS = (
     Check(
+        "card endings",
+        "SELECT count(*) FROM cards",
+        """
+        SELECT 'card ' || k.id || ' is ' || k.status || ', though it was replaced or its account is closed' AS problem
+        FROM cards k JOIN accounts a ON a.id = k.account_id
+        WHERE k.status NOT IN ('CANCELLED', 'EXPIRED')
+            AND (a.status = 'CLOSED' OR EXISTS (SELECT FROM cards n WHERE n.replaces_id = k.id)) LIMIT 1
+        """,
+    ),
+    Check(
         "card spending",
         "SELECT count(*) FROM card_transactions",
         """

@@ -110,6 +110,11 @@ class KeySource:
 
     def _write(self, keys: Sequence[Key]) -> None:
         self._draft(keys).replace(self._file())
+        folder = os.open(self._file().parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # or the exchange may be lost with the power, though what depends on it is committed
+        finally:
+            os.close(folder)
 
     def _draft(self, keys: Sequence[Key]) -> Path:
         """A file that only we can read."""

@@ -114,12 +114,12 @@ def authorize(command: AuthorizeCard, facts: Facts, book: Book) -> Moved:
     return Moved(hold.id, hold)
 
 
-def check_capture(hold: TransactionState, amount: Money, facts: Facts) -> None:
+def check_capture(actor: Actor, hold: TransactionState, amount: Money, facts: Facts) -> None:
     """Whether so much may be captured of a card's hold: what is left, and within the tolerance of the merchant's category more.
 
     Raises:
         StateConflict: `OVER_CAPTURE`.
-        LimitExceeded: what goes beyond the hold is more than a limit of the card leaves.
+        LimitExceeded, AccountStatusRefused: what goes beyond the hold is more than a limit leaves, or new on a frozen account.
     """
     payment = facts.cards.payments[hold.id]
     most = Money(facts.cards.policy.most(hold.amount, payment.merchant.category) - hold.captured, hold.currency)
@@ -127,8 +127,9 @@ def check_capture(hold: TransactionState, amount: Money, facts: Facts) -> None:
         raise StateConflict("OVER_CAPTURE", hold.status, f"At most {most} can be captured of this authorisation.")
     excess = amount.minor - hold.left
     if excess > 0:
-        card, beyond = facts.cards.cards[payment.card_id], Money(excess, hold.currency)
-        check_limits(card, beyond, facts.cards.spending, payment.authorized_at, authorized=hold.amount)
+        _refuse_status(actor, hold.from_account_id, facts, "FROZEN")
+        beyond = Money(excess, hold.currency)
+        check_limits(facts.cards.in_force(payment), beyond, facts.cards.spending, payment.authorized_at, authorized=hold.amount)
 
 
 def captured(hold: TransactionState, made: TransactionState, facts: Facts) -> None:

@@ -84,6 +84,11 @@ class CardFacts:
         self.made.append(payment)
         self.spending.add(payment.series_id, at, counted)
 
+    def in_force(self, payment: CardPayment) -> CardState:
+        """The card whose limits hold for a payment: the latest of its series."""
+        latest = (card for card in self.cards.values() if card.series_id == payment.series_id and not card.is_replaced)
+        return next(latest, self.cards[payment.card_id])
+
     def recount(self, transaction_id: UUID, counted: int) -> None:
         """Say what a transaction counts from now on; what it counted more is given back to the windows of its authorisation."""
         payment = self.payments[transaction_id]

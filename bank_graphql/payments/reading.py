@@ -30,14 +30,15 @@ async def read_cards(
     ids = {place.id for place in places} | {row.card_id for row in paid.values() if row.card_id}
     if not ids:
         return CardFacts(policy, {}, {}, {}, Spending(policy.calendar, {}))
-    rows = await connection.fetch(cards.CARD_FACTS, ids=list(ids))
+    captured = [c.transaction_id for c in commands if isinstance(c, CaptureHold) and c.transaction_id in paid]
+    rows = await connection.fetch(cards.CARD_FACTS, ids=list(ids), series=[paid[key].series_id for key in captured])
     wanted: dict[Window, datetime] = {}
     if any(isinstance(command, AuthorizeCard) for command in commands):
         for place in places:
             wanted |= dict.fromkeys(windows(policy.calendar, place.series_id, now), now)
-    for command in commands:
-        if isinstance(command, CaptureHold) and (row := paid.get(command.transaction_id)) is not None:
-            wanted |= dict.fromkeys(windows(policy.calendar, row.series_id, row.authorized_at), row.authorized_at)
+    for key in captured:
+        row = paid[key]
+        wanted |= dict.fromkeys(windows(policy.calendar, row.series_id, row.authorized_at), row.authorized_at)
     spent = await cards.spent(connection, policy.calendar, list(wanted.items()))
     return CardFacts(
         policy,

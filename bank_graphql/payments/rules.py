@@ -109,7 +109,7 @@ def _(command: CaptureHold, facts: Facts, book: Book) -> Outcome:
     if amount.currency != hold.currency:
         raise CurrencyMismatch(expected=hold.currency, given=amount.currency)
     if hold.id in facts.cards.payments:
-        card_rules.check_capture(hold, amount, facts)
+        card_rules.check_capture(command.actor, hold, amount, facts)
         made = book.capture(hold, amount, facts.now, final=command.final, kind="CARD_PAYMENT")
         card_rules.captured(hold, made, facts)
         return Moved(made.id, made)

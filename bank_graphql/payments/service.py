@@ -122,7 +122,12 @@ async def execute_groups(db: Database, policy: Policy, groups: Sequence[Group]) 
     async def work(connection: Connection) -> list[list[Outcome] | Refusal]:
         return await _Batch(connection, policy, groups).run()
 
-    return await db.transact(work)
+    try:
+        return await db.transact(work)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != "uq_card_secrets_number_hash":
+            raise
+        return await db.transact(work)  # two batches have drawn the same card number, which happens once in a bank's life
 
 
 async def expire_holds(db: Database, policy: Policy, most: int = 500) -> int:

@@ -103,6 +103,7 @@ def _create_cards() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cards")),
     )
     op.create_index("ix_cards_account_id_id", "cards", ["account_id", "id"], unique=False)
+    op.create_index("ix_cards_series_id", "cards", ["series_id"], unique=False)
     op.create_index(
         "ix_cards_expires_at",
         "cards",

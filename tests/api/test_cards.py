@@ -241,6 +241,11 @@ async def test_a_replacement_keeps_limits_and_what_is_spent(ada: Client, account
     refused = await ada.authorize(old, "1")
     assert (refused["conflict"], refused["state"]) == ("CARD_NOT_ACTIVE", "CANCELLED")
     assert (await ada.authorize(new["id"], "20.01"))["__typename"] == "LimitExceededRejection"
+    await ada.change_card("setCardLimits", new["id"], ', limits: [{window: WEEK, amount: {amount: "32", currency: EUR}}]')
+    assert (await ada.capture_hold(held, "33"))["__typename"] == "LimitExceededRejection"  # the new card's limits hold
+    await ada.change_card("setCardLimits", new["id"], ', limits: [{window: WEEK, amount: {amount: "50", currency: EUR}}]')
+    await ada.run("mutation ($id: ID!) { freezeAccount(id: $id) { __typename } }", id=account)
+    assert (await ada.capture_hold(held, "33"))["__typename"] == "AccountStatusRejection"
     made(await ada.capture_hold(held, "10"))  # what the old card has authorised is still captured
     assert await left(ada, new["id"]) == {"WEEK": "40.00"}
 
@@ -290,6 +295,11 @@ async def test_a_wrong_currency_or_a_wrong_card_is_no_authorisation(ada: Client,
         assert bad not in str(refused)
     for merchant in ({"name": ""}, {"name": "x" * 101}, {"categoryCode": "58"}, {"country": "Austria"}):
         assert (await ada.authorize(card, "1", merchant=merchant))["__typename"] == "ValidationRejection"
+    taken_for_id = await ada._move(
+        "authorizeCard", "AuthorizeCardInput", cardId=number, amount=money("1"),
+        merchant={"name": "A", "categoryCode": "5812", "country": "AT"},
+    )  # fmt: skip
+    assert (taken_for_id["__typename"], taken_for_id["subjectId"]) == ("NotFoundRejection", None)
     both = await ada._move(
         "authorizeCard", "AuthorizeCardInput", cardId=card, cardNumber=number, amount=money("1"),
         merchant={"name": "A", "categoryCode": "5812", "country": "AT"},
@@ -357,6 +367,21 @@ async def test_expired_authorisations_give_back(
     assert refused["conflict"] == "EXPIRED"
     assert await balances(ada, account) == ("100.00", "0.00", "100.00")
     assert await left(ada, card) == {"DAY": "80.00"}
+
+
+@pytest.mark.parametrize("end", ["cancelCard", "replaceCard", "closeAccount"])
+async def test_nobody_revives_a_card_that_has_ended(ada: Client, teller: Client, account: str, card: str, end: str) -> None:
+    await ada.change_card("freezeCard", card)
+    if end == "closeAccount":
+        await ada.withdraw(account, "100")
+        await ada.run("mutation ($id: ID!) { closeAccount(id: $id) { __typename } }", id=account)
+    else:
+        await ada.change_card(end, card, ', idempotencyKey: "x"' if end == "replaceCard" else "")
+    for client in (teller, ada):
+        for mutation in ("freezeCard", "unfreezeCard", "activateCard"):
+            assert (await client.change_card(mutation, card))["__typename"] in {"StateConflictRejection", "ForbiddenRejection"}
+    assert (await ada.card(card))["status"] == "CANCELLED"
+    assert (await ada.authorize(card, "1"))["conflict"] == "CARD_NOT_ACTIVE"
 
 
 async def test_what_staff_freezes_its_owner_cannot_use(

@@ -109,3 +109,7 @@ def test_categories_and_merchants_have_their_shape() -> None:
     with pytest.raises(ValidationFailed) as refusal:
         check_merchant("a\nb", "x", "de")
     assert [problem.path[1] for problem in refusal.value.problems] == ["name", "categoryCode", "country"]
+    for name in ("4111111111111111", "Shop 4111 1111-1111 1111 x"):
+        with pytest.raises(ValidationFailed):
+            check_merchant(name, "5812", "DE")
+    assert check_merchant("Shop 4111111111111112", "5812", "DE").name == "Shop 4111111111111112"

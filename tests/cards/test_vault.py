@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bank_graphql.bank import card_keys, rotate_card_keys
+from bank_graphql.cards import service
 from bank_graphql.cards.rules import check_digit
 from bank_graphql.cards.vault import SEALED, MasterKeys, Vault, master_keys, rotate
 from bank_graphql.kit.db import Connection, Database
@@ -76,6 +77,22 @@ async def test_numbers_and_keys_are_bound_to_their_card(ada: Client, card: str, 
     for other in (b"", b"card number/", b"card number/" + bytes(16)):
         with pytest.raises(InvalidTag):
             key.decrypt(nonce, sealed, other)
+
+
+async def test_a_number_that_two_have_drawn_at_a_time_is_drawn_anew(
+    ada: Client, card: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = (await ada.reveal(card))["number"]
+    draw, drawn = service._new_numbers, []
+
+    async def draw_the_same(connection: Connection, vault: Vault, how_many: int) -> list[str]:
+        drawn.append(how_many)
+        return [taken] if len(drawn) == 1 else await draw(connection, vault, how_many)
+
+    monkeypatch.setattr(service, "_new_numbers", draw_the_same)
+    account = (await ada.card(card))["account"]["id"]
+    assert (await ada.issue(account))["__typename"] == "Card"
+    assert drawn == [1, 1]
 
 
 async def test_a_rotation_waits_for_cards_that_are_being_issued(

@@ -62,7 +62,8 @@ def _key_in(given: str, kind: str) -> UUID:
     """
     key = uuid_of(given, kind)
     if key is None:
-        raise NotFound(kind.lower(), given[:200])
+        # A card's number that was taken for its id is not repeated.
+        raise NotFound(kind.lower(), None if kind == "Card" else given[:200])
     return key
 
 
