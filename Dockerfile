@@ -1,4 +1,11 @@
 # The server's image: no compiler, no root, nothing to write to but /tmp.
+FROM node:22-bookworm-slim AS pages
+WORKDIR /pages
+COPY bank_graphql/playground/package.json bank_graphql/playground/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY bank_graphql/playground ./
+RUN npm run build
+
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -9,6 +16,7 @@ RUN /opt/bank/bin/pip install --require-hashes -r constraints.txt \
 COPY pyproject.toml README.md ./
 COPY bank_graphql ./bank_graphql
 COPY migrations ./migrations
+COPY --from=pages /pages/dist ./bank_graphql/playground/dist
 RUN python -m hatchling build -t wheel -d /dist \
     && /opt/bank/bin/pip install --no-deps /dist/*.whl
 

@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_FOR_BENCH := $(VENV)/.ready-for-bench
 PIN = $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header
+PAGES := bank_graphql/playground
+BUILT := $(PAGES)/dist/index.html
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test faults bench bench-quick check lint types layers container sync format lock schema clean
+.PHONY: help setup playground serve test faults bench bench-quick check lint types layers container sync format lock schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 16
@@ -23,10 +25,18 @@ $(READY): constraints-dev.txt pyproject.toml
 	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-serve: $(READY) ## Run the bank: http://127.0.0.1:8000/graphql (BANK_PORT=… for another port)
+playground: ## Build GraphiQL and the landing page (needs npm)
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(BUILT); fi
+
+$(BUILT): $(wildcard $(PAGES)/src/* $(PAGES)/*.html $(PAGES)/*.json $(PAGES)/*.ts)
+	@echo 'Building GraphiQL: a few seconds.'
+	@cd $(PAGES) && npm ci --silent --no-audit --no-fund && npm run --silent build -- --logLevel warn
+	@touch $@
+
+serve: $(READY) playground ## Run the bank: http://127.0.0.1:8000/graphql (BANK_PORT=… for another port)
 	@exec $(BIN)/bank-graphql serve $(ARGS)
 
-test: $(READY) ## Run the tests (DATABASE_URL=… on another PostgreSQL, ARGS=… for pytest)
+test: $(READY) playground ## Run the tests (DATABASE_URL=… on another PostgreSQL, ARGS=… for pytest)
 	$(if $(DATABASE_URL),TEST_DATABASE_URL="$(DATABASE_URL)" )$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 faults: $(READY) ## Run the bank under fire (SECONDS=600 SEED=1 VARIANT=lost_update)
@@ -75,4 +85,4 @@ lock: $(READY) ## Write the constraints anew, at the newest versions that pyproj
 	echo "hatchling" | $(PIN) - -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data
-	rm -rf bench/peer/node_modules $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	rm -rf bench/peer/node_modules $(PAGES)/node_modules $(PAGES)/dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build

@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from bank_graphql import settings as configuration
@@ -21,7 +21,7 @@ from bank_graphql.api.context import Services
 from bank_graphql.api.endpoint import GraphQLEndpoint
 from bank_graphql.api.executor import Executor
 from bank_graphql.api.loaders import Readers
-from bank_graphql.api.schema import build_schema
+from bank_graphql.api.schema import build_schema, export, introspection
 from bank_graphql.api.sockets import GraphQLSockets
 from bank_graphql.api.streams import CHECK_SECONDS, Streams
 from bank_graphql.bank import open_bank
@@ -34,7 +34,8 @@ from bank_graphql.web import health
 from bank_graphql.web.authentication import BearerAuthentication
 from bank_graphql.web.keys import PublishedKeys
 from bank_graphql.web.middleware import RequestMiddleware
-from bank_graphql.web.playground import Playground
+from bank_graphql.web.playground import Assets, Page
+from bank_graphql.web.schema import PublishedSchema, version
 
 GRAPHQL = "/graphql"
 
@@ -43,8 +44,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     """The ASGI application. Without settings, those of the environment."""
     settings = settings or configuration.load()
     log.configure(level=settings.log_level)
+    built = build_schema()
     executor = Executor(
-        build_schema(),
+        built,
         user_limit=settings.points_per_minute,
         address_limit=max(1, settings.points_per_minute // 10),
     )
@@ -68,7 +70,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
                 attempts_per_minute=settings.log_in_rate_limit,
             )
             identify = BearerAuthentication(bank.identity)
-            app.state.graphql = GraphQLEndpoint(executor, services, identify, Playground())
+            app.state.graphql = GraphQLEndpoint(executor, services, identify, Page("graphiql.html"))
             app.state.direct = RequestMiddleware(app.state.graphql, https=is_https, verbose=is_verbose)
             app.state.sockets = GraphQLSockets(executor, services, identify, settings.origins)
             app.state.readiness = health.Readiness(bank.db)
@@ -82,14 +84,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             streams.end_all()
 
     app = _Application(
-        routes=[
-            Route("/", _home),
-            Route(GRAPHQL, _GraphQLRoute(), methods=["GET", "POST"]),
-            WebSocketRoute(GRAPHQL, _SocketRoute()),
-            Route("/health/live", health.live),
-            Route("/health/ready", _handled_by("readiness")),
-            Route("/.well-known/jwks.json", _handled_by("keys")),
-        ],
+        routes=_routes(PublishedSchema(lambda: export(built), lambda: introspection(built))),
         middleware=[
             Middleware(RequestMiddleware, https=is_https, verbose=is_verbose),
             Middleware(
@@ -105,6 +100,21 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     )
     app.router.redirect_slashes = False  # it would redirect to whatever host the client names
     return app
+
+
+def _routes(schema: PublishedSchema) -> list[BaseRoute]:
+    return [
+        Route("/", Page("index.html")),
+        Mount("/playground/assets", Assets()),
+        Route("/schema.graphql", schema.text),
+        Route("/schema.json", schema.introspection),
+        Route("/version", version),
+        Route(GRAPHQL, _GraphQLRoute(), methods=["GET", "POST"]),
+        WebSocketRoute(GRAPHQL, _SocketRoute()),
+        Route("/health/live", health.live),
+        Route("/health/ready", _handled_by("readiness")),
+        Route("/.well-known/jwks.json", _handled_by("keys")),
+    ]
 
 
 class _Application(Starlette):
@@ -162,7 +172,3 @@ def _handled_by(name: str) -> Any:
         return response
 
     return handle
-
-
-async def _home(_request: Request) -> Response:
-    return RedirectResponse("/graphql")

@@ -20,7 +20,7 @@ from uvicorn.supervisors import Multiprocess
 from bank_graphql import demo as demonstration
 from bank_graphql import settings as configuration
 from bank_graphql.api.endpoint import MAX_BODY
-from bank_graphql.api.schema import build_schema, export
+from bank_graphql.api.schema import build_schema, export, introspection
 from bank_graphql.bank import Bank, open_bank, open_server, rotate_card_keys
 from bank_graphql.cards import verification as cards_verification
 from bank_graphql.identity.models import UserRole
@@ -32,6 +32,7 @@ from bank_graphql.kit.errors import ConfigurationError, Unavailable, ValidationF
 from bank_graphql.ledger import verification
 from bank_graphql.payments import verification as payments_verification
 from bank_graphql.settings import Settings
+from bank_graphql.web.playground import BUILT
 from bank_graphql.web.protocol import PatientProtocol
 
 app = typer.Typer(
@@ -101,10 +102,14 @@ def demo() -> None:
 
 @app.command("export-schema")
 def export_schema(
-    path: Annotated[Path | None, typer.Argument(help="The file to write; without it, standard output.")] = None,
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="The file to write; one named .json gets the introspection. Without it, standard output."),
+    ] = None,
 ) -> None:
-    """Write the GraphQL schema."""
-    text = export(build_schema())
+    """Write the GraphQL schema, as text or as introspection."""
+    schema = build_schema()
+    text = introspection(schema) if path is not None and path.suffix == ".json" else export(schema)
     if path is None:
         print(text, end="")
         return
@@ -288,7 +293,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _greet(settings: Settings, address: str) -> None:
+    print(f"The bank          {address}")
     print(f"GraphiQL          {address}/graphql")
+    if not BUILT.exists():
+        print("                  It is not built yet: install npm (Node 20.19 or newer), then run 'make playground'.")
     if settings.is_demo:
         print(_how_to_sign_in())
     where = "at DATABASE_URL" if settings.database_url else str((settings.data_dir / "postgres").resolve())

@@ -1,5 +1,6 @@
 """The schema, put together; and its text."""
 
+import orjson
 import strawberry
 from graphql import GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType, Undefined
 from strawberry.printer import print_schema
@@ -32,6 +33,11 @@ def build_schema() -> strawberry.Schema:
 def export(schema: strawberry.Schema) -> str:
     """The schema's text, as committed in `schema.graphql`."""
     return print_schema(schema) + "\n"
+
+
+def introspection(schema: strawberry.Schema) -> str:
+    """The answer to an introspection query, as JSON."""
+    return orjson.dumps({"data": schema.introspect()}, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def _drop_null_defaults(schema: strawberry.Schema) -> None:

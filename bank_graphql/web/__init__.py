@@ -1,1 +1,4 @@
-"""Plain HTTP: `health` · `keys` the public keys · `authentication` bearer tokens · `playground` · `middleware`."""
+"""Plain HTTP.
+
+`health` · `keys` the public keys · `authentication` bearer tokens · `playground` pages · `schema` published · `middleware`.
+"""

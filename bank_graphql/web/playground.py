@@ -1,50 +1,43 @@
-"""GraphiQL, for people. The page is Strawberry's own; what it may load and run is held to what it names."""
+"""The pages for people: the landing page, and GraphiQL. npm builds them of `bank_graphql/playground`; they need no other host."""
 
-import base64
-import hashlib
-import re
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import Any
 
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
-from strawberry.http.ides import get_graphql_ide_html
+
+BUILT = Path(__file__).parent.parent / "playground" / "dist"
+# Monaco, GraphiQL's editor, writes style elements of its own; everything else comes from here, as files.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; "
+    "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_MISSING = """<!doctype html><html lang="en"><title>bank_graphql</title><body>
+<h1>bank_graphql</h1><p>The bank runs, and its API is at <code>/graphql</code>. GraphiQL is not built yet: with npm installed, run
+<code>make playground</code>, then load this page again.</p></body></html>"""
 
 
-class Playground:
-    """Serves the page, with a content security policy made of it: its own scripts by digest, its libraries by origin."""
+class Page:
+    """One of the pages; without npm's files, a note that says how to get them. An ASGI application."""
 
-    def __init__(self) -> None:
-        self._html = get_graphql_ide_html().replace("{{ SUBSCRIPTION_ENABLED }}", "false")
-        self._policy = _policy(self._html)
+    def __init__(self, name: str, folder: Path = BUILT) -> None:
+        self._file = folder / name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the page."""
-        headers = {"Content-Security-Policy": self._policy, "Cross-Origin-Opener-Policy": "same-origin"}
-        await HTMLResponse(self._html, headers=headers)(scope, receive, send)
+        html = self._file.read_text() if self._file.exists() else _MISSING
+        await HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})(scope, receive, send)
 
 
-def _policy(html: str) -> str:
-    digests = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-        for script in re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
-    )
-    libraries = " ".join(sorted({_origin(url) for url in re.findall(r'(?:src|href)="(https://[^"]+)"', html)}))
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {libraries} {digests}",
-            f"style-src {libraries} 'unsafe-inline'",
-            f"font-src {libraries} data:",
-            "img-src 'self' data:",
-            "connect-src 'self'",
-            "worker-src blob:",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        )
-    )
+class Assets(StaticFiles):
+    """What the pages load. The names change with the contents, so that browsers may keep them."""
 
+    def __init__(self, folder: Path = BUILT) -> None:
+        super().__init__(directory=folder / "assets", check_dir=False)
 
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    def file_response(self, *arguments: Any, **more: Any) -> Response:
+        """A file."""
+        response = super().file_response(*arguments, **more)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response

@@ -1,0 +1,143 @@
+import { explorerPlugin } from "@graphiql/plugin-explorer";
+import { GraphiQL } from "graphiql";
+import { type FormEvent, useEffect, useMemo, useRef, useState } from "react";
+import { EXAMPLES } from "./examples";
+import { Feed, FeedIcon } from "./feed";
+import { FILLED_IN, fill, forget, notice } from "./fill";
+import { signIn, signOut, takeUp, type Viewer, viewer as look } from "./session";
+import { isSubscription, send, subscribe, type Transport } from "./transport";
+
+const explorer = explorerPlugin();
+
+export function Playground() {
+  const [viewer, setViewer] = useState<Viewer | null>(null);
+  const [transport, setTransport] = useState<Transport>("websocket");
+  // The fetcher and the feed's pane are made once, and look here for what is true by then.
+  const now = useRef({ viewer, transport });
+  now.current = { viewer, transport };
+
+  useEffect(() => {
+    const leave = () => setViewer(null);
+    window.addEventListener("signed-out", leave);
+    return () => window.removeEventListener("signed-out", leave);
+  }, []);
+
+  const fetcher = useMemo(
+    () => async (params: any, options?: any) => {
+      const { documentAST, headers } = options ?? {};
+      const variables = fill(documentAST, params.operationName, params.variables, now.current.viewer);
+      const request = { query: params.query, operationName: params.operationName, variables };
+      if (isSubscription(documentAST, params.operationName)) return subscribe(now.current.transport, request);
+      const answer = await send(request, headers ?? {});
+      notice(answer.data);
+      const session = answer.data?.signUp ?? answer.data?.logIn;
+      if (session?.accessToken && session.refreshToken) {
+        forget();
+        setViewer(await takeUp(session));
+      } else if (now.current.viewer && answer.data && !answer.data.__schema) {
+        setViewer(await look());
+      }
+      return answer;
+    },
+    [],
+  );
+
+  const plugins = useMemo(() => {
+    const Pane = () => {
+      const [, again] = useState(0);
+      useEffect(() => {
+        const timer = window.setInterval(() => again((n) => n + 1), 500);
+        return () => window.clearInterval(timer);
+      }, []);
+      return <Feed transport={now.current.transport} signedIn={now.current.viewer?.email ?? null} />;
+    };
+    return [explorer, { title: "Live feed", icon: FeedIcon, content: Pane }];
+  }, []);
+
+  return (
+    <>
+      <header className="bar">
+        <a href="/" title="About this bank">
+          bank_graphql
+        </a>
+        <Session viewer={viewer} setViewer={setViewer} />
+        <label className="transport">
+          Subscriptions over{" "}
+          <select value={transport} onChange={(event) => setTransport(event.target.value as Transport)}>
+            <option value="websocket">WebSocket</option>
+            <option value="events">event stream</option>
+          </select>
+        </label>
+      </header>
+      <GraphiQL
+        fetcher={fetcher}
+        plugins={plugins}
+        storage={window.sessionStorage} // variables may hold passwords: they go with the tab
+        defaultTabs={EXAMPLES.map((query) => ({ query }))}
+        shouldPersistHeaders={false}
+        className="graphiql"
+      >
+        <GraphiQL.Logo>
+          <span className="filled">Filled in if you leave them out: {FILLED_IN.join(" ")}</span>
+        </GraphiQL.Logo>
+      </GraphiQL>
+    </>
+  );
+}
+
+function Session({ viewer, setViewer }: { viewer: Viewer | null; setViewer: (viewer: Viewer | null) => void }) {
+  const [problem, setProblem] = useState("");
+  const [busy, setBusy] = useState(false);
+
+  async function enter(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    setBusy(true);
+    setProblem("");
+    try {
+      forget();
+      setViewer(await signIn(String(form.get("email")), String(form.get("password"))));
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+    } finally {
+      setBusy(false);
+    }
+  }
+
+  if (viewer) {
+    return (
+      <div className="session">
+        <span>
+          Signed in as <b>{viewer.fullName}</b>
+        </span>
+        <button
+          type="button"
+          onClick={async () => {
+            await signOut();
+            forget();
+            setViewer(null);
+          }}
+        >
+          Sign out
+        </button>
+      </div>
+    );
+  }
+  return (
+    <form className="session" onSubmit={enter}>
+      <input name="email" type="email" placeholder="E-mail" aria-label="E-mail" autoComplete="username" required />
+      <input
+        name="password"
+        type="password"
+        placeholder="Password"
+        aria-label="Password"
+        autoComplete="current-password"
+        required
+      />
+      <button type="submit" disabled={busy}>
+        Sign in
+      </button>
+      {problem && <span role="alert">{problem}</span>}
+    </form>
+  );
+}

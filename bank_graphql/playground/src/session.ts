@@ -1,0 +1,68 @@
+// Who is signed in. The tokens live in this module's memory, and nowhere else: a reload signs out.
+
+export type Viewer = { email: string; fullName: string; accounts: string[]; cards: string[] };
+
+type Tokens = { accessToken: string; refreshToken: string; expiresAt: string };
+
+const SESSION = "... on AuthSession { accessToken refreshToken expiresAt } ... on Rejection { message }";
+const LOG_IN = `mutation ($input: LogInInput!) { logIn(input: $input) { ${SESSION} } }`;
+const REFRESH = `mutation ($token: String!) { refreshSession(refreshToken: $token) { ${SESSION} } }`;
+const LOG_OUT = "mutation { logOut { __typename } }";
+const ME = "{ me { email fullName accounts(first: 100) { nodes { id } } cards(last: 10) { nodes { id status } } } }";
+
+let tokens: Tokens | null = null;
+let renewal: number | undefined;
+
+export const bearer = (): Record<string, string> => (tokens ? { authorization: `Bearer ${tokens.accessToken}` } : {});
+
+export async function ask(query: string, variables: unknown = {}, headers: Record<string, string> = {}): Promise<any> {
+  const response = await fetch("/graphql", {
+    method: "POST",
+    headers: { accept: "application/graphql-response+json", "content-type": "application/json", ...bearer(), ...headers },
+    body: JSON.stringify({ query, variables }),
+  });
+  return response.json();
+}
+
+async function take(answer: any, field: string): Promise<void> {
+  const session = answer.data?.[field];
+  if (!session?.accessToken) throw new Error(session?.message ?? answer.errors?.[0]?.message ?? "The bank does not answer.");
+  tokens = session;
+  window.clearTimeout(renewal);
+  const left = Date.parse(session.expiresAt) - Date.now();
+  renewal = window.setTimeout(() => void renew(), Math.max(1000, left - 60_000));
+}
+
+async function renew(): Promise<void> {
+  if (!tokens) return;
+  try {
+    await take(await ask(REFRESH, { token: tokens.refreshToken }), "refreshSession");
+  } catch {
+    tokens = null;
+    window.dispatchEvent(new Event("signed-out"));
+  }
+}
+
+export async function signIn(email: string, password: string): Promise<Viewer> {
+  await take(await ask(LOG_IN, { input: { email, password } }), "logIn");
+  return viewer();
+}
+
+/** Takes up the session of a sign-up that was run in the editor. */
+export async function takeUp(session: Tokens): Promise<Viewer> {
+  await take({ data: { session } }, "session");
+  return viewer();
+}
+
+export async function viewer(): Promise<Viewer> {
+  const { me } = (await ask(ME)).data;
+  const cards = me.cards.nodes.filter((card: { status: string }) => card.status === "ACTIVE");
+  const ids = (nodes: { id: string }[]) => nodes.map((node) => node.id);
+  return { email: me.email, fullName: me.fullName, accounts: ids(me.accounts.nodes), cards: ids(cards) };
+}
+
+export async function signOut(): Promise<void> {
+  if (tokens) await ask(LOG_OUT).catch(() => undefined);
+  tokens = null;
+  window.clearTimeout(renewal);
+}
