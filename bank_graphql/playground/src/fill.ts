@@ -1,7 +1,8 @@
 // Fills in variables that an operation declares and nobody gave, so that the examples run as they are.
 
-import { type DocumentNode, Kind } from "graphql";
+import type { DocumentNode } from "graphql";
 import type { Viewer } from "./session";
+import { operations } from "./transport";
 
 /** What was seen last in answers: what the next example is most likely about. */
 const seen: Record<string, string> = {};
@@ -18,10 +19,9 @@ const FILLED: Record<string, (viewer: Viewer | null) => string | undefined> = {
 
 export const FILLED_IN = Object.keys(FILLED).map((name) => `$${name}`);
 
-export function fill(document: DocumentNode | undefined, name: string | null | undefined, given: unknown, viewer: Viewer | null) {
+export function fill(document: DocumentNode | undefined, name: string | undefined, given: unknown, viewer: Viewer | null) {
   const variables: Record<string, unknown> = { ...(given as object) };
-  for (const operation of document?.definitions ?? []) {
-    if (operation.kind !== Kind.OPERATION_DEFINITION || (name && operation.name?.value !== name)) continue;
+  for (const operation of operations(document, name)) {
     for (const { variable } of operation.variableDefinitions ?? []) {
       const value = variable.name.value in variables ? undefined : FILLED[variable.name.value]?.(viewer);
       if (value !== undefined) variables[variable.name.value] = value;

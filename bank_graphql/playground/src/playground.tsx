@@ -1,11 +1,12 @@
 import { explorerPlugin } from "@graphiql/plugin-explorer";
 import { GraphiQL } from "graphiql";
+import { type DocumentNode, parse } from "graphql";
 import { type FormEvent, useEffect, useMemo, useRef, useState } from "react";
 import { EXAMPLES } from "./examples";
 import { Feed, FeedIcon } from "./feed";
 import { FILLED_IN, fill, forget, notice } from "./fill";
 import { signIn, signOut, takeUp, type Viewer, viewer as look } from "./session";
-import { isSubscription, send, subscribe, type Transport } from "./transport";
+import { isSubscription, operations, send, subscribe, type Transport } from "./transport";
 
 const explorer = explorerPlugin();
 
@@ -24,11 +25,13 @@ export function Playground() {
 
   const fetcher = useMemo(
     () => async (params: any, options?: any) => {
-      const { documentAST, headers } = options ?? {};
-      const variables = fill(documentAST, params.operationName, params.variables, now.current.viewer);
-      const request = { query: params.query, operationName: params.operationName, variables };
-      if (isSubscription(documentAST, params.operationName)) return subscribe(now.current.transport, request);
-      const answer = await send(request, headers ?? {});
+      const document = parsed(params.query);
+      // Right after a change of tabs, the editor may still give the name of the operation in the tab before.
+      const operationName = operations(document).length > 1 ? params.operationName : undefined;
+      const variables = fill(document, operationName, params.variables, now.current.viewer);
+      const request = { query: params.query, operationName, variables };
+      if (isSubscription(document, operationName)) return subscribe(now.current.transport, request);
+      const answer = await send(request, options?.headers ?? {});
       notice(answer.data);
       const session = answer.data?.signUp ?? answer.data?.logIn;
       if (session?.accessToken && session.refreshToken) {
@@ -83,6 +86,15 @@ export function Playground() {
       </GraphiQL>
     </>
   );
+}
+
+/** The document, or nothing: what is wrong with it is for the bank to say. */
+function parsed(query: string): DocumentNode | undefined {
+  try {
+    return parse(query);
+  } catch {
+    return undefined;
+  }
 }
 
 function Session({ viewer, setViewer }: { viewer: Viewer | null; setViewer: (viewer: Viewer | null) => void }) {

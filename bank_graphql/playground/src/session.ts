@@ -15,11 +15,11 @@ let renewal: number | undefined;
 
 export const bearer = (): Record<string, string> => (tokens ? { authorization: `Bearer ${tokens.accessToken}` } : {});
 
-export async function ask(query: string, variables: unknown = {}, headers: Record<string, string> = {}): Promise<any> {
+export async function ask(query: string, variables: unknown = {}, headers: Record<string, string> = {}, operationName?: string): Promise<any> {
   const response = await fetch("/graphql", {
     method: "POST",
     headers: { accept: "application/graphql-response+json", "content-type": "application/json", ...bearer(), ...headers },
-    body: JSON.stringify({ query, variables }),
+    body: JSON.stringify({ query, variables, operationName }),
   });
   return response.json();
 }

@@ -1,0 +1,113 @@
+"""The pages, in a real browser without a network."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.async_api import Locator
+
+from bank_graphql.web.playground import Page
+from tests.client import Client
+from tests.e2e.browser import EXAMPLES, needs_browser, window
+from tests.e2e.processes import Server, accounts_of
+
+pytestmark = needs_browser
+
+
+async def test_the_landing_page_tells_how_the_bank_is(folder: Path) -> None:
+    async with Server(folder) as server:
+        for width in (1280, 390):
+            async with window(server.url, viewport={"width": width, "height": 800}) as seen:
+                await seen.open("/")
+                await seen.until(seen.page.locator("main"), "Open: the bank and its database answer.")
+                await seen.until(seen.page.locator("#version"), "Version 0.1.0")
+                assert await seen.page.evaluate("document.documentElement.scrollWidth") <= width
+                for link in await seen.page.locator("main a").all():
+                    href = await link.get_attribute("href")
+                    answer = await server.http.get(str(href), headers={"accept": "text/html"})
+                    assert answer.status_code == 200, href
+                await seen.page.get_by_text("Explore it in GraphiQL").click()
+                await seen.page.locator(".graphiql-container").wait_for()
+            assert seen.problems == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_example_runs_as_it_is(folder: Path, scheme: str) -> None:
+    async with Server(folder) as server, window(server.url, color_scheme=scheme) as seen:
+        await seen.graphiql()
+        assert [await tab.inner_text() for tab in await seen.page.get_by_role("tab").all()][: len(EXAMPLES)] == EXAMPLES
+        await seen.sign_in("ada@example.com", "not this one")
+        await seen.until(seen.page.locator('.session [role="alert"]'), "These credentials are not valid.")
+        await seen.sign_in("ada@example.com")
+        await seen.until(seen.page.locator(".session"), "Signed in as Ada Lovelace")
+        await seen.run("Me", '"fullName": "Ada Lovelace"')
+        email = re.search(r"visitor-\w+@example\.com", await seen.run("SignUp", "visitor-"))
+        await seen.until(seen.page.locator(".session"), "Signed in as Vera Visitor")
+        await seen.run("OpenAccount", '"amount": "500.00"')
+        await seen.run("Deposit", '"amount": "25.00"')
+        await seen.run("Transfer", '"name": "Grace Hopper"')
+        await seen.run("Hold", '"status": "PENDING"')
+        await seen.run("IssueCard", '"status": "ACTIVE"')
+        await seen.run("Authorize", '"amount": "20.00"')  # remains of the day's limit
+        await seen.run("Authorize", "LimitExceededRejection")
+        await seen.run("Capture", "CARD_PAYMENT")
+        await seen.run("Refund", "CARD_REFUND")
+        assert email is not None
+        vera = await Client(server.http).log_in(email[0], "a long walk by the sea")
+        [account] = await accounts_of(vera)
+        assert account["balance"]["booked"]["amount"] == "480.50"  # 500 + 25 - 12.50 - 42 + 10
+        for transport, amount in (("websocket", "1.23"), ("events", "4.56")):
+            await seen.page.get_by_label("Subscriptions over").select_option(transport)
+            await seen.page.get_by_role("button", name="Live feed").click()
+            await seen.until(seen.page.locator(".feed"), "Following.")
+            await seen.run("Deposit", '"amount": "25.00"')
+            await seen.until(seen.page.locator(".feed ol"), "25.00 EUR POSTED")
+            await seen.page.get_by_role("button", name="Live feed").click()
+            await seen.tab("Feed")
+            await seen.page.get_by_role("button", name="Execute query (Ctrl-Enter)").click()
+            await seen.page.get_by_role("button", name="Stop query (Ctrl-Enter)").wait_for()
+            await _until_followed(vera, account["id"], seen.page.locator(".graphiql-response"), amount)
+            await seen.page.get_by_role("button", name="Stop query (Ctrl-Enter)").click()
+        await seen.page.get_by_role("button", name="Sign out").click()
+        await seen.page.get_by_label("E-mail").wait_for()
+        assert await seen.page.evaluate("Object.values({...localStorage, ...sessionStorage}).join().includes('eyJ')") is False
+    assert seen.problems == []
+
+
+async def _until_followed(vera: Client, account: str, where: Locator, amount: str) -> None:
+    """Pay in until the subscription, which begins by and by, tells of it."""
+    for _ in range(100):
+        await vera.deposit(account, amount)
+        for _ in range(8):
+            if amount in await where.inner_text():
+                return
+            await where.page.wait_for_timeout(25)
+    raise AssertionError("the subscription tells nothing")
+
+
+async def test_the_docs_tell_what_the_schema_says(folder: Path) -> None:
+    async with Server(folder) as server, window(server.url) as seen:
+        await seen.graphiql()
+        await seen.page.get_by_role("button", name=re.compile("Documentation Explorer")).first.click()
+        pane = seen.page.locator(".graphiql-plugin")
+        await seen.until(pane, "Query")
+        await pane.get_by_text("Mutation", exact=True).click()
+        await seen.until(pane, "Expected refusals are data")
+        await seen.page.get_by_role("button", name=re.compile("GraphiQL Explorer")).first.click()
+        await seen.until(pane, "accountByNumber")
+    assert seen.problems == []
+
+
+async def test_a_page_that_is_not_built_says_how_to_get_it(http: httpx.AsyncClient, tmp_path: Path) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(Page("index.html", tmp_path)), base_url="http://bank") as client:
+        assert "make playground" in (await client.get("/")).text
+
+
+async def test_what_the_pages_load_is_kept_and_nothing_else(http: httpx.AsyncClient) -> None:
+    page = (await http.get("/")).text
+    for asset in re.findall(r'(?:src|href)="(/playground/assets/[^"]+)"', page):
+        answer = await http.get(asset)
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "public, max-age=31536000, immutable")
+    for path in ("/playground/assets/../../settings.py", "/playground/assets/%2e%2e/index.html", "/playground/package.json"):
+        assert (await http.get(path)).status_code == 404
