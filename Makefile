@@ -7,10 +7,11 @@ READY_FOR_BENCH := $(VENV)/.ready-for-bench
 PIN = $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header
 PAGES := bank_graphql/playground
 BUILT := $(PAGES)/dist/index.html
+TOOLS := tests/schema/node_modules/.package-lock.json
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup playground serve test faults bench bench-quick check lint types layers container sync format lock schema clean
+.PHONY: help setup playground tools screenshots serve test faults bench bench-quick check lint types layers container sync format lock schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 16
@@ -33,10 +34,20 @@ $(BUILT): $(wildcard $(PAGES)/src/* $(PAGES)/*.html $(PAGES)/*.json $(PAGES)/*.t
 	@cd $(PAGES) && npm ci --silent --no-audit --no-fund && npm run --silent build -- --logLevel warn
 	@touch $@
 
+tools: ## Get npm's tools for the schema: linter, audits, code generators (needs npm)
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(TOOLS); fi
+
+$(TOOLS): tests/schema/package-lock.json
+	@cd tests/schema && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+screenshots: $(READY) playground ## Take the README's pictures anew (needs Chromium)
+	@$(BIN)/python -m tests.e2e.screenshots
+
 serve: $(READY) playground ## Run the bank: http://127.0.0.1:8000/graphql (BANK_PORT=… for another port)
 	@exec $(BIN)/bank-graphql serve $(ARGS)
 
-test: $(READY) playground ## Run the tests (DATABASE_URL=… on another PostgreSQL, ARGS=… for pytest)
+test: $(READY) playground tools ## Run the tests (DATABASE_URL=… on another PostgreSQL, ARGS=… for pytest)
 	$(if $(DATABASE_URL),TEST_DATABASE_URL="$(DATABASE_URL)" )$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 faults: $(READY) ## Run the bank under fire (SECONDS=600 SEED=1 VARIANT=lost_update)
@@ -52,7 +63,7 @@ bench: $(READY_FOR_BENCH) ## Measure against the best of its kind (needs wrk, np
 bench-quick: $(READY_FOR_BENCH) ## The same in fewer and shorter rounds
 	$(BIN)/python -m bench --quick $(ARGS)
 
-check: $(READY) lint types layers container sync ## Everything that is strict: lint, types, layers, container files, schema and migrations in sync
+check: $(READY) lint types layers container sync conformance ## Everything that is strict: lint, types, layers, container files, schema, migrations, conformance
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -71,6 +82,9 @@ container: $(READY)
 sync: $(READY)
 	$(BIN)/python -m pytest -q tests/test_sync.py
 
+conformance: $(READY) playground tools
+	$(BIN)/python -m pytest -q tests/schema
+
 format: $(READY) ## Format the code, and mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -85,4 +99,4 @@ lock: $(READY) ## Write the constraints anew, at the newest versions that pyproj
 	echo "hatchling" | $(PIN) - -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data
-	rm -rf bench/peer/node_modules $(PAGES)/node_modules $(PAGES)/dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	rm -rf bench/peer/node_modules $(PAGES)/node_modules $(PAGES)/dist tests/schema/node_modules $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build

@@ -3,7 +3,10 @@
 const NOTE = (...lines: string[]) => lines.map((line) => `# ${line}`).join("\n");
 
 export const EXAMPLES: string[] = [
-  `${NOTE("Who am I, and what have I got? Sign in above first; then press ▶ (Ctrl-Enter).")}
+  `${NOTE(
+    "Who am I, and what have I got? Sign in above first;",
+    "then press ▶ (Ctrl-Enter).",
+  )}
 query Me {
   me {
     fullName
@@ -12,7 +15,12 @@ query Me {
     }
   }
 }`,
-  `${NOTE("Become a customer. The page goes on as the new one, so skip this to stay who you are.", "$email is made up by this page; write one of your own into Variables if you like.")}
+  `${NOTE(
+    "Become a customer. The page goes on as the new one,",
+    "so skip this to stay who you are. $email is made up",
+    "by this page; write one of your own into Variables",
+    "if you like.",
+  )}
 mutation SignUp($email: String!) {
   signUp(input: { email: $email, password: "a long walk by the sea", fullName: "Vera Visitor" }) {
     __typename
@@ -20,7 +28,11 @@ mutation SignUp($email: String!) {
     ... on Rejection { message }
   }
 }`,
-  `${NOTE("Open an account with cash in it, as one may in a sandbox. $key is new for each request:", "the same key again would not open a second one.")}
+  `${NOTE(
+    "Open an account with cash in it, as one may in a",
+    "sandbox. $key is new for each request: the same key",
+    "again would not open a second one.",
+  )}
 mutation OpenAccount($key: String!) {
   openAccount(input: { kind: CHECKING, currency: EUR, name: "Playing", openingDeposit: "500.00", idempotencyKey: $key }) {
     __typename
@@ -28,7 +40,10 @@ mutation OpenAccount($key: String!) {
     ... on Rejection { message }
   }
 }`,
-  `${NOTE("Pay cash in. $account is the account that you saw last.")}
+  `${NOTE(
+    "Pay cash in. $account is the account that you saw",
+    "last.",
+  )}
 mutation Deposit($account: ID!, $key: String!) {
   deposit(input: { accountId: $account, amount: { amount: "25.00", currency: EUR }, idempotencyKey: $key }) {
     __typename
@@ -36,7 +51,9 @@ mutation Deposit($account: ID!, $key: String!) {
     ... on Rejection { message }
   }
 }`,
-  `${NOTE("Pay Grace, by her account number in the demo.")}
+  `${NOTE(
+    "Pay Grace, by her account number in the demo.",
+  )}
 mutation Transfer($account: ID!, $key: String!) {
   transfer(
     input: {
@@ -53,7 +70,11 @@ mutation Transfer($account: ID!, $key: String!) {
     ... on Rejection { message }
   }
 }`,
-  `${NOTE("Reserve money for Grace: a hold. It is in 'held', and no money has moved. She may capture it; you cannot.")}
+  `${NOTE(
+    "Reserve money for Grace: a hold. It is in 'held',",
+    "and no money has moved. She may capture it; you",
+    "cannot.",
+  )}
 mutation Hold($account: ID!, $key: String!) {
   placeHold(
     input: {
@@ -68,7 +89,9 @@ mutation Hold($account: ID!, $key: String!) {
     ... on Rejection { message }
   }
 }`,
-  `${NOTE("Get a card with a limit for a day.")}
+  `${NOTE(
+    "Get a card with a limit for a day.",
+  )}
 mutation IssueCard($account: ID!, $key: String!) {
   issueCard(
     input: { accountId: $account, limits: [{ window: DAY, amount: { amount: "60.00", currency: EUR } }], idempotencyKey: $key }
@@ -78,7 +101,11 @@ mutation IssueCard($account: ID!, $key: String!) {
     ... on Rejection { message }
   }
 }`,
-  `${NOTE("Play a restaurant, as a card's owner may in a sandbox: ask the card for 40.00. Run it twice: the limit holds.")}
+  `${NOTE(
+    "Play a restaurant, as a card's owner may in a",
+    "sandbox: ask the card for 40.00. Run it twice: the",
+    "limit holds.",
+  )}
 mutation Authorize($card: ID!, $key: String!) {
   authorizeCard(
     input: {
@@ -96,7 +123,10 @@ mutation Authorize($card: ID!, $key: String!) {
     ... on Rejection { message }
   }
 }`,
-  `${NOTE("Take the money, and two euros for the waiter. $hold is the one of the tab before.")}
+  `${NOTE(
+    "Take the money, and two euros for the waiter. $hold",
+    "is the one of the tab before.",
+  )}
 mutation Capture($hold: ID!, $key: String!) {
   captureHold(input: { transactionId: $hold, amount: { amount: "42.00", currency: EUR }, idempotencyKey: $key }) {
     __typename
@@ -105,7 +135,10 @@ mutation Capture($hold: ID!, $key: String!) {
     ... on Rejection { message }
   }
 }`,
-  `${NOTE("The soup was cold: a refund in part. The card's limit gets it back.")}
+  `${NOTE(
+    "The soup was cold: a refund in part. The card's",
+    "limit gets it back.",
+  )}
 mutation Refund($payment: ID!, $key: String!) {
   refundCardPayment(transactionId: $payment, amount: { amount: "10.00", currency: EUR }, idempotencyKey: $key) {
     __typename
@@ -116,7 +149,12 @@ mutation Refund($payment: ID!, $key: String!) {
     ... on Rejection { message }
   }
 }`,
-  `${NOTE("Everything that happens, live. Leave it running, and run 'Transfer' in another window;", "or open the bell on the left: it shows the feed beside whatever tab you are in.")}
+  `${NOTE(
+    "Everything that happens, live. Leave it running, and",
+    "run 'Transfer' in another window; or open the bell",
+    "on the left: it shows the feed beside whatever tab",
+    "you are in.",
+  )}
 subscription Feed {
   transactionFeed {
     cursor
