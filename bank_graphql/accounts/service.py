@@ -17,7 +17,7 @@ from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
-from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
+from bank_graphql.kit.errors import Forbidden, NotFound, ValidationFailed
 from bank_graphql.kit.ids import global_id
 from bank_graphql.kit.money import Money
 from bank_graphql.kit.statements import Insert, Query, Row, Writes
@@ -209,22 +209,14 @@ class Accounts:
     ) -> None:
         """Change an account under its lock, and write down who did it; a refusal is written down too, then raised."""
 
-        async def work(connection: Connection) -> Refusal | None:
+        async def act(connection: Connection) -> None:
             await ledger.lock(connection, [ledger.account_lock(account_id)])
             account = await connection.fetch_one(_ACCOUNT, id=account_id)
-            refusal: Refusal | None = None
-            try:
-                if account is None or not (account.owner_id == actor.user_id or actor.may(Permission.READ_ANY)):
-                    raise NotFound("account", global_id("Account", account_id))
-                await change(connection, account)
-            except Refusal as error:  # raised before anything was written
-                refusal = error
-            await audit.write(connection, [audit.Record.by(actor, self._clock(), action, account_id, refusal)])
-            return refusal
+            if account is None or not (account.owner_id == actor.user_id or actor.may(Permission.READ_ANY)):
+                raise NotFound("account", global_id("Account", account_id))
+            await change(connection, account)
 
-        refusal = await self._db.transact(work)
-        if refusal is not None:
-            raise refusal
+        await audit.carry_out(self._db, self._clock, actor, action, account_id, act)
 
     async def _set_status(
         self,

@@ -1,13 +1,15 @@
 """The only writer of the audit."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from bank_graphql.audit.models import AuditEvent
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.db import Connection
+from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.statements import Insert, Writes
 
 DONE = "DONE"
@@ -58,3 +60,26 @@ async def write(connection: Connection, records: Sequence[Record]) -> None:
 def record(writes: Writes, records: Sequence[Record]) -> None:
     """Append to the audit together with other writes."""
     writes.insert(_INSERT, records)
+
+
+async def carry_out(
+    db: Database, clock: Clock, actor: Actor, action: str, subject_id: UUID, act: Callable[[Connection], Awaitable[None]]
+) -> None:
+    """Do something to one thing in a transaction, with its record. A refusal is recorded too, and raised once that is committed.
+
+    Raises:
+        Refusal: what `act` raised, which it does before it writes anything.
+    """
+
+    async def work(connection: Connection) -> Refusal | None:
+        refusal: Refusal | None = None
+        try:
+            await act(connection)
+        except Refusal as error:
+            refusal = error
+        await write(connection, [Record.by(actor, clock(), action, subject_id, refusal)])
+        return refusal
+
+    refusal = await db.transact(work)
+    if refusal is not None:
+        raise refusal

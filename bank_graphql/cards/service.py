@@ -22,7 +22,7 @@ from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
-from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, Unavailable
+from bank_graphql.kit.errors import Forbidden, NotFound, Unavailable
 from bank_graphql.kit.ids import global_id
 from bank_graphql.kit.money import Money
 from bank_graphql.kit.statements import Insert, Query, Row, Writes, array_of
@@ -304,23 +304,15 @@ class Cards:
     ) -> None:
         """Change a card under its account's lock, and write down who did it; a refusal is written down too, then raised."""
 
-        async def work(connection: Connection) -> Refusal | None:
+        async def act(connection: Connection) -> None:
             places = await connection.fetch(queries.PLACES, ids=[card_id], hashes=[])
             await ledger.lock(connection, [ledger.account_lock(place.account_id) for place in places])
             card = await connection.fetch_one(_CARD, card=card_id)
-            refusal: Refusal | None = None
-            try:
-                if card is None or not (card.owner_id == actor.user_id or actor.may(Permission.READ_ANY)):
-                    raise NotFound("card", global_id("Card", card_id))
-                await change(connection, card)
-            except Refusal as error:  # raised before anything was written
-                refusal = error
-            await audit.write(connection, [audit.Record.by(actor, self._clock(), action, card_id, refusal)])
-            return refusal
+            if card is None or not (card.owner_id == actor.user_id or actor.may(Permission.READ_ANY)):
+                raise NotFound("card", global_id("Card", card_id))
+            await change(connection, card)
 
-        refusal = await self._db.transact(work)
-        if refusal is not None:
-            raise refusal
+        await audit.carry_out(self._db, self._clock, actor, action, card_id, act)
 
 
 def _require_owner(actor: Actor, card: CardRow) -> None:
