@@ -6,6 +6,8 @@ READY := $(VENV)/.ready
 READY_FOR_BENCH := $(VENV)/.ready-for-bench
 PIN = $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header
 PAGES := bank_graphql/playground
+# npm, and a Node that Vite runs on: 20.19 or newer.
+HAS_NPM = command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019)'
 BUILT := $(PAGES)/dist/index.html
 TOOLS := tests/schema/node_modules/.package-lock.json
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -27,7 +29,7 @@ $(READY): constraints-dev.txt pyproject.toml
 	@touch $@
 
 playground: ## Build GraphiQL and the landing page (needs npm)
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(BUILT); fi
+	@if $(HAS_NPM); then $(MAKE) -s $(BUILT); fi
 
 $(BUILT): $(wildcard $(PAGES)/src/* $(PAGES)/*.html $(PAGES)/*.json $(PAGES)/*.ts)
 	@echo 'Building GraphiQL: a few seconds.'
@@ -35,7 +37,7 @@ $(BUILT): $(wildcard $(PAGES)/src/* $(PAGES)/*.html $(PAGES)/*.json $(PAGES)/*.t
 	@touch $@
 
 tools: ## Get npm's tools for the schema: linter, audits, code generators (needs npm)
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(TOOLS); fi
+	@if $(HAS_NPM); then $(MAKE) -s $(TOOLS); fi
 
 $(TOOLS): tests/schema/package-lock.json
 	@cd tests/schema && npm ci --silent --no-audit --no-fund
