@@ -7,7 +7,7 @@ READY_FOR_BENCH := $(VENV)/.ready-for-bench
 PIN = $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header
 PAGES := bank_graphql/playground
 # npm, and a Node that Vite runs on: 20.19 or newer.
-HAS_NPM = command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019)'
+HAS_NPM = command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019 ? 1 : 0)'
 BUILT := $(PAGES)/dist/index.html
 TOOLS := tests/schema/node_modules/.package-lock.json
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -42,6 +42,7 @@ async def test_every_example_runs_as_it_is(folder: Path, scheme: str) -> None:
         await seen.sign_in("ada@example.com")
         await seen.until(seen.page.locator(".session"), "Signed in as Ada Lovelace")
         await seen.run("Me", '"fullName": "Ada Lovelace"')
+        assert "There is no $hold yet" in await seen.run("Capture", "yet")
         email = re.search(r"visitor-\w+@example\.com", await seen.run("SignUp", "visitor-"))
         await seen.until(seen.page.locator(".session"), "Signed in as Vera Visitor")
         await seen.run("OpenAccount", '"amount": "500.00"')
@@ -72,6 +73,35 @@ async def test_every_example_runs_as_it_is(folder: Path, scheme: str) -> None:
         await seen.page.get_by_role("button", name="Sign out").click()
         await seen.page.get_by_label("E-mail").wait_for()
         assert await seen.page.evaluate("Object.values({...localStorage, ...sessionStorage}).join().includes('eyJ')") is False
+    assert seen.problems == []
+
+
+async def test_streams_end_when_told_to_and_show_nothing_of_another_user(folder: Path) -> None:
+    async with Server(folder) as server, window(server.url) as seen:
+        open_sockets: set[object] = set()
+        seen.page.on("websocket", lambda socket: (open_sockets.add(socket), socket.on("close", open_sockets.discard)))
+        await seen.graphiql()
+        await seen.run("Deposit", "There is no $account yet: sign in")
+        await seen.sign_in("ada@example.com")
+        await seen.until(seen.page.locator(".session"), "Ada Lovelace")
+        for transport in ("websocket", "events"):
+            await seen.page.get_by_label("Subscriptions over").select_option(transport)
+            for _ in range(8):  # more than a browser has connections for
+                await seen.page.get_by_role("button", name="Live feed").click()
+        await seen.run("Me", '"fullName": "Ada Lovelace"')
+        assert not open_sockets
+        await seen.page.get_by_role("button", name="Live feed").click()
+        await seen.run("SignUp", "kept by this page")
+        await seen.until(seen.page.locator(".session"), "Signed in as Vera Visitor")
+        ada = await server.ada()
+        await ada.deposit((await accounts_of(ada))[0]["id"], "7.77")
+        await seen.run("OpenAccount", '"amount": "500.00"')
+        feed = await seen.until(seen.page.locator(".feed ol"), "500.00 EUR POSTED")
+        assert "7.77" not in feed
+        await seen.page.get_by_role("button", name="Sign out").click()
+        await seen.page.get_by_label("E-mail").wait_for()
+        await seen.page.locator(".graphiql-query-editor .view-line").first.wait_for()
+        assert "Vera" not in await seen.page.locator("body").inner_text()
     assert seen.problems == []
 
 

@@ -4,8 +4,8 @@ const NOTE = (...lines: string[]) => lines.map((line) => `# ${line}`).join("\n")
 
 export const EXAMPLES: string[] = [
   `${NOTE(
-    "Who am I, and what have I got? Sign in above first;",
-    "then press ▶ (Ctrl-Enter).",
+    "Who am I, and what have I got? Sign in",
+    "above first; then press ▶ (Ctrl-Enter).",
   )}
 query Me {
   me {
@@ -16,10 +16,10 @@ query Me {
   }
 }`,
   `${NOTE(
-    "Become a customer. The page goes on as the new one,",
-    "so skip this to stay who you are. $email is made up",
-    "by this page; write one of your own into Variables",
-    "if you like.",
+    "Become a customer. The page goes on as the",
+    "new one, so skip this to stay who you are.",
+    "$email is made up by this page; write one",
+    "of your own into Variables if you like.",
   )}
 mutation SignUp($email: String!) {
   signUp(input: { email: $email, password: "a long walk by the sea", fullName: "Vera Visitor" }) {
@@ -29,9 +29,10 @@ mutation SignUp($email: String!) {
   }
 }`,
   `${NOTE(
-    "Open an account with cash in it, as one may in a",
-    "sandbox. $key is new for each request: the same key",
-    "again would not open a second one.",
+    "Open an account with cash in it, as one",
+    "may in a sandbox. $key is new for each",
+    "request: the same key again would not open",
+    "a second one.",
   )}
 mutation OpenAccount($key: String!) {
   openAccount(input: { kind: CHECKING, currency: EUR, name: "Playing", openingDeposit: "500.00", idempotencyKey: $key }) {
@@ -41,8 +42,8 @@ mutation OpenAccount($key: String!) {
   }
 }`,
   `${NOTE(
-    "Pay cash in. $account is the account that you saw",
-    "last.",
+    "Pay cash in. $account is the account that",
+    "you saw last.",
   )}
 mutation Deposit($account: ID!, $key: String!) {
   deposit(input: { accountId: $account, amount: { amount: "25.00", currency: EUR }, idempotencyKey: $key }) {
@@ -52,7 +53,8 @@ mutation Deposit($account: ID!, $key: String!) {
   }
 }`,
   `${NOTE(
-    "Pay Grace, by her account number in the demo.",
+    "Pay Grace, by her account number in the",
+    "demo.",
   )}
 mutation Transfer($account: ID!, $key: String!) {
   transfer(
@@ -71,9 +73,9 @@ mutation Transfer($account: ID!, $key: String!) {
   }
 }`,
   `${NOTE(
-    "Reserve money for Grace: a hold. It is in 'held',",
-    "and no money has moved. She may capture it; you",
-    "cannot.",
+    "Reserve money for Grace: a hold. It is in",
+    "'held', and no money has moved. She may",
+    "capture it; you cannot.",
   )}
 mutation Hold($account: ID!, $key: String!) {
   placeHold(
@@ -102,9 +104,9 @@ mutation IssueCard($account: ID!, $key: String!) {
   }
 }`,
   `${NOTE(
-    "Play a restaurant, as a card's owner may in a",
-    "sandbox: ask the card for 40.00. Run it twice: the",
-    "limit holds.",
+    "Play a restaurant, as a card's owner may",
+    "in a sandbox: ask the card for 40.00. Run",
+    "it twice: the limit holds.",
   )}
 mutation Authorize($card: ID!, $key: String!) {
   authorizeCard(
@@ -124,8 +126,9 @@ mutation Authorize($card: ID!, $key: String!) {
   }
 }`,
   `${NOTE(
-    "Take the money, and two euros for the waiter. $hold",
-    "is the one of the tab before.",
+    "Take the money, and two euros for the",
+    "waiter. $hold is the one of the tab",
+    "before.",
   )}
 mutation Capture($hold: ID!, $key: String!) {
   captureHold(input: { transactionId: $hold, amount: { amount: "42.00", currency: EUR }, idempotencyKey: $key }) {
@@ -136,8 +139,8 @@ mutation Capture($hold: ID!, $key: String!) {
   }
 }`,
   `${NOTE(
-    "The soup was cold: a refund in part. The card's",
-    "limit gets it back.",
+    "The soup was cold: a refund in part. The",
+    "card's limit gets it back.",
   )}
 mutation Refund($payment: ID!, $key: String!) {
   refundCardPayment(transactionId: $payment, amount: { amount: "10.00", currency: EUR }, idempotencyKey: $key) {
@@ -150,10 +153,11 @@ mutation Refund($payment: ID!, $key: String!) {
   }
 }`,
   `${NOTE(
-    "Everything that happens, live. Leave it running, and",
-    "run 'Transfer' in another window; or open the bell",
-    "on the left: it shows the feed beside whatever tab",
-    "you are in.",
+    "Everything that happens, live. Leave it",
+    "running, and run 'Transfer' in another",
+    "window; or open the bell on the left: it",
+    "shows the feed beside whatever tab you are",
+    "in.",
   )}
 subscription Feed {
   transactionFeed {

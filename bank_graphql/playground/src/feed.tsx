@@ -40,18 +40,23 @@ export function Feed({ transport, signedIn }: { transport: Transport; signedIn: 
     if (!signedIn) return setState("Sign in to follow your accounts.");
     setState("Following. Make a transfer, and it appears here.");
     const stream = subscribe(transport, { query: FEED, variables: {} });
+    let over = false; // what still comes of it is no longer for this view
+    const tell = (message: string) => over || setState(message);
     void (async () => {
       try {
         for await (const { data, errors } of stream) {
-          if (errors) setState(errors[0].message);
-          if (data) setEvents((before) => [data.transactionFeed, ...before].slice(0, 100));
+          if (errors) tell(errors[0].message);
+          if (data && !over) setEvents((before) => [data.transactionFeed, ...before].slice(0, 100));
         }
-        setState("The stream has ended.");
+        tell("The stream has ended. Open the view anew.");
       } catch (error) {
-        setState((Array.isArray(error) ? error[0]?.message : undefined) ?? "The stream broke off. Open the view anew.");
+        tell((Array.isArray(error) ? error[0]?.message : undefined) ?? "The stream broke off. Open the view anew.");
       }
     })();
-    return () => void stream.return(undefined);
+    return () => {
+      over = true;
+      void stream.return?.();
+    };
   }, [transport, signedIn]);
 
   return (

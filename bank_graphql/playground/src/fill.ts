@@ -23,23 +23,44 @@ export function fill(document: DocumentNode | undefined, name: string | undefine
   const variables: Record<string, unknown> = { ...(given as object) };
   for (const operation of operations(document, name)) {
     for (const { variable } of operation.variableDefinitions ?? []) {
-      const value = variable.name.value in variables ? undefined : FILLED[variable.name.value]?.(viewer);
-      if (value !== undefined) variables[variable.name.value] = value;
+      const name = variable.name.value;
+      if (name in variables || !(name in FILLED)) continue;
+      const value = FILLED[name](viewer);
+      if (value === undefined) throw new Error(`There is no $${name} yet: ${viewer ? MISSING[name] : "sign in, on top of the page"}.`);
+      variables[name] = value;
     }
   }
   return variables;
 }
 
+const MISSING: Record<string, string> = {
+  account: "open an account first",
+  other: "open another account first",
+  card: "get a card first, see IssueCard",
+  hold: "place a hold or ask a card first, see Hold and Authorize",
+  payment: "capture a hold of a card first, see Capture",
+};
+
 /** Remembers the ids of what an answer tells of. */
 export function notice(answer: unknown): void {
-  if (Array.isArray(answer)) return answer.forEach(notice);
+  if (Array.isArray(answer)) return answer.length === 1 ? notice(answer[0]) : undefined; // of many, none is meant
   if (typeof answer !== "object" || answer === null) return;
-  const { __typename: type, id, kind, status } = answer as Record<string, string>;
-  if (type === "Account" && id) seen.account = id;
-  if (type === "Card" && id) seen.card = id;
+  const { id, kind, status } = answer as Record<string, string>;
+  const type = typeOf(id);
+  if (type === "Account") seen.account = id;
+  if (type === "Card") seen.card = id;
   if (type === "Transaction" && kind === "HOLD" && status === "PENDING") seen.hold = id;
   if (type === "Transaction" && kind === "CARD_PAYMENT") seen.payment = id;
   Object.values(answer).forEach(notice);
+}
+
+/** Ids are opaque to programs; this page looks into them only to know what an example may go on with. */
+function typeOf(id: unknown): string {
+  try {
+    return typeof id === "string" ? atob(id).split(":")[0] : "";
+  } catch {
+    return "";
+  }
 }
 
 export function forget(): void {

@@ -28,15 +28,22 @@ export function Playground() {
       const document = parsed(params.query);
       // Right after a change of tabs, the editor may still give the name of the operation in the tab before.
       const operationName = operations(document).length > 1 ? params.operationName : undefined;
-      const variables = fill(document, operationName, params.variables, now.current.viewer);
+      let variables: Record<string, unknown>;
+      try {
+        variables = fill(document, operationName, params.variables, now.current.viewer);
+      } catch (error) {
+        return { errors: [{ message: (error as Error).message }] };
+      }
       const request = { query: params.query, operationName, variables };
-      if (isSubscription(document, operationName)) return subscribe(now.current.transport, request);
-      const answer = await send(request, options?.headers ?? {});
+      const headers = options?.headers ?? {};
+      if (isSubscription(document, operationName)) return subscribe(now.current.transport, request, headers);
+      const answer = await send(request, headers);
       notice(answer.data);
       const session = answer.data?.signUp ?? answer.data?.logIn;
       if (session?.accessToken && session.refreshToken) {
         forget();
-        setViewer(await takeUp(session));
+        setViewer(await takeUp({ ...session }));
+        session.accessToken = session.refreshToken = "kept by this page"; // and shown to nobody over one's shoulder
       } else if (now.current.viewer && answer.data && !answer.data.__schema) {
         setViewer(await look());
       }
@@ -126,8 +133,8 @@ function Session({ viewer, setViewer }: { viewer: Viewer | null; setViewer: (vie
           type="button"
           onClick={async () => {
             await signOut();
-            forget();
-            setViewer(null);
+            window.sessionStorage.clear();
+            window.location.reload(); // with all that the one before has asked and seen
           }}
         >
           Sign out

@@ -15,10 +15,14 @@ let renewal: number | undefined;
 
 export const bearer = (): Record<string, string> => (tokens ? { authorization: `Bearer ${tokens.accessToken}` } : {});
 
+/** Headers as they are compared: one that is given counts more than ours of the same name. */
+export const lowerCase = (headers: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+
 export async function ask(query: string, variables: unknown = {}, headers: Record<string, string> = {}, operationName?: string): Promise<any> {
   const response = await fetch("/graphql", {
     method: "POST",
-    headers: { accept: "application/graphql-response+json", "content-type": "application/json", ...bearer(), ...headers },
+    headers: { accept: "application/graphql-response+json", "content-type": "application/json", ...bearer(), ...lowerCase(headers) },
     body: JSON.stringify({ query, variables, operationName }),
   });
   return response.json();
@@ -43,19 +47,25 @@ async function renew(): Promise<void> {
   }
 }
 
-export async function signIn(email: string, password: string): Promise<Viewer> {
+export async function signIn(email: string, password: string): Promise<Viewer | null> {
   await take(await ask(LOG_IN, { input: { email, password } }), "logIn");
   return viewer();
 }
 
-/** Takes up the session of a sign-up that was run in the editor. */
-export async function takeUp(session: Tokens): Promise<Viewer> {
+/** Takes up the session of a sign-up that was run in the editor, and ends the one before. */
+export async function takeUp(session: Tokens): Promise<Viewer | null> {
+  await signOut();
   await take({ data: { session } }, "session");
   return viewer();
 }
 
-export async function viewer(): Promise<Viewer> {
-  const { me } = (await ask(ME)).data;
+/** Who is signed in by now: nobody, if the session has ended. */
+export async function viewer(): Promise<Viewer | null> {
+  const me = (await ask(ME)).data?.me;
+  if (!me) {
+    tokens = null;
+    return null;
+  }
   const cards = me.cards.nodes.filter((card: { status: string }) => card.status === "ACTIVE");
   const ids = (nodes: { id: string }[]) => nodes.map((node) => node.id);
   return { email: me.email, fullName: me.fullName, accounts: ids(me.accounts.nodes), cards: ids(cards) };

@@ -3,7 +3,7 @@
 import { type DocumentNode, Kind, type OperationDefinitionNode } from "graphql";
 import { createClient as createEventClient } from "graphql-sse";
 import { createClient as createSocketClient } from "graphql-ws";
-import { ask, bearer } from "./session";
+import { ask, bearer, lowerCase } from "./session";
 
 export type Transport = "websocket" | "events";
 export type Request = { query: string; operationName?: string; variables: Record<string, unknown> };
@@ -17,16 +17,25 @@ export function operations(document: DocumentNode | undefined, name?: string): O
 export const isSubscription = (document: DocumentNode | undefined, name?: string): boolean =>
   operations(document, name).some((each) => each.operation === "subscription");
 
-export async function* subscribe(transport: Transport, request: Request): AsyncGenerator<any> {
+/** The answers of a subscription. `return` ends it at once, and its connection with it. */
+export function subscribe(transport: Transport, request: Request, given: Record<string, string> = {}): AsyncIterableIterator<any> {
+  const headers = () => ({ ...bearer(), ...lowerCase(given) });
   const client =
     transport === "websocket"
-      ? createSocketClient({ url: `${location.origin.replace(/^http/, "ws")}/graphql`, connectionParams: bearer })
-      : createEventClient({ url: "/graphql", headers: bearer });
-  try {
-    yield* client.iterate(request) as AsyncIterable<any>;
-  } finally {
-    void client.dispose();
-  }
+      ? createSocketClient({ url: `${location.origin.replace(/^http/, "ws")}/graphql`, connectionParams: headers })
+      : createEventClient({ url: "/graphql", headers });
+  const answers = client.iterate(request) as AsyncIterableIterator<any>;
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    next: () => answers.next(),
+    return: async () => {
+      await answers.return?.();
+      await client.dispose();
+      return { done: true, value: undefined };
+    },
+  };
 }
 
 export const send = ({ query, variables, operationName }: Request, headers: Record<string, string>) =>
