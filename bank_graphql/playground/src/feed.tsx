@@ -1,6 +1,6 @@
 // The live view: what happens on the viewer's accounts, beside whatever is in the editor.
 
-import { useEffect, useState } from "react";
+import { createContext, useContext, useEffect, useState } from "react";
 import { subscribe, type Transport } from "./transport";
 
 const FEED = `subscription Live {
@@ -31,13 +31,17 @@ export const FeedIcon = () => (
   </svg>
 );
 
-export function Feed({ transport, signedIn }: { transport: Transport; signedIn: string | null }) {
+/** Whose feed is followed, and how: for the pane, which GraphiQL renders. */
+export const Following = createContext<{ transport: Transport; email: string | null }>({ transport: "websocket", email: null });
+
+export function Feed() {
+  const { transport, email } = useContext(Following);
   const [events, setEvents] = useState<Happening[]>([]);
   const [state, setState] = useState("");
 
   useEffect(() => {
     setEvents([]);
-    if (!signedIn) return setState("Sign in to follow your accounts.");
+    if (!email) return setState("Sign in to follow your accounts.");
     setState("Following. Make a transfer, and it appears here.");
     const stream = subscribe(transport, { query: FEED, variables: {} });
     let over = false; // what still comes of it is no longer for this view
@@ -57,7 +61,7 @@ export function Feed({ transport, signedIn }: { transport: Transport; signedIn: 
       over = true;
       void stream.return?.();
     };
-  }, [transport, signedIn]);
+  }, [transport, email]);
 
   return (
     <section className="feed" aria-label="Live feed">

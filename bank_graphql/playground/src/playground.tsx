@@ -3,17 +3,17 @@ import { GraphiQL } from "graphiql";
 import { type DocumentNode, parse } from "graphql";
 import { type FormEvent, useEffect, useMemo, useRef, useState } from "react";
 import { EXAMPLES } from "./examples";
-import { Feed, FeedIcon } from "./feed";
+import { Feed, FeedIcon, Following } from "./feed";
 import { FILLED_IN, fill, forget, notice } from "./fill";
 import { signIn, signOut, takeUp, type Viewer, viewer as look } from "./session";
 import { isSubscription, operations, send, subscribe, type Transport } from "./transport";
 
-const explorer = explorerPlugin();
+const PLUGINS = [explorerPlugin(), { title: "Live feed", icon: FeedIcon, content: Feed }];
 
 export function Playground() {
   const [viewer, setViewer] = useState<Viewer | null>(null);
   const [transport, setTransport] = useState<Transport>("websocket");
-  // The fetcher and the feed's pane are made once, and look here for what is true by then.
+  // The fetcher is made once, and looks here for what is true by then.
   const now = useRef({ viewer, transport });
   now.current = { viewer, transport };
 
@@ -45,27 +45,15 @@ export function Playground() {
         setViewer(await takeUp({ ...session }));
         session.accessToken = session.refreshToken = "kept by this page"; // and shown to nobody over one's shoulder
       } else if (now.current.viewer && answer.data && !answer.data.__schema) {
-        setViewer(await look());
+        setViewer(await look().catch(() => now.current.viewer)); // which may have changed, or ended
       }
       return answer;
     },
     [],
   );
 
-  const plugins = useMemo(() => {
-    const Pane = () => {
-      const [, again] = useState(0);
-      useEffect(() => {
-        const timer = window.setInterval(() => again((n) => n + 1), 500);
-        return () => window.clearInterval(timer);
-      }, []);
-      return <Feed transport={now.current.transport} signedIn={now.current.viewer?.email ?? null} />;
-    };
-    return [explorer, { title: "Live feed", icon: FeedIcon, content: Pane }];
-  }, []);
-
   return (
-    <>
+    <Following value={{ transport, email: viewer?.email ?? null }}>
       <header className="bar">
         <a href="/" title="About this bank">
           bank_graphql
@@ -81,7 +69,7 @@ export function Playground() {
       </header>
       <GraphiQL
         fetcher={fetcher}
-        plugins={plugins}
+        plugins={PLUGINS}
         storage={window.sessionStorage} // variables may hold passwords: they go with the tab
         defaultTabs={EXAMPLES.map((query) => ({ query }))}
         shouldPersistHeaders={false}
@@ -91,7 +79,7 @@ export function Playground() {
           <span className="filled">Filled in if you leave them out: {FILLED_IN.join(" ")}</span>
         </GraphiQL.Logo>
       </GraphiQL>
-    </>
+    </Following>
   );
 }
 

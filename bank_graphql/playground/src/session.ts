@@ -41,7 +41,11 @@ async function renew(): Promise<void> {
   if (!tokens) return;
   try {
     await take(await ask(REFRESH, { token: tokens.refreshToken }), "refreshSession");
-  } catch {
+  } catch (error) {
+    if (error instanceof TypeError) {
+      renewal = window.setTimeout(() => void renew(), 10_000); // no network just now
+      return;
+    }
     tokens = null;
     window.dispatchEvent(new Event("signed-out"));
   }
@@ -61,7 +65,9 @@ export async function takeUp(session: Tokens): Promise<Viewer | null> {
 
 /** Who is signed in by now: nobody, if the session has ended. */
 export async function viewer(): Promise<Viewer | null> {
-  const me = (await ask(ME)).data?.me;
+  const { data, errors } = await ask(ME);
+  if (!data) throw new Error(errors?.[0]?.message ?? "The bank does not answer.");
+  const { me } = data;
   if (!me) {
     tokens = null;
     return null;
