@@ -12,6 +12,7 @@ import structlog
 from bank_graphql.accounts.feed import Feed
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.accounts.service import Accounts
+from bank_graphql.audit import service as audit
 from bank_graphql.cards import service as cards
 from bank_graphql.cards.rules import Calendar, CardPolicy
 from bank_graphql.cards.service import Cards
@@ -188,7 +189,10 @@ async def rotate_card_keys(settings: Settings, db: Database) -> int:
         ConfigurationError: the keys cannot be read or written, or one is missing.
     """
     source = card_keys(settings)
-    return await rotate(db, await Vault.open(db, source, settings.card_bin), source)
+    rotated = await rotate(db, await Vault.open(db, source, settings.card_bin), source)
+    record = audit.Record(utc_now(), None, "rotateCardKeys")
+    await db.transact(lambda connection: audit.write(connection, [record]))
+    return rotated
 
 
 def _identity(db: Database, settings: Settings, clock: Clock, stack: AsyncExitStack) -> Identity:

@@ -357,7 +357,6 @@ ALTER TABLE ONLY public.users
     ADD CONSTRAINT uq_users_email_key UNIQUE (email_key);
 CREATE INDEX ix_accounts_owner_id_id ON public.accounts USING btree (owner_id, id);
 CREATE INDEX ix_audit_events_actor_id_id ON public.audit_events USING btree (actor_id, id);
-CREATE INDEX ix_card_secrets_master_key ON public.card_secrets USING btree (master_key);
 CREATE INDEX ix_card_transactions_card_id_transaction_id ON public.card_transactions USING btree (card_id, transaction_id);
 CREATE INDEX ix_card_transactions_series_id_authorized_at ON public.card_transactions USING btree (series_id, authorized_at) INCLUDE (counted);
 CREATE INDEX ix_cards_account_id_id ON public.cards USING btree (account_id, id);

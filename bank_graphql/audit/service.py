@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from bank_graphql.audit.models import AuditEvent
@@ -12,6 +12,7 @@ from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.statements import Insert, Writes
 
+T = TypeVar("T")
 DONE = "DONE"
 """The outcome of an action that took effect; a refused one has the refusal's name."""
 
@@ -63,23 +64,25 @@ def record(writes: Writes, records: Sequence[Record]) -> None:
 
 
 async def carry_out(
-    db: Database, clock: Clock, actor: Actor, action: str, subject_id: UUID, act: Callable[[Connection], Awaitable[None]]
-) -> None:
+    db: Database, clock: Clock, actor: Actor, action: str, subject_id: UUID, act: Callable[[Connection], Awaitable[T]]
+) -> T:
     """Do something to one thing in a transaction, with its record. A refusal is recorded too, and raised once that is committed.
 
     Raises:
         Refusal: what `act` raised, which it does before it writes anything.
     """
 
-    async def work(connection: Connection) -> Refusal | None:
-        refusal: Refusal | None = None
+    async def work(connection: Connection) -> T | Refusal:
+        outcome: T | Refusal
         try:
-            await act(connection)
-        except Refusal as error:
-            refusal = error
-        await write(connection, [Record.by(actor, clock(), action, subject_id, refusal)])
-        return refusal
+            outcome = await act(connection)
+        except Refusal as refusal:
+            outcome = refusal
+        told = outcome if isinstance(outcome, Refusal) else None
+        await write(connection, [Record.by(actor, clock(), action, subject_id, told)])
+        return outcome
 
-    refusal = await db.transact(work)
-    if refusal is not None:
-        raise refusal
+    outcome = await db.transact(work)
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome

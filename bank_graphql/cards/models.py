@@ -86,8 +86,6 @@ class CardSecret(SQLModel, table=True):
     """A card's number: sealed under a key of its own, which is wrapped by a master key; and its keyed hash, to look it up by."""
 
     __tablename__ = "card_secrets"
-    __table_args__ = (Index("ix_card_secrets_master_key", "master_key"),)
-
     card_id: UUID = uuid_field(references="cards.id", primary_key=True)
     number_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
     sealed_number: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, Text, Uuid, any_, bindparam, column, delete, func, or_, select, text, update
@@ -29,6 +30,7 @@ from bank_graphql.kit.statements import Insert, Query, Row, Writes, array_of
 from bank_graphql.ledger import service as ledger
 from bank_graphql.ledger.errors import CurrencyMismatch
 
+T = TypeVar("T")
 _DRAWS = 100
 SHOWN_FOR = timedelta(seconds=60)
 """How long a client may show what `revealCard` told."""
@@ -270,9 +272,8 @@ class Cards:
         # Before the transaction, which would be held open for as long as hashing takes; and for nobody else's card at all.
         own = await self._db.fetch_one(_CARD, card=card_id)
         fits = own is not None and own.owner_id == actor.user_id and await self._identity.is_password_of(actor, password)
-        sealed: list[Secrets] = []
 
-        async def read(connection: Connection, card: CardRow) -> None:
+        async def read(connection: Connection, card: CardRow) -> Secrets:
             if card.owner_id != actor.user_id:
                 raise NotFound("card", global_id("Card", card_id))
             if not fits:
@@ -282,10 +283,9 @@ class Cards:
             [row] = await connection.fetch(SEALED, card=card_id)
             number = self._vault.number_of(row)
             code = self._vault.code_of(number, card.expiry_year, card.expiry_month)
-            sealed[:] = [Secrets(number, code, now + SHOWN_FOR)]
+            return Secrets(number, code, now + SHOWN_FOR)
 
-        await self._change(actor, "revealCard", card_id, read)
-        return sealed[0]
+        return await self._change(actor, "revealCard", card_id, read)
 
     async def _set_status(self, actor: Actor, action: str, card_id: UUID, require: Callable[[Actor, CardRow], None]) -> None:
         async def change(connection: Connection, card: CardRow) -> None:
@@ -299,20 +299,18 @@ class Cards:
 
         await self._change(actor, action, card_id, change)
 
-    async def _change(
-        self, actor: Actor, action: str, card_id: UUID, change: Callable[[Connection, CardRow], Awaitable[None]]
-    ) -> None:
+    async def _change(self, actor: Actor, action: str, card_id: UUID, change: Callable[[Connection, CardRow], Awaitable[T]]) -> T:
         """Change a card under its account's lock, and write down who did it; a refusal is written down too, then raised."""
 
-        async def act(connection: Connection) -> None:
+        async def act(connection: Connection) -> T:
             places = await connection.fetch(queries.PLACES, ids=[card_id], hashes=[])
             await ledger.lock(connection, [ledger.account_lock(place.account_id) for place in places])
             card = await connection.fetch_one(_CARD, card=card_id)
             if card is None or not (card.owner_id == actor.user_id or actor.may(Permission.READ_ANY)):
                 raise NotFound("card", global_id("Card", card_id))
-            await change(connection, card)
+            return await change(connection, card)
 
-        await audit.carry_out(self._db, self._clock, actor, action, card_id, act)
+        return await audit.carry_out(self._db, self._clock, actor, action, card_id, act)
 
 
 def _require_owner(actor: Actor, card: CardRow) -> None:

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
-from sqlalchemy import BigInteger, LargeBinary, Text, Uuid, bindparam, select, update
+from sqlalchemy import BigInteger, LargeBinary, Text, Uuid, bindparam, column, func, select, update
 from sqlmodel import col
 
 from bank_graphql.cards.models import CardSecret, VaultKey
@@ -27,7 +27,7 @@ from bank_graphql.cards.rules import NUMBER_DIGITS, check_digit
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.kit.keysets import Key, KeySource
-from bank_graphql.kit.statements import Insert, Query, Row
+from bank_graphql.kit.statements import Insert, Query, Row, array_of
 
 _FILE = "card-master-keys.json"
 _NONCE, _KEY = 12, 32
@@ -68,15 +68,23 @@ SEALED = Query(
     SealedRow,
 )
 _WRAPPED_OTHERWISE = Query(
-    _sealed.where(col(CardSecret.master_key) != bindparam("by", type_=Text()))
+    _sealed.where(
+        col(CardSecret.card_id) > bindparam("after", type_=Uuid()), col(CardSecret.master_key) != bindparam("by", type_=Text())
+    )
+    .order_by(col(CardSecret.card_id))
     .limit(bindparam("most", type_=BigInteger()))
     .with_for_update(),
     SealedRow,
 )
-_SET_CARD_KEY = Query(
+_rewrapped = (
+    func.unnest(array_of("cards", Uuid()), array_of("wrapped", LargeBinary()))
+    .table_valued(column("card_id", Uuid()), column("wrapped_key", LargeBinary()), name="new")
+    .render_derived()
+)
+_SET_CARD_KEYS = Query(
     update(CardSecret)
-    .where(col(CardSecret.card_id) == bindparam("card", type_=Uuid()))
-    .values(wrapped_key=bindparam("wrapped", type_=LargeBinary()), master_key=bindparam("by", type_=Text())),
+    .where(col(CardSecret.card_id) == _rewrapped.c.card_id)
+    .values(wrapped_key=_rewrapped.c.wrapped_key, master_key=bindparam("by", type_=Text())),
     Row,
 )
 
@@ -216,17 +224,18 @@ class Vault:
                     _SET_VAULT_KEY, key_of=row.purpose, wrapped=masters.wrap(key, by, _own(row.purpose)), by=by
                 )
 
-        async def rewrap(connection: Connection) -> int:
-            rows = await connection.fetch(_WRAPPED_OTHERWISE, by=by, most=_AT_A_TIME)
-            for row in rows:
-                key = masters.unwrap(row.wrapped_key, row.master_key, _key(row.card_id))
-                await connection.execute(_SET_CARD_KEY, card=row.card_id, wrapped=masters.wrap(key, by, _key(row.card_id)), by=by)
-            return len(rows)
+        async def rewrap(connection: Connection) -> list[UUID]:
+            rows = await connection.fetch(_WRAPPED_OTHERWISE, after=after, by=by, most=_AT_A_TIME)
+            keys = [masters.unwrap(row.wrapped_key, row.master_key, _key(row.card_id)) for row in rows]
+            cards = [row.card_id for row in rows]
+            wrapped = [masters.wrap(key, by, _key(card)) for key, card in zip(keys, cards, strict=True)]
+            await connection.execute(_SET_CARD_KEYS, cards=cards, wrapped=wrapped, by=by)
+            return cards
 
         await db.transact(take_up)
-        rotated = 0
-        while some := await db.transact(rewrap):
-            rotated += some
+        after, rotated = UUID(int=0), 0
+        while cards := await db.transact(rewrap):  # once through: what is issued by now is under the new key
+            after, rotated = cards[-1], rotated + len(cards)
         return rotated
 
 

@@ -145,7 +145,6 @@ def _create_cards() -> None:
         sa.PrimaryKeyConstraint("card_id", name=op.f("pk_card_secrets")),
         sa.UniqueConstraint("number_hash", name=op.f("uq_card_secrets_number_hash")),
     )
-    op.create_index("ix_card_secrets_master_key", "card_secrets", ["master_key"], unique=False)
     op.create_table(
         "card_transactions",
         sa.Column("transaction_id", sa.Uuid(), nullable=False),

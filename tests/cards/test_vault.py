@@ -184,6 +184,7 @@ async def test_the_master_key_is_exchanged_under_traffic(
     await traffic.run(rotations=8)
     kept = [json.loads(text)["keys"] for text in traffic.keys]
     assert [[key["kid"] for key in keys] for keys in kept] == [[str(n)] for n in range(1, 10)]
+    assert await raw.fetchval("SELECT count(*) FROM audit_events WHERE action = 'rotateCardKeys'") == 8
     used = await raw.fetch("SELECT master_key FROM card_secrets UNION SELECT master_key FROM vault_keys")
     assert [row["master_key"] for row in used] == ["9"]
     sealed = [row for each in traffic.issued for row in await db.fetch(SEALED, card=key_of(each))]
@@ -195,6 +196,19 @@ async def test_the_master_key_is_exchanged_under_traffic(
             with pytest.raises(ConfigurationError):
                 old.unwrap(row.wrapped_key, "9", b"card key/" + row.card_id.bytes)
     for each in traffic.issued:
+        assert (await ada.reveal(each))["__typename"] == "CardSecrets"
+
+
+async def test_a_rotation_goes_through_all_cards(
+    ada: Client, card: str, settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bank_graphql.cards.vault._AT_A_TIME", 3)
+    account = (await ada.card(card))["account"]["id"]
+    issued = [card, *[(await ada.issue(account))["id"] for _ in range(9)]]
+    assert await rotate_card_keys(settings, db) == 10
+    for each in issued:
+        [row] = await db.fetch(SEALED, card=key_of(each))
+        assert row.master_key == "2"
         assert (await ada.reveal(each))["__typename"] == "CardSecrets"
 
 
