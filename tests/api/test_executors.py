@@ -1,6 +1,7 @@
 """The breadth-first executor answers as the reference executor does: to the byte, for thousands of documents made at random."""
 
 import asyncio
+import gc
 import os
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
@@ -242,6 +243,8 @@ def _unplanned(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> list[str]
     return referred
 
 
+# Where a field fails, graphql-core cancels what it has under way beside it, also what it has not begun: that is not awaited then.
+@pytest.mark.filterwarnings("ignore:coroutine '.*_async_resolver' was never awaited:RuntimeWarning")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("kind", "how_many"), [("query", 1600), ("mutation", 400)])
 async def test_answers_are_those_of_the_reference_executor(
@@ -262,6 +265,7 @@ async def test_answers_are_those_of_the_reference_executor(
     assert refused < how_many * 0.2
     assert failed > how_many * 0.02
     assert len(referred) < (how_many - refused) * 0.7
+    gc.collect()  # so that what was not awaited is found here, and not in the next test
 
 
 @pytest.mark.parametrize("which", ["itself", "its answer"])
