@@ -26,11 +26,13 @@ class Heard:
     """What the subscribers heard.
 
     Attributes:
+        begun: when all listened. A feed begins where it has got to, which may be before what was committed just now.
         delays: milliseconds from the moment that an event was decided on (before its commit) to its arrival, for each of them.
         expected: how many events there were to hear.
         news: set with each event.
     """
 
+    begun: float = 0
     delays: list[float] = field(default_factory=list)
     expected: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -50,6 +52,7 @@ async def listen(server: Server, *, subscribers: int, events_per_second: int, se
     heard = Heard()
     async with AsyncExitStack() as stack:
         sockets = [await _follow(stack, server, number) for number in range(subscribers)]
+        heard.begun = time.time()
         listening = [asyncio.create_task(_hear(socket, heard)) for socket in sockets]
         heard.expected = await _move(server, subscribers, events_per_second, seconds)
         try:
@@ -86,8 +89,10 @@ async def _hear(socket: websockets.ClientConnection, heard: Heard) -> None:
     async for message in socket:
         now = time.time()
         event = json.loads(message)["payload"]["data"]["transactionFeed"]
-        heard.delays.append((now - datetime.fromisoformat(event["occurredAt"]).timestamp()) * 1000)
-        heard.news.set()
+        decided = datetime.fromisoformat(event["occurredAt"]).timestamp()
+        if decided >= heard.begun:
+            heard.delays.append((now - decided) * 1000)
+            heard.news.set()
 
 
 async def _move(server: Server, accounts: int, events_per_second: int, seconds: float) -> int:
