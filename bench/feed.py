@@ -80,8 +80,8 @@ async def _follow(stack: AsyncExitStack, server: Server, number: int) -> websock
     await socket.send(json.dumps({"type": "subscribe", "id": "feed", "payload": payload}))
     # What is asked afterwards is answered once the feed is followed.
     await socket.send(json.dumps({"type": "subscribe", "id": "now", "payload": {"query": requests.NOW}}))
-    for _ in range(2):
-        await socket.recv()
+    while json.loads(await socket.recv()) != {"id": "now", "type": "complete"}:
+        pass
     return socket
 
 
