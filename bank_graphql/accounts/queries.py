@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    ColumnElement,
     DateTime,
     Select,
     Text,
@@ -19,7 +18,6 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
-    case,
     func,
     or_,
     select,
@@ -28,14 +26,12 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account, AccountKind, AccountStatus, FrozenBy
-from bank_graphql.identity.models import User
-from bank_graphql.identity.queries import asked, fetch_asked, fetch_lists_asked
+from bank_graphql.identity.queries import asked, fetch_asked, own_or_any
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.loading import Ask
 from bank_graphql.kit.paging import Listing, uuid_key
 from bank_graphql.kit.statements import Query, Row
-from bank_graphql.ledger.models import Balance, Entry, Purpose, Transaction, TransactionKind, TransactionNote, TransactionStatus
-from bank_graphql.ledger.queries import ENTRY_COLUMNS, EntryRow, with_transactions
+from bank_graphql.ledger.models import Balance, Purpose, Transaction, TransactionKind, TransactionNote, TransactionStatus
 
 
 class AccountRow(Row):
@@ -76,13 +72,6 @@ class TransactionRow(Row):
     expires_at: datetime | None
 
 
-class CounterpartyRow(Row):
-    """One side of a transaction as the viewer may know it: a name, and a number in full only if it is the viewer's own."""
-
-    name: str
-    account_number: str | None
-
-
 ACCOUNT_COLUMNS = (
     col(Account.id),
     col(Account.owner_id),
@@ -102,18 +91,14 @@ ACCOUNT_COLUMNS = (
 _accounts = select(*ACCOUNT_COLUMNS).join(Balance, col(Balance.account_id) == Account.id)
 
 
-def _own(asked: Any) -> ColumnElement[bool]:
-    return or_(col(Account.owner_id) == asked.c.viewer, asked.c.sees_all)
-
-
-_ids, _numbers, _serials = asked(Uuid()), asked(Text()), asked(BigInteger())
+_ids, _numbers = asked(Uuid()), asked(Text())
 _known = asked(Uuid(), sees_cards=True)
 _ACCOUNTS = Query(
     select(_ids.c.position, *ACCOUNT_COLUMNS)
     .select_from(_ids)
     .join(Account, col(Account.id) == _ids.c.key)
     .join(Balance, col(Balance.account_id) == Account.id)
-    .where(_own(_ids)),
+    .where(own_or_any(col(Account.owner_id), _ids)),
     AccountRow,
 )
 _ACCOUNTS_BY_NUMBER = Query(
@@ -121,7 +106,7 @@ _ACCOUNTS_BY_NUMBER = Query(
     .select_from(_numbers)
     .join(Account, col(Account.number) == _numbers.c.key)
     .join(Balance, col(Balance.account_id) == Account.id)
-    .where(_own(_numbers)),
+    .where(own_or_any(col(Account.owner_id), _numbers)),
     AccountRow,
 )
 ACCOUNTS_OF_USERS = Listing(
@@ -217,37 +202,6 @@ TRANSACTIONS_OF_ACCOUNTS = Listing(
 """The transactions that touch accounts, newest first, filtered."""
 
 
-def _visible_entries(asked: Any, key: Any) -> Query[EntryRow]:
-    """The entries that have such a key and are on an account that the asker may see."""
-    return Query(
-        with_transactions(select(asked.c.position, *ENTRY_COLUMNS).select_from(asked).join(Entry, key == asked.c.key))
-        .join(Account, col(Account.id) == Entry.account_id)
-        .where(_own(asked))
-        .order_by(asked.c.position, col(Entry.id)),
-        EntryRow,
-    )
-
-
-_ENTRIES = _visible_entries(_serials, col(Entry.id))
-_ENTRIES_OF_TRANSACTIONS = _visible_entries(_ids, col(Entry.transaction_id))
-_sides = asked(Uuid(), scoped=False)
-_purpose = select(col(Balance.purpose)).where(col(Balance.account_id) == _sides.c.key).scalar_subquery()
-_COUNTERPARTIES = Query(
-    select(
-        _sides.c.position,
-        func.coalesce(col(User.full_name), func.initcap(func.replace(_purpose, "_", " ")), "Cash").label("name"),
-        case(
-            (col(Account.owner_id) == _sides.c.viewer, col(Account.number)),
-            (col(Account.number).is_not(None), func.concat("••••", func.right(Account.number, 4))),
-        ).label("account_number"),
-    )
-    .select_from(_sides)
-    .outerjoin(Account, col(Account.id) == _sides.c.key)
-    .outerjoin(User, col(User.id) == Account.owner_id),
-    CounterpartyRow,
-)
-
-
 async def accounts(db: Database, asks: Sequence[Ask[UUID]]) -> list[AccountRow | None]:
     """The accounts; None where the asker may not see one."""
     return await fetch_asked(db, _ACCOUNTS, asks)
@@ -266,18 +220,3 @@ async def transactions(db: Database, asks: Sequence[Ask[UUID]]) -> list[Transact
 async def reversals(db: Database, asks: Sequence[Ask[UUID]]) -> list[TransactionRow | None]:
     """What takes the transactions back; None where nothing does, or the asker may not see it."""
     return await fetch_asked(db, _REVERSALS, asks)
-
-
-async def entries(db: Database, asks: Sequence[Ask[int]]) -> list[EntryRow | None]:
-    """The entries; None where one is on an account that the asker may not see."""
-    return await fetch_asked(db, _ENTRIES, asks)
-
-
-async def entries_of_transactions(db: Database, asks: Sequence[Ask[UUID]]) -> list[list[EntryRow]]:
-    """The entries of each transaction that are on accounts that the asker may see."""
-    return await fetch_lists_asked(db, _ENTRIES_OF_TRANSACTIONS, asks)
-
-
-async def counterparties(db: Database, asks: Sequence[Ask[UUID]]) -> list[CounterpartyRow | None]:
-    """Who is behind accounts, anyone's, as far as the asker may know: a name, and four digits of others' numbers."""
-    return await fetch_asked(db, _COUNTERPARTIES, asks)

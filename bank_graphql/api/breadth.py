@@ -101,13 +101,15 @@ class BreadthFirst:
     async def _follow(self, edge: Edge, field: Field, sources: Sequence[Any]) -> Sequence[Any]:
         """Where an edge leads from each of the objects."""
         arguments = self._arguments(field)
-        key, then = edge.key, edge.then
+        key, then, along = edge.key, edge.then, edge.along
         keys = [key(source, **arguments) for source in sources] if arguments else list(map(key, sources))
         if None not in keys:
             loaded = await self._context.loader(edge.reader(self._context.readers)).load_many(keys)
             return loaded if then is None else list(map(then, sources, loaded))
-        led = [at for at, each in enumerate(keys) if each is not None]
         values: list[Any] = [None] * len(keys)
+        if along is not None:
+            values = [along(source) if each is None else None for source, each in zip(sources, keys, strict=True)]
+        led = [at for at, each in enumerate(keys) if each is not None]
         if led:
             loaded = await self._context.loader(edge.reader(self._context.readers)).load_many([keys[at] for at in led])
             for at, value in zip(led, loaded, strict=True):

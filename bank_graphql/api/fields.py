@@ -28,13 +28,15 @@ class Edge:
 
     Attributes:
         reader: what reads it.
-        key: the key of the source object, given the field's arguments; None leads nowhere, and the field is null.
+        key: the key of the source object, given the field's arguments; None if nothing is to be read.
         then: makes the field's value of the source object and what was loaded; None if that is the value already.
+        along: makes the field's value of a source object without a key, of what was read along with that; None if it is null.
     """
 
     reader: Callable[[Readers], Reader[Any, Any]]
     key: Callable[..., Any]
     then: Callable[[Any, Any], Any] | None = None
+    along: Callable[[Any], Any] | None = None
 
 
 def edge(
@@ -44,6 +46,7 @@ def edge(
     graphql_type: Any = None,
     name: str | None = None,
     then: Callable[[Any, Any], Any] | None = None,
+    along: Callable[[Any], Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Declare a field by the function that gives the key for the source object.
 
@@ -55,7 +58,7 @@ def edge(
         async def resolve(*, root: Any, info: Info, **arguments: Any) -> Any:
             found = key(root, **arguments)
             if found is None:
-                return None
+                return None if along is None else along(root)
             value = await info.context.loader(reader(info.context.readers)).load(found)
             return value if then is None else then(root, value)
 
@@ -64,7 +67,7 @@ def edge(
             description=description,
             graphql_type=graphql_type,
             name=name,
-            metadata={EDGE: Edge(reader, key, then)},
+            metadata={EDGE: Edge(reader, key, then, along)},
         )
 
     return declare

@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
+from bank_graphql.accounts import entries
 from bank_graphql.accounts import queries as accounts
-from bank_graphql.accounts.queries import AccountRow, CounterpartyRow, TransactionRow
+from bank_graphql.accounts.entries import CounterpartyRow, EntryRow
+from bank_graphql.accounts.queries import AccountRow, TransactionRow
 from bank_graphql.cards import queries as cards
 from bank_graphql.cards.queries import CardRow, MerchantRow
 from bank_graphql.cards.rules import Calendar, SpentLimit
@@ -21,7 +23,6 @@ from bank_graphql.kit.loading import Ask, Loader, Reader
 from bank_graphql.kit.paging import Listing, Page, Slice
 from bank_graphql.kit.statements import Row
 from bank_graphql.ledger import queries as ledger
-from bank_graphql.ledger.queries import EntryRow
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -42,6 +43,7 @@ class TransactionFilters:
     search_id: UUID | None = None
 
 
+_MOST_ROWS = 1000
 PageKey = tuple[UUID, Page, TransactionFilters | None]
 """The parent, the page, and the filters of a list that has any."""
 
@@ -61,23 +63,22 @@ class Readers:
         self.account_by_number: Reader[str, AccountRow | None] = Reader(partial(accounts.accounts_by_number, db))
         self.transaction: Reader[UUID, TransactionRow | None] = Reader(partial(accounts.transactions, db))
         self.reversal: Reader[UUID, TransactionRow | None] = Reader(partial(accounts.reversals, db))
-        self.entry: Reader[int, EntryRow | None] = Reader(partial(accounts.entries, db))
+        self.entry: Reader[int, EntryRow | None] = Reader(partial(entries.entries, db))
         self.counterparty: Reader[UUID | PaidByCard, CounterpartyRow | MerchantRow | None] = Reader(partial(_counterparties, db))
         self.card: Reader[UUID, CardRow | None] = Reader(partial(cards.cards, db))
         self.card_of_transaction: Reader[UUID, CardRow | None] = Reader(partial(cards.cards_of_transactions, db))
         self.merchant: Reader[UUID, MerchantRow | None] = Reader(partial(cards.merchants, db))
         self.limits_of_card: Reader[UUID, list[SpentLimit]] = Reader(partial(cards.limits, db, calendar, clock))
-        self.entries_of_transaction: Reader[UUID, list[EntryRow]] = Reader(partial(accounts.entries_of_transactions, db))
+        self.entries_of_transaction: Reader[UUID, list[EntryRow]] = Reader(partial(entries.entries_of_transactions, db))
         self.balance_at: Reader[tuple[UUID, datetime], int] = Reader(partial(_balances_at, db))
-        self.accounts_of_user: Reader[PageKey, Slice[AccountRow]] = Reader(partial(_pages, db, accounts.ACCOUNTS_OF_USERS))
-        self.cards_of_user: Reader[PageKey, Slice[CardRow]] = Reader(partial(_pages, db, cards.CARDS_OF_USERS))
-        self.cards_of_account: Reader[PageKey, Slice[CardRow]] = Reader(partial(_pages, db, cards.CARDS_OF_ACCOUNTS))
-        self.transactions_of_card: Reader[PageKey, Slice[TransactionRow]] = Reader(
-            partial(_pages, db, cards.TRANSACTIONS_OF_CARDS)
-        )
-        self.entries_of_account: Reader[PageKey, Slice[EntryRow]] = Reader(partial(_pages, db, ledger.ENTRIES))
-        self.transactions_of_account: Reader[PageKey, Slice[TransactionRow]] = Reader(
-            partial(_pages, db, accounts.TRANSACTIONS_OF_ACCOUNTS),
+        self.accounts_of_user: Reader[PageKey, Slice[AccountRow]] = _lists(db, accounts.ACCOUNTS_OF_USERS)
+        self.cards_of_user: Reader[PageKey, Slice[CardRow]] = _lists(db, cards.CARDS_OF_USERS)
+        self.cards_of_account: Reader[PageKey, Slice[CardRow]] = _lists(db, cards.CARDS_OF_ACCOUNTS)
+        self.transactions_of_card: Reader[PageKey, Slice[TransactionRow]] = _lists(db, cards.TRANSACTIONS_OF_CARDS)
+        self.entries_of_account: Reader[PageKey, Slice[EntryRow]] = _lists(db, entries.ENTRIES)
+        self.transactions_of_account: Reader[PageKey, Slice[TransactionRow]] = _lists(
+            db,
+            accounts.TRANSACTIONS_OF_ACCOUNTS,
             statements_at_a_time=4,  # a search through a long history takes its time, and others do not wait for it
         )
 
@@ -104,10 +105,10 @@ async def _counterparties(db: Database, asks: Sequence[Ask[Any]]) -> list[Any]:
     wanted = [key for _, keys in asks for key in keys]
     by_card = [index for index, key in enumerate(wanted) if type(key) is PaidByCard]
     if not by_card:
-        return list(await accounts.counterparties(db, asks))
+        return list(await entries.counterparties(db, asks))
     others = [(actor, [key for key in keys if type(key) is not PaidByCard]) for actor, keys in asks]
     paid = [(actor, [key.transaction_id for key in keys if type(key) is PaidByCard]) for actor, keys in asks]
-    found, merchants = await accounts.counterparties(db, others), await cards.merchants(db, paid)
+    found, merchants = await entries.counterparties(db, others), await cards.merchants(db, paid)
     told: list[Any] = list(found)
     for index, merchant in zip(by_card, merchants, strict=True):
         told.insert(index, merchant)
@@ -118,15 +119,24 @@ async def _balances_at(db: Database, asks: Sequence[Ask[tuple[UUID, datetime]]])
     return await ledger.balances_at(db, [key for _, keys in asks for key in keys])
 
 
+def _lists(db: Database, listing: Listing[R], statements_at_a_time: int = 2) -> Reader[PageKey, Slice[R]]:
+    """Reads pages. While the rows of one statement are worked on, the next is under way: so neither may be too large."""
+    return Reader(
+        partial(_pages, db, listing), most=_MOST_ROWS, weigh=lambda key: key[1].size, statements_at_a_time=statements_at_a_time
+    )
+
+
 async def _pages(db: Database, listing: Listing[R], asks: Sequence[Ask[PageKey]]) -> list[Slice[R]]:
     """Pages of a list whose parents the askers may see; one statement for all pages of the same size, direction and filters."""
     wanted = [key for _, keys in asks for key in keys]
+    viewers = [actor.user_id for actor, keys in asks for _ in keys]
     alike: dict[tuple[int, bool, TransactionFilters | None], list[int]] = {}
     for position, (_, page, filters) in enumerate(wanted):
         alike.setdefault((page.size, page.backward, filters), []).append(position)
     found: dict[int, Slice[R]] = {}
     for (_, _, filters), positions in alike.items():
-        slices = await listing.fetch(db, [wanted[position][:2] for position in positions], **_arguments(filters))
+        pages, whose = [wanted[position][:2] for position in positions], [viewers[position] for position in positions]
+        slices = await listing.fetch(db, pages, whose, **_arguments(filters))
         found.update(zip(positions, slices, strict=True))
     return [found[position] for position in range(len(wanted))]
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Boolean, DateTime, Text, Uuid, and_, any_, bindparam, column, func, or_, select
+from sqlalchemy import Boolean, ColumnElement, DateTime, Text, Uuid, and_, any_, bindparam, column, func, or_, select
 from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
@@ -70,6 +70,15 @@ class RefreshRow(Row):
     user_id: UUID
     used_at: datetime | None
     live: bool
+
+
+viewer: ColumnElement[UUID] = column("viewer", Uuid())
+"""Who asks, in statements on what is `asked`, and in those of a `Listing`."""
+
+
+def own_or_any(owner_id: Any, asked: Any) -> ColumnElement[bool]:
+    """Whether the viewer is the owner, or sees everyone's."""
+    return or_(owner_id == asked.c.viewer, asked.c.sees_all)
 
 
 def asked(key: TypeEngine[Any], *, scoped: bool = True, sees_cards: bool = False) -> Any:

@@ -20,20 +20,34 @@ Ask = tuple[Actor, Sequence[K]]
 Fetch = Callable[[Sequence[Ask[K]]], Awaitable[list[V]]]
 """Reads what several actors ask for: a value for each key, in the order of the asks and of their keys."""
 
-MOST_KEYS = 2000
+MOST_IN_A_STATEMENT = 2000
 MOST_WAITING = 200_000
 STATEMENTS_AT_A_TIME = 1
 
 
 class Reader(Generic[K, V]):
-    """Gathers the keys that all requests ask for while statements are under way, and reads them with the next one."""
+    """Gathers the keys that all requests ask for while statements are under way, and reads them with the next one.
 
-    def __init__(self, fetch: Fetch[K, V], statements_at_a_time: int = STATEMENTS_AT_A_TIME) -> None:
+    Args:
+        fetch: reads them.
+        most: how many rows one statement may read.
+        weigh: how many rows a key may stand for, if not one.
+        statements_at_a_time: how many statements may be under way.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch[K, V],
+        *,
+        most: int = MOST_IN_A_STATEMENT,
+        weigh: Callable[[K], int] | None = None,
+        statements_at_a_time: int = STATEMENTS_AT_A_TIME,
+    ) -> None:
         self._fetch = fetch
         self._batcher: Batcher[Ask[K], list[V]] = Batcher(
             self._read,
-            max_batch=MOST_KEYS,
-            weigh=lambda ask: len(ask[1]),
+            max_batch=most,
+            weigh=lambda ask: len(ask[1]) if weigh is None else sum(map(weigh, ask[1])),
             max_queue=MOST_WAITING,
             max_running=statements_at_a_time,
             deadline=None,  # statements have a time limit of their own

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Select, bindparam, column, func, select, true, union_all
+from sqlalchemy import BigInteger, Select, Uuid, bindparam, column, func, select, true, union_all
 
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import BadRequest
@@ -107,7 +107,7 @@ class Listing(Generic[R]):
     """A list under each of many parents, such as the entries of accounts, that is read page by page.
 
     Args:
-        rows: the select of all items of all parents.
+        rows: the select of all items of all parents. What it tells may depend on who asks, the column `viewer`.
         parents: the column that names an item's parent; several if an item may be under one parent or another.
         by: the column that orders the list.
         key: what kind of key that is.
@@ -131,8 +131,10 @@ class Listing(Generic[R]):
             self._compile(rows, parents, by, record, descending=descending) for descending in (False, True)
         )
 
-    async def fetch(self, db: Database, asked: Sequence[tuple[Hashable, Page]], **arguments: Any) -> list[Slice[R]]:
-        """The asked page of the list under each parent. All pages have the same size and direction."""
+    async def fetch(
+        self, db: Database, asked: Sequence[tuple[Hashable, Page]], viewers: Sequence[UUID], **arguments: Any
+    ) -> list[Slice[R]]:
+        """The asked page of the list under each parent, as each viewer may see it. All pages have the same size and direction."""
         page = asked[0][1]
         upwards = page.backward == self._newest_first
         lows, highs = [self._low(page) for _, page in asked], [self._high(page) for _, page in asked]
@@ -141,6 +143,7 @@ class Listing(Generic[R]):
             listed_parents=[parent for parent, _ in asked],
             lows=lows,
             highs=highs,
+            viewers=viewers,
             fetch=page.size + 1,
             **arguments,
         )
@@ -167,11 +170,17 @@ class Listing(Generic[R]):
         descending: bool,
     ) -> Query[R]:
         parent = (
-            func.unnest(array_of("listed_parents", parents[0].type), array_of("lows", by.type), array_of("highs", by.type))
+            func.unnest(
+                array_of("listed_parents", parents[0].type),
+                array_of("lows", by.type),
+                array_of("highs", by.type),
+                array_of("viewers", Uuid()),
+            )
             .table_valued(
                 column("listed_parent", parents[0].type),
                 column("low", by.type),
                 column("high", by.type),
+                column("viewer", Uuid()),
                 with_ordinality="listed_position",
                 name="listed",
             )

@@ -184,12 +184,13 @@ CHECKS = (
         "booking times",
         "SELECT count(*) FROM entries",
         """
-        SELECT 'entry ' || id || ' is not booked when its transaction is, or before the one before it' AS problem
+        SELECT 'entry ' || id || ' is not booked when its transaction is made and posted, or before the one before it' AS problem
         FROM (
-            SELECT e.id, e.booked_at, t.posted_at, lag(e.booked_at) OVER (PARTITION BY e.account_id ORDER BY e.id) AS before
+            SELECT e.id, e.booked_at, t.created_at, t.posted_at,
+                   lag(e.booked_at) OVER (PARTITION BY e.account_id ORDER BY e.id) AS before
             FROM entries e LEFT JOIN transactions t ON t.id = e.transaction_id
         ) chain
-        WHERE booked_at < before OR booked_at <> posted_at LIMIT 1
+        WHERE booked_at < before OR booked_at <> posted_at OR booked_at <> created_at LIMIT 1
         """,
     ),
     Check(

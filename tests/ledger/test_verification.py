@@ -49,6 +49,7 @@ async def test_an_honest_bank(db: Database) -> None:
         ("UPDATE balances SET booked = booked + 1 WHERE currency = 'JPY'", {"booked balances"}),
         ("UPDATE balances SET held = 1 WHERE currency = 'JPY'", {"held balances"}),
         (f"UPDATE entries SET booked_at = '2020-01-01' WHERE id = {LAST}", {"booking times"}),
+        ("UPDATE transactions SET created_at = '2020-01-01' WHERE kind = 'TRANSFER'", {"booking times"}),
         ("UPDATE transactions SET amount = amount + 1 WHERE kind = 'DEPOSIT'", {"zero sums"}),
         ("UPDATE transactions SET captured = captured + 1 WHERE kind = 'HOLD'", {"captures", "held balances"}),
         ("UPDATE transactions SET status = 'VOIDED' WHERE kind = 'HOLD'", {"held balances"}),
@@ -74,7 +75,7 @@ async def test_an_honest_bank(db: Database) -> None:
         ),
         (
             f"UPDATE entries SET transaction_id = (SELECT id FROM transactions WHERE kind = 'HOLD' LIMIT 1) WHERE id = {LAST}",
-            {"zero sums", "strayed entries"},
+            {"zero sums", "strayed entries", "booking times"},
         ),
         ("UPDATE transactions SET currency = 'EUR' WHERE currency = 'JPY'", {"currencies"}),
         ("DELETE FROM transaction_events", {"feed events"}),

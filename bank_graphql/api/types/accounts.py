@@ -4,6 +4,7 @@ from typing import Any
 
 import strawberry
 
+from bank_graphql.accounts.entries import ENTRIES
 from bank_graphql.accounts.queries import TRANSACTIONS_OF_ACCOUNTS, AccountRow
 from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import DateTime
@@ -17,7 +18,6 @@ from bank_graphql.api.types.users import User
 from bank_graphql.cards.queries import CARDS_OF_ACCOUNTS
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
-from bank_graphql.ledger.queries import ENTRIES
 
 
 @strawberry.type(description="A customer's account.")

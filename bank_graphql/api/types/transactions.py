@@ -5,7 +5,8 @@ from uuid import UUID
 
 import strawberry
 
-from bank_graphql.accounts.queries import CounterpartyRow, TransactionRow
+from bank_graphql.accounts.entries import CounterpartyRow, EntryCounterparty, EntryRow, EntryTransaction
+from bank_graphql.accounts.queries import TransactionRow
 from bank_graphql.api.fields import edge
 from bank_graphql.api.loaders import PaidByCard
 from bank_graphql.api.scalars import DateTime
@@ -16,7 +17,6 @@ from bank_graphql.api.types.node import Node, node_id, stands_for
 from bank_graphql.cards.queries import MerchantRow
 from bank_graphql.kit import money
 from bank_graphql.kit.ids import reference
-from bank_graphql.ledger.queries import EntryRow, EntryTransaction
 from bank_graphql.ledger.rules import TransactionState, internal_account_id
 
 if TYPE_CHECKING:
@@ -33,19 +33,22 @@ class Counterparty:
         description="The account number; masked to its last four characters unless it is the viewer's own."
     )
 
-    is_type_of = stands_for(CounterpartyRow, MerchantRow)
+    is_type_of = stands_for(CounterpartyRow, EntryCounterparty, MerchantRow)
 
 
-def _side(account_id: UUID, kind: str, currency: str, transaction_id: UUID) -> UUID | PaidByCard:
-    """What tells who is behind one side of a transaction: an account, or where that is the card network's, the merchant."""
-    if kind in _BY_CARD and account_id == internal_account_id("CARD_SETTLEMENT", currency):
-        return PaidByCard(transaction_id)
-    return account_id
+def _is_by_card(kind: str, account_id: UUID, currency: str) -> bool:
+    """Whether this side of a transaction is the card network's, and so a merchant is behind it."""
+    return kind in _BY_CARD and account_id == internal_account_id("CARD_SETTLEMENT", currency)
 
 
-def side(description: str, *, name: str | None = None) -> Any:
-    """A field that tells who is behind an account, given its id."""
-    return edge(lambda readers: readers.counterparty, description=description, graphql_type=Counterparty, name=name)
+def _side(root: Any, account_id: UUID) -> UUID | PaidByCard:
+    """What tells who is behind one side of a transaction."""
+    return PaidByCard(root.id) if _is_by_card(root.kind, account_id, root.currency) else account_id
+
+
+def side(description: str, **more: Any) -> Any:
+    """A field that tells who is behind one side of a transaction."""
+    return edge(lambda readers: readers.counterparty, description=description, graphql_type=Counterparty, **more)
 
 
 @strawberry.type(description="One movement of money from one account to another.")
@@ -105,12 +108,12 @@ class Transaction(Node):
     @side("Whom the money comes from.", name="from")
     @staticmethod
     def from_(root: Any) -> Any:
-        return _side(root.from_account_id, root.kind, root.currency, root.id)
+        return _side(root, root.from_account_id)
 
     @side("Whom the money goes to.")
     @staticmethod
     def to(root: Any) -> Any:
-        return _side(root.to_account_id, root.kind, root.currency, root.id)
+        return _side(root, root.to_account_id)
 
     @edge(
         lambda readers: readers.card_of_transaction,
@@ -183,9 +186,8 @@ class Entry(Node):
     def balance_after(root: Any) -> money.Money:
         return money.Money(root.balance_after, root.currency)
 
-    @side("Who is on the transaction's other side.")
+    @side("Who is on the transaction's other side.", along=EntryCounterparty)
     @staticmethod
     def counterparty(root: Any) -> Any:
-        payer, payee = root.transaction_from_account_id, root.transaction_to_account_id
-        other = payee if payer == root.account_id else payer
-        return _side(other, root.transaction_kind, root.currency, root.transaction_id)
+        by_card = _is_by_card(root.transaction_kind, root.counterparty_account_id, root.currency)
+        return PaidByCard(root.transaction_id) if by_card else None

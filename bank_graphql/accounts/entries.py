@@ -1,0 +1,185 @@
+"""Entries, each read along with its transaction and with who is on that one's other side.
+
+Whoever may see an entry may see its transaction, for it touches the entry's account.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Select, Uuid, case, func, select
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from bank_graphql.accounts.models import Account
+from bank_graphql.identity.models import User
+from bank_graphql.identity.queries import asked, fetch_asked, fetch_lists_asked, own_or_any, viewer
+from bank_graphql.kit.db import Database
+from bank_graphql.kit.loading import Ask
+from bank_graphql.kit.paging import Listing, serial_key
+from bank_graphql.kit.statements import Query, Row
+from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionKind, TransactionNote, TransactionStatus
+
+
+class EntryRow(Row):
+    """An entry, and what `EntryTransaction` and `EntryCounterparty` tell."""
+
+    id: int
+    account_id: UUID
+    amount: int
+    balance_after: int
+    booked_at: datetime
+    currency: str
+    transaction_id: UUID
+    transaction_kind: TransactionKind
+    transaction_parent_id: UUID | None
+    transaction_reverses_id: UUID | None
+    transaction_description: str | None
+    counterparty_account_id: UUID
+    counterparty_name: str
+    counterparty_account_number: str | None
+
+
+class EntryTransaction:
+    """The transaction that was read along with an entry. It reads like a transaction's own row.
+
+    A transaction that has entries is posted and no hold, and was made when they were booked: so that much need not be read.
+    """
+
+    __slots__ = ("_entry",)
+
+    status, captured, expires_at = TransactionStatus.POSTED, 0, None
+
+    def __init__(self, entry: EntryRow) -> None:
+        self._entry = entry
+
+    id, kind, parent_id, reverses_id, description = (
+        property(attrgetter(f"_entry.transaction_{name}")) for name in ("id", "kind", "parent_id", "reverses_id", "description")
+    )
+    currency = property(attrgetter("_entry.currency"))
+    created_at = posted_at = property(attrgetter("_entry.booked_at"))
+
+    @property
+    def amount(self) -> int:
+        """How much it moved, in minor units."""
+        return abs(self._entry.amount)
+
+    @property
+    def from_account_id(self) -> UUID:
+        """Whom it debited."""
+        return self._entry.account_id if self._entry.amount < 0 else self._entry.counterparty_account_id
+
+    @property
+    def to_account_id(self) -> UUID:
+        """Whom it credited."""
+        return self._entry.counterparty_account_id if self._entry.amount < 0 else self._entry.account_id
+
+
+class EntryCounterparty:
+    """Who is on the other side of an entry, read along with it."""
+
+    __slots__ = ("_entry",)
+
+    def __init__(self, entry: EntryRow) -> None:
+        self._entry = entry
+
+    name = property(attrgetter("_entry.counterparty_name"))
+    account_number = property(attrgetter("_entry.counterparty_account_number"))
+
+
+class CounterpartyRow(Row):
+    """One side of a transaction as the viewer may know it: a name, and a number in full only if it is the viewer's own."""
+
+    name: str
+    account_number: str | None
+
+
+def _known_of(account_id: Any, account: Any, user: Any) -> tuple[Any, Any]:
+    """Name and number of whoever is behind an account, as far as the viewer may know."""
+    purpose = select(col(Balance.purpose)).where(col(Balance.account_id) == account_id).scalar_subquery()
+    return (
+        func.coalesce(user.full_name, func.initcap(func.replace(purpose, "_", " ")), "Cash").label("name"),
+        case(
+            (account.owner_id == viewer, account.number),
+            (account.number.is_not(None), func.concat("••••", func.right(account.number, 4))),
+        ).label("account_number"),
+    )
+
+
+_other_id = case((col(Entry.amount) < 0, col(Transaction.to_account_id)), else_=col(Transaction.from_account_id))
+_other, _owner = aliased(Account), aliased(User)
+_name, _number = _known_of(_other_id, _other, _owner)
+_COLUMNS = (
+    col(Entry.id),
+    col(Entry.account_id),
+    col(Entry.amount),
+    col(Entry.balance_after),
+    col(Entry.booked_at),
+    col(Transaction.currency),
+    *(getattr(Transaction, name).label(f"transaction_{name}") for name in ("id", "kind", "parent_id", "reverses_id")),
+    col(TransactionNote.description).label("transaction_description"),
+    _other_id.label("counterparty_account_id"),
+    _name.element.label("counterparty_name"),
+    _number.element.label("counterparty_account_number"),
+)
+
+
+def _read_along(entries: Select[Any]) -> Select[Any]:
+    """A select of entries, joined with what `_COLUMNS` tell of others."""
+    return (
+        entries.join(Transaction, col(Transaction.id) == Entry.transaction_id)
+        .outerjoin(TransactionNote, col(TransactionNote.transaction_id) == Entry.transaction_id)
+        .outerjoin(_other, col(_other.id) == _other_id)
+        .outerjoin(_owner, col(_owner.id) == _other.owner_id)
+    )
+
+
+ENTRIES = Listing(
+    _read_along(select(*_COLUMNS).select_from(Entry)),
+    parents=[col(Entry.account_id)],
+    by=col(Entry.id),
+    key=serial_key("Entry"),
+    newest_first=True,
+    record=EntryRow,
+)
+"""The entries of accounts, newest first."""
+
+
+def _visible(asked: Any, key: Any) -> Query[EntryRow]:
+    """The entries that have such a key and are on an account that the asker may see."""
+    return Query(
+        _read_along(select(asked.c.position, *_COLUMNS).select_from(asked).join(Entry, key == asked.c.key))
+        .join(Account, col(Account.id) == Entry.account_id)
+        .where(own_or_any(col(Account.owner_id), asked))
+        .order_by(asked.c.position, col(Entry.id)),
+        EntryRow,
+    )
+
+
+_serials, _ids, _sides = asked(BigInteger()), asked(Uuid()), asked(Uuid(), scoped=False)
+_ENTRIES = _visible(_serials, col(Entry.id))
+_ENTRIES_OF_TRANSACTIONS = _visible(_ids, col(Entry.transaction_id))
+_COUNTERPARTIES = Query(
+    select(_sides.c.position, *_known_of(_sides.c.key, Account, User))
+    .select_from(_sides)
+    .outerjoin(Account, col(Account.id) == _sides.c.key)
+    .outerjoin(User, col(User.id) == Account.owner_id),
+    CounterpartyRow,
+)
+
+
+async def entries(db: Database, asks: Sequence[Ask[int]]) -> list[EntryRow | None]:
+    """The entries; None where one is on an account that the asker may not see."""
+    return await fetch_asked(db, _ENTRIES, asks)
+
+
+async def entries_of_transactions(db: Database, asks: Sequence[Ask[UUID]]) -> list[list[EntryRow]]:
+    """The entries of each transaction that are on accounts that the asker may see."""
+    return await fetch_lists_asked(db, _ENTRIES_OF_TRANSACTIONS, asks)
+
+
+async def counterparties(db: Database, asks: Sequence[Ask[UUID]]) -> list[CounterpartyRow | None]:
+    """Who is behind accounts, anyone's, as far as the asker may know: a name, and four digits of others' numbers."""
+    return await fetch_asked(db, _COUNTERPARTIES, asks)
