@@ -115,7 +115,10 @@ class Subscriber:
 
 
 class Hub:
-    """Reads new events for all subscribers of the process. `wake` it when there may be some; it looks now and then anyway."""
+    """Reads new events for all subscribers of the process. `wake` it when there may be some; it looks now and then anyway.
+
+    While there are no subscribers, no event is read.
+    """
 
     def __init__(self, source: Source, *, poll_seconds: float = POLL_SECONDS) -> None:
         self._source = source
@@ -227,9 +230,11 @@ class Hub:
                 idle += 1
 
     async def _advance(self) -> None:
-        if self.position is None:
-            self.position = await self._source.head()
-        while True:
+        if self.position is None or not self._is_followed:
+            head = await self._source.head()
+            if not self._is_followed:  # who has come meanwhile follows from where we were
+                self.position = max(self.position or head, head)
+        while self._is_followed:
             events = await self._source.after(self.position, AT_A_TIME)
             for event in events:
                 for group in (self._by_owner.get(event.owner_id, ()), self._by_account.get(event.account_id, ())):
@@ -238,6 +243,10 @@ class Hub:
                 self.position = event.position
             if len(events) < AT_A_TIME:
                 return
+
+    @property
+    def _is_followed(self) -> bool:
+        return bool(self._by_owner or self._by_account)
 
     def _groups(self) -> Iterator[set[Subscriber]]:
         yield from self._by_owner.values()

@@ -35,6 +35,9 @@ class Source:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.reads = 0
+        self.is_looked_at = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self.broken = False
 
     def add(self, *accounts: UUID) -> None:
@@ -42,6 +45,8 @@ class Source:
             self.events.append(Event(Position(1, 10, len(self.events) + 1), account))
 
     async def head(self) -> Position:
+        self.is_looked_at.set()
+        await self.may_answer.wait()
         return self.events[-1].position if self.events else Position(1, 0, 0)
 
     async def after(self, position: Position, most: int) -> Sequence[Event]:
@@ -102,6 +107,24 @@ async def test_each_gets_its_own_events_and_one_read_serves_all(source: Source, 
     hub.wake()
     assert await asyncio.gather(*both) == [[1, 2, 5], [2, 3, 4]]
     assert hub.subscribers == 0
+
+
+async def test_no_event_is_read_while_nobody_follows(source: Source, hub: Hub) -> None:
+    source.add(*[FIRST] * 10)
+    await hub.look()
+    assert (hub.position, source.reads) == (source.events[-1].position, 0)
+
+
+async def test_who_comes_while_the_hub_looks_misses_nothing(source: Source, hub: Hub) -> None:
+    source.may_answer.clear()
+    source.is_looked_at.clear()
+    hub.wake()
+    await source.is_looked_at.wait()
+    following = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1))
+    await until_followed(hub)
+    source.add(FIRST)
+    source.may_answer.set()
+    assert await following == [1]
 
 
 async def test_what_was_missed_comes_first_and_nothing_twice(source: Source, hub: Hub) -> None:
