@@ -234,7 +234,7 @@ class Hub:
             head = await self._source.head()
             if not self._is_followed:  # who has come meanwhile follows from where we were
                 self.position = max(self.position or head, head)
-        while self._is_followed:
+        while self._is_followed and self.position is not None:
             events = await self._source.after(self.position, AT_A_TIME)
             for event in events:
                 for group in (self._by_owner.get(event.owner_id, ()), self._by_account.get(event.account_id, ())):
