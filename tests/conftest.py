@@ -6,6 +6,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -25,13 +26,22 @@ from tests.client import PASSWORD, Client
 UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
     """A folder that an unprivileged PostgreSQL can reach, which pytest's own are not."""
     made = Path(tempfile.mkdtemp(prefix="bank-test-", dir="/tmp"))
     made.chmod(0o755)
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for a bank of this test's own."""
+    with reachable_folder() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -41,13 +51,9 @@ async def server() -> AsyncIterator[str]:
     if given:
         yield given
         return
-    made = Path(tempfile.mkdtemp(prefix="bank-test-", dir="/tmp"))
-    made.chmod(0o755)
-    try:
+    with reachable_folder() as made:
         async with EmbeddedPostgres(made, UNSAFE_BUT_FAST) as dsn:
             yield dsn
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ import httpx
 import websockets
 from websockets.asyncio.client import ClientConnection
 
+from tests.client import Client
+
 PROTOCOL = "graphql-transport-ws"
 FEED = (
     "subscription Feed($accounts: [ID!], $after: String) { transactionFeed(accountIds: $accounts, after: $after) "
@@ -76,3 +78,18 @@ async def events(http: httpx.AsyncClient, token: str, query: str = FEED, **varia
                     yield name, json.loads(data) if data else None
 
         yield read()
+
+
+async def all_cursors(client: Client) -> list[str]:
+    """The cursors of all events on a user's accounts, page by page."""
+    cursors: list[str] = []
+    while True:
+        page = (
+            await client.run(
+                "query ($after: String) { transactionEvents(after: $after, first: 100) { nodes { cursor } pageInfo { hasNextPage } } }",
+                after=cursors[-1] if cursors else None,
+            )
+        )["transactionEvents"]
+        cursors += [node["cursor"] for node in page["nodes"]]
+        if not page["pageInfo"]["hasNextPage"]:
+            return cursors

@@ -10,6 +10,7 @@ import pytest
 
 from tests.client import Client
 from tests.e2e.processes import Server
+from tests.e2e.sockets import all_cursors
 
 CLIENTS = Path(__file__).parent / "clients"
 README = Path(__file__).parents[2] / "README.md"
@@ -70,21 +71,6 @@ class Follower:
                 await process.wait()
 
 
-async def events_of(client: Client) -> list[str]:
-    """All cursors of the feed, page by page."""
-    cursors: list[str] = []
-    while True:
-        page = (
-            await client.run(
-                "query ($after: String) { transactionEvents(after: $after, first: 100) { nodes { cursor } pageInfo { hasNextPage } } }",
-                after=cursors[-1] if cursors else None,
-            )
-        )["transactionEvents"]
-        cursors += [node["cursor"] for node in page["nodes"]]
-        if not page["pageInfo"]["hasNextPage"]:
-            return cursors
-
-
 async def test_a_thousand_breaks_lose_nothing_and_repeat_nothing(folder: Path, examples: dict[str, Path]) -> None:
     followers = {Follower(): kind for kind in ("websocket", "events") for _ in range(EACH)}
     async with Server(folder, "--workers", "2", BANK_DEMO="false") as server:
@@ -102,7 +88,7 @@ async def _follow_all(server: Server, examples: dict[str, Path], followers: dict
     """Make transfers until all followers' connections are broken often enough, and one more; the cursors that they should see."""
     ada = await Client(server.http).sign_up("ada@bank.test", "Ada Lovelace")
     first, second = [(await ada.open(deposit="1000"))["id"] for _ in range(2)]
-    [start, *_] = await events_of(ada)
+    [start, *_] = await all_cursors(ada)
     assert ada.token is not None
     async with asyncio.TaskGroup() as group:
         for follower, kind in followers.items():
@@ -110,4 +96,4 @@ async def _follow_all(server: Server, examples: dict[str, Path], followers: dict
         while not all(follower.broken.is_set() for follower in followers):
             await ada.transfer(first, second, "0.01", description="one of many")
         await ada.transfer(first, second, "0.01", description="last")
-    return (await events_of(ada))[1:]
+    return (await all_cursors(ada))[1:]
