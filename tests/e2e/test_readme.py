@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.processes import Server, command, environment
+from typer.testing import CliRunner
+
+from bank_graphql.cli import app
+from tests.e2e.processes import Server, environment
 from tests.sync import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -37,15 +40,20 @@ async def test_the_tour(folder: Path) -> None:
         assert re.fullmatch(pattern, answer.strip(), re.DOTALL), f"{answer}\n\nis not\n\n{told}"
 
 
-def test_every_command_is_described_and_exists(folder: Path) -> None:
+def usage(*command: str) -> str:
+    """What a command says of itself."""
+    return CliRunner().invoke(app, [*command, "--help"]).stdout
+
+
+def test_every_command_is_described_and_exists() -> None:
     described = set(re.findall(r"^\| `bank-graphql ([a-z-]+)` \|", README, re.MULTILINE))
-    listed = command("--help", folder=folder).stdout.partition("Commands:")[2]
+    listed = usage().partition("Commands:")[2]
     assert described == set(re.findall(r"^  ([a-z-]+)", listed, re.MULTILINE))
     for name in described:
         row = next(line for line in README.splitlines() if line.startswith(f"| `bank-graphql {name}` |"))
-        usage = command(name, "--help", folder=folder).stdout
+        told = usage(name)
         for option in re.findall(r"--[a-z-]+", row):
-            assert option in usage, f"{name} {option}"
+            assert option in told, f"{name} {option}"
 
 
 def test_every_make_target_and_file_exists() -> None:
