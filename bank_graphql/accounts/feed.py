@@ -22,6 +22,7 @@ from bank_graphql.kit.statements import Query, Row, array_of
 CURSOR = "TransactionEvent"
 MOST_ACCOUNTS = 100
 FROM_THE_START = Position(0, 0, 0)
+_LAST = 10**18 - 1  # the largest number that cursors have
 _WITHOUT_END = Position(2**31 - 1, 2**63 - 1, 2**63 - 1)
 
 
@@ -146,7 +147,7 @@ class Feed:
     async def head(self) -> Position:
         """The position behind all that may be read now."""
         [row] = await self._db.fetch(_HORIZON)
-        return Position(row.epoch, row.xmin - 1, 2**63 - 1)
+        return Position(row.epoch, row.xmin - 1, _LAST)
 
     async def horizon(self) -> tuple[int, int]:
         """The ids of transactions: below the first all have ended; the second and all above have not begun."""
@@ -203,8 +204,8 @@ class Feed:
         """
         if accounts is None:
             return Interest(owner_id=actor.user_id)
-        if len(accounts) > MOST_ACCOUNTS:
-            raise BadRequest(f"At most {MOST_ACCOUNTS} accounts at a time.")
+        if not 0 < len(accounts) <= MOST_ACCOUNTS:
+            raise BadRequest(f"Name 1 to {MOST_ACCOUNTS} accounts, or leave 'accountIds' out for all.")
         wanted = {account for account in accounts if account is not None}
         rows = await self._db.fetch(_ACCOUNTS, ids=list(wanted))
         visible = {row.id for row in rows if row.owner_id == actor.user_id or actor.may(Permission.READ_ANY)}

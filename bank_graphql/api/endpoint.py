@@ -13,6 +13,7 @@ from strawberry.http.streaming import SSETransport
 from bank_graphql.api.context import Context, Services
 from bank_graphql.api.executor import Executor, Request
 from bank_graphql.api.scalars import to_json
+from bank_graphql.events.errors import PASSING
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.errors import BadRequest, Unavailable
 
@@ -89,7 +90,10 @@ class GraphQLEndpoint:
         return status, headers, response.body
 
     async def _stream(self, request: Request, scope: Scope, receive: Receive, send: Send, *, reads: bool) -> None:
-        """Answer with server-sent events, after graphql-sse's protocol in its mode of distinct connections."""
+        """Answer with server-sent events, after graphql-sse's protocol in its mode of distinct connections.
+
+        A stream that may be taken up again ends without the event `complete`, and clients connect again.
+        """
         actor, origin = await self._identify(scope)
         context = Context(self._services, actor, origin)
         headers = [(name.lower().encode(), value.encode()) for name, value in EVENTS.headers.items()]
@@ -107,6 +111,9 @@ class GraphQLEndpoint:
                     await _write(send, EVENTS.heartbeat_message(_text))
                 elif isinstance(coming.exception(), StopAsyncIteration):
                     break
+                elif isinstance(coming.result().ended_by, PASSING):
+                    await _write(send, "", is_last=True)
+                    return
                 else:
                     await _write(send, EVENTS.encode_next(coming.result().body, _text))
                     coming = asyncio.ensure_future(anext(responses))

@@ -31,7 +31,7 @@ from bank_graphql.api.breadth import BreadthFirst, Resumed
 from bank_graphql.api.context import Context
 from bank_graphql.api.documents import Documents, Prepared
 from bank_graphql.api.plan import Operation, Planner
-from bank_graphql.kit.errors import BadRequest, Fault, RateLimited, Refusal, TooComplex
+from bank_graphql.kit.errors import BadRequest, Fault, RateLimited, Refusal, TooComplex, Unavailable
 
 _log = structlog.get_logger(__name__)
 _MAX_SOURCE = 200_000
@@ -154,7 +154,7 @@ class Executor:
         try:
             return ExecutionResult(await run(plan))
         except Exception as error:  # noqa: BLE001 - whatever it is, the reference executor says what comes of it
-            _log.debug("the reference executor goes on", reason=type(error).__name__)  # its text may quote what was sent
+            _goes_on(error)
             return await self._refer(operation, variables, context, breadth_first.done)
 
     async def _follow(
@@ -181,9 +181,12 @@ class Executor:
             try:
                 [completed] = await BreadthFirst(context, variables).complete(plan.fields[0].shape, [event])
                 return ExecutionResult({plan.names[0]: completed})
-            except Exception:  # noqa: BLE001, S110 - whatever it is, the reference executor says what comes of it
-                pass
-        return await self._refer(operation, variables, context, {}, root=event)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the reference executor says what comes of it
+                _goes_on(error)
+        result = await self._refer(operation, variables, context, {}, root=event)
+        if any(isinstance(error.original_error, Unavailable) for error in result.errors or ()):
+            raise Unavailable  # without the event, which has not arrived then: whoever resumes gets it
+        return result
 
     async def _refer(
         self, operation: Operation, variables: VariableValues, context: Context, done: dict[str, Any], root: Any = None
@@ -204,6 +207,10 @@ class Executor:
         ).execute_operation()
         told: ExecutionResult = await result if inspect.isawaitable(result) else result
         return told
+
+
+def _goes_on(error: Exception) -> None:
+    _log.debug("the reference executor goes on", reason=type(error).__name__)  # its text may quote what was sent
 
 
 class MethodNotAllowed(BadRequest):

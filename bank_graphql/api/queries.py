@@ -5,7 +5,7 @@ from typing import Any
 
 import strawberry
 
-from bank_graphql.accounts.feed import CURSOR
+from bank_graphql.accounts.feed import CURSOR, cursor_of
 from bank_graphql.accounts.rules import normalise_number
 from bank_graphql.api.context import Context
 from bank_graphql.api.fields import edge
@@ -110,6 +110,14 @@ class Query:
         interest, since = await feed.interest(viewer, accounts), await feed.since(after)
         events = await feed.page(interest, since, size + 1)
         return Paged(Slice(events[:size], has_next=len(events) > size, has_previous=since is not None), EVENTS)
+
+    @strawberry.field(
+        description="Where the feed ends now: read the accounts after it, follow the feed from it, and nothing is missed.",
+        graphql_type=str | None,
+    )
+    @staticmethod
+    async def feed_cursor(root: Context) -> Any:
+        return root.viewer and cursor_of(await root.services.feed.head())
 
     @strawberry.field(description="What the viewer may still spend on requests.")
     @staticmethod

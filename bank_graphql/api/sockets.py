@@ -4,7 +4,7 @@ Strawberry's handler keeps to the protocol. Here frames are looked at before it 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing, suppress
 from datetime import timedelta
 from typing import Any, cast
@@ -20,9 +20,9 @@ from bank_graphql.api.context import Context, Services
 from bank_graphql.api.endpoint import MAX_BODY, Identify
 from bank_graphql.api.executor import Executor, Request
 from bank_graphql.api.scalars import to_json
-from bank_graphql.events.errors import TooSlow
+from bank_graphql.events.errors import PASSING, SessionEnded, TooSlow
 from bank_graphql.kit.actor import Actor, Origin
-from bank_graphql.kit.errors import Fault, RateLimited, Unauthenticated, Unavailable
+from bank_graphql.kit.errors import Fault, RateLimited, Unavailable
 
 PROTOCOL = "graphql-transport-ws"
 MOST_OPERATIONS = 100
@@ -67,7 +67,7 @@ class GraphQLSockets:
         try:
             await _Handler(self, self._executor, self._services, socket, scope).handle()
         finally:
-            socket.release()
+            socket.ended()
 
     def _is_welcome(self, scope: Scope) -> bool:
         headers = dict(scope["headers"])
@@ -89,16 +89,16 @@ class _Socket:
         self._receive = receive
         self._send = send
         self._closed = False
-        self._held: list[Any] = []
+        self._at_its_end: list[Callable[[], object]] = []
 
-    def hold(self, release: Any) -> None:
-        """Call this when the socket ends."""
-        self._held.append(release)
+    def at_its_end(self, call: Callable[[], object]) -> None:
+        """Call this when the socket has ended."""
+        self._at_its_end.append(call)
 
-    def release(self) -> None:
+    def ended(self) -> None:
         """The socket has ended."""
-        for release in self._held:
-            release()
+        for call in self._at_its_end:
+            call()
 
     async def iter_json(self) -> AsyncIterator[Mapping[str, Any]]:
         """The client's messages."""
@@ -179,14 +179,22 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
         if token is not None and actor is None:
             raise ConnectionRejectionError
         try:
-            self._socket.hold(self._services.streams.hold(actor, origin, self._ended))
+            self._socket.at_its_end(self._services.streams.watch(actor, origin, self._ended))
         except (RateLimited, Unavailable):
             raise ConnectionRejectionError from None
 
     def _ended(self, why: Fault) -> None:
-        code, reason = (RESTART, "The server restarts") if isinstance(why, Unavailable) else (FORBIDDEN, "The session has ended")
-        closing = asyncio.get_running_loop().create_task(self._socket.close(code, reason))
-        self._socket.hold(closing.cancel)
+        closing = asyncio.get_running_loop().create_task(self._cut_off(why))
+        self._socket.at_its_end(closing.cancel)
+
+    async def _cut_off(self, why: Exception) -> None:
+        """Close the socket with a code at which clients connect again."""
+        if isinstance(why, SessionEnded):
+            await self._socket.close(FORBIDDEN, "The session has ended")
+        elif isinstance(why, TooSlow):
+            await self._socket.close(TRY_AGAIN, "Too slow")
+        else:
+            await self._socket.close(RESTART, "Connect again")
 
     async def run_operation(self, operation: Operation[Any, None]) -> None:
         """Run one operation, and send what it answers."""
@@ -214,10 +222,8 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
             await self._fail(operation, [{"message": "Something went wrong on our side.", "extensions": {"code": "INTERNAL"}}])
 
     async def _fail(self, operation: Operation[Any, None], errors: Any, why: Exception | None = None) -> None:
-        if isinstance(why, TooSlow):
-            await self._socket.close(TRY_AGAIN, "Too slow")
-        elif isinstance(why, Unauthenticated) and self._token is not None:
-            await self._socket.close(FORBIDDEN, "The session has ended")
+        if isinstance(why, PASSING):
+            await self._cut_off(why)
         else:
             await operation.send_operation_message({"id": operation.id, "type": "error", "payload": errors})
 

@@ -7,19 +7,17 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from bank_graphql.accounts.feed import EventRow, Feed
+from bank_graphql.events.errors import SessionEnded
 from bank_graphql.events.hub import Hub, Interest, Subscriber
 from bank_graphql.events.models import Position
 from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import Clock
-from bank_graphql.kit.errors import Fault, RateLimited, Unauthenticated, Unavailable
+from bank_graphql.kit.errors import Fault, RateLimited, Unavailable
 
 CHECK_SECONDS = 2.0
 MOST_STREAMS = 200
 """Streams that one user may have in one process."""
-ENDED = "The session has ended, or its token has expired: sign in again, and resume after the last cursor that arrived."
-
-
 MOST_SOCKETS = 50
 """Sockets that one user may have in one process, or one address where nobody is signed in."""
 
@@ -49,7 +47,7 @@ class Streams:
 
         Raises:
             RateLimited: the actor has too many streams.
-            Unauthenticated: the actor's session has ended, or the token has expired.
+            SessionEnded: the actor's session has ended, or the token has expired.
             Unavailable: the bank stops, or the feed cannot be read.
             TooSlow: too much waits for the stream.
         """
@@ -62,7 +60,7 @@ class Streams:
         finally:
             release()
 
-    def hold(self, actor: Actor | None, origin: Origin, end: Callable[[Fault], None]) -> Callable[[], None]:
+    def watch(self, actor: Actor | None, origin: Origin, end: Callable[[Fault], None]) -> Callable[[], None]:
         """Watch over a socket: `end` is called once its user may not go on. Call what is returned when the socket has ended.
 
         Raises:
@@ -103,7 +101,7 @@ class Streams:
         for stream, actor in actors.items():
             expired = actor.expires_at is not None and actor.expires_at <= now
             if expired or (actor.session_id is not None and standing.get(actor.session_id) != actor.permissions):
-                stream.end(Unauthenticated(ENDED))
+                stream.end(SessionEnded())
         await self._finish_closed()
 
     async def _finish_closed(self) -> None:

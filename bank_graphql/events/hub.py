@@ -117,7 +117,7 @@ class Subscriber:
 class Hub:
     """Reads new events for all subscribers of the process. `wake` it when there may be some; it looks now and then anyway.
 
-    While there are no subscribers, no event is read.
+    While there are no subscribers, no event is read, and nobody is woken: the hub only keeps up with the feed's end.
     """
 
     def __init__(self, source: Source, *, poll_seconds: float = POLL_SECONDS) -> None:
@@ -133,7 +133,8 @@ class Hub:
 
     def wake(self) -> None:
         """There may be new events."""
-        self._wake.set()
+        if self._is_followed or self._waiting:
+            self._wake.set()
 
     async def look(self) -> None:
         """Look for new events now, and return when all that may be read is handed on."""
@@ -169,12 +170,11 @@ class Hub:
             TooSlow: too much waits for the subscriber.
             Fault: what the subscriber was ended with.
         """
-        if self.position is None or self._closed:
-            raise Unavailable
+        at = await self._beginning(after)
         groups = list(self._groups_of(subscriber.interest))
         for group in groups:
             group.add(subscriber)
-        at = after or self.position
+        self.wake()
         try:
             while not subscriber.is_live:
                 async for event in self._missed(subscriber, at):
@@ -192,6 +192,16 @@ class Hub:
             for group in groups:
                 group.discard(subscriber)
             self._forget_empty(subscriber.interest)
+
+    async def _beginning(self, after: Position | None) -> Position:
+        if self.position is None or self._closed:
+            raise Unavailable
+        if after is None or not self._is_followed:
+            head = await self._source.head()
+            after = after or head
+            if not self._is_followed:  # what came unseen is to be replayed, and not to fill the queue
+                self.position = max(self.position, head)
+        return after
 
     async def _missed(self, subscriber: Subscriber, at: Position) -> AsyncIterator[Any]:
         until = self.position

@@ -66,7 +66,7 @@ ALL = {
 OPEN_MUTATIONS = {"signUp", "logIn", "refreshSession"}
 QUERIES = {"account", "accountByNumber", "transaction", "card", "node", "nodes"}
 OPEN_QUERIES = {"me", "rateLimit"}
-FEED = {"transactionEvents"}
+FEED = {"transactionEvents", "feedCursor"}
 RESTRICTED_QUERIES = {"ledgerVerification": {"AUDITOR", "ADMIN"}}
 
 

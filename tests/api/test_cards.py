@@ -284,8 +284,8 @@ async def test_why_a_card_declines(ada: Client, account: str, card: str, raw: "a
 async def test_a_wrong_currency_or_a_wrong_card_is_no_authorisation(ada: Client, grace: Client, card: str) -> None:
     assert (await ada.authorize(card, "1", "USD"))["__typename"] == "CurrencyMismatchRejection"
     number = (await ada.reveal(card))["number"]
-    other = number[:-2] + "00"
-    other = other[:-1] + check_digit(other[:-1])
+    other = number[:-2] + str((int(number[-2]) + 1) % 10)
+    other += check_digit(other)
     unknown = await ada.authorize(other, "1")
     assert (unknown["__typename"], unknown["subjectId"]) == ("NotFoundRejection", None)
     assert (await grace.authorize(number, "1")) == unknown

@@ -3,7 +3,8 @@
 import asyncio
 import gc
 import os
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.identity.service import SignedIn
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.ids import encode_cursor, global_id, new_id, uuid_of
 from bank_graphql.kit.limits import Limiter
@@ -194,6 +196,19 @@ class World:
         assert isinstance(outcome, Issued)
         return outcome.card_id
 
+    async def transfer(self) -> None:
+        """Ada pays Grace a cent."""
+        source, target = (uuid_of(self.pool.ids[index], "Account") for index in (0, 2))
+        await self._move(
+            Transfer(
+                actor=self.actors[1],
+                key=new_id().hex,
+                from_account_id=source,
+                to=Destination(account_id=target),
+                amount=Money(1, "EUR"),
+            )
+        )
+
     async def _move(self, command: Command) -> Any:
         [outcome] = await self.services.move(Group((command,)))
         assert isinstance(outcome, Moved), outcome
@@ -294,6 +309,15 @@ async def test_a_mutation_that_fails_is_carried_out_once(world: World, which: st
     assert [group.commands[0].key for group in carried_out if isinstance(group.commands[0], Transfer)] == ["a", "b"]
 
 
+@asynccontextmanager
+async def followed(bank: Bank) -> AsyncIterator[None]:
+    """While the feed can be followed."""
+    async with bank.followed():
+        while bank.hub.position is None:
+            await asyncio.sleep(0)
+        yield
+
+
 @pytest.mark.parametrize("unplannable", ["", "sessions { current }"])
 @pytest.mark.parametrize("n", [1, 500])  # the second is a mistake, told with each event
 async def test_subscriptions_answer_alike(world: World, bank: Bank, unplannable: str, n: int) -> None:
@@ -302,9 +326,7 @@ async def test_subscriptions_answer_alike(world: World, bank: Bank, unplannable:
         f"account {{ id balance {{ booked {{ amount }} }} owner {{ email {unplannable} }} entries(first: $n) {{ nodes {{ id }} }} }} "
         "transaction { id kind amount { amount currency } entries { id amount { amount } } } } }"
     )
-    async with bank.followed(), AsyncExitStack() as stack:
-        while bank.hub.position is None:
-            await asyncio.sleep(0)
+    async with followed(bank), AsyncExitStack() as stack:
         streams = [
             await stack.enter_async_context(aclosing(executor.stream(Request(text, None, {"n": n}), world._context(1))))
             for executor in (world.planned, world.reference)
@@ -312,15 +334,26 @@ async def test_subscriptions_answer_alike(world: World, bank: Bank, unplannable:
         coming = [asyncio.ensure_future(anext(stream)) for stream in streams]
         while bank.hub.subscribers < len(streams):
             await asyncio.sleep(0)
-        await world._move(
-            Transfer(
-                actor=world.actors[1],
-                key=new_id().hex,
-                from_account_id=uuid_of(world.pool.ids[0], "Account"),
-                to=Destination(account_id=uuid_of(world.pool.ids[2], "Account")),
-                amount=Money(1, "EUR"),
-            )
-        )
+        await world.transfer()
         answers = await asyncio.gather(*coming)
     assert _told(answers[0]) == _told(answers[1])
     assert ("errors" in answers[0].body) == (n == 500)
+
+
+async def test_an_event_that_cannot_be_read_has_not_arrived(world: World, bank: Bank, dsn: str) -> None:
+    """Or else its cursor would be gone on from, and what it was about would be missed."""
+    broken = await Database.open(dsn)
+    services = replace(world.services, readers=Readers(broken, bank.policy.cards.calendar, utc_now))
+    context = Context(services, world.actors[1], Origin())
+    request = Request("subscription { transactionFeed { cursor transaction { amount { amount } } } }")
+    async with followed(bank), aclosing(world.planned.stream(request, context)) as stream:
+        coming = asyncio.ensure_future(anext(stream))
+        while not bank.hub.subscribers:
+            await asyncio.sleep(0)
+        await broken.close()
+        await world.transfer()
+        answer = await coming
+        assert isinstance(answer.ended_by, Unavailable)
+        assert answer.body["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+        assert answer.body["data"] is None
+        assert [each async for each in stream] == []

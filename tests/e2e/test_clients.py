@@ -43,15 +43,17 @@ async def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 class Follower:
     """The example as a process, and what it has seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, breaks: int = BREAKS) -> None:
+        self.breaks = breaks
         self.cursors: list[str] = []
         self.broken = asyncio.Event()
+        self.ended = False
 
     async def run(self, example: Path, url: str, token: str, after: str) -> None:
         """Follow until the last transfer."""
         process = await asyncio.create_subprocess_exec(
             str(example.parent / "node_modules" / ".bin" / "tsx"),
-            *("drive.ts", str(example), url, token, after, str(BREAKS), "last"),
+            *("drive.ts", str(example), url, token, after, str(self.breaks), "last"),
             cwd=example.parent,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -65,6 +67,7 @@ class Follower:
                 else:
                     self.cursors.append(said["cursor"])
             assert await process.wait() == 0
+            self.ended = True
         finally:
             if process.returncode is None:
                 process.kill()
@@ -81,6 +84,30 @@ async def test_a_thousand_breaks_lose_nothing_and_repeat_nothing(folder: Path, e
     assert len(expected) > 100
     for follower in followers:
         # The last transfer has an event for each account, and clients go at the first of the two.
+        assert follower.cursors in (expected, expected[:-1])
+
+
+async def test_a_restart_of_the_bank_is_not_the_end(folder: Path, examples: dict[str, Path]) -> None:
+    followers = {Follower(breaks=0): kind for kind in ("websocket", "events")}
+    async with asyncio.TaskGroup() as group:
+        async with Server(folder, BANK_DEMO="false") as server:
+            ada = await Client(server.http).sign_up("ada@bank.test", "Ada Lovelace")
+            first, second = [(await ada.open(deposit="1000"))["id"] for _ in range(2)]
+            [start, *_] = await all_cursors(ada)
+            assert ada.token is not None
+            for follower, kind in followers.items():
+                group.create_task(follower.run(examples[kind], f"{server.url}/graphql", ada.token, start))
+            while not all(follower.cursors for follower in followers):
+                await ada.transfer(first, second, "0.01")
+            await server.end()
+        async with Server(folder, "--port", server.url.rpartition(":")[2], BANK_DEMO="false") as server:
+            ada = Client(server.http, ada.token)
+            await ada.transfer(first, second, "0.01", description="last")
+            while not all(follower.ended for follower in followers):
+                await asyncio.sleep(0.01)
+            expected = (await all_cursors(ada))[1:]
+            await server.end()
+    for follower in followers:
         assert follower.cursors in (expected, expected[:-1])
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,20 @@ async def test_events_arrive_once_in_order_and_after_a_break(server: Server, two
     assert cursors[-7:] == [event["cursor"] for event in seen]
 
 
+async def test_the_feeds_end_is_a_place_to_begin(server: Server, two: Two) -> None:
+    ada, first, _, second = two
+    await ada.transfer(first, second, "1")
+    end = (await ada.run("{ feedCursor }"))["feedCursor"]
+    await ada.transfer(first, second, "2")
+    page = await ada.run("query ($after: String) { transactionEvents(after: $after) { nodes { cursor } } }", after=end)
+    async with socket(server.url) as connection:
+        await connection.start(ada.token)
+        await connection.subscribe(after=end)
+        event = await connection.event()
+        assert event["transaction"]["amount"]["amount"] == "2.00"
+    assert [event["cursor"]] == [each["cursor"] for each in page["transactionEvents"]["nodes"]]
+
+
 async def test_the_same_over_an_event_stream(server: Server, two: Two) -> None:
     ada, first, _, second = two
     assert ada.token is not None
@@ -78,13 +92,19 @@ async def test_the_same_over_an_event_stream(server: Server, two: Two) -> None:
         assert answer["data"]["transactionFeed"]["transaction"]["amount"]["amount"] == "2.00"
 
 
+async def ending(connection: Socket) -> tuple[list[Any], int]:
+    """What else the bank says, and the code that it closes the socket with."""
+    said = []
+    with suppress(websockets.ConnectionClosedError):  # said of codes that mean something
+        async for message in connection.connection:
+            said.append(json.loads(message))  # noqa: PERF401 - a close may interrupt it
+    assert connection.connection.close_code is not None
+    return said, connection.connection.close_code
+
+
 async def close_code(connection: Socket) -> int:
     """The code that the bank closes a socket with."""
-    with suppress(websockets.ConnectionClosedError):  # said of codes that mean something
-        async for _ in connection.connection:
-            pass
-    assert connection.connection.close_code is not None
-    return connection.connection.close_code
+    return (await ending(connection))[1]
 
 
 @pytest.mark.parametrize(
@@ -216,9 +236,11 @@ async def test_streams_end_with_their_session(server: Server, two: Two) -> None:
         await ada.run("mutation { logOut { __typename } }")
         async with asyncio.timeout(6):
             assert await close_code(connection) == 4403
-            name, answer = await anext(stream)
+            assert [event async for event in stream] == []  # cut off, so that the client comes again, and is told:
+        async with events(server.http, ada.token) as refused:
+            name, answer = await anext(refused)
             assert (name, answer["errors"][0]["extensions"]["code"]) == ("next", "UNAUTHENTICATED")
-            assert await anext(stream) == ("complete", None)
+            assert await anext(refused) == ("complete", None)
         await others.send(type="ping")
         assert (await others.receive())["type"] == "pong"
 
@@ -241,26 +263,33 @@ async def test_cursors_that_make_no_sense(server: Server, two: Two) -> None:
     ada, first, _, second = two
     async with socket(server.url) as connection:
         await connection.start(ada.token)
-        for number, given in enumerate(({"after": "garbage"}, {"after": first}, {"accounts": [second]}, {"accounts": ["x"]})):
+        for number, given in enumerate(
+            ({"after": "garbage"}, {"after": first}, {"accounts": [second]}, {"accounts": ["x"]}, {"accounts": []})
+        ):
             await connection.subscribe(key=str(number), **given)
             message = await connection.receive()
             assert message["type"] == "error"
             assert message["payload"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
-async def test_sigterm_ends_streams_first_and_at_once(folder: Path) -> None:
-    async with Server(folder, BANK_DEMO="false") as server:
+async def test_sigterm_ends_streams_first_and_at_once_so_that_clients_come_again(folder: Path) -> None:
+    async with Server(folder, BANK_DEMO="false") as server, AsyncExitStack() as open_ones:
         ada = await Client(server.http).sign_up("ada@bank.test", "Ada Lovelace")
         assert ada.token is not None
-        async with socket(server.url) as connection, events(server.http, ada.token) as stream:
+        sockets = [await open_ones.enter_async_context(socket(server.url)) for _ in range(10)]
+        for connection in sockets:
             await connection.start(ada.token)
-            await connection.subscribe()
-            server.process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(8):
-                assert await close_code(connection) == 1012
-                told = [name async for name, _ in stream]
-                assert told[-1] == "complete"
-                assert await asyncio.to_thread(server.process.wait) in {0, -signal.SIGTERM}
+            for number in range(5):
+                await connection.subscribe(key=str(number))
+            await connection.subscribe("{ __typename }", key="last")
+            assert [(await connection.receive())["type"] for _ in range(2)] == ["next", "complete"]
+        stream = await open_ones.enter_async_context(events(server.http, ada.token))
+        server.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(8):
+            for connection in sockets:
+                assert await ending(connection) == ([], 1012)  # a message "error" or "complete" would be the client's end
+            assert [event async for event in stream] == []
+            assert await asyncio.to_thread(server.process.wait) in {0, -signal.SIGTERM}
     assert "Traceback" not in server.output
     assert "exception" not in server.output
 

@@ -199,9 +199,9 @@ async def test_a_stream_ends_when_its_user_may_no_longer_do_what_it_was_begun_wi
 async def test_streams_and_sockets_are_bounded_for_each_user_and_address(followed: Bank, ada: Actor) -> None:
     streams = Streams(followed.hub, followed.feed, followed.identity, utc_now)
     for actor in (ada, None):
-        held = [streams.hold(actor, Origin(ip_address="192.0.2.1"), lambda _: None) for _ in range(MOST_SOCKETS)]
+        watched = [streams.watch(actor, Origin(ip_address="192.0.2.1"), lambda _: None) for _ in range(MOST_SOCKETS)]
         with pytest.raises(RateLimited):
-            streams.hold(actor, Origin(ip_address="192.0.2.1"), lambda _: None)
-        held[0]()
-        held[0]()
-        streams.hold(actor, Origin(ip_address="192.0.2.1"), lambda _: None)
+            streams.watch(actor, Origin(ip_address="192.0.2.1"), lambda _: None)
+        watched[0]()
+        watched[0]()
+        streams.watch(actor, Origin(ip_address="192.0.2.1"), lambda _: None)

@@ -35,9 +35,7 @@ class Source:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.reads = 0
-        self.is_looked_at = asyncio.Event()
-        self.may_answer = asyncio.Event()
-        self.may_answer.set()
+        self.delays: list[asyncio.Event] = []
         self.broken = False
 
     def add(self, *accounts: UUID) -> None:
@@ -45,8 +43,8 @@ class Source:
             self.events.append(Event(Position(1, 10, len(self.events) + 1), account))
 
     async def head(self) -> Position:
-        self.is_looked_at.set()
-        await self.may_answer.wait()
+        if self.delays:
+            await self.delays.pop(0).wait()
         return self.events[-1].position if self.events else Position(1, 0, 0)
 
     async def after(self, position: Position, most: int) -> Sequence[Event]:
@@ -116,15 +114,38 @@ async def test_no_event_is_read_while_nobody_follows(source: Source, hub: Hub) -
 
 
 async def test_who_comes_while_the_hub_looks_misses_nothing(source: Source, hub: Hub) -> None:
-    source.may_answer.clear()
-    source.is_looked_at.clear()
-    hub.wake()
-    await source.is_looked_at.wait()
+    delay = asyncio.Event()
+    source.delays.append(delay)
+    while source.delays:
+        await asyncio.sleep(0)
     following = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1))
     await until_followed(hub)
     source.add(FIRST)
-    source.may_answer.set()
+    delay.set()
     assert await following == [1]
+
+
+async def test_who_begins_without_a_cursor_gets_what_comes_after_that(source: Source, hub: Hub) -> None:
+    others = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 2))
+    await until_followed(hub)
+    source.broken = True  # the hub is behind
+    source.add(FIRST)
+    following = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1))
+    await until_followed(hub, 2)
+    source.add(FIRST)
+    source.broken = False
+    assert await asyncio.gather(others, following) == [[1, 2], [2]]
+
+
+async def test_what_came_while_nobody_followed_fills_no_queue(source: Source, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubs, "QUEUE", 10)
+    source.add(*[FIRST] * 100)
+    assert await take(hub, Subscriber(Interest(owner_id=ADA)), 99, after=Position(1, 10, 1)) == list(range(2, 101))
+    source.add(*[FIRST] * 100)
+    following = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1))
+    await until_followed(hub)
+    source.add(FIRST)
+    assert await following == [201]
 
 
 async def test_what_was_missed_comes_first_and_nothing_twice(source: Source, hub: Hub) -> None:
