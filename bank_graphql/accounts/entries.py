@@ -147,13 +147,13 @@ ENTRIES = Listing(
 """The entries of accounts, newest first."""
 
 
-def _visible(asked: Any, key: Any) -> Query[EntryRow]:
+def _visible(keys: Any, key: Any) -> Query[EntryRow]:
     """The entries that have such a key and are on an account that the asker may see."""
     return Query(
-        _read_along(select(asked.c.position, *_COLUMNS).select_from(asked).join(Entry, key == asked.c.key))
+        _read_along(select(keys.c.position, *_COLUMNS).select_from(keys).join(Entry, key == keys.c.key))
         .join(Account, col(Account.id) == Entry.account_id)
-        .where(own_or_any(col(Account.owner_id), asked))
-        .order_by(asked.c.position, col(Entry.id)),
+        .where(own_or_any(col(Account.owner_id), keys))
+        .order_by(keys.c.position, col(Entry.id)),
         EntryRow,
     )
 

@@ -131,10 +131,10 @@ def position_of(cursor: str) -> Position:
     """
     parts = decode_cursor(cursor, CURSOR).split(".")
     if len(parts) != len(Position._fields) or not all(part.isascii() and part.isdigit() and len(part) <= 18 for part in parts):
-        raise BadRequest("The cursor is damaged: take cursors from the feed's own events.")
+        raise BadRequest("The cursor is damaged: take one that the feed has given.")
     position = Position(*map(int, parts))
     if position.epoch >= 2**31:
-        raise BadRequest("The cursor is damaged: take cursors from the feed's own events.")
+        raise BadRequest("The cursor is damaged: take one that the feed has given.")
     return position
 
 

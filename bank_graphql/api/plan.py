@@ -269,7 +269,9 @@ class Planner:
         node = details[0].node
         if node.name.value == "__typename":
             return Field(Leaf(list), column=lambda sources: [kind.name] * len(sources))
-        core = kind.fields[node.name.value]
+        core = kind.fields.get(node.name.value)
+        if core is None:
+            raise UnplannedError
         declared: StrawberryField = core.extensions["strawberry-definition"]
         shape = self.shape(core.type, details)
         edge: Edge | None = declared.metadata.get(EDGE)

@@ -69,7 +69,7 @@ class Query:
     async def nodes(root: Context, ids: list[strawberry.ID]) -> list[Any]:
         if len(ids) > MOST_NODES:
             raise BadRequest(f"At most {MOST_NODES} ids at a time.")
-        # Loaders gather what is asked in one turn of the loop, so these are a statement for each type.
+        # Readers gather what is asked in one turn of the loop, so these are a statement for each type.
         return list(await asyncio.gather(*(_node(root, each) for each in ids)))
 
     @edge(lambda readers: readers.account, description="The account with this id.", graphql_type=Account | None)

@@ -14,8 +14,9 @@ from bank_graphql.kit.ids import uuid_of
 class Subscription:
     @strawberry.subscription(
         description=(
-            "Every change of a transaction on the viewer's accounts (or the given ones), once, in commit order. `after` first "
-            "replays what came since that event's cursor, then goes live with no gap and no repeat; without it, from now on."
+            "Every change of a transaction on the viewer's accounts (or the given ones), once for each account that it affects, "
+            "in commit order. `after` first replays what came since that event's cursor, then goes live with no gap and no "
+            "repeat; without it, from now on. Where accounts are given, it completes once all of them are closed."
         ),
         graphql_type=AsyncGenerator[TransactionEvent, None],
     )

@@ -70,7 +70,7 @@ def decode_cursor(text: str, kind: str) -> str:
     """
     parsed = parse_global_id(text)
     if parsed is None or parsed[0] != f"@{kind}":
-        raise BadRequest("The cursor does not belong to this list: take cursors from the list's own pageInfo or edges.")
+        raise BadRequest("The cursor belongs elsewhere: take one that this very list, or the feed, has given.")
     return parsed[1]
 
 

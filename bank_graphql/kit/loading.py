@@ -30,7 +30,7 @@ class Reader(Generic[K, V]):
 
     Args:
         fetch: reads them.
-        most: how many rows one statement may read.
+        most: how many rows one statement reads, unless a single ask is for more.
         weigh: how many rows a key may stand for, if not one.
         statements_at_a_time: how many statements may be under way.
     """

@@ -99,7 +99,7 @@ def _position(cursor: str | None, key: KeyType) -> Key | None:
         return None
     position = key.parse(decode_cursor(cursor, key.kind))
     if position is None:
-        raise BadRequest("The cursor is damaged: take cursors from the list's own pageInfo or edges.")
+        raise BadRequest("The cursor is damaged: take one that this very list has given.")
     return position
 
 

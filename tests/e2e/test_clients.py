@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,7 @@ class Follower:
         self.cursors: list[str] = []
         self.broken = asyncio.Event()
         self.ended = False
+        self.why: Any = None
 
     async def run(self, example: Path, url: str, token: str, after: str) -> None:
         """Follow until the last transfer."""
@@ -64,6 +66,8 @@ class Follower:
                 said = json.loads(line)
                 if "breaks" in said:
                     self.broken.set()
+                elif "ended" in said:
+                    self.why = said["ended"]
                 else:
                     self.cursors.append(said["cursor"])
             assert await process.wait() == 0
@@ -109,6 +113,17 @@ async def test_a_restart_of_the_bank_is_not_the_end(folder: Path, examples: dict
             await server.end()
     for follower in followers:
         assert follower.cursors in (expected, expected[:-1])
+
+
+async def test_what_cannot_go_on_is_told(folder: Path, examples: dict[str, Path]) -> None:
+    followers = {Follower(breaks=0): kind for kind in ("websocket", "events")}
+    async with Server(folder, BANK_DEMO="false") as server, asyncio.TaskGroup() as group:
+        ada = await Client(server.http).sign_up("ada@bank.test", "Ada Lovelace")
+        assert ada.token is not None
+        for follower, kind in followers.items():
+            group.create_task(follower.run(examples[kind], f"{server.url}/graphql", ada.token, "no cursor"))
+    for follower in followers:
+        assert [error["extensions"]["code"] for error in follower.why] == ["BAD_REQUEST"]
 
 
 async def _follow_all(server: Server, examples: dict[str, Path], followers: dict[Follower, str]) -> list[str]:

@@ -62,7 +62,14 @@ strawberry.enum(FrozenBy, description="Who froze something: its owner, or the ba
 strawberry.enum(LimitWindow, description="A single transaction, or a day, a week from Monday, a month of the bank's calendar.")
 strawberry.enum(UserRole, description=f"What a user is to the bank. PROCESSOR is the card network.{_GROWS}")
 strawberry.enum(UserStatus, description="Only ACTIVE users sign in. CLOSED is final.")
-strawberry.enum(TransactionEventKind, description=f"What happened to a transaction.{_GROWS}")
+strawberry.enum(
+    TransactionEventKind,
+    description=(
+        "What happened to a transaction: money is held (PENDING) or has moved (POSTED); a hold was taken, in part or to its end "
+        "(CAPTURED), given back (VOIDED) or ran out (EXPIRED); money that had moved went back (REVERSED); an authorisation was "
+        f"refused (DECLINED).{_GROWS}"
+    ),
+)
 strawberry.enum(TransactionKind, description=f"What a transaction is for.{_GROWS}")
 strawberry.enum(
     TransactionStatus,

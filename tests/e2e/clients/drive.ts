@@ -4,7 +4,7 @@ import { WebSocket } from "ws";
 const [example, url, token, after, breaks, last] = process.argv.slice(2);
 const plainTimeout = globalThis.setTimeout;
 globalThis.setTimeout = ((run: () => void, wait = 0, ...more: unknown[]) =>
-  plainTimeout(run, wait >= 300 && wait <= 60_000 ? wait / 200 : wait, ...more)) as never; // clients wait long between attempts
+  plainTimeout(run, wait > 50 ? wait / 500 : wait, ...more)) as never; // clients wait long between attempts
 
 let left = Number(breaks);
 const breakSoon = (cut: () => void) => {
@@ -32,10 +32,20 @@ globalThis.fetch = (target, init) => {
 };
 
 const { followFeed } = await import(example);
-const stop = followFeed(url, () => token, after || null, (event: { cursor: string; transaction: { description?: string } }) => {
-  console.log(JSON.stringify(event));
-  if (event.transaction.description === last) {
-    stop();
+type Seen = { cursor: string; transaction: { description?: string } };
+const stop = followFeed(
+  url,
+  async () => token,
+  after || null,
+  (event: Seen) => {
+    console.log(JSON.stringify(event));
+    if (event.transaction.description === last) {
+      stop();
+      process.exit(0);
+    }
+  },
+  (why: unknown) => {
+    console.log(JSON.stringify({ ended: why ?? null }));
     process.exit(0);
-  }
-});
+  },
+);
