@@ -43,7 +43,7 @@ function request()
 end
 """
 _TRANSFERS = """
-math.randomseed({seed})
+math.randomseed(tonumber(run, 16))
 local letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 local function base64(text)
   local out = {{}}
@@ -74,14 +74,14 @@ function request()
   {body}
 end
 function response(status, _, body)
-  if body:find('"errors"', 1, true) or body:find("Rejection", 1, true) then all_refused = all_refused + 1 end
+  if body:find('"errors"', 1, true) or body:find("Rejection", 1, true) or body:find('"replayed":true', 1, true) then all_refused = all_refused + 1 end
 end
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to send, and where to."""
+    """What to send, and where to. Its script has a hexadecimal `run` that no other run has."""
 
     url: str
     script: str
@@ -142,12 +142,11 @@ def transfers(
         url,
         _prelude(tokens)
         + _TRANSFERS.format(
-            seed=secrets.randbelow(2**31),
             users=users,
             accounts=accounts,
             account=account,
             target="math.random(0, accounts - 1)" if hot is None else hot,
-            transfer=item.replace("KEY", f'"{secrets.token_hex(4)}-" .. keys'),
+            transfer=item.replace("KEY", 'run .. "-" .. keys'),
             body=many if batch else one,
         ),
     )
@@ -161,10 +160,10 @@ async def run(load: Load, *, clients: int, seconds: float) -> Loaded:
     """Send requests as fast as they are answered, over so many connections.
 
     Raises:
-        RuntimeError: some were not answered well.
+        RuntimeError: some were not answered well, or repeat what was done before.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".lua", delete=False) as script:
-        script.write(load.script)
+        script.write(f'run = "{secrets.token_hex(4)}"\n{load.script}')
     before, started = os.times(), time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         "wrk",

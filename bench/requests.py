@@ -27,7 +27,7 @@ query Account($id: ID!) {
 PAGE = f"query Page($id: ID!, $after: String) {{ account(id: $id) {{ entries(first: 20, after: $after) {{ nodes {{ {ENTRY} }} }} }} }}"
 TRANSFER = """
 mutation Transfer($input: TransferInput!) {
-  transfer(input: $input) { __typename ... on MoneyMoved { transaction { id status } } ... on Rejection { message } }
+  transfer(input: $input) { __typename ... on MoneyMoved { replayed transaction { id status } } ... on Rejection { message } }
 }
 """
 BATCH = """

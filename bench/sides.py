@@ -58,6 +58,19 @@ async def database(server: str, name: str, size: data.Size) -> str:
     return dsn
 
 
+async def copy_of(dsn: str) -> str:
+    """The address of a copy of a filled bank: what is written to it changes no later measure."""
+    head, _, query = dsn.partition("?")
+    head, _, name = head.rpartition("/")
+    connection = await asyncpg.connect(f"{head}/postgres?{query}")
+    try:
+        await connection.execute(f"DROP DATABASE IF EXISTS {name}_copy")
+        await connection.execute(f"CREATE DATABASE {name}_copy TEMPLATE {name} STRATEGY file_copy")
+    finally:
+        await connection.close()
+    return f"{head}/{name}_copy?{query}"
+
+
 class Server:
     """A process that answers GraphQL over HTTP."""
 
