@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Uuid, and_, any_, bindparam, func, or_, select, true
+from sqlalchemy import BigInteger, Uuid, and_, any_, bindparam, func, or_, select, true, tuple_
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account, AccountStatus
@@ -92,15 +92,15 @@ _AFTER = Query(
 
 def _of(whose: Any) -> Query[EventRow]:
     """The events of some accounts: the first of each, and of these the first."""
+    of_account = (col(TransactionEvent.account_id), *ORDER)  # as the index has them, and no other
     event = (
         select(*_columns)
         .where(
-            col(TransactionEvent.account_id) == Account.id,
-            position_named("after") < POSITION,
-            position_named("until") >= POSITION,
+            position_named("after", Account.id) < tuple_(*of_account),
+            position_named("until", Account.id) >= tuple_(*of_account),
             _settled,
         )
-        .order_by(*ORDER)
+        .order_by(*of_account)
         .limit(_most)
         .correlate(Account)
         .lateral("event")

@@ -48,7 +48,7 @@ class Record(NamedTuple):
         )
 
 
-_INSERT = Insert(AuditEvent, *Record._fields)
+_INSERT = Insert(AuditEvent, *Record._fields, alike=["at"])
 
 
 async def write(connection: Connection, records: Sequence[Record]) -> None:

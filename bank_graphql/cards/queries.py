@@ -22,6 +22,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
 )
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -46,7 +47,7 @@ from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.loading import Ask
 from bank_graphql.kit.money import Money
 from bank_graphql.kit.paging import Listing, uuid_key
-from bank_graphql.kit.statements import Query, Row, array_of
+from bank_graphql.kit.statements import Query, Row, any_of, array_of
 from bank_graphql.ledger.models import Balance, Transaction
 
 
@@ -195,10 +196,18 @@ _MERCHANTS = Query(
     .join(CardTransaction, col(CardTransaction.transaction_id) == _any.c.key),
     MerchantRow,
 )
-_listing = partial(Listing, with_accounts(select(*CARD_COLUMNS).select_from(Card)), by=col(Card.id), key=uuid_key("Card"))
-CARDS_OF_USERS: Listing[CardRow] = _listing(parents=[col(Account.owner_id)], newest_first=False, record=CardRow)
+_listing = partial(Listing, by=col(Card.id), key=uuid_key("Card"), newest_first=False, record=CardRow)
+CARDS_OF_USERS: Listing[CardRow] = _listing(
+    select(*CARD_COLUMNS)
+    .select_from(Account)
+    .join(Card, col(Card.account_id) == Account.id)
+    .join(Balance, col(Balance.account_id) == Account.id),
+    parents=[col(Account.owner_id)],
+)
 """The cards of users, in the order in which they were issued."""
-CARDS_OF_ACCOUNTS: Listing[CardRow] = _listing(parents=[col(Card.account_id)], newest_first=False, record=CardRow)
+CARDS_OF_ACCOUNTS: Listing[CardRow] = _listing(
+    with_accounts(select(*CARD_COLUMNS).select_from(Card)), parents=[col(Card.account_id)]
+)
 """The cards of accounts, in the order in which they were issued."""
 TRANSACTIONS_OF_CARDS = Listing(
     with_notes(
@@ -235,14 +244,15 @@ _LIMITS = Query(
     _LimitRow,
 )
 _secret_of = aliased(CardSecret)
-PLACES = Query(
+_places = (
     select(col(Card.id), col(Card.account_id), col(Card.series_id), col(_secret_of.number_hash))
-    .join(_secret_of, col(_secret_of.card_id) == Card.id)
-    .where(
-        or_(
-            col(Card.id) == any_(array_of("ids", Uuid())),
-            col(_secret_of.number_hash) == any_(array_of("hashes", LargeBinary())),
-        )
+    .select_from(_secret_of)
+    .join(Card, col(Card.id) == _secret_of.card_id)
+)
+PLACES = Query(
+    union(
+        _places.where(col(_secret_of.card_id) == any_(array_of("ids", Uuid()))),
+        _places.where(col(_secret_of.number_hash) == any_(array_of("hashes", LargeBinary()))),
     ),
     PlaceRow,
 )
@@ -253,8 +263,15 @@ def _limit(window: str) -> Any:
     return amount.correlate(Card).scalar_subquery().label(f"{window.lower()}_limit")
 
 
-_replacement = aliased(Card)
-_is_replaced = select(col(_replacement.id)).where(col(_replacement.replaces_id) == Card.id).correlate(Card).exists()
+_replacement, _latest = aliased(Card), aliased(Card)
+
+
+def _is_replaced(card: Any) -> Any:
+    """Whether there is a replacement. An EXISTS might be answered by reading all there are."""
+    replacement = select(col(_replacement.id)).where(col(_replacement.replaces_id) == card.id).correlate(card)
+    return replacement.scalar_subquery().is_not(None)
+
+
 CARD_FACTS = Query(
     select(
         col(Card.id),
@@ -267,12 +284,16 @@ CARD_FACTS = Query(
         col(Card.holder_name),
         col(Card.expires_at),
         _blocked_categories,
-        _is_replaced.label("is_replaced"),
+        _is_replaced(Card).label("is_replaced"),
         *map(_limit, LimitWindow),
     ).where(
-        or_(
-            col(Card.id) == any_(array_of("ids", Uuid())),
-            and_(col(Card.series_id) == any_(array_of("series", Uuid())), not_(_is_replaced)),
+        any_of(
+            col(Card.id),
+            select(func.unnest(array_of("ids", Uuid()))),
+            select(col(_latest.id)).where(
+                col(_latest.series_id) == any_(array_of("series", Uuid())),
+                not_(_is_replaced(_latest)),
+            ),
         )
     ),
     CardFactsRow,

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Text, Uuid, any_, bindparam, column, delete, func, or_, select, text, update
+from sqlalchemy import BigInteger, DateTime, Text, Uuid, any_, bindparam, delete, func, select, text, update
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account, FrozenBy
@@ -26,7 +27,7 @@ from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import Forbidden, NotFound, Unavailable
 from bank_graphql.kit.ids import global_id
 from bank_graphql.kit.money import Money
-from bank_graphql.kit.statements import Insert, Query, Row, Writes, array_of
+from bank_graphql.kit.statements import Insert, Query, Row, Update, Writes, any_of, array_of
 from bank_graphql.ledger import service as ledger
 from bank_graphql.ledger.errors import CurrencyMismatch
 
@@ -57,10 +58,16 @@ _SET_STATUS = Query(
     .values(status=bindparam("new_status", type_=Text()), frozen_by=bindparam("by", type_=Text()), updated_at=bindparam("now")),
     Row,
 )
+_other = aliased(Card)
 _CANCEL = Query(
     update(Card)
     .where(
-        or_(col(Card.id) == any_(array_of("cards", Uuid())), col(Card.account_id) == any_(array_of("accounts", Uuid()))), _LIVE
+        any_of(
+            col(Card.id),
+            select(func.unnest(array_of("cards", Uuid()))),
+            select(col(_other.id)).where(col(_other.account_id) == any_(array_of("accounts", Uuid()))),
+        ),
+        text("cards.status NOT IN ('CANCELLED', 'EXPIRED')"),  # not as the index has it, which is not to be read for this
     )
     .values(status=CardStatus.CANCELLED, updated_at=bindparam("now")),
     Row,
@@ -83,14 +90,7 @@ _EXPIRE = Query(
 )
 _FORGET_LIMITS = Query(delete(CardLimit).where(col(CardLimit.card_id) == _card), Row)
 _FORGET_BLOCKS = Query(delete(CardBlock).where(col(CardBlock.card_id) == _card), Row)
-_counted = (
-    func.unnest(array_of("ids", Uuid()), array_of("counts", BigInteger()))
-    .table_valued(column("id", Uuid()), column("counted", BigInteger()), name="new")
-    .render_derived()
-)
-_RECOUNT = Query(
-    update(CardTransaction).where(col(CardTransaction.transaction_id) == _counted.c.id).values(counted=_counted.c.counted), Row
-)
+_RECOUNT = Update(CardTransaction, "transaction_id", "counted")
 
 
 class _HolderRow(Row):
@@ -170,8 +170,7 @@ def record(writes: Writes, made: Iterable[CardPayment], recounted: Iterable[Card
             for each in made
         ],
     )
-    if changed := list(recounted):
-        writes.add(_RECOUNT, ids=[each.transaction_id for each in changed], counts=[each.counted for each in changed])
+    writes.update(_RECOUNT, [(each.transaction_id, each.counted) for each in recounted])
 
 
 async def cancel_of_account(connection: Connection, account_id: UUID, now: datetime) -> None:

@@ -17,7 +17,9 @@ from bank_graphql.kit.statements import Insert, Query, Row, Writes
 
 EPOCH = select(func.coalesce(func.max(FeedEpoch.epoch), 0)).scalar_subquery()
 """The present epoch, in SQL: read with each statement, for another process may begin one."""
-_INSERT = Insert(TransactionEvent, "kind", "account_id", "transaction_id", "occurred_at", also={"epoch": EPOCH})
+_INSERT = Insert(
+    TransactionEvent, "kind", "account_id", "transaction_id", "occurred_at", alike=["occurred_at"], also={"epoch": EPOCH}
+)
 _LOCK = 0x66656564  # "feed"
 
 
@@ -63,14 +65,15 @@ _BEGIN_EPOCH = Query(
     .returning(col(FeedEpoch.epoch)),
     _EpochRow,
 )
-POSITION = tuple_(col(TransactionEvent.epoch), col(TransactionEvent.writer), col(TransactionEvent.sequence))
-"""Where an event is in the feed, in SQL."""
 ORDER = (col(TransactionEvent.epoch), col(TransactionEvent.writer), col(TransactionEvent.sequence))
+POSITION = tuple_(*ORDER)
+"""Where an event is in the feed, in SQL."""
 
 
-def position_named(name: str) -> Any:
-    """A position as three arguments of a statement; `arguments_of` makes them."""
+def position_named(name: str, *under: Any) -> Any:
+    """A position as three arguments of a statement, `under` what else is compared before it; `arguments_of` makes them."""
     return tuple_(
+        *under,
         bindparam(f"{name}_epoch", type_=Integer()),
         bindparam(f"{name}_writer", type_=Xid8()),
         bindparam(f"{name}_sequence", type_=BigInteger()),

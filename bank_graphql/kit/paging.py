@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Select, Uuid, bindparam, column, func, select, true, union_all
+from sqlalchemy import BigInteger, Select, Uuid, bindparam, column, func, literal_column, select, true, tuple_, union_all
 
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import BadRequest
@@ -23,6 +23,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Row)
 Key = UUID | int
 _Column = Any  # a mapped column: SQLModel types it as its value
+_FENCE: Any = literal_column("0")  # an offset; what has one is read as it is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +190,13 @@ class Listing(Generic[R]):
         fetch = bindparam("fetch", type_=BigInteger())
 
         def branch(of: _Column) -> Select[Any]:
-            order = by.desc() if descending else by.asc()
-            where = (of == parent.c.listed_parent, by > parent.c.low, by < parent.c.high)
-            return rows.where(*where).order_by(order).limit(fetch)
+            low, high = (tuple_(parent.c.listed_parent, key) for key in (parent.c.low, parent.c.high))
+            if of.class_ is by.class_:  # written so, only the index on both columns gives the order: by no other path is it read
+                order = [_direction(each, descending=descending) for each in (of, by)]
+                return rows.where(tuple_(of, by) > low, tuple_(of, by) < high).order_by(*order).limit(fetch)
+            all_of_it = rows.where(of == parent.c.listed_parent, by > parent.c.low, by < parent.c.high).offset(_FENCE)
+            items = all_of_it.correlate(parent).subquery()
+            return select(items).order_by(_direction(items.c[by.key], descending=descending)).limit(fetch)
 
         if len(parents) == 1:
             item = branch(parents[0]).correlate(parent).lateral("item")

@@ -9,7 +9,22 @@ from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 import asyncpg
-from sqlalchemy import ARRAY, BindParameter, DateTime, Integer, bindparam, column, func, select
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    TableValuedAlias,
+    any_,
+    bindparam,
+    column,
+    func,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.elements import ClauseElement
@@ -69,37 +84,103 @@ class Query(Generic[R]):
         return [given[name] if name in given else defaults[name] for name in self.names]
 
 
-class Insert:
-    """Inserts many rows of one table with one statement, in the order given (so that identities rise in that order).
+class _OfRows:
+    """A statement on many rows of one table, which are given column by column as arrays.
+
+    Args:
+        columns: what the rows have.
+        alike: columns in which rows mostly agree. Where all of a statement do, the value is sent once: an array of moments takes
+            the driver as long as all else in a row.
+        statement: makes the statement of a table of the rows, and of the values of all columns.
+    """
+
+    __slots__ = ("_alike", "_columns", "_if_alike", "query")
+
+    def __init__(
+        self,
+        model: type[SQLModel],
+        columns: Sequence[str],
+        alike: Sequence[str],
+        statement: "Callable[[TableValuedAlias, dict[str, Any]], ClauseElement]",
+    ) -> None:
+        types = {name: model.__table__.c[name].type for name in columns}  # type: ignore[attr-defined]
+        self._columns = columns
+        self._alike = tuple(map(columns.index, alike))
+        self.query, self._if_alike = (Query(statement(*_rows(types, once)), Row) for once in ((), alike))
+
+    def of(self, rows: Sequence[Sequence[Any]]) -> tuple[Query[Any], dict[str, Any]]:
+        """The statement for these rows, and its arguments."""
+        values: list[Any] = list(map(list, zip(*rows, strict=True)))
+        query = self.query
+        if self._alike and all(values[at].count(values[at][0]) == len(rows) for at in self._alike):
+            query = self._if_alike
+            for at in self._alike:
+                values[at] = values[at][0]
+        return query, dict(zip(self._columns, values, strict=True))
+
+
+def _rows(types: Mapping[str, TypeEngine[Any]], once: Sequence[str]) -> "tuple[TableValuedAlias, dict[str, Any]]":
+    """A table of rows whose columns are arguments, and the values of all columns; of those that are the same for all, `once`."""
+    varied = {name: kind for name, kind in types.items() if name not in once}
+    new = (
+        func.unnest(*map(array_of, varied, varied.values()))
+        .table_valued(*map(column, varied, varied.values()), with_ordinality="position", name="new")
+        .render_derived()
+    )
+    return new, {name: new.c[name] if name in varied else bindparam(name, type_=kind) for name, kind in types.items()}
+
+
+class Insert(_OfRows):
+    """Inserts rows in the order given, so that identities rise in that order.
 
     Args:
         model: the table.
         columns: what the rows have.
         skip_existing: leave out rows whose key is there already.
+        alike: columns in which rows mostly agree.
         also: what all rows have in common, as SQL.
     """
 
-    __slots__ = ("columns", "query")
+    __slots__ = ()
 
     def __init__(
-        self, model: type[SQLModel], *columns: str, skip_existing: bool = False, also: Mapping[str, Any] | None = None
+        self,
+        model: type[SQLModel],
+        *columns: str,
+        skip_existing: bool = False,
+        alike: Sequence[str] = (),
+        also: Mapping[str, Any] | None = None,
     ) -> None:
-        table = model.__table__  # type: ignore[attr-defined]
-        self.columns = columns
-        arrays = [bindparam(name, type_=ARRAY(table.c[name].type)) for name in columns]
-        new = (
-            func.unnest(*arrays)
-            .table_valued(*(column(name, table.c[name].type) for name in columns), with_ordinality="position", name="new")
-            .render_derived()
-        )
-        values = also or {}
-        rows = select(*(new.c[name] for name in columns), *values.values()).order_by(new.c.position)
-        statement = insert(table).from_select([*columns, *values], rows)
-        self.query = Query(statement.on_conflict_do_nothing() if skip_existing else statement, Row)
+        def statement(new: TableValuedAlias, values: dict[str, Any]) -> ClauseElement:
+            values |= also or {}
+            rows = select(*values.values()).select_from(new).order_by(new.c.position)
+            inserted = insert(model).from_select(list(values), rows)
+            return inserted.on_conflict_do_nothing() if skip_existing else inserted
 
-    def arguments(self, rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
-        """The rows, column by column."""
-        return dict(zip(self.columns, map(list, zip(*rows, strict=True)), strict=True))
+        super().__init__(model, columns, alike, statement)
+
+
+class Update(_OfRows):
+    """Changes rows, which are known by their first column.
+
+    Args:
+        model: the table.
+        columns: what is given of the rows: their key, and what changes.
+        alike: columns in which rows mostly agree.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, model: type[SQLModel], *columns: str, alike: Sequence[str] = ()) -> None:
+        def statement(_: TableValuedAlias, values: dict[str, Any]) -> ClauseElement:
+            key, *changed = columns
+            return (
+                update(model)
+                .where(model.__table__.c[key] == values[key])  # type: ignore[attr-defined]
+                .values({name: values[name] for name in changed})
+            )
+
+        super().__init__(model, columns, alike, statement)
 
 
 class Writes:
@@ -122,8 +203,16 @@ class Writes:
 
     def insert(self, into: Insert, rows: Sequence[Sequence[Any]]) -> None:
         """Add rows to insert; none are none."""
+        self._of_rows(into, rows)
+
+    def update(self, what: Update, rows: Sequence[Sequence[Any]]) -> None:
+        """Add rows to change; none are none."""
+        self._of_rows(what, rows)
+
+    def _of_rows(self, what: _OfRows, rows: Sequence[Sequence[Any]]) -> None:
         if rows:
-            self.add(into.query, **into.arguments(rows))
+            query, arguments = what.of(rows)
+            self.add(query, **arguments)
 
     @property
     def statement(self) -> tuple[str, list[Any]] | None:
@@ -149,6 +238,15 @@ def _renumbered(sql: str, by: int) -> str:
 def array_of(name: str, type_: TypeEngine[Any]) -> BindParameter[Any]:
     """A parameter that is an array, for `= ANY`: one statement text whatever the number of values."""
     return bindparam(name, type_=ARRAY(type_))
+
+
+def any_of(column: Any, *selects: Select[Any]) -> ColumnElement[bool]:
+    """Whether the column has one of the values that are selected.
+
+    They are made an array, which is then looked up in the column's index; of an `IN` the planner may think better.
+    """
+    found: ColumnElement[bool] = column == any_(func.array(union_all(*selects).scalar_subquery(), type_=ARRAY(column.type)))
+    return found
 
 
 def _checks(binds: dict[str, BindParameter[Any]]) -> Iterator[tuple[str, bool, Callable[[Any], bool]]]:

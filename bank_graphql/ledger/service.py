@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from operator import attrgetter
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Text, Uuid, any_, bindparam, column, func, update
+from sqlalchemy import BigInteger, Uuid, any_, bindparam, update
 from sqlmodel import col
 
 from bank_graphql.kit.db import Connection
 from bank_graphql.kit.ids import lock_key
-from bank_graphql.kit.statements import Insert, Query, Row, Writes, array_of
+from bank_graphql.kit.statements import Insert, Query, Row, Update, Writes, array_of
 from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionNote
 from bank_graphql.ledger.rules import Book, EntryDraft
 
@@ -29,53 +29,15 @@ _TRANSACTION_COLUMNS = (
     "posted_at",
     "expires_at",
 )
-_INSERT_TRANSACTIONS = Insert(Transaction, *_TRANSACTION_COLUMNS)
+_INSERT_TRANSACTIONS = Insert(
+    Transaction,
+    *_TRANSACTION_COLUMNS,
+    alike=["captured", "parent_id", "reverses_id", "created_at", "posted_at", "expires_at"],
+)
 _INSERT_NOTES = Insert(TransactionNote, "transaction_id", "description")
-_INSERT_ENTRIES = Insert(Entry, *EntryDraft._fields)
-_new_balance = (
-    func.unnest(
-        array_of("ids", Uuid()),
-        array_of("booked", BigInteger()),
-        array_of("held", BigInteger()),
-        array_of("changed", DateTime(timezone=True)),
-    )
-    .table_valued(
-        column("account_id", Uuid()),
-        column("booked", BigInteger()),
-        column("held", BigInteger()),
-        column("changed_at", DateTime(timezone=True)),
-        name="new",
-    )
-    .render_derived()
-)
-_UPDATE_BALANCES = Query(
-    update(Balance)
-    .where(col(Balance.account_id) == _new_balance.c.account_id)
-    .values(booked=_new_balance.c.booked, held=_new_balance.c.held, updated_at=_new_balance.c.changed_at),
-    Row,
-)
-_new_standing = (
-    func.unnest(
-        array_of("ids", Uuid()),
-        array_of("statuses", Text()),
-        array_of("captured", BigInteger()),
-        array_of("posted", DateTime(timezone=True)),
-    )
-    .table_valued(
-        column("id", Uuid()),
-        column("status", Text()),
-        column("captured", BigInteger()),
-        column("posted_at", DateTime(timezone=True)),
-        name="new",
-    )
-    .render_derived()
-)
-_UPDATE_HOLDS = Query(
-    update(Transaction)
-    .where(col(Transaction.id) == _new_standing.c.id)
-    .values(status=_new_standing.c.status, captured=_new_standing.c.captured, posted_at=_new_standing.c.posted_at),
-    Row,
-)
+_INSERT_ENTRIES = Insert(Entry, *EntryDraft._fields, alike=["booked_at"])
+_UPDATE_BALANCES = Update(Balance, "account_id", "booked", "held", "updated_at", alike=["updated_at"])
+_UPDATE_HOLDS = Update(Transaction, "id", "status", "captured", "posted_at")
 _SET_OVERDRAFT_LIMIT = Query(
     update(Balance)
     .where(col(Balance.account_id) == any_(array_of("ids", Uuid())))
@@ -115,23 +77,9 @@ def write(writes: Writes, book: Book) -> None:
     made = {t.id for t in book.made}
     changed = {c.transaction.id: c.transaction for c in book.changes if c.kind != "REVERSED"}
     holds = [t for key, t in changed.items() if key not in made]
-    if holds:
-        writes.add(
-            _UPDATE_HOLDS,
-            ids=[t.id for t in holds],
-            statuses=[t.status for t in holds],
-            captured=[t.captured for t in holds],
-            posted=[t.posted_at for t in holds],
-        )
+    writes.update(_UPDATE_HOLDS, [(t.id, t.status, t.captured, t.posted_at) for t in holds])
     touched = [book.accounts[i] for i in moved if i not in opened]
-    if touched:
-        writes.add(
-            _UPDATE_BALANCES,
-            ids=[s.account_id for s in touched],
-            booked=[s.booked for s in touched],
-            held=[s.held for s in touched],
-            changed=[s.changed_at for s in touched],
-        )
+    writes.update(_UPDATE_BALANCES, [(s.account_id, s.booked, s.held, s.changed_at) for s in touched])
 
 
 async def set_overdraft_limit(connection: Connection, account_id: UUID, limit: int) -> None:

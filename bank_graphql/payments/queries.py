@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Text, Uuid, and_, any_, bindparam, column, func, null, select, union_all
+from sqlalchemy import BigInteger, DateTime, Text, Uuid, and_, any_, bindparam, column, func, null, select, text, union_all
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account, AccountKind, AccountStatus
 from bank_graphql.cards.models import CardTransaction
 from bank_graphql.kit.statements import Query, Row, array_of
-from bank_graphql.ledger.models import Balance, Purpose, Transaction, TransactionNote, TransactionStatus
+from bank_graphql.ledger.models import Balance, Purpose, Transaction, TransactionNote
 from bank_graphql.payments.models import IdempotencyOutcome, OutcomeKind
 
 
@@ -118,6 +118,9 @@ FACTS = Query(
 """The accounts of a batch, and what is remembered of its keys: in one round trip."""
 
 _reversal = aliased(Transaction)
+_reversal_id = (
+    select(col(_reversal.id)).where(col(_reversal.reverses_id) == Transaction.id).correlate(Transaction).scalar_subquery()
+)
 _CARD_COLUMNS = ("card_id", "series_id", "authorized_at", "counted", "merchant_name", "merchant_category", "merchant_country")
 TRANSACTIONS = Query(
     select(
@@ -135,7 +138,7 @@ TRANSACTIONS = Query(
         col(Transaction.expires_at),
         col(Transaction.parent_id),
         col(Transaction.reverses_id),
-        select(col(_reversal.id)).where(col(_reversal.reverses_id) == Transaction.id).exists().label("is_reversed"),
+        _reversal_id.is_not(None).label("is_reversed"),  # an EXISTS might be answered by reading all there are
         *(col(getattr(CardTransaction, name)) for name in _CARD_COLUMNS),
     )
     .outerjoin(TransactionNote, col(TransactionNote.transaction_id) == Transaction.id)
@@ -154,7 +157,7 @@ class DueRow(Row):
 DUE_HOLDS = Query(
     select(col(Transaction.id))
     .where(
-        col(Transaction.status) == TransactionStatus.PENDING,
+        text("transactions.status = 'PENDING'"),  # as the index on expires_at has it
         col(Transaction.expires_at) <= bindparam("now", type_=DateTime(timezone=True)),
     )
     .order_by(col(Transaction.expires_at))

@@ -62,7 +62,9 @@ from bank_graphql.payments.reading import read_cards, state_of
 from bank_graphql.payments.remembering import Done, Key, Remembered, is_remembered, key_of, recalled, subject_of
 from bank_graphql.payments.rules import CASH, decide, preview
 
-_REMEMBER = Insert(IdempotencyOutcome, "user_id", "key", "fingerprint", "outcome", "subject_id", "refusal", "created_at")
+_REMEMBER = Insert(
+    IdempotencyOutcome, "user_id", "key", "fingerprint", "outcome", "subject_id", "refusal", "created_at", alike=["created_at"]
+)
 _FORGET = Query(
     delete(IdempotencyOutcome)
     .where(
