@@ -30,6 +30,15 @@ BEGIN
     ) THEN
         RAISE EXCEPTION 'the entries of a transaction do not sum to zero' USING ERRCODE = 'check_violation';
     END IF;
+    IF EXISTS (
+        SELECT FROM inserted i
+        WHERE (
+            SELECT id FROM public.transactions t
+            WHERE t.id = i.transaction_id AND i.account_id IN (t.from_account_id, t.to_account_id)
+        ) IS NULL
+    ) THEN
+        RAISE EXCEPTION 'an entry is on neither account of its transaction' USING ERRCODE = 'foreign_key_violation';
+    END IF;
     RETURN NULL;
 END $$;
 CREATE TABLE public.feed_epochs (
@@ -336,7 +345,7 @@ ALTER TABLE ONLY public.refresh_tokens
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT pk_sessions PRIMARY KEY (id);
 ALTER TABLE ONLY public.transaction_events
-    ADD CONSTRAINT pk_transaction_events PRIMARY KEY (sequence);
+    ADD CONSTRAINT pk_transaction_events PRIMARY KEY (epoch, writer, sequence);
 ALTER TABLE ONLY public.transaction_notes
     ADD CONSTRAINT pk_transaction_notes PRIMARY KEY (transaction_id);
 ALTER TABLE ONLY public.transactions
@@ -362,14 +371,13 @@ CREATE INDEX ix_card_transactions_series_id_authorized_at ON public.card_transac
 CREATE INDEX ix_cards_account_id_id ON public.cards USING btree (account_id, id);
 CREATE INDEX ix_cards_expires_at ON public.cards USING btree (expires_at) WHERE (status = ANY (ARRAY['INACTIVE'::text, 'ACTIVE'::text, 'FROZEN'::text]));
 CREATE INDEX ix_cards_series_id ON public.cards USING btree (series_id);
-CREATE INDEX ix_entries_account_id_booked_at ON public.entries USING btree (account_id, booked_at);
+CREATE INDEX ix_entries_account_id_booked_at_id ON public.entries USING btree (account_id, booked_at, id);
 CREATE INDEX ix_entries_account_id_id ON public.entries USING btree (account_id, id);
 CREATE INDEX ix_entries_transaction_id ON public.entries USING btree (transaction_id);
 CREATE INDEX ix_idempotency_outcomes_created_at ON public.idempotency_outcomes USING btree (created_at);
 CREATE INDEX ix_refresh_tokens_session_id ON public.refresh_tokens USING btree (session_id);
 CREATE INDEX ix_sessions_user_id ON public.sessions USING btree (user_id);
 CREATE INDEX ix_transaction_events_account_id_epoch_writer_sequence ON public.transaction_events USING btree (account_id, epoch, writer, sequence);
-CREATE INDEX ix_transaction_events_epoch_writer_sequence ON public.transaction_events USING btree (epoch, writer, sequence);
 CREATE INDEX ix_transactions_expires_at ON public.transactions USING btree (expires_at) WHERE (status = 'PENDING'::text);
 CREATE INDEX ix_transactions_from_account_id_id ON public.transactions USING btree (from_account_id, id);
 CREATE INDEX ix_transactions_parent_id ON public.transactions USING btree (parent_id) WHERE (parent_id IS NOT NULL);
@@ -413,12 +421,6 @@ ALTER TABLE ONLY public.cards
     ADD CONSTRAINT fk_cards_replaces_id FOREIGN KEY (replaces_id) REFERENCES public.cards(id);
 ALTER TABLE ONLY public.cards
     ADD CONSTRAINT fk_cards_series_id FOREIGN KEY (series_id) REFERENCES public.cards(id);
-ALTER TABLE ONLY public.entries
-    ADD CONSTRAINT fk_entries_account_id FOREIGN KEY (account_id) REFERENCES public.balances(account_id);
-ALTER TABLE ONLY public.entries
-    ADD CONSTRAINT fk_entries_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
-ALTER TABLE ONLY public.idempotency_outcomes
-    ADD CONSTRAINT fk_idempotency_outcomes_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT fk_refresh_tokens_session_id FOREIGN KEY (session_id) REFERENCES public.sessions(id);
 ALTER TABLE ONLY public.sessions

@@ -80,14 +80,15 @@ class TransactionEvent(SQLModel, table=True):
     __tablename__ = "transaction_events"
     __table_args__ = (
         one_of("kind", TransactionEventKind),
-        Index("ix_transaction_events_epoch_writer_sequence", "epoch", "writer", "sequence"),
         Index("ix_transaction_events_account_id_epoch_writer_sequence", "account_id", "epoch", "writer", "sequence"),
     )
 
+    epoch: int = Field(default=None, sa_column=Column(Integer, primary_key=True, server_default=text("feed_epoch()")))
+    writer: int | None = Field(
+        default=None, sa_column=Column(Xid8, primary_key=True, server_default=text("pg_current_xact_id()"))
+    )
     sequence: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
-    writer: int | None = Field(default=None, sa_column=Column(Xid8, nullable=False, server_default=text("pg_current_xact_id()")))
     kind: TransactionEventKind = text_field()
     account_id: UUID = uuid_field()
     transaction_id: UUID = uuid_field()
     occurred_at: datetime = time_field()
-    epoch: int = Field(default=None, sa_column=Column(Integer, nullable=False, server_default=text("feed_epoch()")))

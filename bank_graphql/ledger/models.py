@@ -119,19 +119,23 @@ class TransactionNote(SQLModel, table=True):
 
 
 class Entry(SQLModel, table=True):
-    """The effect of a transaction on one account. Ids rise in the order in which the account was changed."""
+    """The effect of a transaction on one account. Ids rise in the order in which the account was changed.
+
+    A trigger holds what foreign keys would, and more, for all entries of a statement at once: that there is the transaction, that
+    this is one of its accounts, and that the entries sum to zero.
+    """
 
     __tablename__ = "entries"
     __table_args__ = (
         CheckConstraint("amount <> 0", name="amount_is_not_zero"),
         Index("ix_entries_account_id_id", "account_id", "id"),
-        Index("ix_entries_account_id_booked_at", "account_id", "booked_at"),
+        Index("ix_entries_account_id_booked_at_id", "account_id", "booked_at", "id"),
         Index("ix_entries_transaction_id", "transaction_id"),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
-    transaction_id: UUID = uuid_field(references="transactions.id")
-    account_id: UUID = uuid_field(references="balances.account_id")
+    transaction_id: UUID = uuid_field()
+    account_id: UUID = uuid_field()
     amount: int = amount_field()
     balance_after: int = amount_field()
     booked_at: datetime = time_field()

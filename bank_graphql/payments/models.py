@@ -22,7 +22,10 @@ class OutcomeKind(StrEnum):
 
 
 class IdempotencyOutcome(SQLModel, table=True):
-    """The outcome of a user's key, written in the transaction of what it did. Never changed; pruned when old."""
+    """The outcome of a user's key, written in the transaction of what it did. Never changed; pruned when old.
+
+    It needs no foreign key to the user, for users are never deleted.
+    """
 
     __tablename__ = "idempotency_outcomes"
     __table_args__ = (
@@ -33,7 +36,7 @@ class IdempotencyOutcome(SQLModel, table=True):
         Index("ix_idempotency_outcomes_created_at", "created_at"),
     )
 
-    user_id: UUID = uuid_field(references="users.id", primary_key=True)
+    user_id: UUID = uuid_field(primary_key=True)
     key: str = text_field(primary_key=True)
     fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     outcome: OutcomeKind = text_field()

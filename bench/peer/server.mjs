@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import pg from "pg";
 import { grafserv } from "postgraphile/grafserv/node";
 import { postgraphile } from "postgraphile";
+import { TYPES } from "postgraphile/@dataplan/pg";
 import { makePgService } from "postgraphile/adaptors/pg";
 import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { jsonPgSmartTags } from "postgraphile/utils";
@@ -22,9 +23,14 @@ const tags = jsonPgSmartTags({
   version: 1,
   config: {
     class: {
-      // Entries and transactions refer to balances; the same key is an account's, unless it is the bank's own.
+      // Transactions refer to balances; the same key is an account's, unless it is the bank's own. Entries are held by a trigger.
       "public.entries": {
-        tags: { foreignKey: "(account_id) references public.accounts (id)|@fieldName account|@foreignFieldName entries|@foreignSimpleFieldName entriesList|@behavior +list" },
+        tags: {
+          foreignKey: [
+            "(account_id) references public.accounts (id)|@fieldName account|@foreignFieldName entries|@foreignSimpleFieldName entriesList|@behavior +list",
+            "(transaction_id) references public.transactions (id)|@fieldName transaction",
+          ],
+        },
       },
       "public.transactions": {
         tags: {
@@ -46,7 +52,6 @@ const tags = jsonPgSmartTags({
     constraint: {
       "public.accounts.fk_accounts_owner_id": { tags: { behavior: "+list", foreignFieldName: "accounts", foreignSimpleFieldName: "accountsList", fieldName: "owner" } },
       "public.accounts.fk_accounts_id": { tags: { fieldName: "balance" } },
-      "public.entries.fk_entries_transaction_id": { tags: { fieldName: "transaction" } },
       "public.transaction_notes.fk_transaction_notes_transaction_id": { tags: { foreignFieldName: "note" } },
     },
     procedure: {
@@ -55,9 +60,22 @@ const tags = jsonPgSmartTags({
   },
 });
 
+// PostgreSQL's transaction ids, which are in the key of the feed's events.
+const transactionIds = {
+  name: "TransactionIdsPlugin",
+  version: "1.0.0",
+  gather: {
+    hooks: {
+      async pgCodecs_findPgCodec(_, event) {
+        if (event.pgType.typname === "xid8") event.pgCodec ??= TYPES.bigint;
+      },
+    },
+  },
+};
+
 const preset = {
   extends: [PostGraphileAmberPreset],
-  plugins: [tags],
+  plugins: [tags, transactionIds],
   pgServices: [makePgService({ pool, schemas: ["public", "bench"], pubsub: false })],
   schema: { dontSwallowErrors: true },
   grafast: { explain: false },
