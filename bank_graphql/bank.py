@@ -39,7 +39,7 @@ _log = structlog.get_logger(__name__)
 ROLE = "bank_app"
 """The application's role, made by the migrations: it can add to the books and cannot rewrite them."""
 LOCKS_PER_COMMAND = 3
-BATCHES_AT_A_TIME = 2
+BATCHES_AT_A_TIME = 3
 CHANNEL = "bank_feed"
 """Where processes tell each other that there are new events."""
 
@@ -137,6 +137,11 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             max_running=BATCHES_AT_A_TIME,
         )
         stack.push_async_callback(batcher.close)
+
+        async def move(group: Group) -> list[Outcome]:
+            # Large transactions would nearly always share some account, and wait for one another.
+            return [outcome for piece in group.pieces(settings.batch_max) for outcome in await batcher.submit(piece)]
+
         yield Bank(
             db=db,
             identity=identity,
@@ -145,7 +150,7 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             policy=policy,
             feed=feed,
             hub=hub,
-            move=batcher.submit,
+            move=move,
             expire_holds=expire_holds,
             jobs=(Job("expire holds", settings.job_seconds, expire_holds), *_jobs(db, settings, policy)),
             listener=listener,

@@ -15,8 +15,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-_Entry = tuple[Item, "asyncio.Future[Result]", asyncio.TimerHandle | None]
-"""What waits: the item, its result to be, and the end of its patience."""
+_Entry = tuple[Item, "asyncio.Future[Result]", float]
+"""What waits: the item, its result to be, and until when it waits."""
 
 
 class Batcher(Generic[Item, Result]):
@@ -53,6 +53,7 @@ class Batcher(Generic[Item, Result]):
         self._weight = 0
         self._running: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._late: asyncio.TimerHandle | None = None  # one for all: a timer takes as long to set as all else here
 
     async def submit(self, item: Item) -> Result:
         """Have the item worked on in the next batch.
@@ -75,8 +76,9 @@ class Batcher(Generic[Item, Result]):
             raise Unavailable
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        late = loop.call_later(self._deadline, _settle, future, Unavailable()) if self._deadline else None
-        self._waiting.append((item, future, late))
+        self._waiting.append((item, future, loop.time() + (self._deadline or 0)))
+        if self._deadline and self._late is None:
+            self._late = loop.call_later(self._deadline, self._refuse_late)
         self._weight += weight
         if len(self._running) < self._max_running and len(self._waiting) == 1:
             loop.call_soon(self._start)
@@ -85,6 +87,8 @@ class Batcher(Generic[Item, Result]):
     async def close(self) -> None:
         """Take nothing more, and finish what was taken."""
         self._closed = True
+        if self._late is not None:
+            self._late.cancel()
         while self._waiting or self._running:
             self._start()
             await asyncio.gather(*self._running, return_exceptions=True)
@@ -103,11 +107,22 @@ class Batcher(Generic[Item, Result]):
             if taken and weight + more > self._max_batch:
                 break
             taken.append(self._waiting.popleft())
-            if (late := taken[-1][2]) is not None:
-                late.cancel()
             weight += more
             self._weight -= more
         return taken
+
+    def _refuse_late(self) -> None:
+        """Refuse what has waited for too long, and look again when the next one will have."""
+        loop = asyncio.get_running_loop()
+        self._late, now = None, loop.time()
+        while self._waiting and self._late is None:
+            item, future, until = self._waiting[0]
+            if until > now:
+                self._late = loop.call_at(until, self._refuse_late)
+            else:
+                self._waiting.popleft()
+                self._weight -= self._weigh(item)
+                _settle(future, Unavailable())
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)

@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS = 5.0
 LIMIT_SECONDS = 5.0
 """How long the other side may take to answer before the connection is taken for broken."""
-BETWEEN_NOTICES = 0.01
+BETWEEN_NOTICES = 0.02
 _BROKEN = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError)
 
 

@@ -1,6 +1,7 @@
 """What can be asked of the payments, and what comes of it. Plain data: amounts in minor units, ids resolved."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cache
@@ -264,7 +265,7 @@ Outcome = Moved | Opened | Issued | Preview | Refusal
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Commands that belong together, carried out one after another without others in between.
+    """Commands that are asked for together, carried out one after another.
 
     Attributes:
         commands: all dry runs, or none; a refusal stands for what made no command, and is its own outcome.
@@ -278,3 +279,10 @@ class Group:
     def dry_run(self) -> bool:
         """Whether only to tell what would happen."""
         return any(isinstance(command, Command) and command.dry_run for command in self.commands)
+
+    def pieces(self, most: int) -> "Iterator[Group]":
+        """What is to be carried out in one transaction: all of it, if atomic or a dry run; otherwise so many at a time."""
+        if self.atomic or self.dry_run or len(self.commands) <= most:
+            yield self
+        else:
+            yield from (Group(self.commands[start : start + most]) for start in range(0, len(self.commands), most))

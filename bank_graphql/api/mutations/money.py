@@ -1,6 +1,5 @@
 """Moving money. A mutation makes a command of its input and has the payments carry it out, nothing else."""
 
-import asyncio
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -53,7 +52,10 @@ class MoneyMutations:
         input.check()
         asked = [_command(transfer, viewer, dry_run=bool(input.dry_run)) for transfer in input.transfers]
         outcomes = await context.move_all(asked, atomic=bool(input.atomic))
-        results = await asyncio.gather(*(_told(context, outcome) for outcome in outcomes))
+        repeated = [each.transaction_id for each in outcomes if isinstance(each, Moved) and each.transaction is None]
+        if repeated:
+            await context.loader(context.readers.transaction).load_many(repeated)  # all at once, before they are told one by one
+        results = [await _told(context, outcome) for outcome in outcomes]
         kinds = Counter(
             "moved" if isinstance(o, Moved) else "previewed" if isinstance(o, Preview) else "rejected" for o in outcomes
         )
