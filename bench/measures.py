@@ -86,6 +86,10 @@ class Bench:
         """A bank of this size, filled now or before."""
         return await sides.database(self.server, name, size)
 
+    async def copy(self) -> str:
+        """A new copy of the bank that most rows are measured with: what one of them writes slows no other down."""
+        return await sides.copy_of(await self.database("bench_main", self.plan.main))
+
     async def in_turn(self, *measured: Callable[[], Awaitable[float]]) -> list[list[float]]:
         """Measure the sides in turn, round by round, after a first time that does not count."""
         for side in measured:
@@ -112,7 +116,7 @@ class Bench:
 async def against_postgraphile(bench: Bench) -> list[Row]:
     """Nested and point reads, and single transfers, against PostGraphile over the same tables."""
     accounts = bench.plan.main.accounts
-    dsn = await bench.database("bench_main", bench.plan.main)
+    dsn = await bench.copy()
     rows, peer_name = [], "PostGraphile 5"
     async with sides.bank(dsn, bench.folder) as bank, sides.postgraphile(dsn) as peer:
         await bank.log_in()
@@ -139,7 +143,7 @@ async def against_postgraphile(bench: Bench) -> list[Row]:
 async def batches(bench: Bench) -> list[Row]:
     """Batches against one function call a transaction, as quick as pgbench can."""
     accounts = bench.plan.main.accounts
-    dsn = await bench.database("bench_main", bench.plan.main)
+    dsn = await bench.copy()
     await sides.prepare_peer(dsn)
     script = requests.PGBENCH.format(last=accounts - 1, accounts=accounts)
     async with sides.bank(dsn, bench.folder) as bank:
@@ -167,7 +171,7 @@ async def batches(bench: Bench) -> list[Row]:
 async def hot_account(bench: Bench) -> list[Row]:
     """Everything onto one account, against spread."""
     accounts = bench.plan.main.accounts
-    dsn = await bench.database("bench_main", bench.plan.main)
+    dsn = await bench.copy()
     async with sides.bank(dsn, bench.folder) as bank:
         await bank.log_in()
         generator: list[float] = []
@@ -181,7 +185,7 @@ async def hot_account(bench: Bench) -> list[Row]:
 
 async def feed_of_many(bench: Bench) -> list[Row]:
     """How late events arrive at a thousand subscribers."""
-    dsn = await bench.database("bench_main", bench.plan.main)
+    dsn = await bench.copy()
     delays = []
     async with sides.bank(dsn, bench.folder) as bank:
         await bank.log_in()
@@ -195,14 +199,12 @@ async def feed_of_many(bench: Bench) -> list[Row]:
 
 async def processes(bench: Bench) -> list[Row]:
     """Two processes against one, where PostgreSQL is not the limit."""
-    dsn = await bench.database("bench_main", bench.plan.main)
+    dsn = await bench.copy()
     async with sides.bank(dsn, bench.folder, workers=2) as two, sides.bank(dsn, bench.folder) as one:
         await two.log_in()
         await one.log_in()
         generator: list[float] = []
-        figures = await bench.in_turn(
-            bench.serving(requests.light(two), generator), bench.serving(requests.light(one), generator)
-        )
+        figures = await bench.in_turn(*(bench.serving(requests.of_schema(each), generator) for each in (two, one)))
     return [Row("two processes", "one", "requests/s", *figures, target=1.6, generator=max(generator))]
 
 
@@ -243,7 +245,7 @@ async def sizes(bench: Bench) -> list[Row]:
 
 async def process(bench: Bench) -> list[Row]:
     """Memory under the loads that were measured before, and a cold start."""
-    dsn = await bench.database("bench_main", bench.plan.main)
+    dsn = await bench.copy()
     if not bench.peaks:
         async with sides.bank(dsn, bench.folder) as bank:
             await bank.log_in()

@@ -59,7 +59,7 @@ async def database(server: str, name: str, size: data.Size) -> str:
 
 
 async def copy_of(dsn: str) -> str:
-    """The address of a copy of a filled bank: what is written to it changes no later measure."""
+    """The address of a new copy of a filled bank, in place of the last one."""
     head, _, query = dsn.partition("?")
     head, _, name = head.rpartition("/")
     connection = await asyncpg.connect(f"{head}/postgres?{query}")

@@ -27,7 +27,7 @@ async def test_the_loads_are_answered_and_the_books_are_right(filled: str, folde
         for what in (
             requests.nested(bank),
             requests.point(bank, SIZE.accounts),
-            requests.light(bank),
+            requests.of_schema(bank),
             requests.transfer(bank, SIZE.accounts),
             requests.transfer(bank, SIZE.accounts, hot=True),
             requests.batch(bank, SIZE.accounts, 5),

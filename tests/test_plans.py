@@ -91,7 +91,7 @@ async def filled(ada: Client, db: Database) -> Database:
     return db
 
 
-@pytest.mark.parametrize("distinct", [2, 1000, -0.1, -1])
+@pytest.mark.parametrize("distinct", [2, -1])
 @pytest.mark.parametrize("rows", [50, 10_000_000])
 async def test_no_statement_reads_what_it_need_not(
     filled: Database, raw: "asyncpg.Connection[asyncpg.Record]", distinct: float, rows: int
