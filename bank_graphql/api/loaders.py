@@ -43,7 +43,7 @@ class TransactionFilters:
     search_id: UUID | None = None
 
 
-_MOST_ROWS = 1000
+_MOST_ROWS = 250
 PageKey = tuple[UUID, Page, TransactionFilters | None]
 """The parent, the page, and the filters of a list that has any."""
 
@@ -119,8 +119,8 @@ async def _balances_at(db: Database, asks: Sequence[Ask[tuple[UUID, datetime]]])
     return await ledger.balances_at(db, [key for _, keys in asks for key in keys])
 
 
-def _lists(db: Database, listing: Listing[R], statements_at_a_time: int = 2) -> Reader[PageKey, Slice[R]]:
-    """Reads pages. While the rows of one statement are worked on, the next is under way: so neither may be too large."""
+def _lists(db: Database, listing: Listing[R], statements_at_a_time: int = 3) -> Reader[PageKey, Slice[R]]:
+    """Reads pages. While the rows of one statement are worked on, others are under way: so none may be too large."""
     return Reader(
         partial(_pages, db, listing), most=_MOST_ROWS, weigh=lambda key: key[1].size, statements_at_a_time=statements_at_a_time
     )

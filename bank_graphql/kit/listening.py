@@ -12,16 +12,13 @@ from contextlib import suppress
 from typing import Any
 
 import asyncpg
-import redis.asyncio
 import structlog
-from redis.exceptions import RedisError
 
 _log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS = 5.0
 LIMIT_SECONDS = 5.0
 """How long the other side may take to answer before the connection is taken for broken."""
 BETWEEN_NOTICES = 0.02
-_BROKEN = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError)
 
 
 class Listener(ABC):
@@ -32,6 +29,9 @@ class Listener(ABC):
         channel: the channel's name.
         heard: called for each notice, and after each time that some may have been missed.
     """
+
+    _broken: tuple[type[Exception], ...] = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+    """What is raised when the connection is broken."""
 
     def __init__(
         self, address: str, channel: str, heard: Callable[[], None], *, heartbeat_seconds: float = HEARTBEAT_SECONDS
@@ -64,7 +64,7 @@ class Listener(ABC):
         while True:
             try:
                 await self._listen()
-            except _BROKEN as error:
+            except self._broken as error:
                 if not failing:
                     _log.warning("listening is broken and begins anew", reason=type(error).__name__)
                 failing = True
@@ -119,8 +119,15 @@ class PostgresListener(Listener):
 class RedisListener(Listener):
     """By Redis, so that PostgreSQL's notices are not the limit."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        import redis.asyncio  # noqa: PLC0415 - it takes a tenth of a start, of which only those who use it shall know
+
+        super().__init__(*arguments, **options)
+        self._redis = redis.asyncio
+        self._broken = (*self._broken, redis.RedisError)
+
     async def _listen(self) -> None:
-        client: Any = redis.asyncio.from_url(self._address, socket_connect_timeout=LIMIT_SECONDS, decode_responses=True)
+        client: Any = self._redis.from_url(self._address, socket_connect_timeout=LIMIT_SECONDS, decode_responses=True)
         lost = asyncio.Event()
         hearing: asyncio.Task[None] | None = None
         try:
@@ -137,7 +144,7 @@ class RedisListener(Listener):
         finally:
             if hearing is not None:
                 hearing.cancel()
-                with suppress(asyncio.CancelledError, *_BROKEN):
+                with suppress(asyncio.CancelledError, *self._broken):
                     await hearing
             await client.aclose()
 
