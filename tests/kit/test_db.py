@@ -179,6 +179,13 @@ async def test_a_snapshot_takes_as_long_as_it_takes(dsn: str) -> None:
     await hasty.close()
 
 
+async def test_only_a_snapshot_may_read_whole_tables(db: Database) -> None:
+    allowed = Query(select(func.current_setting("enable_seqscan").label("it")), Row)
+    assert [row.it for row in await db.fetch(allowed)] == ["off"]
+    assert [row.it for row in await db.snapshot(lambda connection: connection.fetch(allowed))] == ["on"]
+    assert [row.it for row in await db.fetch(allowed)] == ["off"]
+
+
 async def test_the_size_of_the_lock_table(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     size = await db.lock_table_size()
     assert size >= int(await raw.fetchval("SHOW max_locks_per_transaction")) * int(await raw.fetchval("SHOW max_connections"))

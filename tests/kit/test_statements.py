@@ -1,6 +1,6 @@
 """Statements: what their arguments may be, and several that are run as one."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -12,7 +12,7 @@ from sqlmodel import col
 
 from bank_graphql.audit.models import AuditEvent
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.statements import Insert, Query, Row, Writes
+from bank_graphql.kit.statements import Insert, Query, Row, Update, Writes
 from bank_graphql.ledger.models import Balance
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -52,6 +52,26 @@ async def test_several_statements_are_one_round_trip_and_one_transaction(
     await db.transact(lambda connection: connection.write(writes))
     assert await raw.fetchval("SELECT array_agg(action ORDER BY id) FROM audit_events") == ["a", "b"]
     assert await raw.fetchval("SELECT array_agg(booked ORDER BY booked) FROM balances") == [0, 7]
+
+
+async def test_what_all_rows_agree_in_is_sent_once(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+    later = NOW + timedelta(hours=1)
+    insert = Insert(AuditEvent, "at", "action", "outcome", alike=["at", "outcome"])
+    change = Update(Balance, "account_id", "booked", "updated_at", alike=["updated_at"])
+    first, second = uuid4(), uuid4()
+    await _insert(db, first)
+    await _insert(db, second)
+    for alike, moments in ((True, (NOW, NOW)), (False, (NOW, later))):
+        _, arguments = insert.of([(at, "a", "DONE") for at in moments])
+        assert (arguments["at"], arguments["outcome"]) == ((NOW, "DONE") if alike else ([NOW, later], ["DONE", "DONE"]))
+        writes = Writes()
+        writes.insert(insert, [(moments[0], "a", "DONE"), (moments[1], "b", "DONE")])
+        writes.update(change, [(first, 1, moments[0]), (second, 2, moments[1])])
+        await db.transact(lambda connection, writes=writes: connection.write(writes))  # type: ignore[misc]
+        written = await raw.fetch("SELECT at, action, outcome FROM audit_events ORDER BY id DESC LIMIT 2")
+        assert [tuple(row) for row in written] == [(moments[1], "b", "DONE"), (moments[0], "a", "DONE")]
+        changed = await raw.fetch("SELECT booked, updated_at FROM balances ORDER BY booked")
+        assert [tuple(row) for row in changed] == [(1, moments[0]), (2, moments[1])]
 
 
 async def test_if_one_of_them_fails_none_is_done(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:

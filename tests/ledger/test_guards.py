@@ -94,10 +94,27 @@ async def test_entries_of_a_transaction_sum_to_zero(raw: Raw) -> None:
 
 
 @pytest.mark.usefixtures("books")
+@pytest.mark.parametrize(
+    "attack",
+    [
+        TRANSACTION + ENTRIES.format("gen_random_uuid()", "5") + " UNION ALL SELECT id, from_account_id, -5, 0, now() FROM t",
+        TRANSACTION + ENTRIES.format("(SELECT account_id FROM balances WHERE purpose = 'CASH')", "5")
+        + " UNION ALL SELECT id, from_account_id, -5, 0, now() FROM t",
+        "WITH t AS (SELECT gen_random_uuid() AS id, * FROM (SELECT array_agg(account_id) a FROM balances WHERE purpose IS NULL) x) "
+        + ENTRIES.format("a[1]", "5") + " UNION ALL SELECT id, a[2], -5, 0, now() FROM t",
+    ],
+)  # fmt: skip
+async def test_entries_are_on_the_accounts_of_their_transaction(raw: Raw, attack: str) -> None:
+    with pytest.raises((asyncpg.ForeignKeyViolationError, asyncpg.CheckViolationError)):
+        await raw.execute(attack)
+
+
+@pytest.mark.usefixtures("books")
 async def test_they_do_so_in_each_currency(raw: Raw, ada: Client) -> None:
     await ada.open("JPY")
     yen = "(SELECT account_id FROM balances WHERE currency = 'JPY' AND purpose IS NULL)"
-    mixed = TRANSACTION + ENTRIES.format("to_account_id", "5") + f" UNION ALL SELECT id, {yen}, -5, 0, now() FROM t"
+    between = TRANSACTION.replace("a[2]", yen)
+    mixed = between + ENTRIES.format("to_account_id", "5") + " UNION ALL SELECT id, from_account_id, -5, 0, now() FROM t"
     with pytest.raises(asyncpg.CheckViolationError, match="sum to zero"):
         await raw.execute(mixed)
 

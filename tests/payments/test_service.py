@@ -301,3 +301,13 @@ async def test_a_dry_run_leaves_no_trace(db: Database, customer: Actor, raw: asy
     dry_cash = Deposit(actor=customer, key=key(), account_id=one, amount=Money(1, "EUR"), dry_run=True)
     await service.execute(db, POLICY, [*dry, dry_cash])
     assert {table: await raw.fetchval(f"SELECT count(*) FROM {table}") for table in tables} == before
+
+
+async def test_large_groups_are_carried_out_in_pieces_unless_they_are_one(customer: Actor) -> None:
+    commands = [transfer(customer, customer.user_id, customer.user_id, n) for n in range(1, 8)]
+    pieces = list(Group(tuple(commands)).pieces(3))
+    assert [len(piece.commands) for piece in pieces] == [3, 3, 1]
+    assert [command for piece in pieces for command in piece.commands] == commands
+    dry = tuple(replace(command, dry_run=True) for command in commands)
+    for whole in (Group(tuple(commands[:3])), Group(tuple(commands), atomic=True), Group(dry)):
+        assert list(whole.pieces(3)) == [whole]
