@@ -1,5 +1,6 @@
 """Puts the rooms together, from the database up to the payments; `app` and `cli` build on it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ ROLE = "bank_app"
 """The application's role, made by the migrations: it can add to the books and cannot rewrite them."""
 LOCKS_PER_COMMAND = 3
 BATCHES_AT_A_TIME = 3
+LARGEST_GROUP = 1000
+"""Commands of an atomic batch, at the most: they share a transaction, whatever `BANK_BATCH_MAX` is."""
 CHANNEL = "bank_feed"
 """Where processes tell each other that there are new events."""
 
@@ -135,12 +138,20 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             max_batch=settings.batch_max,
             max_queue=settings.batch_queue,
             max_running=BATCHES_AT_A_TIME,
+            max_under_way=_most_under_way(settings),
         )
         stack.push_async_callback(batcher.close)
 
-        async def move(group: Group) -> list[Outcome]:
-            # Large transactions would nearly always share some account, and wait for one another.
+        async def in_pieces(group: Group) -> list[Outcome]:
             return [outcome for piece in group.pieces(settings.batch_max) for outcome in await batcher.submit(piece)]
+
+        async def move(group: Group) -> list[Outcome]:
+            if len(group.commands) <= settings.batch_max:
+                return await batcher.submit(group)
+            # Large transactions would nearly always share some account, and wait for one another. All of them or none begin, and
+            # those that have are finished, even if the caller goes away.
+            batcher.require_room(len(group.commands))
+            return await asyncio.shield(asyncio.create_task(in_pieces(group)))
 
         yield Bank(
             db=db,
@@ -228,9 +239,14 @@ def _listener(settings: Settings, dsn: str, hub: Hub) -> Listener:
     return PostgresListener(dsn, CHANNEL, hub.wake)
 
 
+def _most_under_way(settings: Settings) -> int:
+    """How many commands may be under way at a time: full batches, or a largest atomic group beside smaller ones."""
+    return max(settings.batch_max * BATCHES_AT_A_TIME, LARGEST_GROUP * 3 // 2)
+
+
 async def _require_lock_table(db: Database, settings: Settings) -> None:
-    """See to it that the server can hold the locks of full batches: one for the key and each account of every command."""
-    needed = settings.batch_max * LOCKS_PER_COMMAND * BATCHES_AT_A_TIME
+    """See to it that the server can hold the locks of what is under way: one for the key and each account of every command."""
+    needed = _most_under_way(settings) * LOCKS_PER_COMMAND
     size = await db.lock_table_size()
     if size < needed:
         raise ConfigurationError(

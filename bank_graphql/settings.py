@@ -97,7 +97,9 @@ class Settings(BaseSettings):
     pool_min_size: int = Field(2, ge=1, le=500, description="Database connections opened at start.")
     pool_max_size: int = Field(10, ge=2, le=500, description="Database connections at the most, for each process.")
     statement_timeout: float = Field(15, ge=1, le=600, description="Seconds after which the database gives a statement up.")
-    batch_max: int = Field(100, ge=1, le=2000, description="Money movements in one database transaction, at the most.")
+    batch_max: int = Field(
+        100, ge=1, le=2000, description="Money movements in one database transaction, at the most; an atomic batch may have more."
+    )
     batch_queue: int = Field(10_000, ge=1, le=1_000_000, description="Money movements that may wait for their turn.")
     access_token_minutes: int = Field(
         30,

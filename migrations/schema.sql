@@ -392,6 +392,7 @@ CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.card_secrets FOR EACH
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.card_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.cards FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.users FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_not_rewritten BEFORE UPDATE OR TRUNCATE ON public.idempotency_outcomes FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_not_rewritten BEFORE UPDATE OR TRUNCATE ON public.transaction_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF account_id, currency, purpose ON public.balances FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();

@@ -30,6 +30,7 @@ class Batcher(Generic[Item, Result]):
         weigh: what an item weighs.
         max_queue: the most weight that may wait; what comes on top is refused as `Unavailable`.
         max_running: the most batches under way at a time.
+        max_under_way: the most weight in them together, though a single batch may weigh more; None for no such bound.
         deadline: seconds that an item may wait for its turn before it is refused as `Unavailable`; None for as long as it takes.
     """
 
@@ -41,6 +42,7 @@ class Batcher(Generic[Item, Result]):
         weigh: Callable[[Item], int] = lambda _: 1,
         max_queue: int = 10_000,
         max_running: int = 2,
+        max_under_way: int | None = None,
         deadline: float | None = 10.0,
     ) -> None:
         self._work = work
@@ -48,10 +50,11 @@ class Batcher(Generic[Item, Result]):
         self._weigh = weigh
         self._max_queue = max_queue
         self._max_running = max_running
+        self._max_under_way = max_under_way
         self._deadline = deadline
         self._waiting: deque[_Entry[Item, Result]] = deque()
         self._weight = 0
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], int] = {}
         self._closed = False
         self._late: asyncio.TimerHandle | None = None  # one for all: a timer takes as long to set as all else here
 
@@ -72,8 +75,7 @@ class Batcher(Generic[Item, Result]):
             Unavailable: the queue is full, or the batcher is closing.
         """
         weight = self._weigh(item)
-        if self._closed or (self._waiting and self._weight + weight > self._max_queue):
-            raise Unavailable
+        self.require_room(weight)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         self._waiting.append((item, future, loop.time() + (self._deadline or 0)))
@@ -84,32 +86,47 @@ class Batcher(Generic[Item, Result]):
             loop.call_soon(self._start)
         return future
 
+    def require_room(self, weight: int) -> None:
+        """See to it that so much more may wait now.
+
+        Raises:
+            Unavailable: the queue is full, or the batcher is closing.
+        """
+        if self._closed or (self._waiting and self._weight + weight > self._max_queue):
+            raise Unavailable
+
     async def close(self) -> None:
         """Take nothing more, and finish what was taken."""
         self._closed = True
-        if self._late is not None:
-            self._late.cancel()
         while self._waiting or self._running:
             self._start()
             await asyncio.gather(*self._running, return_exceptions=True)
+        if self._late is not None:
+            self._late.cancel()
 
     def _start(self) -> None:
         while self._waiting and len(self._running) < self._max_running:
-            task = asyncio.get_running_loop().create_task(self._run(self._take()))
-            self._running.add(task)
+            taken, weight = self._take()
+            if not taken:
+                return
+            task = asyncio.get_running_loop().create_task(self._run(taken))
+            self._running[task] = weight
             task.add_done_callback(self._finished)
 
-    def _take(self) -> "list[_Entry[Item, Result]]":
+    def _take(self) -> "tuple[list[_Entry[Item, Result]], int]":
+        """The next batch and its weight; nothing if it would be too much beside what is under way."""
         taken: list[_Entry[Item, Result]] = []
-        weight = 0
+        weight, under_way = 0, sum(self._running.values())
         while self._waiting:
             more = self._weigh(self._waiting[0][0])
             if taken and weight + more > self._max_batch:
                 break
+            if under_way and self._max_under_way is not None and under_way + weight + more > self._max_under_way:
+                break
             taken.append(self._waiting.popleft())
             weight += more
             self._weight -= more
-        return taken
+        return taken, weight
 
     def _refuse_late(self) -> None:
         """Refuse what has waited for too long, and look again when the next one will have."""
@@ -125,7 +142,7 @@ class Batcher(Generic[Item, Result]):
                 _settle(future, Unavailable())
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
-        self._running.discard(task)
+        del self._running[task]
         self._start()
 
     async def _run(self, taken: "Sequence[_Entry[Item, Result]]") -> None:

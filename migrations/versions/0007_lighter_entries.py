@@ -1,7 +1,8 @@
 """Lighter entries: one look-up says that an entry fits its transaction and its account, in place of two foreign keys.
 
 The check is stricter than the keys were: an entry is on one of its transaction's two accounts. What it refers to can be
-neither deleted nor given another key, which triggers refuse. Keys and events, which are deleted again, do without as well.
+neither deleted nor given another key, which triggers refuse. Events, which are deleted again, get one key for two; what is
+remembered of keys does without the user's, for users are kept.
 """
 
 from alembic import op
@@ -54,19 +55,24 @@ KEYS = (
 
 
 def upgrade() -> None:
-    """Upgrade."""
+    """Upgrade. What takes its time comes first, while others may still read."""
+    op.create_index("ix_entries_account_id_booked_at_id", "entries", ["account_id", "booked_at", "id"])
+    op.create_index("pk_transaction_events_new", "transaction_events", ["epoch", "writer", "sequence"], unique=True)
     op.execute(_FUNCTION.format(checks=SUMS + PLACES))
+    op.drop_index("ix_entries_account_id_booked_at", table_name="entries")
+    op.drop_index("ix_transaction_events_epoch_writer_sequence", table_name="transaction_events")
+    op.drop_constraint(op.f("pk_transaction_events"), "transaction_events", type_="primary")
+    op.execute(
+        "ALTER TABLE transaction_events ADD CONSTRAINT pk_transaction_events PRIMARY KEY USING INDEX pk_transaction_events_new"
+    )
+    op.execute("CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON users FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()")
     for table, column, _, _ in KEYS:
         op.drop_constraint(op.f(f"fk_{table}_{column}"), table, type_="foreignkey")
-    op.drop_index("ix_entries_account_id_booked_at", table_name="entries")
-    op.create_index("ix_entries_account_id_booked_at_id", "entries", ["account_id", "booked_at", "id"])
-    op.drop_constraint(op.f("pk_transaction_events"), "transaction_events", type_="primary")
-    op.drop_index("ix_transaction_events_epoch_writer_sequence", table_name="transaction_events")
-    op.create_primary_key(op.f("pk_transaction_events"), "transaction_events", ["epoch", "writer", "sequence"])
 
 
 def downgrade() -> None:
     """Downgrade."""
+    op.execute("DROP TRIGGER is_kept ON users")
     op.drop_constraint(op.f("pk_transaction_events"), "transaction_events", type_="primary")
     op.create_primary_key(op.f("pk_transaction_events"), "transaction_events", ["sequence"])
     op.create_index("ix_transaction_events_epoch_writer_sequence", "transaction_events", ["epoch", "writer", "sequence"])

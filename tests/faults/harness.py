@@ -130,11 +130,13 @@ async def _open(servers: list[Process], rng: random.Random) -> Workload:
 
 
 async def _fire(servers: list[Process], workload: Workload, folder: Path, rng: random.Random, until: float) -> float:
-    """Kill servers and PostgreSQL until the time is over or something is wrong; the longest that serving again took."""
+    """Kill servers and PostgreSQL, each at least once, until the time is over or something is wrong; the longest that serving
+    again took.
+    """
     slowest = 0.0
     for turn in itertools.count():
         await asyncio.sleep(rng.uniform(0.3, 1.2))
-        if time.monotonic() > until or workload.history.violations:
+        if workload.history.violations or (time.monotonic() > until and turn >= 2):
             break
         if turn % 3 == 1:
             pid = postgres_of(folder)

@@ -164,3 +164,27 @@ async def test_patience_ends_at_its_time_though_nothing_else_does() -> None:
     assert not first.done()
     gate.open.set()
     assert await first == 10
+
+
+async def test_what_is_under_way_together_is_bounded_but_for_a_single_heavy_one() -> None:
+    gate = Gate()
+    batcher = Batcher(gate.work, max_running=3, max_batch=10, max_under_way=15, weigh=lambda item: item)
+    tasks = [asyncio.create_task(batcher.submit(item)) for item in (9, 8, 7, 20)]
+    await settle()
+    assert gate.batches == [[9]]
+    gate.open.set()
+    await asyncio.gather(*tasks)
+    assert gate.batches == [[9], [8], [7], [20]]
+
+
+async def test_who_waits_too_long_is_refused_while_closing_too() -> None:
+    gate = Gate()
+    batcher = Batcher(gate.work, max_running=1, max_batch=1, deadline=0.01)
+    tasks = [asyncio.create_task(batcher.submit(item)) for item in (1, 2)]
+    await settle()
+    closing = asyncio.create_task(batcher.close())
+    with pytest.raises(Unavailable):
+        await tasks[1]
+    gate.open.set()
+    await closing
+    assert await tasks[0] == 10

@@ -37,6 +37,8 @@ async def books(ada: Client) -> None:
         "TRUNCATE transactions CASCADE",
         "DELETE FROM balances",
         "TRUNCATE balances CASCADE",
+        "DELETE FROM users",
+        "TRUNCATE users CASCADE",
         "UPDATE balances SET currency = 'USD'",
         "UPDATE balances SET purpose = 'CASH' WHERE purpose IS NULL",
         "UPDATE balances SET account_id = gen_random_uuid()",

@@ -45,7 +45,11 @@ class MoneyMutations:
     async def transfer(context: Context, input: TransferInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
         return await _moved(context, input.command(context.viewer))
 
-    @mutation(TransferBatchResult, "Make up to 1,000 transfers in one go: each for itself, or all or none.")
+    @mutation(
+        TransferBatchResult,
+        "Make up to 1,000 transfers in one go: each for itself, or all or none. If they are each for itself and the bank becomes "
+        "UNAVAILABLE on the way, some may have moved: ask again with the same keys.",
+    )
     @staticmethod
     async def transfer_batch(context: Context, input: TransferBatchInput) -> TransferBatchOutcome:  # noqa: A002
         viewer = context.viewer
