@@ -259,7 +259,7 @@ def _unplanned(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> list[str]
 
 
 # Where a field fails, graphql-core cancels what it has under way beside it, also what it has not begun: that is not awaited then.
-@pytest.mark.filterwarnings("ignore:coroutine '.*_async_resolver' was never awaited:RuntimeWarning")
+@pytest.mark.filterwarnings(r"ignore:coroutine '(.*_async_resolver|Executor\..*)' was never awaited:RuntimeWarning")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("kind", "how_many"), [("query", 1600), ("mutation", 400)])
 async def test_answers_are_those_of_the_reference_executor(
