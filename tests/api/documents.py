@@ -20,6 +20,7 @@ from graphql import (
 )
 
 UNSTEADY = {
+    "feedCursor",
     "rateLimit",
     "sessions",
     "logIn",
