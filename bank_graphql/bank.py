@@ -119,40 +119,16 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
         hub = Hub(feed)
         listener = _listener(settings, dsn, hub)
 
-        async def carry_out(groups: Sequence[Group]) -> Sequence[list[Outcome] | Refusal]:
-            try:
-                return await payments.execute_groups(db, policy, groups)
-            finally:
-                hub.wake()
-                listener.tell()
+        def tell() -> None:
+            hub.wake()
+            listener.tell()
 
         async def expire_holds() -> int:
             if expired := await payments.expire_holds(db, policy):
-                hub.wake()
-                listener.tell()
+                tell()
             return expired
 
-        batcher: Batcher[Group, list[Outcome]] = Batcher(
-            carry_out,
-            weigh=lambda group: len(group.commands),
-            max_batch=settings.batch_max,
-            max_queue=settings.batch_queue,
-            max_running=BATCHES_AT_A_TIME,
-            max_under_way=_most_under_way(settings),
-        )
-        stack.push_async_callback(batcher.close)
-
-        async def in_pieces(group: Group) -> list[Outcome]:
-            return [outcome for piece in group.pieces(settings.batch_max) for outcome in await batcher.submit(piece)]
-
-        async def move(group: Group) -> list[Outcome]:
-            if len(group.commands) <= settings.batch_max:
-                return await batcher.submit(group)
-            # Large transactions would nearly always share some account, and wait for one another. All of them or none begin, and
-            # those that have are finished, even if the caller goes away.
-            batcher.require_room(len(group.commands))
-            return await asyncio.shield(asyncio.create_task(in_pieces(group)))
-
+        move = _moving(db, policy, settings, told=tell, stack=stack)
         yield Bank(
             db=db,
             identity=identity,
@@ -166,6 +142,41 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             jobs=(Job("expire holds", settings.job_seconds, expire_holds), *_jobs(db, settings, policy)),
             listener=listener,
         )
+
+
+def _moving(
+    db: Database, policy: payments.Policy, settings: Settings, *, told: Callable[[], None], stack: AsyncExitStack
+) -> Callable[[Group], Awaitable[list[Outcome]]]:
+    """Gathers what is to be carried out into batches; `told` is called after each."""
+
+    async def carry_out(groups: Sequence[Group]) -> Sequence[list[Outcome] | Refusal]:
+        try:
+            return await payments.execute_groups(db, policy, groups)
+        finally:
+            told()
+
+    batcher: Batcher[Group, list[Outcome]] = Batcher(
+        carry_out,
+        weigh=lambda group: len(group.commands),
+        max_batch=settings.batch_max,
+        max_queue=settings.batch_queue,
+        max_running=BATCHES_AT_A_TIME,
+        max_under_way=_most_under_way(settings),
+    )
+    stack.push_async_callback(batcher.close)
+
+    async def in_pieces(group: Group) -> list[Outcome]:
+        return [outcome for piece in group.pieces(settings.batch_max) for outcome in await batcher.submit(piece)]
+
+    async def move(group: Group) -> list[Outcome]:
+        if len(group.commands) <= settings.batch_max:
+            return await batcher.submit(group)
+        # Large transactions would nearly always share some account, and wait for one another. All of them or none begin, and
+        # those that have are finished, even if the caller goes away.
+        batcher.require_room(len(group.commands))
+        return await asyncio.shield(asyncio.create_task(in_pieces(group)))
+
+    return move
 
 
 def _jobs(db: Database, settings: Settings, policy: payments.Policy) -> Iterator[Job]:

@@ -118,10 +118,8 @@ class _PooledConnection(asyncpg.Connection):
 
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; "
-_FOR_ALL_ROWS = (
-    *("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"),
-    *("enable_material", "enable_incremental_sort"),
-)
+_FOR_ALL_ROWS = [f"enable_{each}" for each in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "material", "incremental_sort")]
+_ALLOWED = {"statement_timeout": "0", "join_collapse_limit": "8", **dict.fromkeys(_FOR_ALL_ROWS, "on")}
 _PLANS = {
     # Otherwise a statement's first runs are planned anew for their own arguments, and for long arrays that is to read whole
     # tables: with millions of rows, seconds instead of milliseconds.
@@ -282,8 +280,7 @@ class Database:
             self.connection() as connection,
             connection.raw.transaction(isolation="repeatable_read", readonly=True),
         ):
-            await connection.raw.execute("SET LOCAL statement_timeout = 0; SET LOCAL join_collapse_limit = 8;")
-            await connection.raw.execute("".join(f"SET LOCAL {name} = on;" for name in _FOR_ALL_ROWS))
+            await connection.raw.execute("".join(f"SET LOCAL {name} = {value};" for name, value in _ALLOWED.items()))
             return await work(Connection(connection.raw, _AS_LONG_AS_IT_TAKES))
 
     async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
