@@ -32,7 +32,7 @@ from bank_graphql.kit.keysets import KeySource
 from bank_graphql.kit.listening import Listener, PostgresListener, RedisListener
 from bank_graphql.kit.periodic import Job
 from bank_graphql.payments import service as payments
-from bank_graphql.payments.commands import Group, Outcome
+from bank_graphql.payments.commands import GROUP_MAX, Group, Outcome
 from bank_graphql.settings import Environment, Settings
 
 _OWNS = "SELECT EXISTS (SELECT FROM pg_tables WHERE tablename = 'entries' AND pg_has_role(session_user, tableowner, 'MEMBER'))"
@@ -41,8 +41,6 @@ ROLE = "bank_app"
 """The application's role, made by the migrations: it can add to the books and cannot rewrite them."""
 LOCKS_PER_COMMAND = 3
 BATCHES_AT_A_TIME = 3
-LARGEST_GROUP = 1000
-"""Commands of an atomic batch, at the most: they share a transaction, whatever `BANK_BATCH_MAX` is."""
 CHANNEL = "bank_feed"
 """Where processes tell each other that there are new events."""
 
@@ -252,7 +250,7 @@ def _listener(settings: Settings, dsn: str, hub: Hub) -> Listener:
 
 def _most_under_way(settings: Settings) -> int:
     """How many commands may be under way at a time: full batches, or a largest atomic group beside smaller ones."""
-    return max(settings.batch_max * BATCHES_AT_A_TIME, LARGEST_GROUP * 3 // 2)
+    return max(settings.batch_max * BATCHES_AT_A_TIME, GROUP_MAX * 3 // 2)
 
 
 async def _require_lock_table(db: Database, settings: Settings) -> None:

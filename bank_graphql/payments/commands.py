@@ -18,6 +18,8 @@ from bank_graphql.ledger.rules import TransactionState
 
 KEY_MAX = 255
 DESCRIPTION_MAX = 500
+GROUP_MAX = 1000
+"""Commands in a group, at the most; an atomic one shares a transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

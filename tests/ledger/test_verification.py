@@ -84,6 +84,7 @@ async def test_an_honest_bank(db: Database) -> None:
             "FROM idempotency_outcomes LIMIT 1",
             {"idempotency outcomes"},
         ),
+        ("UPDATE idempotency_outcomes SET user_id = gen_random_uuid() WHERE outcome = 'REFUSED'", {"idempotency outcomes"}),
         (
             "ALTER TABLE balances DROP CONSTRAINT ck_balances_available_is_not_negative; "
             "UPDATE balances SET booked = -1 WHERE currency = 'EUR' AND purpose IS NULL",

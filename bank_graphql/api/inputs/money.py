@@ -10,6 +10,7 @@ from bank_graphql.api.scalars import DateTime
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import ValidationFailed
 from bank_graphql.payments.commands import (
+    GROUP_MAX,
     CaptureHold,
     Deposit,
     Destination,
@@ -20,7 +21,6 @@ from bank_graphql.payments.commands import (
     Withdraw,
 )
 
-BATCH_MAX = 1000
 _DRY_RUN = "Only tell what would happen. The key is then ignored."
 _DESCRIPTION = "What both sides read about it, at most 500 characters."
 
@@ -88,7 +88,7 @@ class TransferInput(Movement):
 
 @strawberry.input(description="Transfers to make in one go.")
 class TransferBatchInput:
-    transfers: list[TransferInput] = strawberry.field(description=f"1 to {BATCH_MAX}, carried out in this order.")
+    transfers: list[TransferInput] = strawberry.field(description=f"1 to {GROUP_MAX}, carried out in this order.")
     atomic: bool | None = strawberry.field(default=False, description="All of them or none; each key must then be new.")
     dry_run: bool | None = strawberry.field(default=False, description="Only tell what would happen, to all of them.")
 
@@ -100,8 +100,8 @@ class TransferBatchInput:
         """
         if not self.transfers:
             raise ValidationFailed.of("transfers", "REQUIRED", "A batch has at least one transfer.")
-        if len(self.transfers) > BATCH_MAX:
-            raise ValidationFailed.of("transfers", "TOO_MANY", f"A batch has at most {BATCH_MAX} transfers.")
+        if len(self.transfers) > GROUP_MAX:
+            raise ValidationFailed.of("transfers", "TOO_MANY", f"A batch has at most {GROUP_MAX} transfers.")
         for index, transfer in enumerate(self.transfers):
             if transfer.dry_run:
                 path = ("transfers", str(index), "dryRun")
