@@ -126,6 +126,14 @@ async def test_what_cannot_go_on_is_told(folder: Path, examples: dict[str, Path]
         assert [error["extensions"]["code"] for error in follower.why] == ["BAD_REQUEST"]
 
 
+async def test_who_is_signed_out_is_told(folder: Path, examples: dict[str, Path]) -> None:
+    followers = {Follower(breaks=0): kind for kind in ("websocket", "events")}
+    async with Server(folder, BANK_DEMO="false") as server, asyncio.TaskGroup() as group:
+        for follower, kind in followers.items():
+            group.create_task(follower.run(examples[kind], f"{server.url}/graphql", "", ""))
+    assert [follower.why for follower in followers] == ["signed out"] * 2
+
+
 async def _follow_all(server: Server, examples: dict[str, Path], followers: dict[Follower, str]) -> list[str]:
     """Make transfers until all followers' connections are broken often enough, and one more; the cursors that they should see."""
     ada = await Client(server.http).sign_up("ada@bank.test", "Ada Lovelace")

@@ -31,11 +31,15 @@ globalThis.fetch = (target, init) => {
   return plainFetch(target, { ...init, signal: breaking.signal });
 };
 
+let asked = 0;
 const { followFeed } = await import(example);
 type Seen = { cursor: string; transaction: { description?: string } };
 const stop = followFeed(
   url,
-  async () => token,
+  async () => {
+    if (++asked === 2) throw new TypeError("fetch failed"); // as when the token is renewed over the same network
+    return token || null;
+  },
   after || null,
   (event: Seen) => {
     console.log(JSON.stringify(event));
