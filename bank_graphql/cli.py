@@ -32,6 +32,7 @@ from bank_graphql.kit.errors import ConfigurationError, Unavailable, ValidationF
 from bank_graphql.ledger import verification
 from bank_graphql.payments import verification as payments_verification
 from bank_graphql.settings import Settings
+from bank_graphql.web.frames import PatientSockets
 from bank_graphql.web.playground import BUILT
 from bank_graphql.web.protocol import PatientProtocol
 
@@ -234,7 +235,7 @@ def _serve(settings: Settings, listener: socket.socket, workers: int) -> None:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
         http=PatientProtocol,
-        ws="websockets-sansio",
+        ws=PatientSockets,
         ws_max_size=MAX_BODY,
         ws_per_message_deflate=False,
         backlog=BACKLOG,

@@ -63,6 +63,9 @@ class GraphQLEndpoint:
             _require(media_type is not None, 406, f"Accept {GRAPHQL} or {JSON}.")
             _require(reads or method == "POST", 405, "GraphQL is asked for by GET or POST.", Allow="GET, POST")
             request = _request(_of_url(query)) if query is not None else await _of_body(headers, receive)
+            if events_are_wanted and method == "HEAD":
+                await _send(send, 200, {}, EVENT_STREAM, b"", with_body=False)  # a stream that nobody sees does not begin
+                return
             if events_are_wanted:
                 await self._stream(request, scope, receive, send, reads=reads)
                 return

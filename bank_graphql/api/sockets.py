@@ -4,6 +4,7 @@ Strawberry's handler keeps to the protocol. Here frames are looked at before it 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing, suppress
 from datetime import timedelta
@@ -27,6 +28,8 @@ from bank_graphql.kit.errors import Fault, RateLimited, Unavailable
 PROTOCOL = "graphql-transport-ws"
 MOST_OPERATIONS = 100
 """Operations that may be under way on one socket."""
+MOST_OPENING = 200
+"""Sockets of one address that have not said yet who they are."""
 INIT_SECONDS = 10
 SEND_SECONDS = 10.0
 """How long a client may take to accept a message before it is cut off."""
@@ -51,6 +54,7 @@ class GraphQLSockets:
         self._services = services
         self._identify = identify
         self._origins = frozenset(origins)
+        self._opening: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket."""
@@ -62,12 +66,23 @@ class GraphQLSockets:
             await send({"type": "websocket.accept"})
             await send({"type": "websocket.close", "code": NOT_ACCEPTABLE, "reason": f"Speak {PROTOCOL}"})
             return
-        await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
-        socket = _Socket(receive, send)
+        address = (scope.get("client") or ("",))[0]
+        if self._opening[address] >= MOST_OPENING:
+            await send({"type": "websocket.close", "code": TRY_AGAIN, "reason": "Too many connections"})  # likewise 403
+            return
+        self._opening[address] += 1
+        socket = _Socket(receive, send, lambda: self._opened(address))
         try:
+            await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
             await _Handler(self, self._executor, self._services, socket, scope).handle()
         finally:
+            socket.opened()
             socket.ended()
+
+    def _opened(self, address: str) -> None:
+        self._opening[address] -= 1
+        if not self._opening[address]:
+            del self._opening[address]
 
     def _is_welcome(self, scope: Scope) -> bool:
         headers = dict(scope["headers"])
@@ -85,15 +100,22 @@ class GraphQLSockets:
 class _Socket:
     """A socket as Strawberry's handler uses it, which sees only frames of the right shape."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send, opened: Callable[[], None]) -> None:
         self._receive = receive
         self._send = send
+        self._opened: Callable[[], None] | None = opened
         self._closed = False
         self._at_its_end: list[Callable[[], object]] = []
 
     def at_its_end(self, call: Callable[[], object]) -> None:
         """Call this when the socket has ended."""
         self._at_its_end.append(call)
+
+    def opened(self) -> None:
+        """It is known who connects; or the socket has ended before that."""
+        if self._opened is not None:
+            self._opened()
+            self._opened = None
 
     def ended(self) -> None:
         """The socket has ended."""
@@ -120,6 +142,7 @@ class _Socket:
 
         Raises:
             TooSlow: it does not, and is cut off.
+            WebSocketDisconnected: the connection is closed.
         """
         if self._closed:
             return
@@ -129,13 +152,15 @@ class _Socket:
         except TimeoutError:
             await self.close(TRY_AGAIN, "Too slow")
             raise TooSlow from None
+        except OSError:  # the client has gone, or what it sent has closed the connection
+            raise WebSocketDisconnected from None
 
     async def close(self, code: int, reason: str) -> None:
         """Close the socket, if that can be told in time; the server drops it otherwise."""
         if self._closed:
             return
         self._closed = True
-        with suppress(TimeoutError):
+        with suppress(OSError):  # a time limit's, or that it is closed
             async with asyncio.timeout(2):
                 await self._send(
                     {"type": "websocket.close", "code": code, "reason": reason.encode()[:100].decode(errors="ignore")}
@@ -159,7 +184,6 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
             root_value=None,
             schema=cast("Any", None),  # operations go through our executor
             connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
-            max_subscriptions_per_connection=MOST_OPERATIONS,
         )
         self._sockets = sockets
         self._executor = executor
@@ -182,6 +206,16 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
             self._socket.at_its_end(self._services.streams.watch(actor, origin, self._ended))
         except (RateLimited, Unavailable):
             raise ConnectionRejectionError from None
+        self._socket.opened()
+
+    async def handle_subscribe(self, message: Any) -> None:
+        """Begin an operation, if not too many are under way."""
+        if self.connection_acknowledged and len(self.operations) >= MOST_OPERATIONS and message["id"] not in self.operations:
+            fault = RateLimited(retry_after=1)
+            payload: Any = [{"message": str(fault), "extensions": fault.extensions}]
+            await self.send_message({"id": message["id"], "type": "error", "payload": payload})
+        else:
+            await super().handle_subscribe(message)
 
     def _ended(self, why: Fault) -> None:
         closing = asyncio.get_running_loop().create_task(self._cut_off(why))

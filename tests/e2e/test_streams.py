@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket as sockets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -187,6 +188,105 @@ async def test_foreign_pages_are_turned_away(server: Server) -> None:
             assert refused.value.response.status_code == 403
 
 
+def bare(server: Server) -> "tuple[sockets.socket, bytes]":
+    """A socket after its handshake, below any library; and what makes the head of a frame of a client's."""
+    made = sockets.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=10)
+    made.sendall(
+        b"GET /graphql HTTP/1.1\r\nHost: bank\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+    )
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        answer += made.recv(1)
+    return made, answer.split()[1]
+
+
+def frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
+    """A client's frame, under a mask of zeros."""
+    return bytes([opcode | 0x80 * fin, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+CLOSE, PING, PONG, CONT, TEXT = 8, 9, 10, 0, 1
+
+
+def code_of(made: sockets.socket) -> int:
+    """The code that the bank closes with, whatever it says before."""
+    said = b""
+    with suppress(ConnectionError):
+        while more := made.recv(65536):
+            said += more
+    return int.from_bytes(said[(at := said.rindex(b"\x88")) + 2 : at + 4])
+
+
+@pytest.mark.parametrize("flood", [frame(PONG), frame(PING), frame(TEXT, b"[", fin=False) + frame(CONT, fin=False)])
+async def test_frames_that_cost_nothing_hold_up_nobody(server: Server, flood: bytes) -> None:
+    made, status = bare(server)
+    assert status == b"101"
+
+    def send() -> bool:
+        with made, suppress(ConnectionError):
+            for _ in range(1000):
+                made.sendall(flood[:-6] + flood[-6:] * 10_000)
+            return False
+        return True
+
+    sending = asyncio.create_task(asyncio.to_thread(send))
+    slowest = 0.0
+    while not sending.done():
+        started = asyncio.get_running_loop().time()
+        assert (await server.http.post("/graphql", json={"query": "{ __typename }"})).status_code == 200
+        slowest = max(slowest, asyncio.get_running_loop().time() - started)
+    assert await sending  # until it was cut off
+    assert slowest < 2
+
+
+async def test_too_many_frames_and_no_utf8_are_told_to_the_client_and_not_to_the_log(folder: Path) -> None:
+    async with Server(folder, BANK_DEMO="false") as server:
+        for sent, code in (
+            (frame(PONG) * 2001, 1008),
+            (frame(TEXT, b"\xff\xfe"), 1007),
+            (frame(TEXT, b'{"type": "ping"}') + frame(TEXT, b"\xff\xff"), 1007),
+            (frame(TEXT, b'{"type": "connection_init"}') * 2 + frame(TEXT, b"\xff\xff"), 1007),
+        ):
+            made, _ = bare(server)
+            with made:
+                made.sendall(sent)
+                assert await asyncio.to_thread(code_of, made) == code
+        assert (await server.http.post("/graphql", json={"query": "{ __typename }"})).status_code == 200
+        await server.end()
+    assert "Traceback" not in server.output
+    assert "rror" not in server.output
+
+
+async def test_sockets_that_do_not_say_who_they_are_are_bounded(server: Server) -> None:
+    opened = [bare(server) for _ in range(201)]
+    assert [status for _, status in opened].count(b"403") >= 1
+    for made, _ in opened:
+        made.close()
+    while True:  # until the bank has noticed
+        made, status = bare(server)
+        made.close()
+        if status == b"101":
+            break
+
+
+async def test_a_stream_that_only_its_head_is_asked_of_does_not_begin(server: Server, two: Two) -> None:
+    ada, *_ = two
+    for _ in range(201):  # more than a user may have
+        answer = await server.http.request(
+            "HEAD",
+            "/graphql",
+            params={"query": "subscription { transactionFeed { cursor } }"},
+            headers={"accept": "text/event-stream", "authorization": f"Bearer {ada.token}"},
+        )
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream")
+    async with socket(server.url) as connection:
+        await connection.start(ada.token)
+        await connection.subscribe()
+        await connection.subscribe("{ __typename }", key="2")
+        assert [(await connection.receive())["type"] for _ in range(2)] == ["next", "complete"]
+
+
 async def test_operations_and_streams_are_bounded(server: Server, two: Two) -> None:
     ada, *_ = two
     async with socket(server.url, max_queue=None) as connection:
@@ -195,6 +295,7 @@ async def test_operations_and_streams_are_bounded(server: Server, two: Two) -> N
             await connection.subscribe(key=str(number))
         refused = [await connection.receive() for _ in range(9_900)]
         assert {message["type"] for message in refused} == {"error"}
+        assert {message["payload"][0]["extensions"]["code"] for message in refused} == {"RATE_LIMITED"}
     assert (await server.http.post("/graphql", json={"query": "{ __typename }"})).status_code == 200
 
 
