@@ -97,7 +97,12 @@ class Query:
         return request.viewer and uuid_of(id, "Card")
 
     @strawberry.field(
-        description="The feed of the viewer's accounts (or the given ones), page by page: its cursors are the subscription's.",
+        description=(
+            "The feed of the viewer's accounts (or of the 1 to 100 given ones) page by page, oldest first: from the oldest event "
+            "that is kept, or behind `after`, where CURSOR_EXPIRED says that something in between is no longer kept. 20 a page "
+            "unless `first` says otherwise. After an empty page, whose `endCursor` is null, go on from the cursor before. "
+            "Cursors are the subscription's, too."
+        ),
         graphql_type=Connection[TransactionEvent] | None,
     )
     @staticmethod
@@ -112,7 +117,10 @@ class Query:
         return Paged(Slice(events[:size], has_next=len(events) > size, has_previous=since is not None), EVENTS)
 
     @strawberry.field(
-        description="Where the feed ends now: read the accounts after it, follow the feed from it, and nothing is missed.",
+        description=(
+            "Where the feed ends now: read the accounts after it, follow the feed from it, and nothing is missed. "
+            "Null only beside an error."
+        ),
         graphql_type=str | None,
     )
     @staticmethod

@@ -14,9 +14,11 @@ from bank_graphql.kit.ids import uuid_of
 class Subscription:
     @strawberry.subscription(
         description=(
-            "Every change of a transaction on the viewer's accounts (or the given ones), once for each account that it affects, "
-            "in commit order. `after` first replays what came since that event's cursor, then goes live with no gap and no "
-            "repeat; without it, from now on. Where accounts are given, it completes once all of them are closed."
+            "Every change of a transaction on the viewer's accounts, those opened later too (or on the 1 to 100 given ones), "
+            "once for each account that it affects, in commit order. `after` first replays what came since that event's cursor, "
+            "then goes live with no gap and no repeat; without it, from now on. It ends with CURSOR_EXPIRED where something "
+            "since `after` is no longer kept, and with BAD_REQUEST for what is no cursor, or no account of the viewer's. Where "
+            "accounts are given, it completes once all of them are closed."
         ),
         graphql_type=AsyncGenerator[TransactionEvent, None],
     )
