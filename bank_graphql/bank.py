@@ -160,6 +160,7 @@ def _moving(
         max_queue=settings.batch_queue,
         max_running=BATCHES_AT_A_TIME,
         max_under_way=_most_under_way(settings),
+        worthwhile=0.5,
     )
     stack.push_async_callback(batcher.close)
 

@@ -1,3 +1,35 @@
+CREATE FUNCTION public.balance_at(account uuid, moment timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    entry public.entries;
+    balance bigint := 0;
+    lowest bigint := 1;
+    highest bigint := 9223372036854775807;
+    middle bigint;
+BEGIN
+    SELECT * INTO entry FROM public.entries WHERE (account_id, id) <= (account, highest)
+        ORDER BY account_id DESC, id DESC LIMIT 1;
+    IF entry.account_id IS DISTINCT FROM account THEN
+        RETURN 0;
+    ELSIF entry.booked_at <= moment THEN
+        RETURN entry.balance_after;
+    END IF;
+    -- The last entry is too late, so there is always one to be found.
+    highest := entry.id - 1;
+    WHILE lowest <= highest LOOP
+        middle := lowest + (highest - lowest) / 2;
+        SELECT * INTO entry FROM public.entries WHERE (account_id, id) >= (account, middle) ORDER BY account_id, id LIMIT 1;
+        IF entry.booked_at <= moment THEN
+            balance := entry.balance_after;
+            lowest := entry.id + 1;
+        ELSE
+            highest := middle - 1;
+        END IF;
+    END LOOP;
+    RETURN balance;
+END $$;
 CREATE FUNCTION public.check_standing() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -371,7 +403,6 @@ CREATE INDEX ix_card_transactions_series_id_authorized_at ON public.card_transac
 CREATE INDEX ix_cards_account_id_id ON public.cards USING btree (account_id, id);
 CREATE INDEX ix_cards_expires_at ON public.cards USING btree (expires_at) WHERE (status = ANY (ARRAY['INACTIVE'::text, 'ACTIVE'::text, 'FROZEN'::text]));
 CREATE INDEX ix_cards_series_id ON public.cards USING btree (series_id);
-CREATE INDEX ix_entries_account_id_booked_at_id ON public.entries USING btree (account_id, booked_at, id);
 CREATE INDEX ix_entries_account_id_id ON public.entries USING btree (account_id, id);
 CREATE INDEX ix_entries_transaction_id ON public.entries USING btree (transaction_id);
 CREATE INDEX ix_idempotency_outcomes_created_at ON public.idempotency_outcomes USING btree (created_at);

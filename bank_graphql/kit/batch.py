@@ -1,7 +1,7 @@
 """Gathers work that arrives one by one into batches, and hands each its own result.
 
-While batches are under way the next one fills up, so batches grow with the load and a single item never waits for
-others. What is in the queue, and how many batches are under way, is bounded.
+While batches are under way the next one fills up, so batches grow with the load and an item that comes alone never waits.
+What is in the queue, and how many batches are under way, is bounded.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ class Batcher(Generic[Item, Result]):
         max_queue: the most weight that may wait; what comes on top is refused as `Unavailable`.
         max_running: the most batches under way at a time.
         max_under_way: the most weight in them together, though a single batch may weigh more; None for no such bound.
+        worthwhile: the least weight for a batch to begin beside others, as a share of theirs. Batches that all hurry are small ones.
         deadline: seconds that an item may wait for its turn before it is refused as `Unavailable`; None for as long as it takes.
     """
 
@@ -43,6 +44,7 @@ class Batcher(Generic[Item, Result]):
         max_queue: int = 10_000,
         max_running: int = 2,
         max_under_way: int | None = None,
+        worthwhile: float = 0,
         deadline: float | None = 10.0,
     ) -> None:
         self._work = work
@@ -51,10 +53,13 @@ class Batcher(Generic[Item, Result]):
         self._max_queue = max_queue
         self._max_running = max_running
         self._max_under_way = max_under_way
+        self._worthwhile = worthwhile
         self._deadline = deadline
         self._waiting: deque[_Entry[Item, Result]] = deque()
         self._weight = 0
         self._running: dict[asyncio.Task[None], int] = {}
+        self._under_way = 0
+        self._is_to_start = False
         self._closed = False
         self._late: asyncio.TimerHandle | None = None  # one for all: a timer takes as long to set as all else here
 
@@ -65,8 +70,7 @@ class Batcher(Generic[Item, Result]):
             Unavailable: the queue is full, the batcher is closing, or the item's turn came too late.
             Exception: what `work` returned or raised for this item.
         """
-        # The caller may go away; what it asked for is then still done, once.
-        return await asyncio.shield(self.enqueue(item))
+        return await self.enqueue(item)
 
     def enqueue(self, item: Item) -> "asyncio.Future[Result]":
         """Have the item worked on in the next batch; its result to be, for whoever waits for it without a task of its own.
@@ -82,7 +86,8 @@ class Batcher(Generic[Item, Result]):
         if self._deadline and self._late is None:
             self._late = loop.call_later(self._deadline, self._refuse_late)
         self._weight += weight
-        if len(self._running) < self._max_running and len(self._waiting) == 1:
+        if not self._is_to_start and self._may_start:
+            self._is_to_start = True
             loop.call_soon(self._start)
         return future
 
@@ -104,19 +109,25 @@ class Batcher(Generic[Item, Result]):
         if self._late is not None:
             self._late.cancel()
 
+    @property
+    def _may_start(self) -> bool:
+        return len(self._running) < self._max_running and self._weight >= self._worthwhile * self._under_way
+
     def _start(self) -> None:
-        while self._waiting and len(self._running) < self._max_running:
+        self._is_to_start = False
+        while self._waiting and self._may_start:
             taken, weight = self._take()
             if not taken:
                 return
             task = asyncio.get_running_loop().create_task(self._run(taken))
             self._running[task] = weight
+            self._under_way += weight
             task.add_done_callback(self._finished)
 
     def _take(self) -> "tuple[list[_Entry[Item, Result]], int]":
         """The next batch and its weight; nothing if it would be too much beside what is under way."""
         taken: list[_Entry[Item, Result]] = []
-        weight, under_way = 0, sum(self._running.values())
+        weight, under_way = 0, self._under_way
         while self._waiting:
             more = self._weigh(self._waiting[0][0])
             if taken and weight + more > self._max_batch:
@@ -142,11 +153,12 @@ class Batcher(Generic[Item, Result]):
                 _settle(future, Unavailable())
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
-        del self._running[task]
+        self._under_way -= self._running.pop(task)
         self._start()
 
     async def _run(self, taken: "Sequence[_Entry[Item, Result]]") -> None:
-        live = [(item, future) for item, future, _ in taken if not future.done()]  # the others waited too long
+        # Whoever went away has cancelled the future; what it asked for is still done, once. The others that are done waited too long.
+        live = [(item, future) for item, future, _ in taken if not future.done() or future.cancelled()]
         for (_, future), result in zip(live, await self._results([item for item, _ in live]), strict=True):
             _settle(future, result)
 

@@ -131,7 +131,9 @@ _PLANS = {
 }
 _PLANS_SECONDS = 60
 """How long a plan is kept, at the most. One that is made while a table is empty is no good for more."""
-_LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest('{{{}}}'::bigint[]) AS locks (key)"
+_PREPARE_LOCK = "PREPARE take_locks (bigint[]) AS SELECT count(pg_advisory_xact_lock(key)) FROM unnest($1) AS locks (key)"
+_LOCK = "EXECUTE take_locks('{{{}}}')"
+"""Goes along with BEGIN in one round trip, which takes a statement in plain text: planned once a connection all the same."""
 _LOCK_TABLE = """
 SELECT current_setting('max_locks_per_transaction')::bigint
     * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint)
@@ -191,6 +193,7 @@ class Database:
                 command_timeout=statement_timeout + 1,
                 server_settings=settings,
                 connection_class=_PooledConnection,
+                init=lambda raw: raw.execute(_PREPARE_LOCK),
             )
             database = cls(pool, acquire_timeout)
             async with database.connection() as connection:

@@ -129,7 +129,6 @@ class Entry(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("amount <> 0", name="amount_is_not_zero"),
         Index("ix_entries_account_id_id", "account_id", "id"),
-        Index("ix_entries_account_id_booked_at_id", "account_id", "booked_at", "id"),
         Index("ix_entries_transaction_id", "transaction_id"),
     )
 

@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, Uuid, any_, column, func, select, true
+from sqlalchemy import DateTime, Uuid, any_, column, func, select
 from sqlmodel import col
 
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.statements import Query, Row, array_of
-from bank_graphql.ledger.models import Balance, Entry
+from bank_graphql.ledger.models import Balance
 
 
 class _BalanceAtRow(Row):
-    position: int
-    balance_after: int | None
+    balance: int
 
 
 _asked = (
@@ -27,19 +26,8 @@ _asked = (
     )
     .render_derived()
 )
-_last_entry = (
-    select(col(Entry.balance_after))
-    .where(col(Entry.account_id) == _asked.c.account_id, col(Entry.booked_at) <= _asked.c.moment)
-    .order_by(col(Entry.booked_at).desc(), col(Entry.id).desc())
-    .limit(1)
-    .correlate(_asked)
-    .lateral("last_entry")
-)
 _BALANCES_AT = Query(
-    select(_asked.c.position, _last_entry.c.balance_after)
-    .select_from(_asked.outerjoin(_last_entry, true()))
-    .order_by(_asked.c.position),
-    _BalanceAtRow,
+    select(func.balance_at(_asked.c.account_id, _asked.c.moment).label("balance")).order_by(_asked.c.position), _BalanceAtRow
 )
 
 
@@ -70,4 +58,4 @@ BALANCES = Query(
 async def balances_at(db: Database, asked: Sequence[tuple[UUID, datetime]]) -> list[int]:
     """The booked balances of accounts at given moments, in minor units, in the order asked."""
     rows = await db.fetch(_BALANCES_AT, accounts=[a for a, _ in asked], moments=[m for _, m in asked])
-    return [row.balance_after or 0 for row in rows]
+    return [row.balance for row in rows]

@@ -23,7 +23,10 @@ class ResolvedRow(Row):
 
 
 class FactsRow(Row):
-    """An account, or one of the bank's own, as it is under the locks; or, with no `account_id`, what is remembered of a key."""
+    """An account, or one of the bank's own, as it is under the locks; or, with no `account_id`, what is remembered of a key.
+
+    The first columns are the fields of an `AccountState`, and those after them of a `Customer`.
+    """
 
     account_id: UUID | None
     currency: str
@@ -31,10 +34,10 @@ class FactsRow(Row):
     booked: int
     held: int
     overdraft_limit: int
+    updated_at: datetime
     owner_id: UUID | None
     status: AccountStatus | None
     kind: AccountKind | None
-    updated_at: datetime
     user_id: UUID
     key: str
     fingerprint: bytes
@@ -82,10 +85,10 @@ _account: tuple[Any, ...] = (
     col(Balance.booked),
     col(Balance.held),
     col(Balance.overdraft_limit),
+    col(Balance.updated_at),
     col(Account.owner_id),
     col(Account.status),
     col(Account.kind),
-    col(Balance.updated_at),
 )
 _key: tuple[Any, ...] = (
     col(IdempotencyOutcome.user_id),

@@ -235,11 +235,9 @@ class _Batch:
             if account_id is None:
                 self._known[row.user_id, row.key] = recalled(row.fingerprint, row.outcome, row.subject_id, row.refusal)
                 continue
-            purpose, owner_id, kind = row.purpose, row.owner_id, row.kind
-            state = (account_id, row.currency, purpose, row.booked, row.held, row.overdraft_limit, row.updated_at)
-            accounts.append(AccountState(*state))
-            if owner_id and row.status and kind:
-                customers[account_id] = Customer(owner_id, row.status, kind)
+            accounts.append(AccountState(*row[:7]))
+            if row.owner_id is not None:
+                customers[account_id] = Customer(*row[7:10])
         # A refund that is taken back counts for its payment again.
         parents = [row.parent_id for row in named.values() if row.kind == TransactionKind.CARD_REFUND and row.parent_id]
         transactions = await self._transactions([*named, *parents])

@@ -21,6 +21,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _header_bytes: int | None = 0
+    _is_arriving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock."""
@@ -45,13 +46,14 @@ class PatientProtocol(HttpToolsProtocol):
                 self.transport.close()
                 return
         super().data_received(data)
+        if self._is_arriving and self._deadline is None:  # most requests arrive in one piece, and need no clock
+            self._expect()
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
         self._header_bytes = self._header_bytes or 0
-        if self._deadline is None:
-            self._expect()
+        self._is_arriving = True
 
     def on_headers_complete(self) -> None:
         """Its headers are there."""
@@ -60,6 +62,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """All of it is there."""
+        self._is_arriving = False
         self._stop()
         self._header_bytes = 0
         super().on_message_complete()

@@ -61,6 +61,20 @@ async def test_no_more_batches_run_at_a_time_than_allowed() -> None:
     await asyncio.gather(*tasks)
 
 
+async def test_beside_others_a_batch_begins_once_it_is_worthwhile() -> None:
+    gate = Gate()
+    batcher = Batcher(gate.work, max_running=3, worthwhile=0.5)
+    tasks = [asyncio.create_task(batcher.submit(item)) for item in range(4)]
+    await settle()
+    for item, begun in ((4, 1), (5, 2), (6, 2), (7, 2)):
+        tasks.append(asyncio.create_task(batcher.submit(item)))
+        await settle()
+        assert len(gate.batches) == begun
+    gate.open.set()
+    await asyncio.gather(*tasks)
+    assert gate.batches == [[0, 1, 2, 3], [4, 5], [6, 7]]
+
+
 async def test_a_full_queue_is_refused_as_unavailable() -> None:
     gate = Gate()
     batcher = Batcher(gate.work, max_running=1, max_batch=1, max_queue=2)
@@ -124,6 +138,20 @@ async def test_a_caller_that_goes_away_disturbs_nobody() -> None:
     gone.cancel()
     gate.open.set()
     assert await stays == 20
+
+
+async def test_what_a_caller_asked_for_that_goes_away_before_its_turn_is_still_done() -> None:
+    gate = Gate()
+    batcher = Batcher(gate.work, max_running=1)
+    first = asyncio.create_task(batcher.submit(1))
+    await settle()
+    gone, stays = (asyncio.create_task(batcher.submit(item)) for item in (2, 3))
+    await settle()
+    gone.cancel()
+    await settle()
+    gate.open.set()
+    assert await asyncio.gather(first, stays) == [10, 30]
+    assert gate.batches == [[1], [2, 3]]
 
 
 async def test_closing_finishes_what_was_taken_and_takes_no_more() -> None:
