@@ -1,7 +1,9 @@
 """What is remembered of idempotency keys: the outcomes of commands, as they are stored and told again. Pure."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from operator import attrgetter
 from typing import Any, TypeGuard
 from uuid import UUID
 
@@ -19,6 +21,10 @@ STICKY: dict[str, type[Refusal]] = {
 """Refusals that stick to their idempotency key: a repetition is refused the same way, whatever has changed since."""
 Done = Moved | Opened | Issued
 _DONE: dict[str, type[Any]] = {"MOVED": Moved, "OPENED": Opened, "ISSUED": Issued}
+_KINDS: dict[type[Any], tuple[str, Callable[[Any], UUID]]] = {
+    done: (name, attrgetter(fields(done)[0].name)) for name, done in _DONE.items()
+}
+"""For each way to be done, its name, and what gives that which came of it: a transaction, an account, a card."""
 Key = tuple[UUID, str]
 """A key, with whose it is."""
 
@@ -42,8 +48,8 @@ class Remembered:
         """Fingerprint, kind of outcome, subject and refusal, as they are stored."""
         if isinstance(self.outcome, Refusal):
             return self.fingerprint, "REFUSED", None, json.dumps(remember(self.outcome), default=str)
-        kind = next(name for name, done in _DONE.items() if isinstance(self.outcome, done))
-        return self.fingerprint, kind, subject_of(self.outcome), None
+        kind, subject = _KINDS[type(self.outcome)]
+        return self.fingerprint, kind, subject(self.outcome), None
 
 
 def key_of(command: Command) -> Key | None:
@@ -58,11 +64,8 @@ def is_remembered(outcome: Outcome) -> TypeGuard[Done | Refusal]:
 
 def subject_of(outcome: Outcome) -> UUID | None:
     """What came of a command: a transaction, an account, a card; None of anything else."""
-    match outcome:
-        case Moved(subject) | Opened(subject) | Issued(subject):
-            return subject
-        case _:
-            return None
+    known = _KINDS.get(type(outcome))
+    return None if known is None else known[1](outcome)
 
 
 def recalled(fingerprint: bytes, kind: str, subject_id: UUID | None, refusal: str | None) -> Remembered:

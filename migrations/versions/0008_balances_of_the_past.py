@@ -1,4 +1,4 @@
-"""Balances of the past are found by halving: an account's entries are booked in the order of their ids, so these serve as an index.
+"""Balances of the past are found by halving: an account's entries are booked in the order of their ids, which serve as an index.
 
 The index on their times cost each transfer two entries in random places, a tenth of what it takes the database.
 """

@@ -35,7 +35,9 @@ async def test_a_balance_of_the_past_is_that_after_the_last_entry_by_then(
 ) -> None:
     rows = await fill(raw, 2000)
     moments = sorted({at + timedelta(seconds=shift) for _, _, at in rows[::23] for shift in (-1, 0, 1)})
-    asked = [(account, moment) for account in ACCOUNTS for moment in (*moments, NOON - timedelta(days=900), NOON + timedelta(days=900))]
+    asked = [
+        (account, moment) for account in ACCOUNTS for moment in (*moments, NOON - timedelta(days=900), NOON + timedelta(days=900))
+    ]
     expected = []
     for account, moment in asked:
         before = [balance for each, balance, at in rows if each == account and at <= moment]

@@ -145,6 +145,7 @@ async def _told(context: Context, outcome: Outcome) -> Any:
 
 def _command(transfer: TransferInput, actor: Actor, *, dry_run: bool) -> Command | Refusal:
     try:
-        return replace(transfer.command(actor), dry_run=dry_run)
+        command = transfer.command(actor)
+        return replace(command, dry_run=True) if dry_run else command
     except Refusal as refusal:
         return refusal
