@@ -31,7 +31,7 @@ class Batcher(Generic[Item, Result]):
         max_queue: the most weight that may wait; what comes on top is refused as `Unavailable`.
         max_running: the most batches under way at a time.
         max_under_way: the most weight in them together, though a single batch may weigh more; None for no such bound.
-        worthwhile: the least weight of a batch that begins beside others, as a share of theirs: batches that all hurry stay small.
+        worthwhile: the least weight of a batch that begins beside others, as a share of theirs: batches that hurry stay small.
         deadline: seconds that an item may wait for its turn before it is refused as `Unavailable`; None for as long as it takes.
     """
 
@@ -157,7 +157,8 @@ class Batcher(Generic[Item, Result]):
         self._start()
 
     async def _run(self, taken: "Sequence[_Entry[Item, Result]]") -> None:
-        # Who went away has cancelled the future; what it asked for is still done, once. Other futures that are done waited too long.
+        # Who went away has cancelled the future; what it asked for is still done, once. The other futures that are done waited
+        # for too long.
         live = [(item, future) for item, future, _ in taken if not future.done() or future.cancelled()]
         for (_, future), result in zip(live, await self._results([item for item, _ in live]), strict=True):
             _settle(future, result)
