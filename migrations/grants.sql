@@ -19,6 +19,7 @@ DO $$ BEGIN
     GRANT USAGE ON SCHEMA public TO bank_app;
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO bank_app;
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO bank_app;
+    GRANT EXECUTE ON FUNCTION balance_at, feed_epoch TO bank_app;
     GRANT INSERT ON balances, transactions, transaction_notes, users, sessions, refresh_tokens, accounts, idempotency_outcomes,
         cards, card_secrets, card_limits, card_blocks, card_transactions, vault_keys TO bank_app;
     GRANT INSERT (transaction_id, account_id, amount, balance_after, booked_at) ON entries TO bank_app;

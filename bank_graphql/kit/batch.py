@@ -15,6 +15,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+PATIENCE_SECONDS = 0.05
 _Entry = tuple[Item, "asyncio.Future[Result]", float]
 """What waits: the item, its result to be, and until when it waits."""
 
@@ -31,7 +32,8 @@ class Batcher(Generic[Item, Result]):
         max_queue: the most weight that may wait; what comes on top is refused as `Unavailable`.
         max_running: the most batches under way at a time.
         max_under_way: the most weight in them together, though a single batch may weigh more; None for no such bound.
-        worthwhile: the least weight of a batch that begins beside others, as a share of theirs: batches that hurry stay small.
+        worthwhile: the least weight that must wait for a batch to begin beside others, as a share of theirs. Without it batches
+            begin early and stay small. A full batch is always worthwhile; nothing waits for this longer than `PATIENCE_SECONDS`.
         deadline: seconds that an item may wait for its turn before it is refused as `Unavailable`; None for as long as it takes.
     """
 
@@ -61,10 +63,12 @@ class Batcher(Generic[Item, Result]):
         self._under_way = 0
         self._is_to_start = False
         self._closed = False
-        self._late: asyncio.TimerHandle | None = None  # one for all: a timer takes as long to set as all else here
+        # One of each for all: a timer takes as long to set as all else here.
+        self._late: asyncio.TimerHandle | None = None
+        self._impatient: asyncio.TimerHandle | None = None
 
     async def submit(self, item: Item) -> Result:
-        """Have the item worked on in the next batch.
+        """Have the item worked on in the next batch, once, even if the caller goes away.
 
         Raises:
             Unavailable: the queue is full, the batcher is closing, or the item's turn came too late.
@@ -74,6 +78,8 @@ class Batcher(Generic[Item, Result]):
 
     def enqueue(self, item: Item) -> "asyncio.Future[Result]":
         """Have the item worked on in the next batch; its result to be, for whoever waits for it without a task of its own.
+
+        Cancelling that does not call the item back.
 
         Raises:
             Unavailable: the queue is full, or the batcher is closing.
@@ -86,7 +92,7 @@ class Batcher(Generic[Item, Result]):
         if self._deadline and self._late is None:
             self._late = loop.call_later(self._deadline, self._refuse_late)
         self._weight += weight
-        if not self._is_to_start and self._may_start:
+        if not self._is_to_start and len(self._running) < self._max_running:
             self._is_to_start = True
             loop.call_soon(self._start)
         return future
@@ -104,25 +110,34 @@ class Batcher(Generic[Item, Result]):
         """Take nothing more, and finish what was taken."""
         self._closed = True
         while self._waiting or self._running:
-            self._start()
+            self._start_one()
             await asyncio.gather(*self._running, return_exceptions=True)
-        if self._late is not None:
-            self._late.cancel()
-
-    @property
-    def _may_start(self) -> bool:
-        return len(self._running) < self._max_running and self._weight >= self._worthwhile * self._under_way
+        for timer in (self._late, self._impatient):
+            if timer is not None:
+                timer.cancel()
 
     def _start(self) -> None:
+        """Start what may start and is worthwhile; what is not is started a little later."""
         self._is_to_start = False
-        while self._waiting and self._may_start:
-            taken, weight = self._take()
-            if not taken:
-                return
+        while self._weight >= min(self._max_batch, self._worthwhile * self._under_way) and self._start_one():
+            pass
+        if self._waiting and self._worthwhile and self._impatient is None and len(self._running) < self._max_running:
+            self._impatient = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._start_at_once)
+
+    def _start_at_once(self) -> None:
+        self._impatient = None
+        self._start_one()
+        self._start()
+
+    def _start_one(self) -> bool:
+        """Start a batch, if there may be one more and something waits for it; tell whether."""
+        taken, weight = self._take() if len(self._running) < self._max_running else ([], 0)
+        if taken:
             task = asyncio.get_running_loop().create_task(self._run(taken))
             self._running[task] = weight
             self._under_way += weight
             task.add_done_callback(self._finished)
+        return bool(taken)
 
     def _take(self) -> "tuple[list[_Entry[Item, Result]], int]":
         """The next batch and its weight; nothing if it would be too much beside what is under way."""
@@ -157,15 +172,10 @@ class Batcher(Generic[Item, Result]):
         self._start()
 
     async def _run(self, taken: "Sequence[_Entry[Item, Result]]") -> None:
-        # Who went away has cancelled the future; what it asked for is still done, once. The other futures that are done waited
-        # for too long.
-        live = [(item, future) for item, future, _ in taken if not future.done() or future.cancelled()]
-        for (_, future), result in zip(live, await self._results([item for item, _ in live]), strict=True):
+        for (_, future, _), result in zip(taken, await self._results([item for item, _, _ in taken]), strict=True):
             _settle(future, result)
 
     async def _results(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
-        if not items:
-            return []
         try:
             return await self._work(items)
         except Unavailable as error:

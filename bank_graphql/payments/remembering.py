@@ -20,11 +20,13 @@ STICKY: dict[str, type[Refusal]] = {
 }
 """Refusals that stick to their idempotency key: a repetition is refused the same way, whatever has changed since."""
 Done = Moved | Opened | Issued
-_DONE: dict[str, type[Any]] = {"MOVED": Moved, "OPENED": Opened, "ISSUED": Issued}
 _KINDS: dict[type[Any], tuple[str, Callable[[Any], UUID]]] = {
-    done: (name, attrgetter(fields(done)[0].name)) for name, done in _DONE.items()
+    Moved: ("MOVED", attrgetter("transaction_id")),
+    Opened: ("OPENED", attrgetter("account_id")),
+    Issued: ("ISSUED", attrgetter("card_id")),
 }
-"""For each way to be done, its name, and what gives that which came of it: a transaction, an account, a card."""
+"""The name of each way to be done, and what came of it: a transaction, an account, a card."""
+_DONE = {name: kind for kind, (name, _) in _KINDS.items()}
 Key = tuple[UUID, str]
 """A key, with whose it is."""
 

@@ -46,7 +46,8 @@ class PatientProtocol(HttpToolsProtocol):
                 self.transport.close()
                 return
         super().data_received(data)
-        if self._is_arriving and self._deadline is None:  # most requests arrive in one piece, and need no clock
+        # Most requests arrive in one piece, and need no clock. What comes between two, such as an empty line, begins the next.
+        if (self._is_arriving or self._header_bytes) and self._deadline is None:
             self._expect()
 
     def on_message_begin(self) -> None:

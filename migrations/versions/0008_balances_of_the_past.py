@@ -1,6 +1,6 @@
 """Balances of the past are found by halving: an account's entries are booked in the order of their ids, which serve as an index.
 
-The index on their times cost each transfer two entries in random places, a tenth of what it takes the database.
+An index on their times would be written at two random places with each transfer: an eighth of what that takes the database.
 """
 
 from alembic import op

@@ -201,18 +201,22 @@ async def test_slow_and_endless_senders_are_cut_off(monkeypatch: pytest.MonkeyPa
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
 
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", http=protocol.PatientProtocol))
+    config = uvicorn.Config(app, port=0, log_config=None, lifespan="off", http=protocol.PatientProtocol, timeout_keep_alive=60)
+    server = uvicorn.Server(config)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         serving = asyncio.create_task(server.serve([listener]))
         address = listener.getsockname()
 
-        async def answer(*sent: bytes) -> bytes:
+        async def answer(*sent: bytes, then: bytes = b"") -> bytes:
+            """What comes back until the server closes the connection; `then` is sent once there was an answer."""
             reader, writer = await asyncio.open_connection(*address)
             for part in sent:
                 writer.write(part)
             async with asyncio.timeout(10):
-                received = await reader.read()
+                received = await reader.readuntil(b"ok") if then else b""
+                writer.write(then)
+                received += await reader.read()
             writer.close()
             return received
 
@@ -229,5 +233,8 @@ async def test_slow_and_endless_senders_are_cut_off(monkeypatch: pytest.MonkeyPa
         assert (await answer(whole)).endswith(b"ok")
         twice = head + b"content-length: 1\r\n\r\nz"
         assert (await answer(twice, twice, head)).count(b"200 OK") == 2
+        for more in (b"P", head, head + b"content-length: 10\r\n\r\nabc", head + b"content-length: 1\r\n\r\n", b"\r\n", b"\n"):
+            assert (await answer(twice, then=more)).count(b"200 OK") == 1
+        assert (await answer(twice, then=twice + head)).count(b"200 OK") == 2
         server.should_exit = True
         await serving

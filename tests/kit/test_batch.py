@@ -75,6 +75,32 @@ async def test_beside_others_a_batch_begins_once_it_is_worthwhile() -> None:
     assert gate.batches == [[0, 1, 2, 3], [4, 5], [6, 7]]
 
 
+async def test_a_full_batch_is_worthwhile_beside_any_other() -> None:
+    gate = Gate()
+    batcher = Batcher(gate.work, max_batch=3, max_running=2, worthwhile=0.5, weigh=lambda item: 100 if item == 0 else 1)
+    tasks = [asyncio.create_task(batcher.submit(item)) for item in range(4)]
+    await settle()
+    assert gate.batches == [[0], [1, 2, 3]]
+    gate.open.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_nobody_waits_for_a_batch_that_is_held_up() -> None:
+    begun = asyncio.Event()
+
+    async def work(items: Sequence[int]) -> list[int]:
+        if 5 in items:
+            begun.set()
+        await begun.wait()
+        return list(items)
+
+    batcher = Batcher(work, max_running=3, worthwhile=0.5)
+    tasks = [asyncio.create_task(batcher.submit(item)) for item in range(5)]
+    await settle()
+    tasks.append(asyncio.create_task(batcher.submit(5)))
+    assert await asyncio.wait_for(asyncio.gather(*tasks), 10) == [0, 1, 2, 3, 4, 5]
+
+
 async def test_a_full_queue_is_refused_as_unavailable() -> None:
     gate = Gate()
     batcher = Batcher(gate.work, max_running=1, max_batch=1, max_queue=2)

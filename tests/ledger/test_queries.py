@@ -5,6 +5,7 @@ from random import Random
 from uuid import UUID
 
 import asyncpg
+import pytest
 
 from bank_graphql.kit.db import Database
 from bank_graphql.ledger import queries
@@ -46,11 +47,18 @@ async def test_a_balance_of_the_past_is_that_after_the_last_entry_by_then(
     assert await queries.balances_at(db, asked) == expected
 
 
-async def test_it_is_found_among_many_entries_by_reading_few(raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+@pytest.mark.parametrize("distinct", [2, -1])
+@pytest.mark.parametrize("believed", [500, 10_000_000])
+async def test_it_is_found_among_many_entries_by_reading_few(
+    db: Database, raw: "asyncpg.Connection[asyncpg.Record]", distinct: float, believed: int
+) -> None:
     rows = await fill(raw, 20_000)
-    async with raw.transaction():
-        assert await raw.fetchval("SELECT balance_at($1, $2)", ACCOUNTS[1], rows[9_000][2]) > 0
-        read = await raw.fetch(
+    await raw.execute(f"ALTER TABLE entries ALTER account_id SET (n_distinct = {distinct})")
+    await raw.execute("ANALYZE entries")
+    await raw.execute("UPDATE pg_class SET reltuples = $1 WHERE relname = 'entries'", believed)
+    async with db.connection() as connection, connection.raw.transaction():
+        assert await connection.raw.fetchval("SELECT balance_at($1, $2)", ACCOUNTS[1], rows[9_000][2]) > 0
+        read = await connection.raw.fetch(
             "SELECT relname, pg_stat_get_xact_numscans(oid) AS scans, pg_stat_get_xact_tuples_returned(oid) AS entries "
             "FROM pg_class WHERE relname LIKE ANY ('{entries,%entries_%}') AND pg_stat_get_xact_numscans(oid) > 0"
         )
