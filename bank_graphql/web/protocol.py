@@ -6,6 +6,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_BYTES = 64 * 1024
+BODY_BYTES = 8 * 1024 * 1024
+"""What may follow a request's headers, chunks' heads and trailers included. The endpoint refuses bodies that are much smaller."""
 REQUEST_SECONDS = 30.0
 """How long a request, its body included, may take to arrive; and how long a new connection may be silent."""
 
@@ -17,10 +19,12 @@ MOST_WAITING = 16 * 1024 * 1024
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """A connection whose requests must arrive in time, with headers of at most `HEADER_BYTES`."""
+    """A connection whose requests must arrive in time, with headers of at most `HEADER_BYTES`, and without trailers."""
 
     _deadline: asyncio.TimerHandle | None = None
     _header_bytes: int | None = 0
+    _body_bytes = 0
+    _last = b""
     _is_arriving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -45,7 +49,13 @@ class PatientProtocol(HttpToolsProtocol):
                 )
                 self.transport.close()
                 return
+        else:
+            self._body_bytes += len(data)
+            if self._body_bytes > BODY_BYTES:
+                self._cut_off()
+                return
         super().data_received(data)
+        self._last = b"" if self._header_bytes is None else (self._last + data[-3:])[-3:]
         # Most requests arrive in one piece, and need no clock. What comes between two, such as an empty line, begins the next.
         if (self._is_arriving or self._header_bytes) and self._deadline is None:
             self._expect()
@@ -56,22 +66,36 @@ class PatientProtocol(HttpToolsProtocol):
         self._header_bytes = self._header_bytes or 0
         self._is_arriving = True
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header. Trailers are nothing that anybody here reads, and could go on for good."""
+        if self._header_bytes is None:
+            self._cut_off()
+        else:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Its headers are there."""
         self._header_bytes = None
         super().on_headers_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection on, unless its handshake has a body, for which the other side would wait without a clock."""
+        if any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in self.headers):
+            self.send_400_response("A handshake has no body.")
+        else:
+            super().handle_websocket_upgrade()
+
     def on_message_complete(self) -> None:
         """All of it is there."""
         self._is_arriving = False
         self._stop()
-        self._header_bytes = 0
+        self._header_bytes = self._body_bytes = 0
         super().on_message_complete()
 
     def _ends_headers(self, data: bytes) -> bool:
         """Whether the headers end within the first `HEADER_BYTES`, so that the rest is body."""
-        end = data.find(b"\r\n\r\n")
-        return 0 <= end <= HEADER_BYTES - (self._header_bytes or 0) + len(data)
+        end = (self._last + data).find(b"\r\n\r\n")
+        return 0 <= end <= HEADER_BYTES - (self._header_bytes or 0) + len(self._last) + len(data)
 
     def _expect(self) -> None:
         self._deadline = self.loop.call_later(REQUEST_SECONDS, self._give_up)
@@ -84,6 +108,10 @@ class PatientProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         self._deadline = None
         self.transport.close()
+
+    def _cut_off(self) -> None:
+        self._stop()
+        self.transport.abort()
 
 
 class _Gathering:
