@@ -237,7 +237,7 @@ async def answer() -> AsyncIterator[Answer]:
 
 
 async def test_slow_and_endless_senders_are_cut_off(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
-    monkeypatch.setattr(protocol, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(protocol, "REQUEST_SECONDS", 0.6)
     assert await answer() == b""
     assert await answer(HEAD) == b""
     assert b"200" not in await answer(HEAD + b"content-length: 10\r\n\r\nabc")
