@@ -158,6 +158,8 @@ def _moving(
         weigh=lambda group: len(group.commands),
         max_batch=settings.batch_max,
         max_queue=settings.batch_queue,
+        owner=lambda group: group.owner_id,
+        max_owned=settings.batch_queue // 4,
         max_running=BATCHES_AT_A_TIME,
         max_under_way=_most_under_way(settings),
         worthwhile=0.5,
@@ -172,7 +174,7 @@ def _moving(
             return await batcher.submit(group)
         # Large transactions would nearly always share some account, and wait for one another. All of them or none begin, and
         # those that have are finished, even if the caller goes away.
-        batcher.require_room(len(group.commands))
+        batcher.require_room(group)
         return await asyncio.shield(asyncio.create_task(in_pieces(group)))
 
     return move

@@ -1,6 +1,7 @@
 """Putting the rooms together."""
 
 import asyncio
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -9,9 +10,9 @@ from bank_graphql import bank
 from bank_graphql.identity.models import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.errors import ConfigurationError
+from bank_graphql.kit.errors import ConfigurationError, Unavailable
 from bank_graphql.kit.money import Money
-from bank_graphql.payments.commands import Deposit, Group, OpenAccount, Opened
+from bank_graphql.payments.commands import Deposit, Group, Moved, OpenAccount, Opened
 from bank_graphql.settings import Settings
 from tests.client import PASSWORD, key
 
@@ -22,26 +23,44 @@ async def test_a_lock_table_too_small_for_full_batches_is_refused(settings: Sett
         await bank.open_bank(settings).__aenter__()
 
 
+async def customer(opened: bank.Bank, name: str) -> tuple[Actor, UUID]:
+    """A customer with an account."""
+    user = await opened.identity.create_user(email=f"{name}@bank.test", password=PASSWORD, full_name=name, role=UserRole.CUSTOMER)
+    actor = Actor(user, None, PERMISSIONS[UserRole.CUSTOMER])
+    [account] = await opened.move(Group((OpenAccount(actor=actor, key=key(), kind="CHECKING", currency="EUR", name="x"),)))
+    assert isinstance(account, Opened)
+    return actor, account.account_id
+
+
+def deposits(actor: Actor, account_id: UUID, most: int) -> tuple[Deposit, ...]:
+    """Deposits of 1, 2, 3, … cents."""
+    return tuple(Deposit(actor=actor, key=key(), account_id=account_id, amount=Money(n, "EUR")) for n in range(1, most + 1))
+
+
+async def test_nobody_fills_the_queue_for_the_others(settings: Settings) -> None:
+    async with bank.open_bank(settings.model_copy(update={"batch_queue": 40})) as opened:
+        ada, grace = await customer(opened, "ada"), await customer(opened, "grace")
+        flood = [opened.move(Group(deposits(*ada, 5), atomic=True)) for _ in range(30)]
+        *answers, own = await asyncio.gather(*flood, opened.move(Group(deposits(*grace, 1))), return_exceptions=True)
+        refused = [answer for answer in answers if isinstance(answer, Unavailable)]
+        assert len(refused) == 28
+        assert isinstance(own, list)
+        assert isinstance(own[0], Moved)
+
+
 async def test_a_large_request_is_finished_in_its_order_even_if_its_caller_goes_away(
     settings: Settings, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     async with bank.open_bank(settings.model_copy(update={"batch_max": 3})) as opened:
-        user = await opened.identity.create_user(
-            email="ada@bank.test", password=PASSWORD, full_name="Ada", role=UserRole.CUSTOMER
-        )
-        ada = Actor(user, None, PERMISSIONS[UserRole.CUSTOMER])
-        [account] = await opened.move(Group((OpenAccount(actor=ada, key=key(), kind="CHECKING", currency="EUR", name="x"),)))
-        assert isinstance(account, Opened)
-        deposits = [Deposit(actor=ada, key=key(), account_id=account.account_id, amount=Money(n, "EUR")) for n in range(1, 21)]
-        asking = asyncio.create_task(opened.move(Group(tuple(deposits))))
+        ada, account_id = await customer(opened, "ada")
+        asked = deposits(ada, account_id, 20)
+        asking = asyncio.create_task(opened.move(Group(asked)))
         while not await raw.fetchval("SELECT count(*) FROM entries"):
             await asyncio.sleep(0)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-        while await raw.fetchval("SELECT count(*) FROM transactions") < len(deposits):
+        while await raw.fetchval("SELECT count(*) FROM transactions") < len(asked):
             await asyncio.sleep(0)
-        amounts = await raw.fetchval(
-            "SELECT array_agg(amount ORDER BY id) FROM entries WHERE account_id = $1", account.account_id
-        )
+        amounts = await raw.fetchval("SELECT array_agg(amount ORDER BY id) FROM entries WHERE account_id = $1", account_id)
         assert amounts == list(range(1, 21))

@@ -5,8 +5,8 @@ What is in the queue, and how many batches are under way, is bounded.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from bank_graphql.kit.errors import Unavailable
@@ -30,6 +30,9 @@ class Batcher(Generic[Item, Result]):
         max_batch: the most weight in one batch, though a single item may weigh more.
         weigh: what an item weighs.
         max_queue: the most weight that may wait; what comes on top is refused as `Unavailable`.
+        owner: whose an item is; None for all to be of one.
+        max_owned: the most weight that may wait for one owner, so that nobody fills the queue for the others; an owner for whom
+            nothing waits may always add an item, if the queue has room. None for no such bound.
         max_running: the most batches under way at a time.
         max_under_way: the most weight in them together, though a single batch may weigh more; None for no such bound.
         worthwhile: the least weight that must wait for a batch to begin beside others, as a share of theirs. Without it batches
@@ -44,6 +47,8 @@ class Batcher(Generic[Item, Result]):
         max_batch: int = 500,
         weigh: Callable[[Item], int] = lambda _: 1,
         max_queue: int = 10_000,
+        owner: Callable[[Item], Hashable] = lambda _: None,
+        max_owned: int | None = None,
         max_running: int = 2,
         max_under_way: int | None = None,
         worthwhile: float = 0,
@@ -53,12 +58,15 @@ class Batcher(Generic[Item, Result]):
         self._max_batch = max_batch
         self._weigh = weigh
         self._max_queue = max_queue
+        self._owner = owner
+        self._max_owned = max_owned
         self._max_running = max_running
         self._max_under_way = max_under_way
         self._worthwhile = worthwhile
         self._deadline = deadline
         self._waiting: deque[_Entry[Item, Result]] = deque()
         self._weight = 0
+        self._owned: Counter[Hashable] = Counter()
         self._running: dict[asyncio.Task[None], int] = {}
         self._under_way = 0
         self._is_to_start = False
@@ -82,27 +90,39 @@ class Batcher(Generic[Item, Result]):
         Raises:
             Unavailable: the queue is full, or the batcher is closing.
         """
-        weight = self._weigh(item)
-        self.require_room(weight)
+        self.require_room(item)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         self._waiting.append((item, future, loop.time() + (self._deadline or 0)))
         if self._deadline and self._late is None:
             self._late = loop.call_later(self._deadline, self._refuse_late)
-        self._weight += weight
+        self._count(item, 1)
         if not self._is_to_start and len(self._running) < self._max_running:
             self._is_to_start = True
             loop.call_soon(self._start)
         return future
 
-    def require_room(self, weight: int) -> None:
-        """See to it that so much more may wait now.
+    def require_room(self, item: Item) -> None:
+        """See to it that this item may wait now.
 
         Raises:
-            Unavailable: the queue is full, or the batcher is closing.
+            Unavailable: the queue is full, too much of it is the owner's, or the batcher is closing.
         """
+        weight, owned = self._weigh(item), 0 if self._max_owned is None else self._owned[self._owner(item)]
         if self._closed or (self._waiting and self._weight + weight > self._max_queue):
             raise Unavailable
+        if self._max_owned is not None and owned and owned + weight > self._max_owned:
+            raise Unavailable
+
+    def _count(self, item: Item, sign: int) -> None:
+        """Count what waits: an item that came, or (-1) went."""
+        weight = sign * self._weigh(item)
+        self._weight += weight
+        if self._max_owned is not None:
+            owner = self._owner(item)
+            self._owned[owner] += weight
+            if not self._owned[owner]:
+                del self._owned[owner]
 
     async def close(self) -> None:
         """Take nothing more, and finish what was taken."""
@@ -149,7 +169,7 @@ class Batcher(Generic[Item, Result]):
                 break
             taken.append(self._waiting.popleft())
             weight += more
-            self._weight -= more
+            self._count(taken[-1][0], -1)
         return taken, weight
 
     def _refuse_late(self) -> None:
@@ -162,7 +182,7 @@ class Batcher(Generic[Item, Result]):
                 self._late = loop.call_at(until, self._refuse_late)
             else:
                 self._waiting.popleft()
-                self._weight -= self._weigh(item)
+                self._count(item, -1)
                 _settle(future, Unavailable())
 
     def _finished(self, task: "asyncio.Task[None]") -> None:

@@ -378,7 +378,8 @@ def reaching() -> Iterator[None]:
     try:
         yield
     except (Unavailable, *_OUT_OF_REACH, asyncpg.PostgresError, ValueError, OverflowError) as error:
-        reason = _reason(error.__cause__ or error)
+        cause = error.__cause__ or error
+        reason = (str(cause) or type(cause).__name__).splitlines()[0].rstrip(".")
         raise ConfigurationError(f"The database cannot be reached: {reason}. Check DATABASE_URL.") from error
 
 
@@ -395,8 +396,3 @@ def _translated(error: BaseException | None) -> Exception | None:
 
 async def _pause(attempt: int) -> None:
     await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
-
-
-def _reason(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

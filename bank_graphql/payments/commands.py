@@ -282,6 +282,11 @@ class Group:
         """Whether only to tell what would happen."""
         return any(isinstance(command, Command) and command.dry_run for command in self.commands)
 
+    @property
+    def owner_id(self) -> UUID | None:
+        """Who asks; None where nothing makes a command."""
+        return next((command.actor.user_id for command in self.commands if isinstance(command, Command)), None)
+
     def pieces(self, most: int) -> "Iterator[Group]":
         """What is to be carried out in one transaction: all of it, if atomic or a dry run; otherwise so many at a time."""
         if self.atomic or self.dry_run or len(self.commands) <= most:

@@ -114,6 +114,20 @@ async def test_a_full_queue_is_refused_as_unavailable() -> None:
     assert await asyncio.gather(*tasks) == [0, 10, 20]
 
 
+async def test_an_owner_has_a_share_of_the_queue_which_comes_free_again() -> None:
+    gate = Gate()
+    batcher = Batcher(gate.work, max_running=1, max_batch=4, max_queue=20, owner=lambda item: item % 2, max_owned=3)
+    first = asyncio.create_task(batcher.submit(0))
+    await settle()
+    tasks = [asyncio.create_task(batcher.submit(item)) for item in (2, 4, 6, 8, 1)]
+    await settle()
+    with pytest.raises(Unavailable):
+        await tasks[3]
+    gate.open.set()
+    assert await asyncio.gather(first, *tasks[:3], tasks[4]) == [0, 20, 40, 60, 10]
+    assert await asyncio.gather(*(batcher.submit(item) for item in (2, 4, 6))) == [20, 40, 60]
+
+
 async def test_who_waits_too_long_is_refused_and_not_worked_on() -> None:
     gate = Gate()
     batcher = Batcher(gate.work, max_running=1, deadline=0.001)
