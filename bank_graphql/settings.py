@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bank_graphql.kit.dsn import parse_dsn
 from bank_graphql.kit.errors import ConfigurationError
 
 _REPLACED = {
@@ -220,24 +221,21 @@ class Settings(BaseSettings):
 
     @property
     def external_dsn(self) -> str | None:
-        """The external database, in the form that the driver takes, or None for the embedded one."""
-        return _dsn(self.database_url)
+        """The external database, in a form that both the driver and psql take, or None for the embedded one."""
+        return _dsn(self.database_url, "DATABASE_URL")
 
     @property
     def owner_dsn(self) -> str | None:
-        """The external database as the owner of its schema, or None where nobody says."""
-        return _dsn(self.owner_database_url)
+        """The external database as the owner of its schema, or None where it is not set."""
+        return _dsn(self.owner_database_url, "BANK_OWNER_DATABASE_URL")
 
 
 def _listed(text: str) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
-def _dsn(url: SecretStr | None) -> str | None:
-    if url is None:
-        return None
-    scheme, separator, rest = url.get_secret_value().partition("://")
-    return f"postgresql{separator}{rest}" if scheme.split("+")[0] in {"postgres", "postgresql"} else None
+def _dsn(url: SecretStr | None, setting: str) -> str | None:
+    return None if url is None else parse_dsn(url.get_secret_value(), setting)
 
 
 def load(**overrides: Any) -> Settings:
@@ -258,9 +256,7 @@ def load(**overrides: Any) -> Settings:
         settings = Settings(**given)
     except ValidationError as error:
         raise ConfigurationError(" ".join(_explain(problem) for problem in error.errors())) from error
-    for name, url in (("DATABASE_URL", settings.database_url), ("BANK_OWNER_DATABASE_URL", settings.owner_database_url)):
-        if url is not None and _dsn(url) is None:
-            raise ConfigurationError(f"{name} is not a PostgreSQL address: it looks like postgresql://user:password@host/name.")
+    _ = settings.external_dsn, settings.owner_dsn  # raises for an address that cannot be read
     return settings
 
 

@@ -129,7 +129,8 @@ class Batcher(Generic[Item, Result]):
         self._closed = True
         while self._waiting or self._running:
             self._start_one()
-            await asyncio.gather(*self._running, return_exceptions=True)
+            # Not `gather`: from Python 3.12 on it does not yield for tasks that are done, and then `_finished` is never called.
+            await asyncio.wait(self._running)
         for timer in (self._late, self._impatient):
             if timer is not None:
                 timer.cancel()

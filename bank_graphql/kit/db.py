@@ -5,48 +5,21 @@ Reads run in autocommit, each a single round trip. `Database.transact` is the on
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import asyncpg
 import structlog
 
-from bank_graphql.kit.errors import BadRequest, ConfigurationError, Unavailable
+from bank_graphql.kit import db_session
+from bank_graphql.kit.db_errors import CONNECTION_ERRORS, LOST, READ_ONLY, TRANSIENT, WRITE_FAULTS, reaching, translate
+from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.statements import Insert, Query, Row, Writes
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
-MINIMUM_VERSION = 15
 ATTEMPTS = 5
-_TRANSIENT = (
-    asyncpg.SerializationError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.InvalidCachedStatementError,
-    asyncpg.OutOfMemoryError,  # the lock table is full just now
-)
-_OUT_OF_REACH = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what the driver says when the server ends a connection in the midst of its work
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.QueryCanceledError,
-)
-_LOST = (
-    ConnectionError,
-    FileNotFoundError,  # a Unix socket whose server is just being started again
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-)
 _AS_LONG_AS_IT_TAKES = 30 * 24 * 3600.0
 _log = structlog.get_logger(__name__)
 
@@ -77,7 +50,7 @@ class Connection:
         """Take advisory locks, always in the same order, until the transaction ends."""
         ordered = sorted(set(keys))
         if ordered:
-            await self.begin(_LOCK.format(",".join(map(str, ordered))))
+            await self.begin(db_session.LOCK.format(",".join(map(str, ordered))))
 
     async def fetch(self, query: Query[R], **arguments: Any) -> list[R]:
         """All rows."""
@@ -118,26 +91,18 @@ class _PooledConnection(asyncpg.Connection):
 
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; "
-_FOR_ALL_ROWS = [f"enable_{each}" for each in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "material", "incremental_sort")]
-_ALLOWED = {"statement_timeout": "0", "join_collapse_limit": "8", **dict.fromkeys(_FOR_ALL_ROWS, "on")}
-_PLANS = {
-    # Otherwise a statement's first runs are planned anew for their own arguments, and for long arrays that is to read whole
-    # tables: with millions of rows, seconds instead of milliseconds.
-    "plan_cache_mode": "force_generic_plan",
-    # A plan made once, of figures that may be wrong or of another day, must be good for any: so a statement's tables are read by
-    # their indexes, in the order written, a row at a time. Whoever examines all rows allows more again: see `snapshot`.
-    "join_collapse_limit": "1",
-    **dict.fromkeys(_FOR_ALL_ROWS, "off"),
-}
 _PLANS_SECONDS = 60
 """How long a plan is kept, at the most. One that is made while a table is empty is no good for more."""
-_PREPARE_LOCK = "PREPARE take_locks (bigint[]) AS SELECT count(pg_advisory_xact_lock(key)) FROM unnest($1) AS locks (key)"
-_LOCK = "EXECUTE take_locks('{{{}}}')"
-"""Goes along with BEGIN in one round trip, which takes a statement in plain text: planned once a connection all the same."""
 _LOCK_TABLE = """
 SELECT current_setting('max_locks_per_transaction')::bigint
     * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint)
 """
+_IS_READ_ONLY = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
+_NEEDS_DISK = """
+BEGIN; SET LOCAL work_mem = '64kB';
+SELECT count(*) FROM (SELECT n FROM generate_series(1, 50000) AS n ORDER BY -n OFFSET 0) AS sorted; COMMIT
+"""
+"""Sorts half a megabyte on the database's disk: that fails as long as the disk is full, and leaves nothing behind."""
 
 
 class Database:
@@ -148,6 +113,8 @@ class Database:
         self._acquire_timeout = acquire_timeout
         self._ready: list[Any] = []  # the pool's own lending takes as long as a small statement
         self._waiting = 0
+        self._is_renewing = False
+        self._write_fault: str | None = None
 
     @classmethod
     async def open(
@@ -171,18 +138,18 @@ class Database:
             role: the role to act in.
 
         Raises:
-            ConfigurationError: the database cannot be reached, refuses us, or is older than PostgreSQL 15.
+            ConfigurationError: the database cannot be reached, refuses us, is older than PostgreSQL 15, only allows reading, or
+                is behind a pooler that does not keep sessions.
         """
+        limit = f"{int(statement_timeout * 1000)}"
         settings = {
-            "application_name": "bank_graphql",
             "timezone": "UTC",
             "jit": "off",
-            **_PLANS,
-            "statement_timeout": f"{int(statement_timeout * 1000)}",
-            "idle_in_transaction_session_timeout": f"{int(statement_timeout * 1000)}",
+            **db_session.PLANS,
+            "statement_timeout": limit,
+            "idle_in_transaction_session_timeout": limit,
+            **({} if role is None else {"role": role}),
         }
-        if role is not None:
-            settings["role"] = role
         with reaching():
             pool = await asyncpg.create_pool(
                 dsn,
@@ -191,18 +158,20 @@ class Database:
                 timeout=acquire_timeout,
                 max_cached_statement_lifetime=_PLANS_SECONDS,
                 command_timeout=statement_timeout + 1,
-                server_settings=settings,
+                server_settings={"application_name": "bank_graphql"},
                 connection_class=_PooledConnection,
-                init=lambda raw: raw.execute(_PREPARE_LOCK),
+                init=lambda raw: db_session.set_up(raw, settings),
             )
-            database = cls(pool, acquire_timeout)
-            async with database.connection() as connection:
-                version = connection.raw.get_server_version()
-        if version.major < MINIMUM_VERSION:
+        database = cls(pool, acquire_timeout)
+        try:
+            with reaching("The database cannot be used"):
+                async with database.connection() as first, database.connection() as second:
+                    db_session.require_version(first.raw)
+                    await db_session.require_sessions(first.raw, second.raw)
+                await database.require_writable()
+        except BaseException:
             await database.close()
-            raise ConfigurationError(
-                f"The database is PostgreSQL {version.major}; PostgreSQL {MINIMUM_VERSION} or newer is needed."
-            )
+            raise
         return database
 
     async def lock_table_size(self) -> int:
@@ -211,14 +180,18 @@ class Database:
             size: int = await connection.raw.fetchval(_LOCK_TABLE)
         return size
 
-    async def ping(self) -> None:
-        """Ask the database for a sign of life.
+    async def require_writable(self) -> None:
+        """Make sure that the database answers and can be written to.
 
         Raises:
-            Unavailable: there is none.
+            Unavailable: it does not, or cannot. `str(error.__cause__)` is the reason.
         """
         async with self.connection() as connection:
-            await connection.raw.fetchval("SELECT 1")
+            if await connection.raw.fetchval(_IS_READ_ONLY):
+                raise READ_ONLY("it only allows reading: it is a standby, or default_transaction_read_only is on")
+            if self._write_fault is not None:
+                await connection.raw.execute(_NEEDS_DISK)
+        self._write_fault = None
 
     async def close(self) -> None:
         """Close all connections, waiting a moment for those in use."""
@@ -253,10 +226,29 @@ class Database:
 
     async def take_back(self, raw: Any, *, as_new: bool) -> None:
         """Take a connection back: to lie ready, or by way of the pool, which sees to it that it is as new and hands it on."""
-        if as_new and not self._waiting:
+        if as_new and not self._waiting and not self._is_renewing:
             self._ready.append(raw)
         else:
             await self._pool.release(raw)
+
+    async def note_write_fault(self, error: Exception) -> None:
+        """Take note that the database cannot be written to, for `require_writable`; replace connections that can only read.
+
+        What one connection met holds for all that were made before: after a failover they lead to the former primary.
+        """
+        if self._write_fault is None:
+            _log.error("the database cannot be written to", reason=str(error))
+        self._write_fault = str(error)
+        if isinstance(error, READ_ONLY) and not self._is_renewing:
+            self._is_renewing = True
+            await self._pool.expire_connections()
+            while self._ready:
+                await self._pool.release(self._ready.pop())
+            # Connections in use until then go back to the pool, which closes them.
+            asyncio.get_running_loop().call_later(self._acquire_timeout, self._renewed)
+
+    def _renewed(self) -> None:
+        self._is_renewing = False
 
     async def fetch(self, query: Query[R], **arguments: Any) -> list[R]:
         """All rows of a read, in autocommit; tried again if the connection turns out to be lost."""
@@ -264,10 +256,10 @@ class Database:
             try:
                 async with self.connection() as connection:
                     return await connection.fetch(query, **arguments)
-            except _TRANSIENT:
+            except TRANSIENT:
                 await _pause(attempt)
             except Unavailable as error:
-                if not isinstance(error.__cause__, _LOST):
+                if not isinstance(error.__cause__, LOST):
                     raise
                 await _pause(attempt)
         raise Unavailable
@@ -283,7 +275,7 @@ class Database:
             self.connection() as connection,
             connection.raw.transaction(isolation="repeatable_read", readonly=True),
         ):
-            await connection.raw.execute("".join(f"SET LOCAL {name} = {value};" for name, value in _ALLOWED.items()))
+            await connection.raw.execute("".join(f"SET LOCAL {name} = {value};" for name, value in db_session.FREE_PLANS.items()))
             return await work(Connection(connection.raw, _AS_LONG_AS_IT_TAKES))
 
     async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -304,17 +296,18 @@ class Database:
                     try:
                         result = await work(connection)
                     except Exception:
-                        with suppress(asyncpg.PostgresError, *_OUT_OF_REACH):  # what was raised first is what counts
+                        with suppress(asyncpg.PostgresError, *CONNECTION_ERRORS):  # what was raised first is what counts
                             await connection.end("ROLLBACK")
                         raise
                     committing = True
                     await connection.end("COMMIT")
-            except _TRANSIENT as error:
+            except TRANSIENT as error:
                 _log.warning("transaction tried again", sqlstate=error.sqlstate, attempt=attempt + 1)
             except Unavailable as error:
-                if committing or not isinstance(error.__cause__, _LOST):
+                if committing or not isinstance(error.__cause__, LOST):
                     raise
             else:
+                self._write_fault = None
                 return result
             await _pause(attempt)
         raise Unavailable
@@ -331,13 +324,15 @@ class _Lease:
     async def __aenter__(self) -> Connection:
         try:
             self._raw = await self._database.lend()
-        except _OUT_OF_REACH as error:
+        except CONNECTION_ERRORS as error:
             raise Unavailable from error
         return Connection(self._raw)
 
     async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         raw = self._raw
-        fault = _translated(error)
+        fault = translate(error)
+        if isinstance(error, WRITE_FAULTS):
+            await self._database.note_write_fault(error)
         as_new = False
         with suppress(asyncpg.InterfaceError):  # it is gone already
             as_new = error is None and not raw.is_in_transaction()
@@ -366,32 +361,6 @@ async def may_act_as(dsn: str, role: str, *, insert_into: str) -> bool:
             return False
         finally:
             await connection.close()
-
-
-@contextmanager
-def reaching() -> Iterator[None]:
-    """Tells in a line why a database cannot be reached at all.
-
-    Raises:
-        ConfigurationError: instead of whatever the driver says.
-    """
-    try:
-        yield
-    except (Unavailable, *_OUT_OF_REACH, asyncpg.PostgresError, ValueError, OverflowError) as error:
-        cause = error.__cause__ or error
-        reason = (str(cause) or type(cause).__name__).splitlines()[0].rstrip(".")
-        raise ConfigurationError(f"The database cannot be reached: {reason}. Check DATABASE_URL.") from error
-
-
-def _translated(error: BaseException | None) -> Exception | None:
-    """The driver's ways of saying "out of reach" as `Unavailable`, and text that no column holds as `BadRequest`."""
-    if isinstance(error, ValueError):  # the driver refuses an argument: our fault, not the database's
-        return None
-    if isinstance(error, _OUT_OF_REACH):
-        return Unavailable()
-    if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
-        return BadRequest("Text may not contain the character NUL.")
-    return None
 
 
 async def _pause(attempt: int) -> None:

@@ -8,28 +8,25 @@ an unprivileged user.
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import importlib.util
 import os
-import pwd
 import shutil
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
 
 import asyncpg
 import structlog
 
+from bank_graphql.kit.db_errors import describe
 from bank_graphql.kit.errors import ConfigurationError
+from bank_graphql.kit.postgres_process import Account, Output, read_pid, ready_pid, reason_in, serves
 
 DATABASE = "bank"
 SUPERUSER = "bank"
@@ -44,12 +41,12 @@ SETTINGS = {
     "timezone": "UTC",
     "log_min_messages": "warning",
     "log_min_error_statement": "panic",  # statements carry what people wrote; they do not belong in a log
+    "log_error_verbosity": "terse",  # nor do details, which quote the rows that an error is about
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
 }
 _START_SECONDS = 60
 _START_ATTEMPTS = 4
-_PR_SET_PDEATHSIG = 1
 _log = structlog.get_logger(__name__)
 
 
@@ -69,59 +66,6 @@ def binaries() -> Path:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Account:
-    """The operating system's user that the server runs under; None for whoever we are."""
-
-    uid: int | None
-    gid: int | None
-    name: str
-
-    @classmethod
-    def choose(cls, folder: Path) -> "_Account":
-        if os.geteuid() != 0:
-            return cls(None, None, pwd.getpwuid(os.geteuid()).pw_name)
-        owner = folder.stat().st_uid if folder.exists() else 0
-        for candidate in (owner, "postgres", "nobody"):
-            with contextlib.suppress(KeyError):
-                entry = pwd.getpwuid(candidate) if isinstance(candidate, int) else pwd.getpwnam(candidate)
-                if entry.pw_uid != 0:
-                    return cls(entry.pw_uid, entry.pw_gid, entry.pw_name)
-        raise ConfigurationError("PostgreSQL does not run as root, and there is no user 'postgres' or 'nobody' to run it.")
-
-    def run(self, command: Sequence[str | Path], output: "int | IO[bytes]") -> "subprocess.Popen[bytes]":
-        """Start a command as this user, in a session of its own, that dies with us where the system can arrange it."""
-        drop: dict[str, Any] = {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
-        return subprocess.Popen[bytes](
-            [str(part) for part in command],
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            **drop,
-        )
-
-    def require_access(self, folder: Path) -> None:
-        """Refuse a folder that this user cannot reach, by name."""
-        if self.uid is None:
-            return
-        for parent in reversed([folder, *folder.parents]):
-            mode = parent.stat()
-            shift = 6 if mode.st_uid == self.uid else 3 if mode.st_gid == self.gid else 0
-            if not mode.st_mode >> shift & 1:
-                raise ConfigurationError(
-                    f"PostgreSQL runs as user '{self.name}', who cannot enter {parent}: choose another BANK_DATA_DIR or "
-                    f"checkout that this user can reach, run the bank as an ordinary user, or set DATABASE_URL."
-                )
-
-
-def _die_with_parent() -> None:
-    # After the change of user, which would clear it. SIGQUIT: stop at once, recover at the next start.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
-
-
 class EmbeddedPostgres:
     """The server of one data folder; an async context manager that gives the DSN of its database.
 
@@ -134,6 +78,7 @@ class EmbeddedPostgres:
         self._folder = folder.resolve()
         self._cluster = self._folder / "postgres"
         self._settings = {**SETTINGS, **(settings or {})}
+        self._output = Output(self._folder / "postgres.log")
         self._process: subprocess.Popen[bytes] | None = None
         self._socket_note = self._folder / "postgres.socket"
         self._socket: Path | None = None
@@ -157,6 +102,9 @@ class EmbeddedPostgres:
             raise ConfigurationError(
                 f"The data folder {self._folder} cannot be used: {error.strerror or error}. Choose another BANK_DATA_DIR."
             ) from error
+        except asyncpg.PostgresError as error:
+            await self.__aexit__(None, None, None)
+            raise ConfigurationError(f"PostgreSQL cannot be set up in {self._folder}: {describe(error)}.") from error
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -190,7 +138,7 @@ class EmbeddedPostgres:
 
     def _prepare_folder(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._account = _Account.choose(self._cluster)
+        self._account = Account.choose(self._cluster)
         self._account.require_access(self._folder)
         self._account.require_access(binaries())
 
@@ -231,25 +179,28 @@ class EmbeddedPostgres:
             binaries() / "initdb", "--pgdata", unfinished, "--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8",
             "--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--data-checksums",
         ]  # fmt: skip
-        with tempfile.TemporaryFile() as output:
-            if self._account.run(command, output).wait() != 0:
-                output.seek(0)
-                raise ConfigurationError(f"initdb failed: {_last_line(output.read())}")
+        process = self._account.run(command)
+        output, _ = process.communicate()
+        if process.returncode != 0:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise ConfigurationError(f"PostgreSQL cannot be set up in {self._folder}: {reason_in(output.splitlines())}.")
         # Renamed when complete, so that an interrupted first start leaves nothing half made.
         unfinished.rename(self._cluster)
 
     def _end_leftover(self) -> None:
-        """End a server that its owner left behind."""
-        pid = _read_pid(self._cluster)
-        if pid is None:
-            return
+        """Stop a server that its owner left behind in this very folder, and remove a pid file that names no such server.
+
+        PostgreSQL itself refuses to start where the file is torn, or where someone else's process has that number now.
+        """
+        pid = read_pid(self._cluster)
         deadline = time.monotonic() + _START_SECONDS
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if _is_postgres(pid):
+        while pid is not None and serves(pid, self._cluster):
+            if time.monotonic() > deadline:
+                raise ConfigurationError(f"A PostgreSQL left behind in {self._cluster} does not stop. End its process, {pid}.")
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGINT)
-                while time.monotonic() < deadline:
-                    os.kill(pid, 0)
-                    time.sleep(0.02)
+            time.sleep(0.02)
+        (self._cluster / "postmaster.pid").unlink(missing_ok=True)
 
     def _launch(self) -> None:
         self._make_socket_folder()
@@ -257,8 +208,8 @@ class EmbeddedPostgres:
         command: list[str | Path] = [binaries() / "postgres", "-D", self._cluster]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        with (self._folder / "postgres.log").open("ab") as output:
-            self._process = self._account.run(command, output)
+        self._process = self._account.run(command)
+        self._output.follow(self._process)
 
     async def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -266,15 +217,15 @@ class EmbeddedPostgres:
             if self._process is not None and self._process.poll() is not None:
                 self._process = None
                 self._remove_socket_folder()
-                log = (self._folder / "postgres.log").read_bytes()
-                raise ConfigurationError(
-                    f"PostgreSQL does not start: {_last_line(log)} (the log is {self._folder / 'postgres.log'})"
-                )
-            if self._process is not None and _ready_pid(self._cluster) == self._process.pid:
+                reason = self._output.reason()
+                if "incompatible" in reason:
+                    reason += f", for they are of version {(self._cluster / 'PG_VERSION').read_text().strip()}"
+                raise ConfigurationError(f"PostgreSQL does not start: {reason} (the log is {self._output.path}).")
+            if self._process is not None and ready_pid(self._cluster) == self._process.pid:
                 await self._create_database()
                 return
             await asyncio.sleep(0.01)
-        raise ConfigurationError(f"PostgreSQL was not ready within {_START_SECONDS} s; see {self._folder / 'postgres.log'}")
+        raise ConfigurationError(f"PostgreSQL was not ready within {_START_SECONDS} s; see {self._output.path}.")
 
     async def _create_database(self) -> None:
         marker = self._cluster / "bank.created"
@@ -292,8 +243,8 @@ class EmbeddedPostgres:
         """Wait for the server that another process runs, and take its socket; or take over."""
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
-            pid = _ready_pid(self._cluster)
-            if pid is not None and _is_postgres(pid) and (self._cluster / "bank.created").exists():
+            pid = ready_pid(self._cluster)
+            if pid is not None and serves(pid, self._cluster) and (self._cluster / "bank.created").exists():
                 self._socket = Path(self._socket_note.read_text())
                 return
             if self._try_lock():
@@ -304,7 +255,7 @@ class EmbeddedPostgres:
 
     async def _keep(self) -> None:
         """See to it that a server runs: start ours again when it dies, take over when another's owner ends."""
-        pause = 0.0
+        pause, known = 0.0, ""
         while True:
             await asyncio.sleep(pause or (0.02 if self._process is not None else 0.2))
             pause = 0.0
@@ -316,8 +267,9 @@ class EmbeddedPostgres:
                     await self._start()
             except (ConfigurationError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 reason = str(error) if isinstance(error, ConfigurationError) else type(error).__name__
-                _log.error("PostgreSQL could not be started", reason=reason)
-                pause = 1.0
+                if reason != known:
+                    _log.error("PostgreSQL could not be started, and is tried again every second", reason=reason)
+                pause, known = 1.0, reason
 
     def _make_socket_folder(self) -> None:
         """A private folder with a short path (a Unix socket's name has at most 107 bytes), the same at every start."""
@@ -338,32 +290,3 @@ class EmbeddedPostgres:
     def _remove_socket_folder(self) -> None:
         if self._socket is not None:
             shutil.rmtree(self._socket, ignore_errors=True)
-
-
-def _read_pid(cluster: Path) -> int | None:
-    """Process id of the server that wrote the cluster's pid file."""
-    try:
-        return int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
-    except (OSError, ValueError):
-        return None
-
-
-def _ready_pid(cluster: Path) -> int | None:
-    """Process id of the server that says in the cluster's pid file that it is ready."""
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        lines = (cluster / "postmaster.pid").read_text().splitlines()
-        return int(lines[0]) if lines[7].strip() == "ready" else None
-    return None
-
-
-def _is_postgres(pid: int) -> bool:
-    """Whether the process is a PostgreSQL server, not one that was given a dead server's number."""
-    try:
-        return b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:
-        return not Path("/proc/self").exists()
-
-
-def _last_line(output: bytes) -> str:
-    lines = output.decode(errors="replace").strip().splitlines()
-    return lines[-1].strip() if lines else "it said nothing"

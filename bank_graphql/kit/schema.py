@@ -2,25 +2,32 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import bank_graphql
-from bank_graphql.kit.db import reaching
+from bank_graphql.kit import db_session
+from bank_graphql.kit.db_errors import reaching
 from bank_graphql.kit.errors import ConfigurationError
 
 _GRANT_ATTEMPTS = 20
+_NEWER = "The database was migrated by a newer version of the bank: upgrade the bank."
+_FOREIGN = (
+    "The database holds another application's schema (its alembic_version is not the bank's): give the bank one of its own."
+)
+_HAS_BOOKS = "SELECT to_regclass('balances') IS NOT NULL AND to_regclass('entries') IS NOT NULL"
+T = TypeVar("T")
 
 
 def configuration() -> Config:
@@ -36,30 +43,28 @@ async def migrate(dsn: str, revision: str = "head") -> None:
     """Upgrade the schema to a revision. Several processes may do so at once: they take turns.
 
     Raises:
-        ConfigurationError: the database cannot be reached, or has a schema from a newer version of the bank.
+        ConfigurationError: the database cannot be reached, is not fit for the bank, lacks rights for this user, or holds a schema
+            of a newer version of the bank or of another application.
     """
-    await _run(dsn, lambda config: command.upgrade(config, revision))
-    if revision == "head":
-        await _grant(dsn)
+    with reaching("The database cannot be migrated", "Check the rights of this user, who must own the schema."):
+        await _require_fit(dsn)
+        await _run(dsn, lambda config: command.upgrade(config, revision))
+        if revision == "head":
+            await _grant(dsn)
 
 
 async def require_current(dsn: str) -> None:
     """Make sure that the schema is the one that this version of the bank works with.
 
     Raises:
-        ConfigurationError: it is not, or the database cannot be reached.
+        ConfigurationError: it is not, or the database cannot be reached or is not fit for the bank.
     """
-    found: list[str | None] = []
-
-    def look(config: Config) -> None:
-        found.append(MigrationContext.configure(config.attributes["connection"]).get_current_revision())
-
-    await _run(dsn, look)
-    head = ScriptDirectory.from_config(configuration()).get_current_head()
-    if found[0] != head:
-        raise ConfigurationError(
-            f"The database's schema is at {found[0] or 'nothing'}, not at {head}: run 'bank-graphql migrate'."
-        )
+    with reaching("The database's schema cannot be read", "Check the rights of this user."):
+        await _require_fit(dsn)
+        found = await _run(dsn, lambda config: MigrationContext.configure(config.attributes["connection"]).get_current_revision())
+    head = _scripts().get_current_head()
+    if found != head:
+        raise ConfigurationError(f"The database's schema is at {found or 'nothing'}, not at {head}: run 'bank-graphql migrate'.")
 
 
 async def downgrade(dsn: str, revision: str) -> None:
@@ -76,44 +81,71 @@ async def check(dsn: str) -> None:
     await _run(dsn, command.check)
 
 
+async def _require_fit(dsn: str) -> None:
+    """Refuse a database that the bank cannot work with, a pooler before it, and a schema that is not this version's to change.
+
+    Raises:
+        ConfigurationError: with what is wrong.
+    """
+    async with _connected(dsn) as connection, _connected(dsn) as another:
+        db_session.require_version(connection)
+        await db_session.require_sessions(connection, another)
+        await db_session.require_unicode(connection)
+        if await connection.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
+            return
+        known = {script.revision for script in _scripts().walk_revisions()}
+        for found in await connection.fetch("SELECT version_num FROM alembic_version"):
+            if found["version_num"] not in known:
+                raise ConfigurationError(_NEWER if await connection.fetchval(_HAS_BOOKS) else _FOREIGN)
+
+
 async def _grant(dsn: str) -> None:
-    """Say anew what the application's role may do; see `migrations/grants.sql`."""
-    statements = (Path(configuration().get_main_option("script_location") or "") / "grants.sql").read_text()
+    """State anew what the application's role may do; see `migrations/grants.sql`."""
+    statements = (Path(configuration().get_main_option("script_location") or "") / "grants.sql").read_text(encoding="utf-8")
+    async with _connected(dsn) as connection:
+        for attempt in range(_GRANT_ATTEMPTS):
+            try:
+                await connection.execute(statements)
+            except asyncpg.InternalServerError:
+                # "tuple concurrently updated": another process, or another database of this server, does the same.
+                if attempt == _GRANT_ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
+            else:
+                return
+
+
+@asynccontextmanager
+async def _connected(dsn: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     with reaching():
-        connection = await asyncpg.connect(dsn, timeout=10)
-        try:
-            for attempt in range(_GRANT_ATTEMPTS):
-                try:
-                    await connection.execute(statements)
-                except asyncpg.InternalServerError:
-                    # "tuple concurrently updated": another process, or another database of this server, does the same.
-                    if attempt == _GRANT_ATTEMPTS - 1:
-                        raise
-                    await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
-                else:
-                    return
-        finally:
-            await connection.close()
+        # Without a cache: a pooler that does not keep sessions is to be found out, not to fail on a prepared statement.
+        connection = await asyncpg.connect(dsn, timeout=10, statement_cache_size=0)
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=2)
 
 
-async def _run(dsn: str, run: Callable[[Config], None]) -> None:
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(configuration())
+
+
+async def _run(dsn: str, run: Callable[[Config], T]) -> T:
+    """Run an Alembic command, and return what it returns."""
+
     async def connect() -> Any:
         with reaching():
             return await asyncpg.connect(dsn, timeout=10)
 
     engine = create_async_engine("postgresql+asyncpg://", poolclass=NullPool, async_creator=connect)
 
-    def with_connection(connection: Connection) -> None:
+    def with_connection(connection: Connection) -> T:
         config = configuration()
         config.attributes["connection"] = connection
-        run(config)
+        return run(config)
 
     try:
         async with engine.connect() as connection:
-            await connection.run_sync(with_connection)
-    except CommandError as error:
-        if "Can't locate revision" in str(error):
-            raise ConfigurationError("The database was migrated by a newer version of the bank: upgrade the bank.") from error
-        raise
+            return await connection.run_sync(with_connection)
     finally:
         await engine.dispose()

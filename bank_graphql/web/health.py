@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bank_graphql.kit.db import Database
+from bank_graphql.kit.db_errors import WRITE_FAULTS
 from bank_graphql.kit.errors import Unavailable
 
 
@@ -13,15 +14,16 @@ async def live(_request: Request) -> Response:
 
 
 class Readiness:
-    """The database answers too."""
+    """Serves `/health/ready`: whether the database answers and can be written to."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def __call__(self, _request: Request) -> Response:
-        """200, or 503 while the database is out of reach."""
+        """Answer 200, or 503 while the database is not there, only allows reading, or has no space left."""
         try:
-            await self._db.ping()
-        except Unavailable:
-            return JSONResponse({"status": "unavailable", "database": "out of reach"}, status_code=503)
+            await self._db.require_writable()
+        except Unavailable as error:
+            state = "not writable" if isinstance(error.__cause__, WRITE_FAULTS) else "out of reach"
+            return JSONResponse({"status": "unavailable", "database": state}, status_code=503)
         return JSONResponse({"status": "ok", "database": "ok"})

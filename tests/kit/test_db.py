@@ -89,7 +89,7 @@ async def test_live_changes_of_the_schema_are_no_error(db: Database, raw: "async
 
 
 async def test_connections_that_break_are_replaced(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
-    await asyncio.gather(*(db.ping() for _ in range(5)))
+    await asyncio.gather(*(db.require_writable() for _ in range(5)))
     await raw.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
     )

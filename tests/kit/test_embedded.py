@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -15,6 +16,7 @@ import pytest
 from bank_graphql.kit import embedded
 from bank_graphql.kit.embedded import EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError
+from bank_graphql.kit.postgres_process import reason_in
 
 FAST = {"fsync": "off"}
 
@@ -169,3 +171,67 @@ def test_a_platform_without_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match="DATABASE_URL"):
         embedded.binaries()
+
+
+async def test_a_user_whom_the_system_does_not_know_is_told_in_a_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.chmod(0o777)
+    monkeypatch.setattr(embedded.Account, "choose", lambda _: embedded.Account(54321, 54321, "with the id 54321"))
+    with pytest.raises(ConfigurationError, match=r"54321: user does not exist\.$"):
+        await EmbeddedPostgres(folder, FAST).__aenter__()
+    monkeypatch.undo()
+    monkeypatch.setattr(embedded.os, "geteuid", lambda: 54321)
+    assert embedded.Account.choose(folder).uid is None
+
+
+def test_the_reason_is_the_last_error_of_an_output() -> None:
+    output = [
+        b"LOG:  starting",
+        b'FATAL:  could not write to file "x": No space left on device',
+        b"LOG:  database system is shut down",
+    ]
+    assert reason_in(output) == 'could not write to file "x": No space left on device'
+    assert reason_in([b"initdb: error: no", b"initdb: removing contents"]) == "no"
+    assert reason_in([b"killed."]) == "killed"
+    assert reason_in([]) == "it printed nothing"
+
+
+@pytest.fixture
+def small_disk(folder: Path) -> Iterator[Callable[[int], Path]]:
+    """Makes a file system with so many megabytes."""
+    place = folder / "disk"
+
+    def make(megabytes: int) -> Path:
+        place.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "bank-test", str(place)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("only root can mount a small file system; .ci/run is root")
+        return place
+
+    yield make
+    if os.path.ismount(place):
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+async def test_a_disk_that_is_too_small_is_told_with_postgresqls_reason(small_disk: Callable[[int], Path]) -> None:
+    place = small_disk(40)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match=r"No space left on device\.$") as error:
+            await EmbeddedPostgres(place, FAST).__aenter__()
+        assert str(place) in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+async def test_a_disk_that_is_full_at_the_start(small_disk: Callable[[int], Path]) -> None:
+    place = small_disk(160)
+    async with EmbeddedPostgres(place, FAST):
+        pass
+    filler = place / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(b"\0" * 4096):
+            pass
+    with pytest.raises(ConfigurationError, match="No space left on device") as error:
+        await EmbeddedPostgres(place, FAST).__aenter__()
+    assert "\n" not in str(error.value)
+    filler.unlink()
+    async with EmbeddedPostgres(place, FAST) as dsn:
+        assert await ask(dsn) == 1

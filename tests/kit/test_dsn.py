@@ -1,0 +1,66 @@
+"""Addresses of databases: read as libpq reads them, and never repeated in a message."""
+
+import pytest
+
+from bank_graphql.kit.dsn import parse_dsn
+from bank_graphql.kit.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("given", "parsed"),
+    [
+        ("postgresql://host/name", "postgresql://host/name"),
+        ("postgres://host:5433/name", "postgresql://host:5433/name"),
+        ("postgresql+asyncpg://host/name", "postgresql://host/name"),
+        ("postgresql://", "postgresql:///"),
+        ("postgresql:///name?host=/run/postgresql", "postgresql:///name?host=/run/postgresql"),
+        ("postgresql://%2Frun%2Fpostgresql/name", "postgresql://%2Frun%2Fpostgresql/name"),
+        ("postgresql://u:p@[::1]:5433/name", "postgresql://u:p@[::1]:5433/name"),
+        ("postgresql://u:p#?&=:!$ w@host/name", "postgresql://u:p%23%3F%26%3D%3A%21%24%20w@host/name"),
+        ("postgresql://u:p%40%2F%25@host/name", "postgresql://u:p%40%2F%25@host/name"),
+        ("postgresql://u:ä@host/name", "postgresql://u:%C3%A4@host/name"),
+        (
+            "postgresql://a:1,b:2/name?target_session_attrs=read-write&sslmode=require",
+            "postgresql://a:1,b:2/name?target_session_attrs=read-write&sslmode=require",
+        ),
+        ("postgresql:///name?host=a,b&port=1,2", "postgresql:///name?host=a,b&port=1,2"),
+        (
+            "postgresql://h/n?connect_timeout=5&gssencmode=disable&channel_binding=prefer&keepalives=1&client_encoding=utf8",
+            "postgresql://h/n",
+        ),
+        ("postgresql://h/n?options=-c%20search_path%3Dbank", "postgresql://h/n?options=-c%20search_path%3Dbank"),
+        ("postgresql://h/n?ssl=true", "postgresql://h/n?sslmode=require"),
+    ],
+)
+def test_an_address_is_read_by_libpqs_rules(given: str, parsed: str) -> None:
+    assert parse_dsn(given, "DATABASE_URL") == parsed
+    assert parse_dsn(parsed, "DATABASE_URL") == parsed
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "mysql://u:hunter2@host/name",
+        "hunter2",
+        "postgresql://u:hunter2/3@host/name",
+        "postgresql://u:hunter2@3@host/name",
+        "postgresql://u:hunter2%@host/name",
+        "postgresql://u:hunter2%ff@host/name",
+        "postgresql://u:hunter2%00@host/name",
+        "postgresql://u@host:hunter2/name",
+        "postgresql://u@host:99999/name?password=hunter2",
+        "postgresql://host/name?port=hunter2",
+        "postgresql://host/name?hunter2=1",
+        "postgresql://host/name?search_path=hunter2",
+        "postgresql://host/name?gssencmode=require&password=hunter2",
+        "postgresql://host/name?channel_binding=hunter2",
+        "postgresql://host/name?hostaddr=hunter2",
+        "postgresql://host/name#hunter2",
+    ],
+)
+def test_what_cannot_be_read_is_refused_without_repeating_it(given: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        parse_dsn(given, "DATABASE_URL")
+    assert "hunter2" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert str(refused.value).startswith("DATABASE_URL")

@@ -1,0 +1,88 @@
+"""What an earlier server left in the data folder: only a server of this very folder is stopped, and nothing else stops the start."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bank_graphql.kit.embedded import EmbeddedPostgres, binaries
+from bank_graphql.kit.postgres_process import Account
+from tests.conftest import reachable_folder
+from tests.kit.test_embedded import FAST, alive, ask, ask_until_answered, until
+
+
+@pytest.fixture
+def pid_file(folder: Path) -> Path:
+    """The file in which a server notes its process id."""
+    return folder / "postgres" / "postmaster.pid"
+
+
+@pytest.fixture
+def bystander(folder: Path) -> Iterator[int]:
+    """A process that is no server, with "postgres" in its command line."""
+    process = subprocess.Popen(["bash", "-c", "exec -a postgres sleep 100"], cwd="/")
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
+async def kept_pid_file(folder: Path, pid_file: Path) -> str:
+    """A stopped server's folder, and what its pid file had in it."""
+    async with EmbeddedPostgres(folder, FAST) as dsn:
+        await ask(dsn, "CREATE TABLE kept AS SELECT 42 AS n")
+        return pid_file.read_text()
+
+
+async def test_a_stale_number_that_another_banks_server_has(folder: Path, pid_file: Path) -> None:
+    stale = await kept_pid_file(folder, pid_file)
+    with reachable_folder() as elsewhere:
+        other = EmbeddedPostgres(elsewhere, FAST)
+        async with other as others:
+            pid_file.write_text("\n".join([str(other.pid), *stale.splitlines()[1:]]) + "\n")
+            async with EmbeddedPostgres(folder, FAST) as dsn:
+                assert await ask(dsn, "SELECT n FROM kept") == 42
+                assert await ask(others) == 1
+                assert alive(other.pid or 0)
+
+
+async def test_a_stale_number_that_somebody_elses_process_has(folder: Path, pid_file: Path, bystander: int) -> None:
+    stale = await kept_pid_file(folder, pid_file)
+    pid_file.write_text("\n".join([str(bystander), *stale.splitlines()[1:]]) + "\n")
+    async with EmbeddedPostgres(folder, FAST) as dsn:
+        assert await ask(dsn, "SELECT n FROM kept") == 42
+    os.kill(bystander, 0)
+
+
+@pytest.mark.parametrize("torn", ["", "\n", "12", "not a number\n", "-1\n", "0\n", "\x00" * 60, "9" * 40])
+async def test_an_empty_or_torn_file(folder: Path, pid_file: Path, torn: str) -> None:
+    await kept_pid_file(folder, pid_file)
+    pid_file.write_text(torn)
+    async with EmbeddedPostgres(folder, FAST) as dsn:
+        assert await ask(dsn, "SELECT n FROM kept") == 42
+
+
+async def test_a_server_of_this_folder_that_its_owner_left_behind_is_stopped(folder: Path, pid_file: Path) -> None:
+    await kept_pid_file(folder, pid_file)
+    settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder / 'postgres'}"]
+    left = Account.choose(folder / "postgres").run([binaries() / "postgres", "-D", folder / "postgres", *settings])
+    await until(lambda: pid_file.exists() and "ready" in pid_file.read_text())
+    async with EmbeddedPostgres(folder, FAST) as dsn:
+        assert left.wait(10) is not None
+        assert await ask(dsn, "SELECT n FROM kept") == 42
+    assert left.stdout is not None
+    left.stdout.close()
+
+
+async def test_a_server_that_dies_beside_another_bank_touches_nobody(folder: Path, pid_file: Path) -> None:
+    with reachable_folder() as elsewhere:
+        other = EmbeddedPostgres(elsewhere, FAST)
+        async with other as others, EmbeddedPostgres(folder, FAST) as dsn:
+            server = int(pid_file.read_text().split()[0])
+            os.kill(server, signal.SIGKILL)
+            await until(lambda: not alive(server))
+            assert await ask_until_answered(dsn) == 1
+            assert await ask(others) == 1
+            assert alive(other.pid or 0)
