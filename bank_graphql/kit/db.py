@@ -97,7 +97,6 @@ _LOCK_TABLE = """
 SELECT current_setting('max_locks_per_transaction')::bigint
     * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint)
 """
-_IS_READ_ONLY = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
 _NEEDS_DISK = """
 BEGIN; SET LOCAL work_mem = '64kB';
 SELECT count(*) FROM (SELECT n FROM generate_series(1, 50000) AS n ORDER BY -n OFFSET 0) AS sorted; COMMIT
@@ -187,7 +186,7 @@ class Database:
             Unavailable: it does not, or cannot. `str(error.__cause__)` is the reason.
         """
         async with self.connection() as connection:
-            if await connection.raw.fetchval(_IS_READ_ONLY):
+            if await connection.raw.fetchval(db_session.IS_READ_ONLY):
                 raise READ_ONLY("it only allows reading: it is a standby, or default_transaction_read_only is on")
             if self._write_fault is not None:
                 await connection.raw.execute(_NEEDS_DISK)

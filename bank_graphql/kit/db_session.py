@@ -24,6 +24,8 @@ PLANS = {
     "join_collapse_limit": "1",
     **dict.fromkeys(_FOR_ALL_ROWS, "off"),
 }
+IS_READ_ONLY = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
+"""Whether the server only allows reading: as a standby, or because it was set to."""
 _SET = "SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS settings (name, value)"
 _PREPARE_LOCK = "PREPARE take_locks (bigint[]) AS SELECT count(pg_advisory_xact_lock(key)) FROM unnest($1) AS locks (key)"
 LOCK = "EXECUTE take_locks('{{{}}}')"

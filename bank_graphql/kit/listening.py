@@ -14,6 +14,8 @@ from typing import Any
 import asyncpg
 import structlog
 
+from bank_graphql.kit.db_session import IS_READ_ONLY
+
 _log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS = 5.0
 LIMIT_SECONDS = 5.0
@@ -110,8 +112,8 @@ class PostgresListener(Listener):
                 if await self._until_time(lost):
                     await connection.fetchval("SELECT pg_notify($1, $2)", self._channel, self._me, timeout=LIMIT_SECONDS)
                     await asyncio.sleep(BETWEEN_NOTICES)
-                elif not lost.is_set():
-                    await connection.fetchval("SELECT 1", timeout=LIMIT_SECONDS)
+                elif not lost.is_set() and await connection.fetchval(IS_READ_ONLY, timeout=LIMIT_SECONDS):
+                    return  # after a failover this is the former primary, and nobody sends notices there
         finally:
             connection.terminate()
 

@@ -1,0 +1,161 @@
+"""A database that only allows reading, whose disk is full, or whose place another server has taken: it heals without a restart."""
+
+import asyncio
+import os
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from bank_graphql.app import create_app
+from bank_graphql.kit import schema
+from bank_graphql.kit.db import Database
+from bank_graphql.kit.embedded import DATABASE, SUPERUSER, EmbeddedPostgres, binaries
+from bank_graphql.kit.errors import ConfigurationError
+from bank_graphql.settings import Settings
+from tests.client import Client, key, money
+from tests.conftest import reachable_folder
+
+WITHOUT_FSYNC = {"fsync": "off"}
+DEPOSIT = "mutation ($input: DepositInput!) { deposit(input: $input) { __typename } }"
+
+
+async def code_of(customer: Client, account: str) -> str:
+    """What becomes of a deposit: MoneyMoved, or the error's code."""
+    answer = await customer.post(DEPOSIT, input={"accountId": account, "amount": money("1"), "idempotencyKey": key()})
+    code: str = answer["errors"][0]["extensions"]["code"] if "errors" in answer else answer["data"]["deposit"]["__typename"]
+    return code
+
+
+async def state_of(http: httpx.AsyncClient) -> tuple[int, str]:
+    """What `/health/ready` answers."""
+    response = await http.get("/health/ready")
+    return response.status_code, response.json()["database"]
+
+
+async def test_a_database_that_only_allows_reading_for_a_while(
+    http: httpx.AsyncClient, ada: Client, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    account = (await ada.open(deposit="10"))["id"]
+    name = await raw.fetchval("SELECT current_database()")
+    assert await state_of(http) == (200, "ok")
+    await raw.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    await raw.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = $1", name
+    )
+    for _ in range(30):  # more than there are connections
+        assert await code_of(ada, account) == "UNAVAILABLE"
+    assert await ada.booked(account) == "10.00"
+    assert await state_of(http) == (503, "not writable")
+    await raw.execute(f"SET default_transaction_read_only = off; ALTER DATABASE {name} RESET default_transaction_read_only")
+    assert await code_of(ada, account) == "MoneyMoved"
+    assert [await code_of(ada, account) for _ in range(20)] == ["MoneyMoved"] * 20
+    assert await state_of(http) == (200, "ok")
+
+
+async def test_a_database_that_only_allows_reading_is_refused_at_the_start(
+    dsn: str, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await raw.execute(f"ALTER DATABASE {await raw.fetchval('SELECT current_database()')} SET default_transaction_read_only = on")
+    with pytest.raises(ConfigurationError, match="cannot be used: it only allows reading"):
+        await Database.open(dsn)
+
+
+async def test_a_failover_to_a_standby(settings: Settings) -> None:
+    """The primary becomes a standby's former primary: connections to it are dropped, and new ones find who can be written to."""
+    with reachable_folder() as here, reachable_folder() as there:
+        async with EmbeddedPostgres(here, WITHOUT_FSYNC) as primary:
+            await schema.migrate(primary)
+            socket_of_primary = primary.partition("host=")[2]
+            _copy(primary, there)
+            async with EmbeddedPostgres(
+                there, {**WITHOUT_FSYNC, "primary_conninfo": f"host={socket_of_primary} user=bank"}
+            ) as second:
+                both = f"postgresql://{SUPERUSER}@/{DATABASE}?host={socket_of_primary},{second.partition('host=')[2]}"
+                given = settings.model_copy(update={"database_url": SecretStr(f"{both}&target_session_attrs=read-write")})
+                application = create_app(given)
+                async with application.router.lifespan_context(application):
+                    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://bank") as http:
+                        ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
+                        account = (await ada.open(deposit="10"))["id"]
+                        admin = await asyncpg.connect(primary)
+                        await _until_replayed(admin)
+                        # The former primary goes on, as one does that was set to allow reading only before the switch.
+                        await admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+                        await admin.execute("SELECT pg_reload_conf()")
+                        assert await code_of(ada, account) == "UNAVAILABLE"
+                        assert await state_of(http) != (200, "ok")
+                        promoted = await asyncpg.connect(second)
+                        assert await promoted.fetchval("SELECT pg_promote()")
+                        async with asyncio.timeout(20):
+                            while await code_of(ada, account) != "MoneyMoved":
+                                await asyncio.sleep(0.01)
+                        assert await state_of(http) == (200, "ok")
+                        assert await promoted.fetchval("SELECT count(*) FROM transactions") == 2
+                        assert await ada.booked(account) == "11.00"
+                        await admin.close()
+                        await promoted.close()
+
+
+def _copy(primary: str, folder: Path) -> None:
+    """Copy a primary's data for a standby."""
+    owner = Path(primary.partition("host=")[2]).stat()
+    cluster = folder / "postgres"
+    folder.chmod(0o777)
+    user = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
+    command = [
+        str(binaries() / "pg_basebackup"),
+        "-d",
+        primary,
+        "-D",
+        str(cluster),
+        "-R",
+        "-X",
+        "stream",
+        "-c",
+        "fast",
+        "--no-sync",
+    ]
+    subprocess.run(command, check=True, cwd="/", **user)  # type: ignore[call-overload]
+
+
+async def _until_replayed(primary: "asyncpg.Connection[asyncpg.Record]") -> None:
+    async with asyncio.timeout(20):
+        while not await primary.fetchval("SELECT bool_and(replay_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication"):
+            await asyncio.sleep(0.01)
+
+
+async def test_a_full_disk_while_the_bank_runs(folder: Path, settings: Settings) -> None:
+    place = folder / "disk"
+    place.mkdir()
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=200m,mode=755", "bank-test", str(place)]
+    if subprocess.run(mounted, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a small file system; .ci/run is root")
+    try:
+        async with EmbeddedPostgres(place, {"min_wal_size": "32MB", "max_wal_size": "32MB"}) as dsn:
+            await schema.migrate(dsn)
+            application = create_app(settings.model_copy(update={"database_url": SecretStr(dsn)}))
+            async with application.router.lifespan_context(application):
+                async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://bank") as http:
+                    ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
+                    account = (await ada.open(deposit="10"))["id"]
+                    filler = place / "filler"
+                    with suppress(OSError), filler.open("wb", buffering=0) as file:
+                        while file.write(b"\0" * 4096):
+                            pass
+                    codes = set()
+                    async with asyncio.timeout(60):
+                        while "UNAVAILABLE" not in codes:
+                            codes.update(await asyncio.gather(*(code_of(ada, account) for _ in range(50))))
+                    assert codes <= {"MoneyMoved", "UNAVAILABLE"}
+                    assert (await state_of(http))[0] == 503
+                    filler.unlink()
+                    async with asyncio.timeout(30):
+                        while (await state_of(http))[0] != 200 or await code_of(ada, account) != "MoneyMoved":
+                            await asyncio.sleep(0.01)
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
