@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
         address_limit=max(1, settings.points_per_minute // 10),
     )
 
-    is_https, is_verbose = settings.public_url.startswith("https://"), settings.log_level == "DEBUG"
+    is_https, is_verbose = settings.address.startswith("https://"), settings.log_level == "DEBUG"
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -231,8 +231,8 @@ def _identity(db: Database, settings: Settings, clock: Clock, stack: AsyncExitSt
     stack.callback(hasher.close)
     tokens = AccessTokens(
         keys,
-        issuer=settings.public_url,
-        audience=settings.public_url,
+        issuer=settings.address,
+        audience=settings.address,
         lifetime=timedelta(minutes=settings.access_token_minutes),
     )
     return Identity(

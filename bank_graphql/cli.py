@@ -5,14 +5,17 @@ Every command prints one clear line and exits with 1 when something is not set u
 
 import asyncio
 import getpass
+import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
+import asyncpg
 import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -27,8 +30,11 @@ from bank_graphql.identity.models import UserRole
 from bank_graphql.identity.tokens import signing_keys
 from bank_graphql.kit import log, schema
 from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.db_errors import describe
 from bank_graphql.kit.embedded import binaries
 from bank_graphql.kit.errors import ConfigurationError, Unavailable, ValidationFailed
+from bank_graphql.kit.files import replace_text
+from bank_graphql.kit.progress import Progress
 from bank_graphql.ledger import verification
 from bank_graphql.payments import verification as payments_verification
 from bank_graphql.settings import Settings
@@ -36,7 +42,23 @@ from bank_graphql.web.frames import PatientSockets
 from bank_graphql.web.playground import BUILT
 from bank_graphql.web.protocol import PatientProtocol
 
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"bank-graphql {version('bank-graphql')}")
+        raise typer.Exit
+
+
+def _all_commands(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 app = typer.Typer(
+    callback=_all_commands,
     help="A GraphQL bank on PostgreSQL.",
     no_args_is_help=True,
     add_completion=False,
@@ -60,13 +82,16 @@ def serve(
     """Run the bank."""
     settings = configuration.load(host=host, port=port, demo=demo, migrate=migrate)
     log.configure(level=settings.log_level)
-    with _listen(settings.host, settings.port) as listener:
-        address = f"http://{settings.host}:{listener.getsockname()[1]}"
+    with _listen(settings.host, settings.port) as listener, Progress("starting").printed() as progress:
+        settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+        # The server's processes read their settings anew.
+        os.environ |= {"BANK_HOST": settings.host, "BANK_PORT": str(settings.port)}
         for name in configuration.unknown():
             print(f"bank-graphql: there is no setting {name}; it is ignored.", file=sys.stderr)
-        _run(_prepare(settings))
-        _greet(settings, address)
-        _serve(settings, listener, workers)
+        _run(_prepare(settings, progress))
+        _greet(settings)
+        progress.waits_for("the server's own part of the start")
+        _serve(settings, listener, workers, progress)
 
 
 @app.command()
@@ -91,10 +116,10 @@ def demo() -> None:
 
     async def work() -> bool:
         async with _existing_bank(settings) as bank:
-            empty = await demonstration.is_empty(bank.db)
-            if empty:
-                await demonstration.fill(bank.identity, bank.move)
-            return empty
+            is_wanting = await demonstration.is_wanting(bank.db)
+            if is_wanting:
+                await demonstration.fill(bank.db, bank.identity, bank.move)
+            return is_wanting
 
     if not _run(work()):
         _fail("The bank has users already: the demo is for an empty one.")
@@ -112,10 +137,11 @@ def export_schema(
     schema = build_schema()
     text = introspection(schema) if path is not None and path.suffix == ".json" else export(schema)
     if path is None:
-        print(text, end="")
+        sys.stdout.buffer.write(text.encode())  # in UTF-8, whatever the terminal's encoding
+        sys.stdout.buffer.flush()
         return
     try:
-        path.write_text(text)
+        replace_text(path, text)
     except OSError as error:
         _fail(f"{path} cannot be written: {error.strerror}.")
 
@@ -221,10 +247,14 @@ def main() -> None:
         _fail(str(error))
     except Unavailable as error:
         cause = error.__cause__
-        _fail(f"The database is out of reach{f': {type(cause).__name__}' if cause else ''}.")
+        _fail(f"The database is out of reach{f': {describe(error)}' if cause else ''}.")
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError) as error:
+        _fail(f"The database refuses what the bank needs: {describe(error)}. Run 'bank-graphql migrate' as its owner.")
+    except asyncpg.DiskFullError as error:
+        _fail(f"The database cannot be written to: {describe(error)}.")
 
 
-def _serve(settings: Settings, listener: socket.socket, workers: int) -> None:
+def _serve(settings: Settings, listener: socket.socket, workers: int, progress: Progress) -> None:
     config = uvicorn.Config(
         "bank_graphql.app:create_app",
         factory=True,
@@ -244,12 +274,26 @@ def _serve(settings: Settings, listener: socket.socket, workers: int) -> None:
     )
     with suppress(KeyboardInterrupt):  # what was under way is finished
         if workers > 1:
+            progress.is_over()
             Multiprocess(config, sockets=[listener]).run()
         else:
-            server = uvicorn.Server(config)
+            server = _Server(config, progress)
             server.run(sockets=[listener])
             if not server.started:
                 raise typer.Exit(1)
+
+
+class _Server(uvicorn.Server):
+    """The server, which says when its start is over."""
+
+    def __init__(self, config: uvicorn.Config, progress: Progress) -> None:
+        super().__init__(config)
+        self._progress = progress
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the bank, and begin to accept connections."""
+        await super().startup(sockets)
+        self._progress.is_over()
 
 
 @asynccontextmanager
@@ -261,16 +305,22 @@ async def _existing_bank(settings: Settings) -> AsyncIterator[Bank]:
             yield bank
 
 
-async def _prepare(settings: Settings) -> None:
-    """What must be done once, before any process serves."""
+async def _prepare(settings: Settings, progress: Progress) -> None:
+    """Do what must be done once, before any process serves."""
+    progress.waits_for("the database to answer" if settings.database_url else "PostgreSQL to start")
     async with open_server(settings) as dsn:  # held, so that the embedded server runs through
+        progress.waits_for("the database's schema")
         if settings.migrate:
             await schema.migrate(dsn)
         else:
             await schema.require_current(dsn)
+        progress.waits_for("the bank to open")
         async with open_bank(settings) as bank:
-            if settings.is_demo and await demonstration.is_empty(bank.db):
-                await demonstration.fill(bank.identity, bank.move)
+            if settings.is_demo and await demonstration.is_wanting(bank.db):
+                progress.waits_for("the demo customers")
+                await demonstration.fill(bank.db, bank.identity, bank.move)
+            progress.waits_for("what is under way to be finished")
+        progress.waits_for("the database to be let go")
 
 
 def _tell(finding: verification.Finding) -> None:
@@ -293,7 +343,8 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _greet(settings: Settings, address: str) -> None:
+def _greet(settings: Settings) -> None:
+    address = settings.model_copy(update={"public_url": None}).address
     print(f"The bank          {address}")
     print(f"GraphiQL          {address}/graphql")
     if not BUILT.exists():

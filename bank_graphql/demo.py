@@ -3,12 +3,13 @@
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlmodel import col
 
 from bank_graphql.cards.rules import Merchant
 from bank_graphql.identity.models import User, UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
+from bank_graphql.identity.queries import SIGN_IN
 from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database
@@ -39,27 +40,27 @@ TELLER = ("teller@example.com", "Tessa Teller")
 Move = Callable[[Group], Awaitable[list[Outcome]]]
 
 
-class _CountRow(Row):
-    count: int
+class _KeyRow(Row):
+    email_key: str
 
 
-_USERS = Query(select(func.count(col(User.id)).label("count")), _CountRow)
+_SOME_USERS = Query(select(col(User.email_key)).limit(len(CUSTOMERS) + 1), _KeyRow)
 
 
-async def is_empty(db: Database) -> bool:
-    """Whether the bank has no users yet."""
-    rows = await db.fetch(_USERS)
-    return rows[0].count == 0
+async def is_wanting(db: Database) -> bool:
+    """Return whether the bank is empty, or has nothing but a part of the demo, whose filling in was interrupted.
 
-
-async def fill(identity: Identity, move: Move) -> None:
-    """Two customers with accounts in several currencies and some history, and a teller.
-
-    Raises:
-        ValidationFailed: the demo's users are there already.
+    The teller is made last, and so tells that the demo is whole.
     """
-    ada, grace = [await _user(identity, email, name, UserRole.CUSTOMER) for email, name in CUSTOMERS]
-    await _user(identity, *TELLER, UserRole.TELLER)
+    return {row.email_key for row in await db.fetch(_SOME_USERS)} <= {email for email, _ in CUSTOMERS}
+
+
+async def fill(db: Database, identity: Identity, move: Move) -> None:
+    """Make two customers with accounts in several currencies and some history, and a teller.
+
+    Each step has a key of its own, so what an interrupted run has made is found again, and not made twice.
+    """
+    ada, grace = [await _user(db, identity, email, name, UserRole.CUSTOMER) for email, name in CUSTOMERS]
     checking = await _open(move, ada, "CHECKING", "EUR", "Everyday", 250_000)
     savings = await _open(move, ada, "SAVINGS", "EUR", "Rainy days", 1_000_000)
     await _open(move, ada, "CHECKING", "JPY", "Travel", 120_000)
@@ -88,6 +89,7 @@ async def fill(identity: Identity, move: Move) -> None:
         move,
         Deposit(actor=ada, key="demo-wages", account_id=checking, amount=Money(310_000, "EUR"), description="Wages"),
     )
+    await _user(db, identity, *TELLER, UserRole.TELLER)
 
 
 async def _pay_by_card(move: Move, holder: Actor, account: UUID) -> None:
@@ -106,8 +108,9 @@ async def _pay_by_card(move: Move, holder: Actor, account: UUID) -> None:
     await _done(move, CaptureHold(actor=holder, key="demo-lunch-capture", transaction_id=hold.transaction_id))
 
 
-async def _user(identity: Identity, email: str, name: str, role: UserRole) -> Actor:
-    user_id = await identity.create_user(email=email, password=PASSWORD, full_name=name, role=role)
+async def _user(db: Database, identity: Identity, email: str, name: str, role: UserRole) -> Actor:
+    found = await db.fetch_one(SIGN_IN, email_key=email)
+    user_id = found.id if found else await identity.create_user(email=email, password=PASSWORD, full_name=name, role=role)
     return Actor(user_id, None, PERMISSIONS[role])
 
 

@@ -32,6 +32,9 @@ _REPLACED = {
     "SECRET_KEY": "tokens are signed with a key pair: unset it to have one made in the data folder, or set BANK_SIGNING_KEYS",
 }
 _ALGORITHM = "ES256"
+_FILE = ".env"
+_ENCODING = "utf-8-sig"
+"""UTF-8, with or without a byte order mark, as some editors write one."""
 _TOLERANCE = re.compile(r"[0-9]{4}:[0-9]{1,3}", re.ASCII)
 
 
@@ -56,7 +59,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="BANK_",
-        env_file=".env",
+        env_file=_FILE,
+        env_file_encoding=_ENCODING,
         env_ignore_empty=True,
         extra="ignore",
         populate_by_name=True,
@@ -86,8 +90,9 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 for any that is free.")
-    public_url: str = Field(
-        "http://127.0.0.1:8000", description="The bank's own address as its clients know it: the issuer of its tokens."
+    public_url: str | None = Field(
+        None,
+        description="The bank's own address as its clients know it: the issuer of its tokens. By default made of host and port.",
     )
     allowed_origins: str = Field(
         "", description="Web origins that may call the API from a browser, separated by commas: https://app.example."
@@ -200,6 +205,14 @@ class Settings(BaseSettings):
         return self.database_url is None if self.sandbox is None else self.sandbox
 
     @property
+    def address(self) -> str:
+        """The bank's own address: `public_url`, or where it listens, as a browser on this machine can open it."""
+        if self.public_url is not None:
+            return self.public_url
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, f"[{self.host}]" if ":" in self.host else self.host)  # noqa: S104
+        return f"http://{host}:{self.port}"
+
+    @property
     def points_per_minute(self) -> int:
         """What a signed-in user may spend on requests."""
         return self.rate_limit or (100_000_000 if self.is_sandbox else 100_000)
@@ -247,7 +260,7 @@ def load(**overrides: Any) -> Settings:
     Raises:
         ConfigurationError: a setting is malformed, or one that the bank no longer has.
     """
-    environment = {**dotenv_values(".env"), **os.environ}
+    environment = _environment()
     _refuse_replaced(environment)
     given = {name: value for name, value in overrides.items() if value is not None}
     if "BANK_LOG_LEVEL" not in environment and _is_true(environment.get("DEBUG")):
@@ -263,7 +276,21 @@ def load(**overrides: Any) -> Settings:
 def unknown() -> list[str]:
     """Names in the environment that look like settings of the bank, and are none."""
     known = {f"BANK_{name.upper()}" for name in Settings.model_fields}
-    return sorted(name for name in {**dotenv_values(".env"), **os.environ} if name.startswith("BANK_") and name not in known)
+    return sorted(name for name in _environment() if name.startswith("BANK_") and name not in known)
+
+
+def _environment() -> dict[str, str | None]:
+    """Return the environment, and beneath it what the file says.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    try:
+        return {**dotenv_values(_FILE, encoding=_ENCODING), **os.environ}
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"The file {_FILE} is not text in UTF-8: save it as UTF-8.") from error
+    except OSError as error:
+        raise ConfigurationError(f"The file {_FILE} cannot be read: {error.strerror}.") from error
 
 
 def _refuse_replaced(environment: Mapping[str, str | None]) -> None:

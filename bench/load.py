@@ -172,7 +172,7 @@ async def run(load: Load, *, clients: int, seconds: float) -> Loaded:
     """
     if load.sample is not None:
         await _require_answer(load.url, *load.sample)
-    with tempfile.NamedTemporaryFile("w", suffix=".lua", delete=False) as script:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".lua", delete=False) as script:
         script.write(f'run = "{secrets.token_hex(4)}"\n{load.script}')
     before, started = os.times(), time.perf_counter()
     process = await asyncio.create_subprocess_exec(

@@ -88,7 +88,7 @@ def _machine() -> str:
 
 
 def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
+    return Path(path).read_text(encoding="utf-8").splitlines() if Path(path).exists() else []
 
 
 def _figures(figures: Sequence[float], unit: str) -> str:

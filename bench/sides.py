@@ -232,6 +232,6 @@ def _children(pid: int) -> list[int]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except OSError:
         return ""

@@ -55,7 +55,7 @@ def test_the_rest_services_names_go_on_working(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_file_is_read_and_the_environment_counts_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path(".env").write_text("BANK_PORT=9001\nBANK_HOST=127.0.0.2\nSOMETHING_ELSE=1\n")
+    Path(".env").write_text("BANK_PORT=9001\nBANK_HOST=127.0.0.2\nSOMETHING_ELSE=1\n", encoding="utf-8")
     monkeypatch.setenv("BANK_PORT", "9002")
     loaded = settings.load()
     assert (loaded.port, loaded.host) == (9002, "127.0.0.2")
@@ -104,3 +104,44 @@ def test_each_setting_is_documented() -> None:
         assert field.description, name
         assert f"{variable}=" in example, variable
         assert f"`{variable}`" in readme, variable
+
+
+def test_a_database_address_is_told_by_its_setting_and_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "BANK_OWNER_DATABASE_URL"):
+        monkeypatch.setenv(name, "postgresql://bank:hunter2/3@db/bank")
+        with pytest.raises(ConfigurationError, match=rf"^{name} cannot be read") as error:
+            settings.load()
+        assert "hunter2" not in str(error.value)
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "address"),
+    [
+        ("127.0.0.1", 8001, "http://127.0.0.1:8001"),
+        ("0.0.0.0", 8000, "http://127.0.0.1:8000"),  # noqa: S104 - not bound to
+        ("::1", 8000, "http://[::1]:8000"),
+        ("::", 8000, "http://[::1]:8000"),
+        ("bank.example", 80, "http://bank.example:80"),
+    ],
+)
+def test_the_issuer_follows_host_and_port(monkeypatch: pytest.MonkeyPatch, host: str, port: int, address: str) -> None:
+    monkeypatch.setenv("BANK_HOST", host)
+    monkeypatch.setenv("BANK_PORT", str(port))
+    assert settings.load().address == address
+    monkeypatch.setenv("BANK_PUBLIC_URL", "https://bank.example")
+    assert settings.load().address == "https://bank.example"
+
+
+@pytest.mark.parametrize("content", ["BANK_PORT=9001\n".encode("utf-16"), b"BANK_PORT=\xff\xfe\n", b"\x80\x81"])
+def test_a_file_that_is_no_text_is_told_in_a_line(content: bytes) -> None:
+    Path(".env").write_bytes(content)
+    for look in (settings.load, settings.unknown):
+        with pytest.raises(ConfigurationError, match=r"^The file \.env is not text in UTF-8: save it as UTF-8\.$"):
+            look()
+
+
+def test_a_file_with_a_byte_order_mark_is_read() -> None:
+    Path(".env").write_bytes(b"\xef\xbb\xbfBANK_PORT=9001\n")
+    assert settings.load().port == 9001
+    assert settings.unknown() == []

@@ -15,7 +15,8 @@ DateTime = NewType("DateTime", datetime)
 BigInt = NewType("BigInt", int)
 
 _NO_AMOUNT = DecimalText("?")
-_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2})(\.\d{1,30})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_MICROSECONDS = len(".123456")
 
 
 def _parse_decimal(value: Any) -> DecimalText:
@@ -29,9 +30,13 @@ def _parse_decimal_literal(node: ValueNode, _variables: Any = None) -> DecimalTe
 
 
 def _parse_datetime(value: Any) -> DateTime:
-    if isinstance(value, str) and _RFC3339.fullmatch(value):
+    match = _RFC3339.fullmatch(value) if isinstance(value, str) else None
+    if match is not None:
+        to_second, fraction, offset = match.groups(default="")
         try:
-            return DateTime(datetime.fromisoformat(value.upper()).astimezone(UTC))
+            # .NET writes seven digits of a second, Java and Go up to nine: what is finer than a microsecond is left out.
+            moment = datetime.fromisoformat(f"{to_second}{fraction[:_MICROSECONDS]}{offset}".upper())
+            return DateTime(moment.astimezone(UTC))
         except (ValueError, OverflowError):
             pass
     raise GraphQLError("A DateTime is a string after RFC 3339, with its offset: for example 2026-11-24T09:30:00Z.")
@@ -72,8 +77,11 @@ SCALARS: Mapping[object, ScalarDefinition] = {
     ),
     DateTime: strawberry.scalar(
         name="DateTime",
-        description="A moment after RFC 3339. On output always in UTC, e.g. 2026-11-24T09:30:00.123456Z.",
-        specified_by_url="https://scalars.graphql.org/andimarek/date-time",
+        description=(
+            "A moment, written as RFC 3339 says. On output always in UTC, with up to six digits of a second: "
+            "2026-11-24T09:30:00.123456Z. Input has any offset; digits beyond the sixth are left out."
+        ),
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=_in_utc,
         parse_value=_parse_datetime,
     ),

@@ -219,7 +219,7 @@ class EmbeddedPostgres:
                 self._remove_socket_folder()
                 reason = self._output.reason()
                 if "incompatible" in reason:
-                    reason += f", for they are of version {(self._cluster / 'PG_VERSION').read_text().strip()}"
+                    reason += f", for they are of version {(self._cluster / 'PG_VERSION').read_text(encoding='utf-8').strip()}"
                 raise ConfigurationError(f"PostgreSQL does not start: {reason} (the log is {self._output.path}).")
             if self._process is not None and ready_pid(self._cluster) == self._process.pid:
                 await self._create_database()
@@ -245,7 +245,7 @@ class EmbeddedPostgres:
         while time.monotonic() < deadline:
             pid = ready_pid(self._cluster)
             if pid is not None and serves(pid, self._cluster) and (self._cluster / "bank.created").exists():
-                self._socket = Path(self._socket_note.read_text())
+                self._socket = Path(self._socket_note.read_text(encoding="utf-8"))
                 return
             if self._try_lock():
                 await self._start()
@@ -275,7 +275,7 @@ class EmbeddedPostgres:
         """A private folder with a short path (a Unix socket's name has at most 107 bytes), the same at every start."""
         owner = os.geteuid() if self._account.uid is None else self._account.uid
         with contextlib.suppress(OSError):
-            noted = Path(self._socket_note.read_text())
+            noted = Path(self._socket_note.read_text(encoding="utf-8"))
             with contextlib.suppress(FileExistsError):
                 noted.mkdir(mode=0o700)
             found = noted.lstat()
@@ -283,7 +283,7 @@ class EmbeddedPostgres:
                 self._socket = noted
         if self._socket is None or not self._socket.exists():
             self._socket = Path(tempfile.mkdtemp(prefix="bank-pg-", dir="/tmp"))
-            self._socket_note.write_text(str(self._socket))
+            self._socket_note.write_text(str(self._socket), encoding="utf-8")
         if self._account.uid is not None:
             os.chown(self._socket, self._account.uid, self._account.gid or 0)
 

@@ -84,7 +84,7 @@ class KeySource:
         file = self._file()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with file.with_name(f".{file.name}.lock").open("w") as lock:
+            with file.with_name(f".{file.name}.lock").open("w", encoding="utf-8") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
@@ -92,7 +92,7 @@ class KeySource:
 
     def _text(self) -> str:
         if self.given is not None:
-            return self.given if self.given.lstrip().startswith("{") else Path(self.given).read_text()
+            return self.given if self.given.lstrip().startswith("{") else Path(self.given).read_text(encoding="utf-8")
         if self.file is None:
             raise ConfigurationError(f"No {self.what}: set {self.setting} to a JWK set or to the path of a file that holds one.")
         if not self.file.exists():
@@ -101,7 +101,7 @@ class KeySource:
             with contextlib.suppress(FileExistsError):  # another process was first
                 self.file.hardlink_to(draft)
             draft.unlink()
-        return self.file.read_text()
+        return self.file.read_text(encoding="utf-8")
 
     def _file(self) -> Path:
         if self.file is None or self.given is not None:
@@ -120,7 +120,7 @@ class KeySource:
         """A file that only we can read."""
         file = self._file()
         draft = file.with_name(f".{file.name}.{os.getpid()}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
             json.dump({"keys": list(keys)}, opened)
             opened.flush()
             os.fsync(opened.fileno())

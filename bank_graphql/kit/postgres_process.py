@@ -82,7 +82,7 @@ def _die_with_parent() -> None:
 def read_pid(cluster: Path) -> int | None:
     """Process id of the server that wrote the cluster's pid file."""
     try:
-        return int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+        return int((cluster / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
     except (OSError, ValueError):
         return None
 
@@ -90,7 +90,7 @@ def read_pid(cluster: Path) -> int | None:
 def ready_pid(cluster: Path) -> int | None:
     """Process id of the server that says in the cluster's pid file that it is ready."""
     with contextlib.suppress(OSError, IndexError, ValueError):
-        lines = (cluster / "postmaster.pid").read_text().splitlines()
+        lines = (cluster / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         return int(lines[0]) if lines[7].strip() == "ready" else None
     return None
 

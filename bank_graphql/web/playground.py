@@ -26,7 +26,7 @@ class Page:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the page."""
-        html = self._file.read_text() if self._file.exists() else _MISSING
+        html = self._file.read_text(encoding="utf-8") if self._file.exists() else _MISSING
         await HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})(scope, receive, send)
 
 

@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from bank_graphql.kit.files import replace_text
 from tests.e2e.processes import Server, command, environment
 from tests.sync import ROOT
 
@@ -43,6 +45,43 @@ def test_the_schema_is_exported(folder: Path) -> None:
     assert command("export-schema", str(target), folder=folder).returncode == 0
     assert target.read_text() == (ROOT / "schema.graphql").read_text()
     assert command("export-schema", "/no/such/folder/x", folder=folder).returncode == 1
+
+
+def test_the_schema_is_exported_in_utf_8_whatever_the_locale(folder: Path) -> None:
+    latin = {"LC_ALL": "en_US.ISO-8859-1", "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    target = folder / "exported.graphql"
+    for place in (str(target), "/dev/stdout"):
+        ended = subprocess.run(
+            [sys.executable, "-m", "bank_graphql", "export-schema", place],
+            env=environment(folder, **latin), capture_output=True, check=False,
+        )  # fmt: skip
+        assert (ended.returncode, ended.stderr) == (0, b"")
+        assert (ended.stdout or target.read_bytes()) == (ROOT / "schema.graphql").read_bytes()
+
+
+def test_the_introspection_tells_all_that_generators_need(folder: Path) -> None:
+    target = folder / "exported.json"
+    assert command("export-schema", str(target), folder=folder).returncode == 0
+    schema = json.loads(target.read_text(encoding="utf-8"))["data"]["__schema"]
+    types = {each["name"]: each for each in schema["types"]}
+    assert types["TransferDestination"]["isOneOf"] is True
+    assert types["TransferInput"]["isOneOf"] is False
+    assert types["DateTime"]["specifiedByURL"] == "https://www.rfc-editor.org/rfc/rfc3339"
+    assert all("isRepeatable" in each for each in schema["directives"])
+
+
+def test_a_failed_export_leaves_the_old_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = folder / "exported.graphql"
+    replace_text(target, "old")
+    with pytest.raises(UnicodeEncodeError):
+        replace_text(target, "new" * 100_000 + "\ud800")
+    assert target.read_text(encoding="utf-8") == "old"
+    assert [each.name for each in folder.iterdir()] == [target.name]
+
+
+def test_the_version(folder: Path) -> None:
+    told = command("--version", folder=folder)
+    assert (told.returncode, told.stdout) == (0, f"bank-graphql {version('bank-graphql')}\n")
 
 
 def test_the_demo_is_for_sandboxes(folder: Path) -> None:

@@ -33,7 +33,7 @@ async def kept_pid_file(folder: Path, pid_file: Path) -> str:
     """A stopped server's folder, and what its pid file had in it."""
     async with EmbeddedPostgres(folder, FAST) as dsn:
         await ask(dsn, "CREATE TABLE kept AS SELECT 42 AS n")
-        return pid_file.read_text()
+        return pid_file.read_text(encoding="utf-8")
 
 
 async def test_a_stale_number_that_another_banks_server_has(folder: Path, pid_file: Path) -> None:
@@ -41,7 +41,7 @@ async def test_a_stale_number_that_another_banks_server_has(folder: Path, pid_fi
     with reachable_folder() as elsewhere:
         other = EmbeddedPostgres(elsewhere, FAST)
         async with other as others:
-            pid_file.write_text("\n".join([str(other.pid), *stale.splitlines()[1:]]) + "\n")
+            pid_file.write_text("\n".join([str(other.pid), *stale.splitlines()[1:]]) + "\n", encoding="utf-8")
             async with EmbeddedPostgres(folder, FAST) as dsn:
                 assert await ask(dsn, "SELECT n FROM kept") == 42
                 assert await ask(others) == 1
@@ -50,7 +50,7 @@ async def test_a_stale_number_that_another_banks_server_has(folder: Path, pid_fi
 
 async def test_a_stale_number_that_somebody_elses_process_has(folder: Path, pid_file: Path, bystander: int) -> None:
     stale = await kept_pid_file(folder, pid_file)
-    pid_file.write_text("\n".join([str(bystander), *stale.splitlines()[1:]]) + "\n")
+    pid_file.write_text("\n".join([str(bystander), *stale.splitlines()[1:]]) + "\n", encoding="utf-8")
     async with EmbeddedPostgres(folder, FAST) as dsn:
         assert await ask(dsn, "SELECT n FROM kept") == 42
     os.kill(bystander, 0)
@@ -59,7 +59,7 @@ async def test_a_stale_number_that_somebody_elses_process_has(folder: Path, pid_
 @pytest.mark.parametrize("torn", ["", "\n", "12", "not a number\n", "-1\n", "0\n", "\x00" * 60, "9" * 40])
 async def test_an_empty_or_torn_file(folder: Path, pid_file: Path, torn: str) -> None:
     await kept_pid_file(folder, pid_file)
-    pid_file.write_text(torn)
+    pid_file.write_text(torn, encoding="utf-8")
     async with EmbeddedPostgres(folder, FAST) as dsn:
         assert await ask(dsn, "SELECT n FROM kept") == 42
 
@@ -68,7 +68,7 @@ async def test_a_server_of_this_folder_that_its_owner_left_behind_is_stopped(fol
     await kept_pid_file(folder, pid_file)
     settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder / 'postgres'}"]
     left = Account.choose(folder / "postgres").run([binaries() / "postgres", "-D", folder / "postgres", *settings])
-    await until(lambda: pid_file.exists() and "ready" in pid_file.read_text())
+    await until(lambda: pid_file.exists() and "ready" in pid_file.read_text(encoding="utf-8"))
     async with EmbeddedPostgres(folder, FAST) as dsn:
         assert left.wait(10) is not None
         assert await ask(dsn, "SELECT n FROM kept") == 42
@@ -80,7 +80,7 @@ async def test_a_server_that_dies_beside_another_bank_touches_nobody(folder: Pat
     with reachable_folder() as elsewhere:
         other = EmbeddedPostgres(elsewhere, FAST)
         async with other as others, EmbeddedPostgres(folder, FAST) as dsn:
-            server = int(pid_file.read_text().split()[0])
+            server = int(pid_file.read_text(encoding="utf-8").split()[0])
             os.kill(server, signal.SIGKILL)
             await until(lambda: not alive(server))
             assert await ask_until_answered(dsn) == 1

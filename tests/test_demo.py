@@ -1,0 +1,42 @@
+"""The demo: filled in as a whole, however often that is interrupted."""
+
+import pytest
+
+from bank_graphql import demo
+from bank_graphql.bank import Bank
+from bank_graphql.identity.models import UserRole
+from bank_graphql.payments.commands import Group, Outcome
+from tests.client import PASSWORD
+
+
+@pytest.mark.parametrize("interrupted_before", [(0,), (1,), (5,), (9, 3), (13,), (100,)])
+async def test_a_demo_that_is_interrupted_is_completed(bank: Bank, interrupted_before: tuple[int, ...]) -> None:
+    for steps in interrupted_before:
+        left = steps
+
+        async def move(group: Group) -> list[Outcome]:
+            nonlocal left
+            if not left:
+                raise KeyboardInterrupt
+            left -= 1
+            return await bank.move(group)
+
+        assert await demo.is_wanting(bank.db)
+        if steps < 100:
+            with pytest.raises(KeyboardInterrupt):
+                await demo.fill(bank.db, bank.identity, move)
+    if await demo.is_wanting(bank.db):
+        await demo.fill(bank.db, bank.identity, bank.move)
+    assert not await demo.is_wanting(bank.db)
+    async with bank.db.connection() as connection:
+        found = await connection.raw.fetch(
+            "SELECT currency, booked FROM balances WHERE purpose IS NULL ORDER BY currency, booked"
+        )
+    assert [tuple(each) for each in found] == [
+        ("EUR", 170_301), ("EUR", 534_909), ("EUR", 1_025_000), ("JPY", 120_000), ("USD", 0),
+    ]  # fmt: skip
+
+
+async def test_a_bank_with_users_of_its_own_wants_no_demo(bank: Bank) -> None:
+    await bank.identity.create_user(email="x@bank.test", password=PASSWORD, full_name="X", role=UserRole.CUSTOMER)
+    assert not await demo.is_wanting(bank.db)
