@@ -23,6 +23,7 @@ _TOO_LARGE = (413, f"The body has more than {MAX_BODY} bytes.")
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 EVENT_STREAM = "text/event-stream"
+METHODS = "GET, HEAD, POST, OPTIONS"
 
 Identify = Callable[[Scope], Awaitable[tuple[Actor | None, Origin]]]
 """Tells who sent a request, and from where."""
@@ -57,11 +58,15 @@ class GraphQLEndpoint:
             await self._playground(scope, receive, send)
             return
         media_type = _negotiate(accept)
+        if method == "OPTIONS":
+            await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", METHODS.encode())]})
+            await send({"type": "http.response.body", "body": b""})
+            return
         if events_are_wanted := media_type == EVENT_STREAM:
             media_type = JSON  # for what is refused before it begins
         try:
             _require(media_type is not None, 406, f"Accept {GRAPHQL} or {JSON}.")
-            _require(reads or method == "POST", 405, "GraphQL is asked for by GET or POST.", Allow="GET, POST")
+            _require(reads or method == "POST", 405, "GraphQL is asked for by GET or POST.", Allow=METHODS)
             request = _request(_of_url(query)) if query is not None else await _of_body(headers, receive)
             if events_are_wanted and method == "HEAD":
                 await _send(send, 200, {}, EVENT_STREAM, b"", with_body=False)  # a stream that nobody sees does not begin

@@ -30,6 +30,8 @@ MOST_OPERATIONS = 100
 """Operations that may be under way on one socket."""
 MOST_OPENING = 200
 """Sockets of one address that have not said yet who they are."""
+MOST_BEFORE_INIT = 10
+"""Messages that a socket may send before it is acknowledged."""
 INIT_SECONDS = 10
 SEND_SECONDS = 10.0
 """How long a client may take to accept a message before it is cut off."""
@@ -124,8 +126,13 @@ class _Socket:
 
     async def iter_json(self) -> AsyncIterator[Mapping[str, Any]]:
         """The client's messages."""
+        early = 0
         while not self._closed:
             message = await self._receive()
+            early += self._opened is not None
+            if early > MOST_BEFORE_INIT:
+                await self.close(BAD_REQUEST, "Too many messages before the connection is acknowledged")
+                return
             if message["type"] != "websocket.receive":
                 raise WebSocketDisconnected
             text = message.get("text")

@@ -12,7 +12,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 AT_A_TIME = 4096
 """Bytes that are worked off before others have a turn."""
 MOST_FRAMES, SECONDS = 2000, 10.0
-"""Frames that are no messages of their own which a client may send in so many seconds."""
+"""Messages, fragments of messages, pings and pongs that a client may send in so many seconds."""
 
 
 class PatientSockets(WebSocketsSansIOProtocol):
@@ -86,6 +86,8 @@ class PatientSockets(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         """A whole message is there."""
+        if not self._counts():
+            return
         if self.curr_msg_data_type == "text" and not self.close_sent:
             try:
                 b"".join(self.frames).decode()
@@ -95,7 +97,7 @@ class PatientSockets(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     def _counts(self) -> bool:
-        """Count a frame that is no message of its own; False if the connection is over."""
+        """Count a frame or a message; False if the connection is over."""
         if self.transport.is_closing():
             return False
         now = self.loop.time()
@@ -103,7 +105,7 @@ class PatientSockets(WebSocketsSansIOProtocol):
             self._since, self._frames = now, 0
         self._frames += 1
         if self._frames > MOST_FRAMES:
-            self._fail(1008, "Too many frames")
+            self._fail(1008, "Too many messages")
             return False
         return True
 

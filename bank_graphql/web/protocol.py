@@ -1,8 +1,15 @@
-"""HTTP as uvicorn speaks it, but patient only so far: what sends too slowly, or headers without end, is cut off."""
+"""HTTP as uvicorn speaks it, but patient only so far: what sends too slowly, or headers without end, is cut off.
+
+Three things are done that uvicorn does not do. A request to upgrade to anything but WebSocket is answered as if it asked for no
+upgrade (RFC 9110, section 7.8). Who sends more than the answer needed is read to the end, so that the answer is not lost with a
+reset (RFC 9112, section 9.6). And who sends nothing more, but still reads, gets the answer that is under way.
+"""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_BYTES = 64 * 1024
@@ -14,6 +21,8 @@ REQUEST_SECONDS = 30.0
 
 STALL_SECONDS = 8.0
 CLOSE_SECONDS = 3.0
+LINGER_SECONDS, LINGER_BYTES = 5.0, 64 * 1024 * 1024
+"""For how long, and how much, is read and thrown away after an answer that came before all of its request."""
 MOST_WAITING = 16 * 1024 * 1024
 """Bytes that may wait for one client."""
 
@@ -26,11 +35,12 @@ class PatientProtocol(HttpToolsProtocol):
     _body_bytes = 0
     _last = b""
     _is_arriving = False
+    _is_ignoring_upgrade = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock."""
         super().connection_made(transport)
-        self.transport = _Gathering(transport, self.loop)  # type: ignore[assignment]
+        self.transport = _Gathering(transport, self.loop, lambda: self._is_arriving)  # type: ignore[assignment]
         self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -39,7 +49,9 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Hold headers to their size, then let uvicorn read on."""
+        """Hold headers to their size, then parse."""
+        if self.transport.throws_away(data):  # type: ignore[attr-defined]
+            return
         if self._header_bytes is not None:
             self._header_bytes += len(data)
             if self._header_bytes > HEADER_BYTES and not self._ends_headers(data):
@@ -54,11 +66,43 @@ class PatientProtocol(HttpToolsProtocol):
             if self._body_bytes > BODY_BYTES:
                 self._cut_off()
                 return
-        super().data_received(data)
+        self._parse(data)
         self._last = b"" if self._header_bytes is None else (self._last + data[-3:])[-3:]
         # Most requests arrive in one piece, and need no clock. What comes between two, such as an empty line, begins the next.
         if (self._is_arriving or self._header_bytes) and self._deadline is None:
             self._expect()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client sends nothing more. True to keep the connection until a request that is complete has its answer."""
+        cycle = self.cycle
+        is_waiting = cycle is not None and not (cycle.more_body or cycle.response_started or cycle.disconnected)
+        if is_waiting:
+            cycle.keep_alive = False
+        else:
+            self.transport.flush()  # type: ignore[attr-defined]  # asyncio closes the connection next
+        return is_waiting
+
+    def _parse(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+            else:
+                self._parse_without_upgrade(data[upgrade.args[0] :])
+
+    def _parse_without_upgrade(self, rest: bytes) -> None:
+        """Parse a request anew whose head the parser took for the last of HTTP: without the header that says so."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        headers = [b"%b: %b\r\n" % each for each in self.headers if each[0] not in {b"upgrade", b"http2-settings"}]
+        head = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(headers))
+        self._is_ignoring_upgrade = False
+        self.parser = httptools.HttpRequestParser(self)
+        self._header_bytes = 0
+        self._parse(head + rest)
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -75,8 +119,10 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Its headers are there."""
-        self._header_bytes = None
-        super().on_headers_complete()
+        self._is_ignoring_upgrade = self.parser.should_upgrade() and not self._should_upgrade()
+        if not self._is_ignoring_upgrade:
+            self._header_bytes = None
+            super().on_headers_complete()
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection on, unless its handshake has a body, for which the other side would wait without a clock."""
@@ -87,6 +133,8 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """All of it is there."""
+        if self._is_ignoring_upgrade:
+            return
         self._is_arriving = False
         self._stop()
         self._header_bytes = self._body_bytes = 0
@@ -107,6 +155,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self._deadline = None
+        self._is_arriving = False  # nothing more of it is waited for
         self.transport.close()
 
     def _cut_off(self) -> None:
@@ -119,11 +168,20 @@ class _Gathering:
 
     It cuts off whoever does not read: when nothing of what waits is taken for `STALL_SECONDS`, when more waits than
     `MOST_WAITING`, and when the connection is to be closed and what waits is not taken soon.
+
+    Args:
+        transport: the connection.
+        loop: the event loop.
+        is_arriving: whether a part of a request is still to come. Then closing waits a moment for the client to stop sending.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, is_arriving: Callable[[], bool] = lambda: False
+    ) -> None:
         self._transport = transport
         self._loop = loop
+        self._is_arriving = is_arriving
+        self._thrown_away: int | None = None
         self._written: list[bytes] = []
         self._sent = 0
         self._watch: asyncio.TimerHandle | None = None
@@ -134,17 +192,33 @@ class _Gathering:
     def write(self, data: bytes) -> None:
         """Send the data, soon."""
         if not self._written:
-            self._loop.call_soon(self._send)
+            self._loop.call_soon(self.flush)
         self._written.append(data)
 
     def close(self) -> None:
         """Close the connection once all is sent."""
-        self._send()
+        self.flush()
+        if self._thrown_away is None and self._is_arriving() and self._transport.can_write_eof() and not self.is_closing():
+            self._thrown_away = 0
+            self._transport.write_eof()
+            self._transport.resume_reading()
+            self._loop.call_later(LINGER_SECONDS, self._transport.abort)
+            return
         self._transport.close()
         if self._transport.get_write_buffer_size():
             self._loop.call_later(CLOSE_SECONDS, self._transport.abort)
 
-    def _send(self) -> None:
+    def throws_away(self, data: bytes) -> bool:
+        """Throw the data away if the answer was sent already; otherwise return False."""
+        if self._thrown_away is None:
+            return False
+        self._thrown_away += len(data)
+        if self._thrown_away > LINGER_BYTES:
+            self._transport.abort()
+        return True
+
+    def flush(self) -> None:
+        """Send what was written."""
         if self._written and not self._transport.is_closing():
             data = b"".join(self._written)
             self._sent += len(data)

@@ -187,7 +187,8 @@ def test_a_misspelt_setting_is_pointed_out(folder: Path) -> None:
 
 
 async def test_tokens_are_good_wherever_the_bank_listens(folder: Path) -> None:
-    async with Server(folder) as first, Server(folder) as second:
+    public = {"BANK_PUBLIC_URL": "http://bank.example"}
+    async with Server(folder, **public) as first, Server(folder, **public) as second:
         ada = await first.ada()
         ada.http = second.http
         assert (await ada.run("{ me { email } }"))["me"]
