@@ -32,7 +32,7 @@ DO $$ BEGIN
     GRANT UPDATE (status, captured, posted_at) ON transactions TO bank_app;
     GRANT UPDATE (password_hash, full_name, phone_number, updated_at) ON users TO bank_app;
     GRANT UPDATE (last_used_at, expires_at, ended_at) ON sessions TO bank_app;
-    GRANT UPDATE (used_at) ON refresh_tokens TO bank_app;
+    GRANT UPDATE (used_at, reply) ON refresh_tokens TO bank_app;
     GRANT UPDATE (name, status, frozen_by, freeze_reason, updated_at, closed_at) ON accounts TO bank_app;
     GRANT UPDATE (status, frozen_by, updated_at) ON cards TO bank_app;
     GRANT UPDATE (counted) ON card_transactions TO bank_app;

@@ -254,7 +254,8 @@ CREATE TABLE public.refresh_tokens (
     token_hash bytea NOT NULL,
     session_id uuid NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    used_at timestamp with time zone
+    used_at timestamp with time zone,
+    reply bytea
 );
 CREATE TABLE public.sessions (
     id uuid NOT NULL,

@@ -1,13 +1,11 @@
 """Names and numbers of accounts. Pure: facts in, decision out."""
 
-import unicodedata
-
 from schwifty import IBAN
 from schwifty.domain import Component
 from schwifty.exceptions import SchwiftyException
 
-from bank_graphql.kit.errors import ConfigurationError, ValidationFailed
-from bank_graphql.kit.text import has_controls
+from bank_graphql.kit import text as text_rules
+from bank_graphql.kit.errors import ConfigurationError
 
 NAME_MAX = 100
 REASON_MAX = 500
@@ -16,19 +14,12 @@ _OFFSET = 2_718_281_828
 
 
 def check_name(text: str, field: str = "name") -> str:
-    """The name without space around it.
+    """Return a name of an account, or the name on a card, in its one form.
 
     Raises:
         ValidationFailed: `REQUIRED`, `TOO_LONG` or `INVALID`.
     """
-    name = unicodedata.normalize("NFC", text).strip()
-    if not name:
-        raise ValidationFailed.of(field, "REQUIRED", "A name is needed.")
-    if len(name) > NAME_MAX:
-        raise ValidationFailed.of(field, "TOO_LONG", f"A name has at most {NAME_MAX} characters.")
-    if has_controls(name):
-        raise ValidationFailed.of(field, "INVALID", "A name has no control characters.")
-    return name
+    return text_rules.check_name(text, "A name", (field,), NAME_MAX)
 
 
 class Numbering:
@@ -68,13 +59,9 @@ def normalise_number(text: str) -> str:
 
 
 def check_reason(text: str | None) -> str | None:
-    """Why an account is frozen, None if nobody says.
+    """Return why an account is frozen, None if nobody says.
 
     Raises:
         ValidationFailed: `TOO_LONG` or `INVALID`.
     """
-    if text is not None and len(text) > REASON_MAX:
-        raise ValidationFailed.of("reason", "TOO_LONG", f"A reason has at most {REASON_MAX} characters.")
-    if text is not None and has_controls(text):
-        raise ValidationFailed.of("reason", "INVALID", "A reason has no control characters.")
-    return text or None
+    return text_rules.check_line(text, "A reason", ("reason",), REASON_MAX)

@@ -11,9 +11,9 @@ from bank_graphql.accounts.service import Accounts
 from bank_graphql.api.loaders import Loaders, Readers
 from bank_graphql.api.streams import Streams
 from bank_graphql.cards.service import Cards
-from bank_graphql.identity.rules import email_key
+from bank_graphql.events.errors import SessionEnded
 from bank_graphql.identity.service import Identity
-from bank_graphql.kit.actor import Actor, Origin
+from bank_graphql.kit.actor import Actor, Caller, Origin
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Refusal, Unauthenticated
 from bank_graphql.kit.limits import Allowance, Limiter
@@ -49,6 +49,7 @@ class Context:
         bearer: whose access token came with the request.
         actor: on whose behalf fields are resolved: the bearer, but within the answer of a sign-in who signed in.
         allowance: what is left of the bearer's, or the address's, bucket.
+        has_bad_token: whether an access token came with the request that is not good. Then only what signs in goes on.
         outcomes: what mutations came to, by their names in the answer, while the reference executor goes on with these: a value
             or an exception. None is carried out twice.
     """
@@ -56,6 +57,7 @@ class Context:
     services: Services
     bearer: Actor | None
     origin: Origin
+    has_bad_token: bool = False
     actor: Actor | None = field(init=False)
     allowance: Allowance | None = None
     outcomes: dict[str, Any] = field(default_factory=dict)
@@ -99,6 +101,20 @@ class Context:
         """Read anew for the next event of a subscription."""
         self._loaders = None
 
+    @classmethod
+    def of(cls, services: Services, caller: Caller) -> "Context":
+        """Begin the request of a caller."""
+        return cls(services, caller.actor, caller.origin, caller.has_bad_token)
+
+    def require_session(self) -> None:
+        """Make sure that the bearer's session was not ended in this process. What it was about to be sent is not sent then.
+
+        Raises:
+            SessionEnded: it was.
+        """
+        if self.bearer is not None and self.services.identity.has_ended(self.bearer.session_id):
+            raise SessionEnded
+
     def attempt(self, who: str | None = None) -> None:
         """Count an attempt to get in: of the address, of the e-mail address that is tried, and of the two together.
 
@@ -108,7 +124,7 @@ class Context:
         limiter, most, address = self.services.limiter, self.services.attempts_per_minute, self.origin.ip_address
         limiter.spend(f"attempts of address/{address}", 1, per_minute=most)
         if who is not None:
-            name = email_key(who[:320])
+            name = self.services.identity.email_key(who)
             limiter.spend(f"attempts at user/{name}", 1, per_minute=most)
             limiter.spend(f"attempts of address at user/{address}/{name}", 1, per_minute=max(1, most // 10))
 

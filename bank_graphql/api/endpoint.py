@@ -13,8 +13,8 @@ from strawberry.http.streaming import SSETransport
 from bank_graphql.api.context import Context, Services
 from bank_graphql.api.executor import Executor, Request
 from bank_graphql.api.scalars import to_json
-from bank_graphql.events.errors import PASSING
-from bank_graphql.kit.actor import Actor, Origin
+from bank_graphql.events.errors import PASSING, SessionEnded
+from bank_graphql.kit.actor import Caller
 from bank_graphql.kit.errors import BadRequest, Unavailable
 
 MAX_BODY = 1024 * 1024
@@ -25,7 +25,7 @@ GRAPHQL = "application/graphql-response+json"
 EVENT_STREAM = "text/event-stream"
 METHODS = "GET, HEAD, POST, OPTIONS"
 
-Identify = Callable[[Scope], Awaitable[tuple[Actor | None, Origin]]]
+Identify = Callable[[Scope], Awaitable[Caller]]
 """Tells who sent a request, and from where."""
 
 
@@ -86,8 +86,7 @@ class GraphQLEndpoint:
     async def _answer(
         self, request: Request, scope: Scope, media_type: str, *, reads: bool
     ) -> tuple[int, Mapping[str, str], dict[str, Any]]:
-        actor, origin = await self._identify(scope)
-        context = Context(self._services, actor, origin)
+        context = Context.of(self._services, await self._identify(scope))
         response = await self._executor.run(request, context, allow_mutation=not reads)
         headers = dict(response.headers)
         if context.allowance is not None:
@@ -102,8 +101,10 @@ class GraphQLEndpoint:
 
         A stream that may be taken up again ends without the event `complete`, and clients connect again.
         """
-        actor, origin = await self._identify(scope)
-        context = Context(self._services, actor, origin)
+        context = Context.of(self._services, await self._identify(scope))
+        if context.has_bad_token and (refused := self._executor.refusal(request, context)) is not None:
+            await _send(send, refused.status, dict(refused.headers), JSON, to_json(refused.body), with_body=True)
+            return
         headers = [(name.lower().encode(), value.encode()) for name, value in EVENTS.headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         responses = self._executor.stream(request, context, allow_mutation=not reads)
@@ -123,11 +124,14 @@ class GraphQLEndpoint:
                     await _write(send, "", is_last=True)
                     return
                 else:
+                    context.require_session()
                     await _write(send, EVENTS.encode_next(coming.result().body, _text))
                     coming = asyncio.ensure_future(anext(responses))
             await _write(send, EVENTS.encode_complete(), is_last=True)
         except TimeoutError:
             return  # the client does not read: it may resume
+        except SessionEnded:
+            await _write(send, "", is_last=True)
         finally:
             gone.cancel()
             coming.cancel()

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,10 +11,15 @@ import structlog
 from graphql import (
     DocumentNode,
     ExecutionResult,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSyntaxError,
+    InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
+    SelectionSetNode,
     default_field_resolver,
     default_type_resolver,
     get_operation_ast,
@@ -31,7 +36,7 @@ from bank_graphql.api.breadth import BreadthFirst, Resumed
 from bank_graphql.api.context import Context
 from bank_graphql.api.documents import Documents, Prepared
 from bank_graphql.api.plan import Operation, Planner
-from bank_graphql.kit.errors import BadRequest, Fault, RateLimited, Refusal, TooComplex, Unavailable
+from bank_graphql.kit.errors import BadRequest, Fault, RateLimited, Refusal, TooComplex, Unauthenticated, Unavailable
 
 _log = structlog.get_logger(__name__)
 _MAX_SOURCE = 200_000
@@ -62,6 +67,7 @@ class Response:
         executed: False if the request was refused before anything ran.
         status: then, the HTTP status.
         ended_by: why a stream ends with this; None if it goes on.
+        is_event: whether it is one of a stream's events.
     """
 
     body: dict[str, Any]
@@ -69,6 +75,7 @@ class Response:
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     ended_by: Exception | None = None
+    is_event: bool = False
 
 
 class Executor:
@@ -106,7 +113,12 @@ class Executor:
         else:
             async with aclosing(self._follow(admitted.operation, request, context)) as results:
                 async for result, ended_by in results:
-                    yield replace(_response(result, context), ended_by=ended_by)
+                    yield replace(_response(result, context), ended_by=ended_by, is_event=True)
+
+    def refusal(self, request: Request, context: Context) -> Response | None:
+        """Return why an operation of any kind is refused before anything runs, or None if it is not."""
+        admitted = self._admit(request, context, _ALL)
+        return admitted if isinstance(admitted, Response) else None
 
     def _admit(self, request: Request, context: Context, kinds: Collection[OperationType]) -> Prepared | Response:
         """The one gate for all transports: the operation if it may run, or else why not."""
@@ -118,6 +130,8 @@ class Executor:
                 self._spend(1, context)  # reading a document is work, whatever becomes of it
                 prepared = Prepared(self._core, request.query, *_parse(request))
             _check_type(prepared.operation.node, kinds)
+            if context.has_bad_token:
+                _require_sign_in(prepared.operation)
             cost = prepared.cost(request.variables or {})
             self._spend(cost - is_new, context, already=int(is_new))
         except GraphQLError as error:
@@ -126,6 +140,8 @@ class Executor:
             return _refused([_fault(error)], status=405, headers=(("Allow", "POST"),))
         except RateLimited as error:
             return _refused([_fault(error)], status=429, headers=(("Retry-After", str(error.retry_after)),))
+        except BadToken as error:
+            return _refused([_fault(error)], status=401, headers=(("WWW-Authenticate", 'Bearer error="invalid_token"'),))
         except Fault as error:
             return _refused([_fault(error)])
         if is_new:
@@ -215,6 +231,41 @@ def _goes_on(error: Exception) -> None:
 
 class MethodNotAllowed(BadRequest):
     """The operation is of a kind that this HTTP method may not ask for."""
+
+
+@dataclass(eq=False)
+class BadToken(Unauthenticated):
+    """A token came with the request that is not good, and the document does not sign in (RFC 6750, section 3.1)."""
+
+    message: str = "The access token is not valid, has expired, or its session has ended: refresh it, or sign in again."
+
+
+_SIGN_INS = frozenset({"signUp", "logIn", "completeLogIn", "refreshSession", "__typename"})
+
+
+def _require_sign_in(operation: Operation) -> None:
+    """Refuse an operation that asks for anything but to sign in.
+
+    Raises:
+        BadToken: it does.
+    """
+    is_mutation = operation.node.operation is OperationType.MUTATION
+    if not is_mutation or not _SIGN_INS.issuperset(_root_names(operation.document, operation.node.selection_set, set())):
+        raise BadToken
+
+
+def _root_names(document: DocumentNode, selections: SelectionSetNode, seen: set[str]) -> Iterator[str]:
+    """Yield the names of an operation's root fields, those in fragments too."""
+    for node in selections.selections:
+        if isinstance(node, FieldNode):
+            yield node.name.value
+        elif isinstance(node, InlineFragmentNode):
+            yield from _root_names(document, node.selection_set, seen)
+        elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+            seen.add(node.name.value)
+            for each in document.definitions:
+                if isinstance(each, FragmentDefinitionNode) and each.name.value == node.name.value:
+                    yield from _root_names(document, each.selection_set, seen)
 
 
 def _parse(request: Request) -> tuple[DocumentNode, OperationDefinitionNode]:

@@ -22,7 +22,7 @@ from bank_graphql.api.endpoint import MAX_BODY, Identify
 from bank_graphql.api.executor import Executor, Request
 from bank_graphql.api.scalars import to_json
 from bank_graphql.events.errors import PASSING, SessionEnded, TooSlow
-from bank_graphql.kit.actor import Actor, Origin
+from bank_graphql.kit.actor import Caller
 from bank_graphql.kit.errors import Fault, RateLimited, Unavailable
 
 PROTOCOL = "graphql-transport-ws"
@@ -35,6 +35,8 @@ MOST_BEFORE_INIT = 10
 INIT_SECONDS = 10
 SEND_SECONDS = 10.0
 """How long a client may take to accept a message before it is cut off."""
+ANSWER_SECONDS = 1.0
+"""How long an operation of a session that has ended may still take to be answered."""
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_ACCEPTABLE = 4400, 4401, 4403, 4406
 RESTART, TRY_AGAIN = 1012, 1013
 _LONGEST_ID = 200
@@ -91,8 +93,8 @@ class GraphQLSockets:
         origin, host = (headers.get(name, b"").decode("latin-1") for name in (b"origin", b"host"))
         return not origin or origin in self._origins or origin.partition("://")[2] == host
 
-    async def identify(self, scope: Scope, token: str | None) -> tuple[Actor | None, Origin]:
-        """Who sends operations: whose token it is, or who shook hands."""
+    async def identify(self, scope: Scope, token: str | None) -> Caller:
+        """Return who sends operations: whose token it is, or who shook hands."""
         if token is None:
             return await self._identify(scope)
         headers = [each for each in scope["headers"] if each[0] != b"authorization"]
@@ -206,11 +208,11 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
         if token is not None and not isinstance(token, str):
             raise ConnectionRejectionError
         self._token = token
-        actor, origin = await self._sockets.identify(self._scope, token)
-        if token is not None and actor is None:
+        caller = await self._sockets.identify(self._scope, token)
+        if caller.has_bad_token or (token is not None and caller.actor is None):
             raise ConnectionRejectionError
         try:
-            self._socket.at_its_end(self._services.streams.watch(actor, origin, self._ended))
+            self._socket.at_its_end(self._services.streams.watch(caller.actor, caller.origin, self._ended))
         except (RateLimited, Unavailable):
             raise ConnectionRejectionError from None
         self._socket.opened()
@@ -225,8 +227,15 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
             await super().handle_subscribe(message)
 
     def _ended(self, why: Fault) -> None:
-        closing = asyncio.get_running_loop().create_task(self._cut_off(why))
+        closing = asyncio.get_running_loop().create_task(self._close_after_answers(why))
         self._socket.at_its_end(closing.cancel)
+
+    async def _close_after_answers(self, why: Fault) -> None:
+        """Close the socket. What is under way is answered first if the session ended, for it may be what ended it."""
+        tasks = [operation.task for operation in self.operations.values() if operation.task is not None]
+        if isinstance(why, SessionEnded) and tasks:
+            await asyncio.wait(tasks, timeout=ANSWER_SECONDS)
+        await self._cut_off(why)
 
     async def _cut_off(self, why: Exception) -> None:
         """Close the socket with a code at which clients connect again."""
@@ -240,21 +249,23 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
     async def run_operation(self, operation: Operation[Any, None]) -> None:
         """Run one operation, and send what it answers."""
         try:
-            actor, origin = await self._sockets.identify(self._scope, self._token)
-            if self._token is not None and actor is None:
+            caller = await self._sockets.identify(self._scope, self._token)
+            if caller.has_bad_token or (self._token is not None and caller.actor is None):
                 await self._socket.close(FORBIDDEN, "The session has ended")
                 return
-            context = Context(self._services, actor, origin)
+            context = Context.of(self._services, caller)
             request = Request(operation.query, operation.operation_name, operation.variables)
             async with aclosing(self._executor.stream(request, context)) as responses:
                 async for response in responses:
                     if not response.executed or response.ended_by is not None:
                         await self._fail(operation, response.body["errors"], response.ended_by)
                         return
+                    if response.is_event:
+                        context.require_session()
                     told: Any = {"id": operation.id, "type": "next", "payload": response.body}
                     await operation.send_operation_message(told)
             await operation.send_operation_message({"id": operation.id, "type": "complete"})
-        except (TooSlow, WebSocketDisconnected):
+        except (SessionEnded, TooSlow, WebSocketDisconnected):
             return
         except Unavailable as error:
             await self._fail(operation, [{"message": str(error), "extensions": error.extensions}])
@@ -263,6 +274,8 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
             await self._fail(operation, [{"message": "Something went wrong on our side.", "extensions": {"code": "INTERNAL"}}])
 
     async def _fail(self, operation: Operation[Any, None], errors: Any, why: Exception | None = None) -> None:
+        if isinstance(why, SessionEnded):
+            return  # the socket is closed as soon as what is under way is answered
         if isinstance(why, PASSING):
             await self._cut_off(why)
         else:

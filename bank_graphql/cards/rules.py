@@ -11,7 +11,7 @@ from bank_graphql.accounts.errors import StateConflict
 from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.kit.errors import FieldProblem, ValidationFailed
 from bank_graphql.kit.money import Money
-from bank_graphql.kit.text import has_controls
+from bank_graphql.kit.text import normalise, problem_in
 
 WINDOWS = ("TRANSACTION", "DAY", "WEEK", "MONTH")
 MERCHANT_NAME_MAX = 100
@@ -267,13 +267,13 @@ def check_merchant(name: str, category: str, country: str) -> Merchant:
     Raises:
         ValidationFailed: with a problem for each field.
     """
-    name = name.strip()
+    name = normalise(name)
     problems = []
     if any(check_digit(found[:-1]) == found[-1] for found in _NUMBER.findall(re.sub("[ -]", "", name))):
         problems.append(FieldProblem(("merchant", "name"), "INVALID", "A merchant's name holds no card number."))
-    if not name or len(name) > MERCHANT_NAME_MAX or has_controls(name):
-        told = f"A merchant's name has 1 to {MERCHANT_NAME_MAX} printable characters."
-        problems.append(FieldProblem(("merchant", "name"), "INVALID", told))
+    problem = problem_in(name, "A merchant's name", ("merchant", "name"), MERCHANT_NAME_MAX, is_name=True)
+    if problem is not None:
+        problems.append(problem)
     if not _CATEGORY.fullmatch(category):
         problems.append(
             FieldProblem(("merchant", "categoryCode"), "INVALID", "A merchant's category has four digits (ISO 18245).")

@@ -64,7 +64,10 @@ class Session(SQLModel, table=True):
 
 
 class RefreshToken(SQLModel, table=True):
-    """The SHA-256 of a refresh token. A token is used once; one that comes back used ends its session."""
+    """The SHA-256 of a refresh token. A token is used once; one that comes back used ends its session.
+
+    `reply` is what the use was answered with, sealed, for as long as the same answer may be given again.
+    """
 
     __tablename__ = "refresh_tokens"
     __table_args__ = (Index("ix_refresh_tokens_session_id", "session_id"),)
@@ -73,3 +76,4 @@ class RefreshToken(SQLModel, table=True):
     session_id: UUID = uuid_field(references="sessions.id")
     created_at: datetime = time_field()
     used_at: datetime | None = time_field(nullable=True)
+    reply: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))

@@ -7,10 +7,13 @@ from typing import TypeVar
 
 from passlib.hash import argon2
 
+from bank_graphql.identity.rules import normalise_password
 from bank_graphql.kit.errors import Unavailable
 
 MOST_WAITING = 100
 """Passwords that may wait for their turn; one more is refused, for it would wait for seconds."""
+_LONGEST = 1024
+"""Characters that are looked at of what is given as a password; no password has as many."""
 T = TypeVar("T")
 _ARGON2 = argon2.using(type="ID", memory_cost=19 * 1024, time_cost=2, parallelism=1)
 """19 MiB, two passes, one lane: the first choice of OWASP's password storage cheat sheet."""
@@ -25,14 +28,17 @@ class PasswordHasher:
         self._waiting = 0
 
     async def hash(self, password: str) -> str:
-        """The hash to store."""
-        return await self._run(_ARGON2.hash, password)
+        """Return the hash to store, of the password in its one form."""
+        return await self._run(_ARGON2.hash, normalise_password(password))
 
     async def verify(self, password: str, stored: str | None) -> bool:
-        """Whether the password fits. For an unknown user (`stored` is None) it takes as long, and the answer is no."""
+        """Return whether the password fits. For an unknown user (`stored` is None) it takes as long, and the answer is no."""
         if self._decoy is None:
             self._decoy = await self.hash("nobody's password")
-        fits: bool = await self._run(_ARGON2.verify, password, stored or self._decoy)
+        password = password[:_LONGEST]
+        fits: bool = await self._run(_ARGON2.verify, normalise_password(password), stored or self._decoy)
+        if not fits and normalise_password(password) != password:
+            fits = await self._run(_ARGON2.verify, password, stored or self._decoy)  # hashed before passwords had one form
         return fits and stored is not None
 
     def is_outdated(self, stored: str) -> bool:

@@ -69,6 +69,7 @@ class RefreshRow(Row):
     session_id: UUID
     user_id: UUID
     used_at: datetime | None
+    reply: bytes | None
     live: bool
 
 
@@ -187,7 +188,7 @@ _SESSIONS = Query(
     SessionRow,
 )
 REFRESH_TOKEN = Query(
-    select(col(RefreshToken.session_id), col(Session.user_id), col(RefreshToken.used_at), _live)
+    select(col(RefreshToken.session_id), col(Session.user_id), col(RefreshToken.used_at), col(RefreshToken.reply), _live)
     .join(Session, col(Session.id) == RefreshToken.session_id)
     .join(User, col(User.id) == Session.user_id)
     .where(col(RefreshToken.token_hash) == bindparam("token_hash"))

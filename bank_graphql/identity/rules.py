@@ -1,43 +1,47 @@
 """What a profile and a password may look like. Pure: facts in, decision out."""
 
+import re
 import unicodedata
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
+from zxcvbn import zxcvbn
 
 from bank_graphql.kit.errors import FieldProblem
-from bank_graphql.kit.text import has_controls
+from bank_graphql.kit.text import normalise, problem_in
 
-PASSWORD_MIN, PASSWORD_MAX = 8, 256
+EMAIL_MAX = 320
+PASSWORD_MIN, PASSWORD_MAX, PASSWORD_SCORE = 8, 256, 3
+_ESTIMATED_MAX = 72
+"""Characters of a password that are estimated; an estimate takes longer than in proportion to them."""
 NAME_MAX = 200
-_COMMON_PASSWORDS = frozenset(FREQUENCY_LISTS["passwords"])
+_WORD = re.compile(r"\w{3,}")
 
 
 def check_email(text: str, *, allow_test_domains: bool) -> str | FieldProblem:
-    """The address in its normal form, or what is wrong with it. `allow_test_domains` admits names under `.test`."""
+    """Return the address in its one form, or what is wrong with it. `allow_test_domains` admits names under `.test`."""
     try:
-        valid = validate_email(text, check_deliverability=False, test_environment=allow_test_domains)
+        address = normalise(text[:EMAIL_MAX])
+        valid = validate_email(address, check_deliverability=False, test_environment=allow_test_domains)
     except EmailNotValidError:
         return FieldProblem(("email",), "INVALID", "This is not an e-mail address.")
     return valid.normalized
 
 
 def email_key(address: str) -> str:
-    """What an address is known by: all its spellings have the same key."""
-    return unicodedata.normalize("NFKC", address).casefold()
+    """Return what an address in its one form is known by.
+
+    The part before the `@` is taken without case. The domain is as it is: domains that look alike may be different ones, such as
+    `fass.example` and `faß.example` (IDNA 2008).
+    """
+    local, at, domain = address.rpartition("@")
+    return unicodedata.normalize("NFKC", local).casefold() + at + domain.lower()
 
 
 def check_full_name(text: str) -> str | FieldProblem:
-    """The name without space around it, or what is wrong with it."""
-    name = unicodedata.normalize("NFC", text).strip()
-    if not name:
-        return FieldProblem(("fullName",), "REQUIRED", "A name is needed.")
-    if len(name) > NAME_MAX:
-        return FieldProblem(("fullName",), "TOO_LONG", f"A name has at most {NAME_MAX} characters.")
-    if has_controls(name):
-        return FieldProblem(("fullName",), "INVALID", "A name has no control characters.")
-    return name
+    """Return the name in its one form, or what is wrong with it."""
+    name = normalise(text)
+    return problem_in(name, "A name", ("fullName",), NAME_MAX, is_name=True) or name
 
 
 def check_phone_number(text: str) -> str | FieldProblem:
@@ -54,13 +58,25 @@ def check_phone_number(text: str) -> str | FieldProblem:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def normalise_password(password: str) -> str:
+    """Return the password as it is hashed: composed, so that it does not depend on the keyboard that wrote it."""
+    return unicodedata.normalize("NFC", password)
+
+
 def check_password(password: str, *, about: tuple[str, ...]) -> FieldProblem | None:
-    """What is wrong with a new password, if anything. `about`: the user's address and name, which it may not be."""
+    """Return what is wrong with a new password, if anything.
+
+    How easily it is guessed is estimated by zxcvbn (Wheeler, USENIX Security 2016), from 0 to 4.
+
+    Args:
+        password: the password as it is hashed.
+        about: the user's address and name, which make it easier to guess.
+    """
     if len(password) < PASSWORD_MIN:
         return FieldProblem(("password",), "TOO_SHORT", f"A password has at least {PASSWORD_MIN} characters.")
     if len(password) > PASSWORD_MAX:
         return FieldProblem(("password",), "TOO_LONG", f"A password has at most {PASSWORD_MAX} characters.")
-    folded = password.casefold()
-    if not password.strip() or folded in _COMMON_PASSWORDS or folded in {text.casefold() for text in about}:
-        return FieldProblem(("password",), "TOO_COMMON", "This password is too easy to guess: choose another.")
+    words = [word for text in about for word in (text, *_WORD.findall(text))]
+    if not password.strip() or zxcvbn(password[:_ESTIMATED_MAX], user_inputs=words)["score"] < PASSWORD_SCORE:
+        return FieldProblem(("password",), "TOO_COMMON", "This password is too easy to guess: make it longer, of several words.")
     return None

@@ -1,15 +1,13 @@
 """Signing up, in and out. The only writer of the identity tables."""
 
-import hashlib
-import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import asyncpg
-from sqlalchemy import Boolean, LargeBinary, Text, Uuid, bindparam, case, func, true, update
+from cachetools import LRUCache
+from sqlalchemy import Boolean, DateTime, LargeBinary, Text, Uuid, bindparam, case, func, true, update
 from sqlmodel import col
 
 from bank_graphql.audit import service as audit
@@ -19,27 +17,52 @@ from bank_graphql.identity.models import RefreshToken, Session, User, UserRole, 
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.identity.queries import SessionRow, StandingRow
-from bank_graphql.identity.rules import check_email, check_full_name, check_password, check_phone_number, email_key
+from bank_graphql.identity.refresh_tokens import REPLAY_FOR, Tokens, hash_of, new_refresh_token, seal, unseal
+from bank_graphql.identity.rules import (
+    EMAIL_MAX,
+    check_email,
+    check_full_name,
+    check_password,
+    check_phone_number,
+    email_key,
+    normalise_password,
+)
 from bank_graphql.identity.tokens import AccessTokens
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import FieldProblem, NotFound, ValidationFailed
 from bank_graphql.kit.ids import global_id, new_id
+from bank_graphql.kit.slowdown import Slowdown
 from bank_graphql.kit.statements import Insert, Query, Row
+from bank_graphql.kit.text import normalise
 
+_MOST_ENDED = 100_000
 SESSION_CACHE_SECONDS = 2.0
 """How long a process may go on believing that a session stands; what ends a session here is known here at once."""
 
+# A conflict is no error here, for the database would log the address that is taken.
 _INSERT_USER = Insert(
-    User, "id", "email", "email_key", "password_hash", "full_name", "phone_number", "role", "status", "created_at", "updated_at"
+    User,
+    *("id", "email", "email_key", "password_hash", "full_name", "phone_number", "role", "status", "created_at", "updated_at"),
+    skip_existing=True,
 )
 _INSERT_SESSION = Insert(Session, "id", "user_id", "user_agent", "ip_address", "created_at", "last_used_at", "expires_at")
 _INSERT_TOKEN = Insert(RefreshToken, "token_hash", "session_id", "created_at")
 _USE_TOKEN = Query(
     update(RefreshToken)
     .where(col(RefreshToken.token_hash) == bindparam("hash", type_=LargeBinary()))
-    .values(used_at=bindparam("now")),
+    .values(used_at=bindparam("now"), reply=bindparam("reply")),
+    Row,
+)
+_FORGET_REPLIES = Query(
+    update(RefreshToken)
+    .where(
+        col(RefreshToken.session_id) == bindparam("session", type_=Uuid()),
+        col(RefreshToken.reply).is_not(None),
+        col(RefreshToken.used_at) < bindparam("before", type_=DateTime(timezone=True)),
+    )
+    .values(reply=None),
     Row,
 )
 _TOUCH_SESSION = Query(
@@ -80,9 +103,7 @@ class SignedIn:
     """What a client gets when it signs in or refreshes."""
 
     actor: Actor
-    access_token: str
-    refresh_token: str
-    expires_at: datetime
+    tokens: Tokens
 
 
 class Identity:
@@ -105,11 +126,27 @@ class Identity:
         self._session_lifetime = session_lifetime
         self._allow_test_domains = allow_test_domains
         self._seen: dict[UUID, tuple[float, StandingRow | None]] = {}
+        self._ended: LRUCache[UUID, bool] = LRUCache(_MOST_ENDED)
+        self._watchers: list[Callable[[Collection[UUID]], None]] = []
+        self._slowdown = Slowdown()
+
+    def when_sessions_end(self, call: Callable[[Collection[UUID]], None]) -> None:
+        """Have sessions that end in this process told at once, before whoever ended them has an answer."""
+        self._watchers.append(call)
+
+    def has_ended(self, session_id: UUID | None) -> bool:
+        """Return whether the session was ended in this process."""
+        return session_id in self._ended
+
+    def email_key(self, email: str) -> str:
+        """Return what an address is known by, however it is written; of what is no address, the text itself."""
+        address = check_email(email, allow_test_domains=self._allow_test_domains)
+        return email_key(normalise(email[:EMAIL_MAX]) if isinstance(address, FieldProblem) else address)
 
     async def authenticate(self, token: str, origin: Origin) -> Actor | None:
         """Whose access token this is, or None when it is not valid or its session has ended."""
         claims = self.tokens.verify(token, self._clock())
-        if claims is None:
+        if claims is None or self.has_ended(claims.session_id):
             return None
         now = time.monotonic()
         known = self._seen.get(claims.session_id)
@@ -170,14 +207,16 @@ class Identity:
 
         Raises:
             CredentialsRefused: no such user, wrong password, or a user who may not sign in; all take equally long.
+            RateLimited: too many attempts on this address wait for their turn.
         """
-        address = check_email(email[:320], allow_test_domains=self._allow_test_domains)
-        key = email_key(email[:320] if isinstance(address, FieldProblem) else address)
+        key = self.email_key(email)
+        await self._slowdown.turn(f"log-in of {key}", origin.ip_address)
         user = await self._db.fetch_one(queries.SIGN_IN, email_key=key)
-        fits = await self._hasher.verify(password[:1024], user.password_hash if user else None)
+        fits = await self._hasher.verify(password, user.password_hash if user else None)
         if user is None or not fits or user.status != UserStatus.ACTIVE:
             await self._refuse("logIn", user.id if user else None, origin)
             raise CredentialsRefused
+        self._slowdown.succeeded(f"log-in of {key}", origin.ip_address)
         stronger = await self._hasher.hash(password) if self._hasher.is_outdated(user.password_hash) else None
         user_id = user.id
 
@@ -191,17 +230,28 @@ class Identity:
         return await self._db.transact(work)
 
     async def is_password_of(self, actor: Actor, password: str) -> bool:
-        """Whether this is the actor's password: asked once more before something that a stolen token must not do."""
+        """Return whether this is the actor's password: asked once more before something that a stolen token must not do.
+
+        Raises:
+            RateLimited: too many attempts on this user wait for their turn.
+        """
+        name = f"password of {actor.user_id}"
+        await self._slowdown.turn(name, actor.origin.ip_address)
         user = await self._db.fetch_one(queries.PASSWORD, user=actor.user_id)
-        return await self._hasher.verify(password[:1024], user.password_hash if user else None)
+        fits = await self._hasher.verify(password, user.password_hash if user else None)
+        if fits:
+            self._slowdown.succeeded(name, actor.origin.ip_address)
+        return fits
 
     async def refresh(self, refresh_token: str, origin: Origin) -> SignedIn:
-        """New tokens for the session of a refresh token, which is used up by this.
+        """Return new tokens for the session of a refresh token, which is used up by this.
+
+        The same token again from the same client within `REPLAY_FOR` gets the same answer, for the first may have been lost.
 
         Raises:
             CredentialsRefused: unknown or expired; and when it was used before, which ends the whole session.
         """
-        token_hash = _hash(refresh_token)
+        token_hash = hash_of(refresh_token)
 
         async def work(connection: Connection) -> SignedIn | UUID | None:
             found = await connection.fetch_one(queries.REFRESH_TOKEN, token_hash=token_hash, now=self._clock())
@@ -209,17 +259,22 @@ class Identity:
                 return None
             now = self._clock()
             if found.used_at is not None:
+                reply = found.reply if now - found.used_at <= REPLAY_FOR else None
+                if reply is not None and (answered := unseal(reply, refresh_token, origin)) is not None:
+                    return await self._signed_in(connection, found.user_id, found.session_id, answered, origin)
                 await connection.execute(_END_SESSIONS, user=found.user_id, session=found.session_id, now=now)
                 return found.session_id
-            await connection.execute(_USE_TOKEN, hash=token_hash, now=now)
+            tokens = await self._issue(connection, found.user_id, found.session_id, now)
+            await connection.execute(_USE_TOKEN, hash=token_hash, now=now, reply=seal(tokens, refresh_token, origin))
+            await connection.execute(_FORGET_REPLIES, session=found.session_id, before=now - REPLAY_FOR)
             await connection.execute(_TOUCH_SESSION, session=found.session_id, now=now, expires=now + self._session_lifetime)
-            return await self._hand_out(connection, found.user_id, found.session_id, now, origin)
+            return await self._signed_in(connection, found.user_id, found.session_id, tokens, origin)
 
         outcome = await self._db.transact(work)
         if isinstance(outcome, SignedIn):
             return outcome
         if outcome is not None:
-            self._seen.pop(outcome, None)
+            self._end([outcome])
         await self._refuse("refreshSession", outcome, origin)
         raise CredentialsRefused
 
@@ -242,11 +297,18 @@ class Identity:
             return {row.id for row in rows}
 
         ended = await self._db.transact(work)
-        for each in ended:
-            self._seen.pop(each, None)
+        self._end(ended)
         if not ended and not everywhere:
             raise missing
         return ended
+
+    def _end(self, sessions: Collection[UUID]) -> None:
+        """Let nothing more happen in sessions that have ended."""
+        for each in sessions:
+            self._ended[each] = True
+            self._seen.pop(each, None)
+        for call in self._watchers:
+            call(sessions)
 
     async def update_profile(self, actor: Actor, *, full_name: str | None, phone_number: str | None) -> None:
         """Change one's name or phone number; None leaves it, an empty phone number removes it.
@@ -277,10 +339,10 @@ class Identity:
         self, email: str, password: str, full_name: str, phone_number: str | None, role: UserRole
     ) -> tuple[UUID, str, str, str, str, str | None, str, str, datetime, datetime]:
         problems: list[FieldProblem] = []
-        address = _collect(check_email(email[:320], allow_test_domains=self._allow_test_domains), problems)
+        address = _collect(check_email(email, allow_test_domains=self._allow_test_domains), problems)
         name = _collect(check_full_name(full_name), problems)
         phone = _collect(check_phone_number(phone_number), problems) if phone_number else None
-        weakness = check_password(password, about=(email, full_name))
+        weakness = check_password(normalise_password(password), about=(email, full_name))
         if weakness is not None:
             problems.append(weakness)
         if problems or address is None or name is None:
@@ -294,14 +356,20 @@ class Identity:
         agent = origin.user_agent[:500] if origin.user_agent else None
         row = (session_id, user_id, agent, origin.ip_address, now, now, now + self._session_lifetime)
         await connection.insert(_INSERT_SESSION, [row])
-        return await self._hand_out(connection, user_id, session_id, now, origin)
+        tokens = await self._issue(connection, user_id, session_id, now)
+        return await self._signed_in(connection, user_id, session_id, tokens, origin)
 
-    async def _hand_out(self, connection: Connection, user_id: UUID, session_id: UUID, now: datetime, origin: Origin) -> SignedIn:
-        refresh_token = secrets.token_urlsafe(32)
-        await connection.insert(_INSERT_TOKEN, [(_hash(refresh_token), session_id, now)])
-        user = (await connection.fetch(queries.OWN_PROFILE, user=user_id))[0]
+    async def _issue(self, connection: Connection, user_id: UUID, session_id: UUID, now: datetime) -> Tokens:
+        refresh_token = new_refresh_token()
+        await connection.insert(_INSERT_TOKEN, [(hash_of(refresh_token), session_id, now)])
         access_token, expires_at = self.tokens.issue(user_id, session_id, now)
-        return SignedIn(Actor(user_id, session_id, PERMISSIONS[user.role], origin), access_token, refresh_token, expires_at)
+        return Tokens(access_token, refresh_token, expires_at)
+
+    async def _signed_in(
+        self, connection: Connection, user_id: UUID, session_id: UUID, tokens: Tokens, origin: Origin
+    ) -> SignedIn:
+        user = (await connection.fetch(queries.OWN_PROFILE, user=user_id))[0]
+        return SignedIn(Actor(user_id, session_id, PERMISSIONS[user.role], origin), tokens)
 
     async def _record(self, connection: Connection, actor: Actor, action: str, subject: UUID | None) -> None:
         await audit.write(connection, [audit.Record.by(actor, self._clock(), action, subject)])
@@ -314,10 +382,11 @@ class Identity:
 
 
 async def _insert_user(connection: Connection, user: tuple[object, ...]) -> None:
-    try:
-        await connection.insert(_INSERT_USER, [user])
-    except asyncpg.UniqueViolationError as error:
-        raise ValidationFailed.of("email", "TAKEN", "There is an account with this e-mail address already.") from error
+    await connection.insert(_INSERT_USER, [user])
+    user_id, _, key, *_ = user
+    found = await connection.fetch_one(queries.SIGN_IN, email_key=key)
+    if found is None or found.id != user_id:
+        raise ValidationFailed.of("email", "TAKEN", "There is an account with this e-mail address already.")
 
 
 def _collect(checked: str | FieldProblem, problems: list[FieldProblem]) -> str | None:
@@ -325,7 +394,3 @@ def _collect(checked: str | FieldProblem, problems: list[FieldProblem]) -> str |
         problems.append(checked)
         return None
     return checked
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

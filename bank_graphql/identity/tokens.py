@@ -109,8 +109,8 @@ class AccessTokens:
             expires = int(decoded.claims["exp"])
             ids = UUID(decoded.claims["sub"]), UUID(decoded.claims["sid"])
             return Claims(*ids, datetime.fromtimestamp(expires, UTC)), expires
-        except (JoseError, ValueError, TypeError, AttributeError):
-            return None
+        except (JoseError, ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
+            return None  # whatever a token says that no token of ours does, moments beyond any calendar included
 
 
 def signing_keys(given: str | None, folder: Path | None) -> KeySource:

@@ -15,6 +15,21 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request, as far as that is known.
+
+    Attributes:
+        actor: whose access token came with it; None without one, or with one that is not good.
+        origin: where it came from.
+        has_bad_token: whether an access token came with it that is not good: no token of ours, expired, or of an ended session.
+    """
+
+    actor: "Actor | None"
+    origin: Origin
+    has_bad_token: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """A signed-in user for the length of one request, or the bank's own command line.
 

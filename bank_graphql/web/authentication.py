@@ -6,18 +6,18 @@ from ipaddress import ip_address
 from starlette.types import Scope
 
 from bank_graphql.identity.service import Identity
-from bank_graphql.kit.actor import Actor, Origin
+from bank_graphql.kit.actor import Caller, Origin
 from bank_graphql.web.middleware import request_id_of
 
 
 class BearerAuthentication:
-    """Reads `Authorization: Bearer …`. A token that is not good is the same as none: what needs a user then says so."""
+    """Reads `Authorization: Bearer …`. A token that is not good is told apart from none: the request is to be refused then."""
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
 
-    async def __call__(self, scope: Scope) -> tuple[Actor | None, Origin]:
-        """Who sent the request, and from where.
+    async def __call__(self, scope: Scope) -> Caller:
+        """Return who sent the request, and from where.
 
         Raises:
             Unavailable: the session cannot be looked up.
@@ -30,9 +30,10 @@ class BearerAuthentication:
             request_id=request_id_of(scope),
         )
         scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            return None, origin
-        return await self._identity.authenticate(token.strip(), origin), origin
+        if scheme.lower() != "bearer" or not token.strip():
+            return Caller(None, origin)
+        actor = await self._identity.authenticate(token.strip(), origin)
+        return Caller(actor, origin, has_bad_token=actor is None)
 
 
 @lru_cache(maxsize=4096)

@@ -11,6 +11,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 AT_A_TIME = 4096
 """Bytes that are worked off before others have a turn."""
+LINGER_BYTES = 1024 * 1024
+"""What is read and thrown away of who is told why the connection is over."""
 MOST_FRAMES, SECONDS = 2000, 10.0
 """Messages, fragments of messages, pings and pongs that a client may send in so many seconds."""
 
@@ -25,6 +27,8 @@ class PatientSockets(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has been read, and begin to work it off."""
+        if self.transport.throws_away(data):  # type: ignore[attr-defined]
+            return
         self._unread += data
         if not self._scheduled:
             self._proceed()
@@ -115,4 +119,5 @@ class PatientSockets(WebSocketsSansIOProtocol):
             self.conn.fail(code, reason)
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.close_sent = True
-        self.transport.close()
+        self._unread = b""
+        self.transport.linger(LINGER_BYTES)  # type: ignore[attr-defined]  # or the reason is lost with a reset

@@ -182,6 +182,7 @@ class _Gathering:
         self._loop = loop
         self._is_arriving = is_arriving
         self._thrown_away: int | None = None
+        self._may_throw_away = 0
         self._written: list[bytes] = []
         self._sent = 0
         self._watch: asyncio.TimerHandle | None = None
@@ -198,22 +199,36 @@ class _Gathering:
     def close(self) -> None:
         """Close the connection once all is sent."""
         self.flush()
-        if self._thrown_away is None and self._is_arriving() and self._transport.can_write_eof() and not self.is_closing():
-            self._thrown_away = 0
-            self._transport.write_eof()
-            self._transport.resume_reading()
-            self._loop.call_later(LINGER_SECONDS, self._transport.abort)
+        if self._thrown_away is not None:
+            return  # it is closed once the client has stopped sending
+        if self._is_arriving():
+            self.linger()
             return
         self._transport.close()
         if self._transport.get_write_buffer_size():
             self._loop.call_later(CLOSE_SECONDS, self._transport.abort)
+
+    def linger(self, maximum: int = LINGER_BYTES) -> None:
+        """Send what was written, and that it was the last; read what still comes for a moment, then close the connection.
+
+        Args:
+            maximum: bytes that may still come; with more, the connection is cut off.
+        """
+        self.flush()
+        if self.is_closing() or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._thrown_away, self._may_throw_away = 0, maximum
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        self._loop.call_later(LINGER_SECONDS, self._transport.abort)
 
     def throws_away(self, data: bytes) -> bool:
         """Throw the data away if the answer was sent already; otherwise return False."""
         if self._thrown_away is None:
             return False
         self._thrown_away += len(data)
-        if self._thrown_away > LINGER_BYTES:
+        if self._thrown_away > self._may_throw_away:
             self._transport.abort()
         return True
 

@@ -33,7 +33,8 @@ class Server:
     """A running bank."""
 
     def __init__(self, folder: Path, *arguments: str, **more: str) -> None:
-        self._folder, self._arguments, self._more = folder, arguments, more
+        # Its port is another one at each start, and tokens are to outlive a restart.
+        self._folder, self._arguments, self._more = folder, arguments, {"BANK_PUBLIC_URL": "http://bank.test", **more}
         self.output = ""
 
     async def __aenter__(self) -> "Server":

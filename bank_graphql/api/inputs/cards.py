@@ -20,8 +20,9 @@ class SpendingLimitInput:
 
 
 def limits_of(given: list[SpendingLimitInput]) -> tuple[tuple[str, Money], ...]:
-    """The limits by their windows. Raises ValidationFailed."""
-    return check_limit_amounts((each.window.value, each.amount.any("limits")) for each in given)
+    """Return the limits by their windows. Raises ValidationFailed."""
+    amounts = [each.amount.any("limits", str(index), "amount") for index, each in enumerate(given)]
+    return check_limit_amounts(zip((each.window.value for each in given), amounts, strict=True))
 
 
 @strawberry.input(description="The card to issue.")

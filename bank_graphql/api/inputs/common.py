@@ -9,7 +9,7 @@ from bank_graphql.api.types.enums import CurrencyCode
 from bank_graphql.kit.errors import NotFound, ValidationFailed
 from bank_graphql.kit.ids import uuid_of
 from bank_graphql.kit.money import Money, parse_amount, parse_positive
-from bank_graphql.kit.text import has_controls
+from bank_graphql.kit.text import check_line
 from bank_graphql.payments.commands import DESCRIPTION_MAX, KEY_MAX
 
 KEY = "A string of 1 to 255 characters, new for each new request: a repetition of a request under its key has no further effect."
@@ -20,23 +20,23 @@ class MoneyInput:
     amount: DecimalText = strawberry.field(description="The amount.")
     currency: CurrencyCode = strawberry.field(description="The currency.")
 
-    def positive(self, field: str = "amount") -> Money:
-        """The amount, which must be greater than zero.
+    def positive(self, *path: str) -> Money:
+        """The amount, which must be greater than zero. `path`: where it is in the input, if not at `amount`.
 
         Raises:
             ValidationFailed: it is not an amount of this currency, or not greater than zero.
         """
         currency = self.currency.value
-        return Money(parse_positive(self.amount, currency, path=(field, "amount")), currency)
+        return Money(parse_positive(self.amount, currency, path=(*(path or ("amount",)), "amount")), currency)
 
-    def any(self, field: str) -> Money:
-        """The amount, which may be zero or negative.
+    def any(self, *path: str) -> Money:
+        """The amount, which may be zero or negative. `path`: where it is in the input.
 
         Raises:
             ValidationFailed: it is not an amount of this currency.
         """
         currency = self.currency.value
-        return Money(parse_amount(self.amount, currency, path=(field, "amount")), currency)
+        return Money(parse_amount(self.amount, currency, path=(*path, "amount")), currency)
 
 
 def transaction_id(given: str) -> UUID:
@@ -83,13 +83,9 @@ def check_key(key: str) -> str:
 
 
 def check_description(text: str | None, field: str = "description") -> str | None:
-    """A description, None if there is none.
+    """Return a description in its one form, None if there is none.
 
     Raises:
         ValidationFailed: `TOO_LONG`, `INVALID`.
     """
-    if text is not None and len(text) > DESCRIPTION_MAX:
-        raise ValidationFailed.of(field, "TOO_LONG", f"A {field} has at most {DESCRIPTION_MAX} characters.")
-    if text is not None and has_controls(text):
-        raise ValidationFailed.of(field, "INVALID", f"A {field} has no control characters.")
-    return text or None
+    return check_line(text, f"A {field}", (field,), DESCRIPTION_MAX)

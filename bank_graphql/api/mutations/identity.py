@@ -45,7 +45,8 @@ class IdentityMutations:
 
     @mutation(
         RefreshSessionResult,
-        "Exchange a refresh token for new tokens. Each is good once: one that comes back used ends its session.",
+        "Exchange a refresh token for new tokens. Each is good once. Sent again by the same client within 30 seconds, for the "
+        "answer may have been lost, it gets the same answer; later, or from elsewhere, it ends its session.",
     )
     @staticmethod
     async def refresh_session(context: Context, refresh_token: str) -> AuthSession:
@@ -78,8 +79,8 @@ async def _auth_session(context: Context, signed_in: SignedIn) -> AuthSession:
     if user is None:
         raise Unauthenticated
     return AuthSession(
-        access_token=signed_in.access_token,
-        refresh_token=signed_in.refresh_token,
-        expires_at=DateTime(signed_in.expires_at),
+        access_token=signed_in.tokens.access_token,
+        refresh_token=signed_in.tokens.refresh_token,
+        expires_at=DateTime(signed_in.tokens.expires_at),
         user=user,
     )

@@ -8,6 +8,7 @@ from bank_graphql.api.types.enums import TransactionKind, TransactionStatus
 from bank_graphql.kit.errors import BadRequest, ValidationFailed
 from bank_graphql.kit.ids import parse_reference
 from bank_graphql.kit.money import parse_amount
+from bank_graphql.kit.text import normalise
 
 SEARCH_MAX = 200
 
@@ -30,7 +31,8 @@ class TransactionFilter:
         Raises:
             BadRequest: an amount that the currency does not have, or an overlong search.
         """
-        if self.search is not None and len(self.search) > SEARCH_MAX:
+        search = None if self.search is None else normalise(self.search)
+        if search is not None and len(search) > SEARCH_MAX:
             raise BadRequest(f"A search has at most {SEARCH_MAX} characters.")
         return TransactionFilters(
             kinds=None if self.kinds is None else tuple(kind.value for kind in self.kinds),
@@ -39,8 +41,8 @@ class TransactionFilter:
             until=self.to,
             least=_minor(self.min_amount, currency),
             most=_minor(self.max_amount, currency),
-            search=self.search,
-            search_id=None if self.search is None else parse_reference(self.search),
+            search=search,
+            search_id=None if search is None else parse_reference(search),
         )
 
 
