@@ -186,6 +186,10 @@ class Spending:
         """What counts in the window that `at` lies in, which must be one of those given."""
         return self._spent[series, window, self._calendar.window(window, at)[0]]
 
+    def copy(self) -> "Spending":
+        """Return a copy that what is counted later does not change."""
+        return Spending(self._calendar, dict(self._spent))
+
     def add(self, series: UUID, at: datetime, amount: int) -> None:
         """Count something, or if negative give it back, in those of the windows given that `at` lies in."""
         for key in windows(self._calendar, series, at):

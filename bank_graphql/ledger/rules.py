@@ -1,6 +1,6 @@
 """What a posting may do to balances, and the book in which a batch works it out before anything is written. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -139,8 +139,8 @@ class Book:
 
     def go_back(self, mark: Mark) -> None:
         """Make the book what it was, as if nothing had been done since. Who holds a state of before holds it as it was."""
-        _restore(self.accounts, mark.accounts)
-        _restore(self.transactions, mark.transactions)
+        restore(self.accounts, mark.accounts)
+        restore(self.transactions, mark.transactions)
         for kept, length in zip(self._lists, mark.lengths, strict=True):
             del kept[length:]
 
@@ -282,7 +282,8 @@ class Book:
         return account.changed_at
 
 
-def _restore(states: dict[UUID, Any], were: dict[UUID, Any]) -> None:
+def restore(states: dict[UUID, Any], were: Mapping[UUID, Any]) -> None:
+    """Make states what they were, in place: who holds one holds it as it was. `were`: copies of those that there were."""
     for key in states.keys() - were.keys():
         del states[key]
     for key, was in were.items():

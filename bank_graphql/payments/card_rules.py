@@ -194,7 +194,10 @@ def require_network(actor: Actor, account_id: UUID, facts: Facts) -> None:
     Raises:
         Forbidden: neither.
     """
-    if not (actor.may(Permission.PROCESS_CARDS) or (facts.sandbox and owns(actor, account_id, facts))):
+    if owns(actor, account_id, facts):
+        if not facts.sandbox:
+            raise Forbidden("This is for the card network, and not for cards of one's own.")
+    elif not actor.may(Permission.PROCESS_CARDS):
         raise Forbidden("This is for the card network.")
 
 

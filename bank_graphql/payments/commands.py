@@ -287,6 +287,21 @@ class Group:
         """Who asks; None where nothing makes a command."""
         return next((command.actor.user_id for command in self.commands if isinstance(command, Command)), None)
 
+    def fingerprints(self) -> "Iterator[tuple[Command, bytes]]":
+        """Yield the commands that have keys, each with its fingerprint.
+
+        Those of an atomic group depend on all of the group and on the command's place, so that only the same group again is
+        taken for a repetition.
+        """
+        keyed = [each for each in self.commands if isinstance(each, Command) and each.key is not None and not each.dry_run]
+        digests = [each.fingerprint() for each in keyed]
+        if self.atomic:
+            whole = hashlib.blake2b(digest_size=16)
+            for command, digest in zip(keyed, digests, strict=True):
+                whole.update(digest + hashlib.blake2b((command.key or "").encode(), digest_size=16).digest())
+            digests = [hashlib.blake2b(whole.digest() + n.to_bytes(4), digest_size=16).digest() for n in range(len(keyed))]
+        yield from zip(keyed, digests, strict=True)
+
     def pieces(self, most: int) -> "Iterator[Group]":
         """What is to be carried out in one transaction: all of it, if atomic or a dry run; otherwise so many at a time."""
         if self.atomic or self.dry_run or len(self.commands) <= most:

@@ -1,7 +1,7 @@
 """What a batch is decided on, and what of it its members share: who may see what, and in which state it is. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from bank_graphql.kit.errors import NotFound
 from bank_graphql.kit.ids import global_id
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import CurrencyMismatch
-from bank_graphql.ledger.rules import AccountState, Book, TransactionState
+from bank_graphql.ledger.rules import AccountState, Book, TransactionState, restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,28 @@ class NewAccount:
     kind: str
 
 
+@dataclass(frozen=True, slots=True)
+class CardSavepoint:
+    """What a batch had done with cards at a point, to roll back to."""
+
+    cards: dict[UUID, CardState]
+    payments: dict[UUID, CardPayment]
+    spending: Spending
+    issued: int
+    made: int
+    recounted: tuple[UUID, ...]
+    declined: dict[int, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Savepoint:
+    """What a batch had come to beside the book at a point, to roll back to."""
+
+    customers: dict[UUID, Customer]
+    opened: int
+    cards: CardSavepoint
+
+
 class CardFacts:
     """The cards of a batch, what was paid with them, and what the batch adds to that.
 
@@ -53,7 +75,7 @@ class CardFacts:
     def __init__(
         self,
         policy: CardPolicy,
-        cards: Mapping[UUID, CardState],
+        cards: dict[UUID, CardState],
         ids_by_hash: Mapping[bytes, UUID],
         payments: dict[UUID, CardPayment],
         spending: Spending,
@@ -96,6 +118,28 @@ class CardFacts:
         payment.counted = counted
         self.recounted[transaction_id] = payment
 
+    def savepoint(self) -> CardSavepoint:
+        """Return what there is to roll back to."""
+        return CardSavepoint(
+            {key: replace(card) for key, card in self.cards.items()},
+            {key: replace(payment) for key, payment in self.payments.items()},
+            self.spending.copy(),
+            len(self.issued),
+            len(self.made),
+            tuple(self.recounted),
+            dict(self.declined),
+        )
+
+    def roll_back(self, to: CardSavepoint) -> None:
+        """Undo what was done with cards since."""
+        restore(self.cards, to.cards)
+        restore(self.payments, to.payments)
+        self.spending = to.spending
+        del self.issued[to.issued :]
+        del self.made[to.made :]
+        self.recounted = {key: self.payments[key] for key in to.recounted}
+        self.declined = dict(to.declined)
+
     def settle(self, hold: TransactionState) -> None:
         """Have a hold count what it still reserves, if it is a card's."""
         if hold.id in self.payments:
@@ -123,6 +167,17 @@ class Facts:
     cards: CardFacts
     credit_limit: int = 0
     opened: list[NewAccount] = field(default_factory=list)
+
+    def savepoint(self) -> Savepoint:
+        """Return what there is to roll back to."""
+        return Savepoint(dict(self.customers), len(self.opened), self.cards.savepoint())
+
+    def roll_back(self, to: Savepoint) -> None:
+        """Undo what the batch has come to since, but for what is in the book."""
+        self.customers.clear()
+        self.customers.update(to.customers)
+        del self.opened[to.opened :]
+        self.cards.roll_back(to.cards)
 
 
 def owns(actor: Actor, account_id: UUID, facts: Facts) -> bool:

@@ -149,9 +149,10 @@ def _(command: ReverseTransaction, facts: Facts, book: Book) -> Outcome:
     if original.is_reversed:
         raise StateConflict("ALREADY_REVERSED", original.status, "The transaction was taken back already.")
     card_rules.check_reversal(original, facts)
-    for account_id, refused in ((original.to_account_id, ("CLOSED", "FROZEN")), (original.from_account_id, ("CLOSED",))):
+    # A frozen payee is no obstacle: to unfreeze the account first would open a window for a withdrawal.
+    for account_id in (original.to_account_id, original.from_account_id):
         if account_id in facts.customers:
-            refuse_status(account_id, facts, *refused)
+            refuse_status(account_id, facts, "CLOSED")
     source, target = book.accounts[original.to_account_id], book.accounts[original.from_account_id]
     amount = Money(original.amount, original.currency)
     made = book.post("REVERSAL", source, target, amount, command.reason, facts.now, reverses=original)
@@ -161,8 +162,9 @@ def _(command: ReverseTransaction, facts: Facts, book: Book) -> Outcome:
 
 @decide.register
 def _(command: OpenAccount, facts: Facts, book: Book) -> Outcome:
-    if command.opening_deposit and not (facts.sandbox or command.actor.may(Permission.HANDLE_CASH)):
-        raise Forbidden("Only a teller may pay cash in.")
+    if command.opening_deposit and not facts.sandbox:
+        # The account is the actor's own, and nobody handles their own money as staff.
+        raise Forbidden("Only a teller may pay cash in, and not to an account of their own.")
     limit = facts.credit_limit * 10 ** CURRENCY_DIGITS[command.currency] if command.kind == "CREDIT" else 0
     account = AccountState(new_id(), command.currency, None, 0, 0, limit, facts.now)
     if command.opening_deposit:
@@ -249,6 +251,8 @@ def _destination(actor: Actor, to: Destination, facts: Facts, book: Book) -> Acc
 
 
 def _may_handle_cash(actor: Actor, account_id: UUID, facts: Facts) -> None:
-    own = facts.customers[account_id].owner_id == actor.user_id
-    if not (actor.may(Permission.HANDLE_CASH) or (facts.sandbox and own)):
+    if owns(actor, account_id, facts):
+        if not facts.sandbox:
+            raise Forbidden("Only a teller may pay cash in or out, and not for an account of their own.")
+    elif not actor.may(Permission.HANDLE_CASH):
         raise Forbidden("Only a teller may pay cash in or out.")

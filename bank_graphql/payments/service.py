@@ -179,7 +179,7 @@ class _Batch:
         self._groups = groups
         self._commands = [each for group in groups for each in group.commands if isinstance(each, Command)]
         # Made before the locks are taken, for others wait while these are held.
-        self._fingerprints = {id(each): each.fingerprint() for each in self._commands if key_of(each)}
+        self._fingerprints = {id(command): digest for group in groups for command, digest in group.fingerprints()}
         self._known: dict[Key, Remembered] = {}
         self._new: dict[Key, Remembered] = {}
         self._records: list[audit.Record] = []
@@ -250,13 +250,16 @@ class _Batch:
     def _group(self, group: Group, facts: Facts, book: Book) -> list[Outcome] | Refusal:
         if not group.atomic and not group.dry_run:
             return [c if isinstance(c, Refusal) else self._outcome(c, facts, book) for c in group.commands]
+        if not group.dry_run and (replayed := self._replayed(group)) is not None:
+            return replayed
         if not group.dry_run and (problems := self._used_keys(group)):
             return ValidationFailed(problems)
-        mark = book.mark()
+        mark, savepoint = book.mark(), facts.savepoint()
         outcomes = [_tried(command, facts, book) for command in group.commands]
         refused = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Refusal)]
         if group.dry_run or refused:
             book.go_back(mark)
+            facts.roll_back(savepoint)
         for command, outcome in zip(group.commands, outcomes, strict=True):
             if isinstance(command, Refusal):
                 continue
@@ -268,15 +271,28 @@ class _Batch:
             return [each if isinstance(each, Refusal) else BatchAborted(refused[0]) for each in outcomes]
         return outcomes
 
+    def _replayed(self, group: Group) -> list[Outcome] | None:
+        """The outcomes of an atomic group that was carried out before, just as it is; None if it was not."""
+        outcomes: list[Outcome] = []
+        for command in group.commands:
+            key = None if isinstance(command, Refusal) else key_of(command)
+            known = None if key is None else self._known.get(key) or self._new.get(key)
+            if known is None or known.fingerprint != self._fingerprints[id(command)]:
+                return None
+            outcomes.append(known.replay())
+        return outcomes
+
     def _used_keys(self, group: Group) -> list[FieldProblem]:
-        """What is wrong with the keys of an atomic group: each must be new."""
+        """What is wrong with the keys of an atomic group that is new: each must be so, too."""
         seen: set[Key] = set()
         problems = []
         for index, command in enumerate(group.commands):
             key = None if isinstance(command, Refusal) else key_of(command)
             if key is not None and (key in seen or key in self._known or key in self._new):
                 path = ("transfers", str(index), "idempotencyKey")
-                problems.append(FieldProblem(path, "USED", "Each key of an atomic batch is new."))
+                problems.append(
+                    FieldProblem(path, "USED", "Each key of an atomic batch is new, or all of it is as it was sent before.")
+                )
             if key is not None:
                 seen.add(key)
         return problems

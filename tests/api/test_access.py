@@ -3,12 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import asyncpg
 import pytest
 
 from bank_graphql.api.schema import build_schema
 from bank_graphql.bank import Bank
 from bank_graphql.identity.models import UserRole
 from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.ids import uuid_of
 from bank_graphql.ledger import verification
 from tests.client import Client, key
 
@@ -294,6 +296,39 @@ async def test_outside_a_sandbox_cash_is_the_tellers(plain: Client, staff: Calla
     teller = await (await staff(UserRole.TELLER)).log_in("teller@bank.test")
     assert (await Client(plain.http, teller.token).deposit(account["id"], "1"))["__typename"] == "MoneyMoved"
     assert (await ada.withdraw(account["id"], "1"))["__typename"] == "ForbiddenRejection"
+
+
+async def test_nobody_handles_their_own_money_as_staff(
+    plain: Client, staff: Callable[[UserRole], Awaitable[Client]], raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    for role in UserRole:
+        email = f"{role.lower()}@bank.test"
+        if role == UserRole.CUSTOMER:
+            email = "customer@example.com"
+            await plain.sign_up(email, "Someone")
+        else:
+            await staff(role)
+        someone = await plain.log_in(email)
+        assert (await someone.open(deposit="1"))["__typename"] == "ForbiddenRejection"
+        account, other = (await someone.open())["id"], (await someone.open())["id"]
+        for move in (someone.deposit, someone.withdraw):
+            assert (await move(account, "1"))["__typename"] == "ForbiddenRejection"
+        await raw.execute("UPDATE balances SET overdraft_limit = 100000 WHERE account_id = $1", uuid_of(account, "Account"))
+        hold = (await someone.place_hold(account, other, "1"))["transaction"]["id"]
+        assert (await someone.capture_hold(hold))["__typename"] == "MoneyMoved"  # as who is to be paid
+        moved = (await someone.transfer(account, other, "1"))["transaction"]["id"]
+        assert (await someone.reverse(moved))["__typename"] == "ForbiddenRejection"
+        card = (await someone.issue(account))["id"]
+        assert (await someone.authorize(card, "1"))["__typename"] == "ForbiddenRejection"
+
+
+async def test_a_payment_to_an_account_that_was_frozen_since_can_be_reversed(ada: Client, grace: Client, teller: Client) -> None:
+    source, target = (await ada.open(deposit="5"))["id"], (await grace.open())["id"]
+    moved = (await ada.transfer(source, target, "5"))["transaction"]["id"]
+    await teller.run("mutation ($id: ID!) { freezeAccount(id: $id) { __typename } }", id=target)
+    assert (await teller.reverse(moved))["__typename"] == "MoneyMoved"
+    assert (await ada.booked(source), await grace.booked(target)) == ("5.00", "0.00")
+    assert (await grace.transfer(target, source, "1"))["accountStatus"] == "FROZEN"
 
 
 def reads(ids: dict[str, Any]) -> list[str]:

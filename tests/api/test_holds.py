@@ -264,9 +264,20 @@ async def test_an_atomic_batch_is_all_or_none(ada: Client, grace: Client, pair: 
     items[1]["amount"], items[3]["amount"] = money("5"), money("5")
     moved = await ada.batch(*items, atomic=True)  # the same keys: none was remembered
     assert (moved["moved"], moved["rejected"]) == (4, 0)
-    again = await ada.batch(*items, atomic=True)
-    assert again["__typename"] == "ValidationRejection"
-    assert again["fields"][0] == {"path": ["transfers", "0", "idempotencyKey"], "code": "USED"}
+    again = await ada.batch(*items, atomic=True)  # as a client asks whose connection broke
+    assert [result["replayed"] for result in again["results"]] == [True] * 4
+    assert [r["transaction"] for r in again["results"]] == [r["transaction"] for r in moved["results"]]
+    used = {"path": ["transfers", "0", "idempotencyKey"], "code": "USED"}
+    changed = [{**items[0], "amount": money("41")}, *items[1:]]
+    for others in (items[::-1], items[:3], [*items, transfer_of(hers, his, "1")], items[:1], changed):
+        told = await ada.batch(*others, atomic=True)
+        assert told["fields"][0] == used
+    for others in ([items[0]], items):
+        told = await ada.batch(*others)
+        assert {result["__typename"] for result in told["results"]} == {"IdempotencyConflictRejection"}
+    alone = await ada.transfer(hers, his, "40", idempotencyKey=items[0]["idempotencyKey"])
+    assert alone["__typename"] == "IdempotencyConflictRejection"
+    assert alone["original"]["id"] == moved["results"][0]["transaction"]["id"]
     twice = transfer_of(hers, his, "1")
     assert (await ada.batch(twice, twice, atomic=True))["fields"] == [
         {"path": ["transfers", "1", "idempotencyKey"], "code": "USED"}

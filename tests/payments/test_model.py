@@ -183,8 +183,8 @@ class Bank(RuleBasedStateMachine):
         refusal = "NOT_REVERSIBLE" if made in self.model.reversed and (made, "back") in self.model.reversed else None
         if refusal is None and made in self.model.reversed:
             refusal = "ALREADY_REVERSED"
-        if refusal is None and target is not None:
-            refusal = self._refuses_debit(target, amount)
+        if refusal is None and target is not None and self.model.available(target) < amount:
+            refusal = "InsufficientFunds"  # that its account is frozen does not matter
         if self.expect(back, refusal):
             self.model.reversed |= {made, back.transaction_id, (back.transaction_id, "back")}
             self.model.move(back.transaction_id, target, source, amount)

@@ -12,6 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bank_graphql.bank import Bank
+from bank_graphql.cards.errors import LimitExceeded
+from bank_graphql.cards.rules import Merchant
 from bank_graphql.identity.models import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
@@ -23,17 +25,21 @@ from bank_graphql.ledger import verification
 from bank_graphql.payments import queries, service
 from bank_graphql.payments import verification as payments_verification
 from bank_graphql.payments.commands import (
+    AuthorizeCard,
     CaptureHold,
     Command,
     Deposit,
     Destination,
     ExpireHold,
     Group,
+    IssueCard,
+    Issued,
     Moved,
     OpenAccount,
     Opened,
     PlaceHold,
     ReleaseHold,
+    ReplaceCard,
     Transfer,
 )
 from tests.client import PASSWORD, key
@@ -301,6 +307,54 @@ async def test_a_dry_run_leaves_no_trace(db: Database, customer: Actor, raw: asy
     dry_cash = Deposit(actor=customer, key=key(), account_id=one, amount=Money(1, "EUR"), dry_run=True)
     await service.execute(db, POLICY, [*dry, dry_cash])
     assert {table: await raw.fetchval(f"SELECT count(*) FROM {table}") for table in tables} == before
+
+
+async def test_an_atomic_group_that_comes_several_times_at_once_moves_once(
+    db: Database, customer: Actor, raw: asyncpg.Connection
+) -> None:
+    one, two = await accounts(db, customer, 2)
+    commands = tuple(transfer(customer, one, two, n) for n in (1, 2, 3))
+    groups = [Group(tuple(map(replace, commands)), atomic=True) for _ in range(3)]
+    together, alone = groups[:2], groups[2]
+    batches = await asyncio.gather(
+        service.execute_groups(db, POLICY, together), *(service.execute_groups(db, POLICY, [alone]) for _ in range(4))
+    )
+    outcomes = [group for batch in batches for group in batch if isinstance(group, list)]
+    assert len(outcomes) == 6
+    assert sum(all(isinstance(each, Moved) and not each.replayed for each in group) for group in outcomes) == 1
+    assert all(isinstance(each, Moved) for group in outcomes for each in group)
+    assert await raw.fetchval("SELECT count(*) FROM transactions WHERE kind = 'TRANSFER'") == 3
+    await verified(db)
+
+
+async def test_a_dry_run_of_anything_is_as_if_it_had_not_been(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
+    """Also of what is not in the book: accounts that are opened, cards, and what is spent with them."""
+    [one] = await accounts(db, customer, 1)
+    limits = (("DAY", Money(50, "EUR")),)
+    issue = IssueCard(actor=customer, key=key(), account_id=one, kind="DEBIT", form="VIRTUAL", limits=limits)
+    [issued] = await service.execute(db, POLICY, [issue])
+    assert isinstance(issued, Issued)
+
+    def pay(minor: int, **more: Any) -> AuthorizeCard:
+        merchant = Merchant("Shop", "5411", "DE")
+        return AuthorizeCard(
+            actor=customer, key=key(), card_id=issued.card_id, amount=Money(minor, "EUR"), merchant=merchant, **more
+        )
+
+    tables = (*TABLES, "balances", "cards", "card_secrets", "card_transactions")
+    before = {table: await raw.fetchval(f"SELECT count(*) FROM {table}") for table in tables}
+    opening = OpenAccount(actor=customer, key=key(), kind="CHECKING", currency="CHF", name="New", opening_deposit=5, dry_run=True)
+    replaced = ReplaceCard(actor=customer, key=key(), card_id=issued.card_id, dry_run=True)
+    again = replace(issue, key=key(), dry_run=True)
+    tried = Group((opening, again, pay(40, dry_run=True), pay(60, dry_run=True), replaced))
+    [outcomes] = await service.execute_groups(db, POLICY, [tried])
+    assert isinstance(outcomes, list)
+    assert isinstance(outcomes[3], LimitExceeded)
+    assert {table: await raw.fetchval(f"SELECT count(*) FROM {table}") for table in tables} == before
+    [_, paid] = await service.execute_groups(db, POLICY, [replace(tried), Group((pay(50),))])
+    assert isinstance(paid, list)
+    assert isinstance(paid[0], Moved), "what was tried out counted toward the limit"
+    await verified(db)
 
 
 async def test_large_groups_are_carried_out_in_pieces_unless_they_are_one(customer: Actor) -> None:

@@ -89,7 +89,10 @@ class TransferInput(Movement):
 @strawberry.input(description="Transfers to make in one go.")
 class TransferBatchInput:
     transfers: list[TransferInput] = strawberry.field(description=f"1 to {GROUP_MAX}, carried out in this order.")
-    atomic: bool | None = strawberry.field(default=False, description="All of them or none; each key must then be new.")
+    atomic: bool | None = strawberry.field(
+        default=False,
+        description="All of them or none. Each key must then be new; the same batch again, as it was, gets the same outcomes.",
+    )
     dry_run: bool | None = strawberry.field(default=False, description="Only tell what would happen, to all of them.")
 
     def check(self) -> None:
