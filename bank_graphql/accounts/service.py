@@ -83,12 +83,16 @@ async def open_accounts(
     """Write new accounts, each with a number of its own, beside their balances."""
     if not openings:
         return
-    serials = await connection.fetch(_SERIALS, how_many=len(openings))
+    numbers: list[str] = []
+    while len(numbers) < len(openings):
+        missing = len(openings) - len(numbers)
+        serials = await connection.fetch(_SERIALS, how_many=missing * numbering.serials_per_number)
+        numbers += filter(None, (numbering.number(row.serial) for row in serials))
     writes.insert(
         _INSERT,
         [
-            (o.account_id, o.owner_id, numbering.number(row.serial), o.name, o.kind, AccountStatus.ACTIVE, now, now)
-            for o, row in zip(openings, serials, strict=True)
+            (o.account_id, o.owner_id, number, o.name, o.kind, AccountStatus.ACTIVE, now, now)
+            for o, number in zip(openings, numbers, strict=False)
         ],
     )
 

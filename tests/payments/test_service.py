@@ -9,8 +9,10 @@ from typing import Any
 
 import asyncpg
 import pytest
+import stdnum.iban
 from structlog.testing import capture_logs
 
+from bank_graphql.accounts.rules import Numbering
 from bank_graphql.bank import Bank
 from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.cards.rules import Merchant
@@ -355,6 +357,17 @@ async def test_a_dry_run_of_anything_is_as_if_it_had_not_been(db: Database, cust
     assert isinstance(paid, list)
     assert isinstance(paid[0], Moved), "what was tried out counted toward the limit"
     await verified(db)
+
+
+async def test_accounts_are_opened_where_most_serials_have_no_number(
+    db: Database, customer: Actor, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    dutch = replace(POLICY, numbering=Numbering("NL", "ABNA"))
+    opening = [OpenAccount(actor=customer, key=key(), kind="CHECKING", currency="EUR", name="x") for _ in range(100)]
+    outcomes = await service.execute(db, dutch, opening)
+    assert all(isinstance(each, Opened) for each in outcomes)
+    for row in await raw.fetch("SELECT number FROM accounts"):
+        stdnum.iban.validate(row["number"])
 
 
 async def test_large_groups_are_carried_out_in_pieces_unless_they_are_one(customer: Actor) -> None:

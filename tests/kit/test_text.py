@@ -1,0 +1,46 @@
+"""Text that people write: what looks the same is the same, and nothing is hidden in a name."""
+
+import pytest
+
+from bank_graphql.kit.errors import ValidationFailed
+from bank_graphql.kit.text import check_line, check_name, has_hidden, normalise
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ada Lovelace", "Zoë", "O’Brien-Ó Súilleabháin", "李小龍", "葛󠄀城", "محمد", "نمی‌خواهم", "क्‍ष", "👩‍👩‍👧", "❤️ fund", "Holidays 2027", "№ 5", "?",
+    ],
+)  # fmt: skip
+def test_names_of_all_scripts(name: str) -> None:
+    assert check_name(name, "A name", ("name",), 100) == normalise(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ada\u200b", "A\u200bda", "\u200bAda", "Ada\u2060", "\ufeffAda", "Ad\u00ada", "A\u200cda", "A\u200dda", "Ada\u200d", "\u200dAda", "Ada \u200d",
+        "\u3164", "\u115f\u1160", "\uffa0", "\u2800", "Ada\U000e0041", "\U000e0041", "Ada\u200e", "Ada\u061c", "\ufe0f", " \ufe0f", "\u180e", "Ada\u034f",
+        "Ada\U0001d173", "\u0301", "A\u202eda", "a\x00b", "a\nb", "a\u2028b", "\ud800",
+    ],
+)  # fmt: skip
+def test_what_nobody_sees_is_refused_in_names(name: str) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        check_name(name, "A name", ("name",), 100)
+    assert refused.value.problems[0].code == "INVALID"
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u00a0\u3000", "\t\n"])
+def test_a_name_is_needed(name: str) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        check_name(name, "A name", ("name",), 100)
+    assert refused.value.problems[0].code == "REQUIRED"
+
+
+def test_lines_may_hold_what_names_may_not() -> None:
+    flag = "Football \U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+    assert check_line(flag, "A description", ("description",), 100) == flag
+    assert check_line("  ", "A description", ("description",), 100) is None
+    assert check_line(None, "A description", ("description",), 100) is None
+    assert check_line(" Cafe\u0301 ", "A description", ("description",), 5) == "Café"
+    assert has_hidden(flag)
