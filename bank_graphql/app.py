@@ -72,7 +72,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             identify = BearerAuthentication(bank.identity)
             app.state.graphql = GraphQLEndpoint(executor, services, identify, Page("graphiql.html"))
             app.state.direct = RequestMiddleware(app.state.graphql, https=is_https, verbose=is_verbose)
-            app.state.sockets = GraphQLSockets(executor, services, identify, settings.origins)
+            app.state.sockets = GraphQLSockets(executor, services, identify, [*settings.origins, settings.address])
             app.state.readiness = health.Readiness(bank.db)
             app.state.keys = PublishedKeys(bank.identity.tokens)
             # What there is now stays: the collector need not look at it again and again. Requests leave it next to nothing, but
@@ -106,7 +106,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
 def _routes(schema: PublishedSchema) -> list[BaseRoute]:
     return [
         Route("/", Page("index.html")),
-        Mount("/playground/assets", Assets()),
+        Mount("/assets", Assets()),
         Route("/schema.graphql", schema.text),
         Route("/schema.json", schema.introspection),
         Route("/version", version),

@@ -1,9 +1,10 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
-// Two pages, and everything that they need beside them: no request leaves for another host.
+// Two pages, and everything that they need beside them: no request leaves for another host. All addresses are relative, so that a
+// proxy may serve them under any path.
 export default defineConfig({
-  base: "/playground/",
+  base: "./",
   plugins: [react()],
   build: {
     rolldownOptions: {

@@ -13,7 +13,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; "
     "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_MISSING = """<!doctype html><html lang="en"><title>bank_graphql</title><body>
+_MISSING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>bank_graphql</title><body>
 <h1>bank_graphql</h1><p>The bank runs, and its API is at <code>/graphql</code>. GraphiQL is not built yet: with npm installed, run
 <code>make playground</code>, then load this page again.</p></body></html>"""
 

@@ -117,6 +117,9 @@ async def test_filters(ada: Client, grace: Client) -> None:
     for wrong in ({"minAmount": 0.5}, {"maxAmount": "x"}, {"minAmount": "0.001"}, {"search": "x" * 201}):
         error = await ada.error(FILTERED, id=account["id"], filter=wrong)
         assert error["extensions"]["code"] == "BAD_REQUEST"
+    await ada.withdraw(account["id"], "1", description="Cafe\u0301")
+    for spelling in ("Caf\u00e9", "CAFE\u0301", " caf\u00e9 "):
+        assert await found(search=spelling) == ["1.00"]
 
 
 async def test_reading_deeply_takes_a_handful_of_statements(ada: Client, grace: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,9 @@
 """The pages, in a real browser without a network."""
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -30,6 +33,67 @@ async def test_the_landing_page_tells_how_the_bank_is(folder: Path) -> None:
                 await seen.page.get_by_text("Explore it in GraphiQL").click()
                 await seen.page.locator(".graphiql-container").wait_for()
             assert seen.problems == []
+
+
+@asynccontextmanager
+async def proxied(url: str, path: str) -> AsyncIterator[str]:
+    """A proxy that serves the bank under a path, as others serve it among other things; the address to open."""
+    host, port = url.removeprefix("http://").split(":")
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            method, target, rest = head.split(b" ", 2)
+            assert target.startswith(path.encode()), target
+            if b"upgrade: websocket" not in rest.lower():
+                rest = re.sub(rb"(?i)connection: keep-alive", b"connection: close", rest)
+            there, back = await asyncio.open_connection(host, int(port))
+            back.write(b" ".join([method, target.removeprefix(path.encode()), rest]))
+            await asyncio.gather(copy(reader, back), copy(there, writer))
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while piece := await reader.read(65536):
+                writer.write(piece)
+        writer.close()
+
+    server = await asyncio.start_server(pass_on, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+
+
+async def test_the_pages_work_behind_a_proxys_path(folder: Path) -> None:
+    async with Server(folder) as server, proxied(server.url, "/finance/bank") as address:
+        async with window(address) as seen:
+            await seen.open("/finance/bank/")
+            await seen.until(seen.page.locator("main"), "Open: the bank and its database answer.")
+            await seen.page.get_by_text("Explore it in GraphiQL").click()
+            await seen.page.locator(".graphiql-query-editor .view-line").first.wait_for()
+            await seen.sign_in("ada@example.com")
+            await seen.until(seen.page.locator(".session"), "Signed in as Ada Lovelace")
+            await seen.run("Me", '"fullName": "Ada Lovelace"')
+            ada = await server.ada()
+            account = (await accounts_of(ada))[0]["id"]
+            for transport, amount in (("events", "7.77"), ("websocket", "8.88")):
+                await seen.page.get_by_label("Subscriptions over").select_option(transport)
+                await seen.tab("Feed")
+                await seen.page.get_by_role("button", name="Execute query (Ctrl-Enter)").click()
+                shown = seen.page.locator(".graphiql-response .view-lines")
+                async with asyncio.timeout(20):
+                    while f'"{amount}"' not in await shown.inner_text():
+                        await ada.deposit(account, amount)
+                await seen.page.get_by_role("button", name=re.compile("Stop query")).click()
+        assert seen.problems == []
+
+
+async def test_all_text_says_its_charset(folder: Path) -> None:
+    async with Server(folder, "--no-demo") as server:
+        page = await server.http.get("/graphql", headers={"accept": "text/html"})
+        assets = re.findall(r'(?:src|href)="[.](/assets/[^"]+[.](?:js|css))"', page.text)
+        assert assets
+        for path in ("/", "/graphql", "/schema.graphql", *assets):
+            answer = await server.http.get(path, headers={"accept": "text/html,*/*"})
+            assert answer.headers["content-type"].endswith("; charset=utf-8"), path
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -144,8 +208,8 @@ async def test_a_page_that_is_not_built_says_how_to_get_it(http: httpx.AsyncClie
 
 async def test_what_the_pages_load_is_kept_and_nothing_else(http: httpx.AsyncClient) -> None:
     page = (await http.get("/")).text
-    for asset in re.findall(r'(?:src|href)="(/playground/assets/[^"]+)"', page):
+    for asset in re.findall(r'(?:src|href)="[.](/assets/[^"]+)"', page):
         answer = await http.get(asset)
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "public, max-age=31536000, immutable")
-    for path in ("/playground/assets/../../settings.py", "/playground/assets/%2e%2e/index.html", "/playground/package.json"):
+    for path in ("/assets/../../settings.py", "/assets/%2e%2e/index.html", "/playground/package.json"):
         assert (await http.get(path)).status_code == 404

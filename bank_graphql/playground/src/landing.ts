@@ -4,10 +4,10 @@ const health = document.getElementById("health") as HTMLElement;
 const version = document.getElementById("version") as HTMLElement;
 
 try {
-  const response = await fetch("/health/ready");
+  const response = await fetch("health/ready");
   health.textContent = response.ok ? "Open: the bank and its database answer." : "The database is out of reach just now.";
   health.className = response.ok ? "good" : "bad";
-  version.textContent = `Version ${(await (await fetch("/version")).json()).version}`;
+  version.textContent = `Version ${(await (await fetch("version")).json()).version}`;
 } catch {
   health.textContent = "The bank does not answer.";
   health.className = "bad";

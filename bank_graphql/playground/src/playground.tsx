@@ -55,7 +55,7 @@ export function Playground() {
   return (
     <Following value={{ transport, email: viewer?.email ?? null }}>
       <header className="bar">
-        <a href="/" title="About this bank">
+        <a href="./" title="About this bank">
           bank_graphql
         </a>
         <Session viewer={viewer} setViewer={setViewer} />

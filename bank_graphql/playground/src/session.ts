@@ -10,6 +10,9 @@ const REFRESH = `mutation ($token: String!) { refreshSession(refreshToken: $toke
 const LOG_OUT = "mutation { logOut { __typename } }";
 const ME = "{ me { email fullName accounts(first: 100) { nodes { id } } cards(last: 10) { nodes { id status } } } }";
 
+/** Beside this page, wherever that is. */
+export const ENDPOINT = new URL("graphql", location.href).href;
+
 let tokens: Tokens | null = null;
 let renewal: number | undefined;
 
@@ -20,7 +23,7 @@ export const lowerCase = (headers: Record<string, string>): Record<string, strin
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 
 export async function ask(query: string, variables: unknown = {}, headers: Record<string, string> = {}, operationName?: string): Promise<any> {
-  const response = await fetch("/graphql", {
+  const response = await fetch(ENDPOINT, {
     method: "POST",
     headers: { accept: "application/graphql-response+json", "content-type": "application/json", ...bearer(), ...lowerCase(headers) },
     body: JSON.stringify({ query, variables, operationName }),
@@ -66,6 +69,10 @@ export async function takeUp(session: Tokens): Promise<Viewer | null> {
 /** Who is signed in by now: nobody, if the session has ended. */
 export async function viewer(): Promise<Viewer | null> {
   const { data, errors } = await ask(ME);
+  if (errors?.[0]?.extensions?.code === "UNAUTHENTICATED") {
+    tokens = null;
+    return null;
+  }
   if (!data) throw new Error(errors?.[0]?.message ?? "The bank does not answer.");
   const { me } = data;
   if (!me) {

@@ -3,7 +3,7 @@
 import { type DocumentNode, Kind, type OperationDefinitionNode } from "graphql";
 import { createClient as createEventClient } from "graphql-sse";
 import { createClient as createSocketClient } from "graphql-ws";
-import { ask, bearer, lowerCase } from "./session";
+import { ENDPOINT, ask, bearer, lowerCase } from "./session";
 
 export type Transport = "websocket" | "events";
 export type Request = { query: string; operationName?: string; variables: Record<string, unknown> };
@@ -22,8 +22,8 @@ export function subscribe(transport: Transport, request: Request, given: Record<
   const headers = () => ({ ...bearer(), ...lowerCase(given) });
   const client =
     transport === "websocket"
-      ? createSocketClient({ url: `${location.origin.replace(/^http/, "ws")}/graphql`, connectionParams: headers })
-      : createEventClient({ url: "/graphql", headers });
+      ? createSocketClient({ url: ENDPOINT.replace(/^http/, "ws"), connectionParams: headers })
+      : createEventClient({ url: ENDPOINT, headers });
   const answers = client.iterate(request) as AsyncIterableIterator<any>;
   return {
     [Symbol.asyncIterator]() {
