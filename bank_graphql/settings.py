@@ -142,10 +142,10 @@ class Settings(BaseSettings):
     time_zone: str = Field("UTC", description="Where the days, weeks and months of card limits begin, e.g. Europe/Berlin.")
     rate_limit: int | None = Field(
         None,
-        ge=100,
+        ge=200_000,
         le=1_000_000_000,
         description="Cost points that a user may spend a minute; a signed-out address a tenth. "
-        "By default 100,000, and in a sandbox 100,000,000.",
+        "By default 1,000,000, and in a sandbox 100,000,000.",
     )
     log_in_rate_limit: int = Field(
         300,
@@ -215,7 +215,7 @@ class Settings(BaseSettings):
     @property
     def points_per_minute(self) -> int:
         """What a signed-in user may spend on requests."""
-        return self.rate_limit or (100_000_000 if self.is_sandbox else 100_000)
+        return self.rate_limit or (100_000_000 if self.is_sandbox else 1_000_000)
 
     @property
     def is_demo(self) -> bool:

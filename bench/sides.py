@@ -82,6 +82,11 @@ class Server:
         self.tokens: list[str] = []
 
     @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    @property
     def memory(self) -> float:
         """The most memory that the largest of its processes has had, in MB."""
         family = [self._process.pid, *_children(self._process.pid)]

@@ -48,6 +48,7 @@ class Context:
     Attributes:
         bearer: whose access token came with the request.
         actor: on whose behalf fields are resolved: the bearer, but within the answer of a sign-in who signed in.
+        payer: whose bucket pays for the request: the bearer's, or the address's.
         allowance: what is left of the bearer's, or the address's, bucket.
         has_bad_token: whether an access token came with the request that is not good. Then only what signs in goes on.
         outcomes: what mutations came to, by their names in the answer, while the reference executor goes on with these: a value
@@ -59,12 +60,14 @@ class Context:
     origin: Origin
     has_bad_token: bool = False
     actor: Actor | None = field(init=False)
+    payer: str = field(init=False)
     allowance: Allowance | None = None
     outcomes: dict[str, Any] = field(default_factory=dict)
     _loaders: Loaders | None = field(default=None)
 
     def __post_init__(self) -> None:
         self.actor = self.bearer
+        self.payer = f"user/{self.bearer.user_id.hex}" if self.bearer else f"address/{self.origin.ip_address}"
 
     @property
     def viewer(self) -> Actor:

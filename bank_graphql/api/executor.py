@@ -37,6 +37,7 @@ from bank_graphql.api.context import Context
 from bank_graphql.api.documents import Documents, Prepared
 from bank_graphql.api.plan import Operation, Planner
 from bank_graphql.kit.errors import BadRequest, Fault, RateLimited, Refusal, TooComplex, Unauthenticated, Unavailable
+from bank_graphql.kit.fairness import FairShare
 
 _log = structlog.get_logger(__name__)
 _MAX_SOURCE = 200_000
@@ -95,9 +96,12 @@ class Executor:
         self._address_limit = address_limit
         self._breadth_first = breadth_first
         self._documents = Documents()
+        self._share = FairShare()
 
     async def run(self, request: Request, context: Context, *, allow_mutation: bool = True) -> Response:
         """Answer a query or mutation; every outcome is an answer."""
+        if self._share.must_wait(context.payer):
+            await self._share.wait(context.payer)
         admitted = self._admit(request, context, _QUERIES_AND_MUTATIONS if allow_mutation else _QUERIES)
         if isinstance(admitted, Response):
             return admitted
@@ -105,6 +109,7 @@ class Executor:
 
     async def stream(self, request: Request, context: Context, *, allow_mutation: bool = True) -> AsyncGenerator[Response, None]:
         """Answer any operation: a subscription with an answer for each event, until it ends."""
+        await self._share.wait(context.payer)
         admitted = self._admit(request, context, _ALL if allow_mutation else _ALL - {OperationType.MUTATION})
         if isinstance(admitted, Response):
             yield admitted
@@ -124,16 +129,16 @@ class Executor:
         """The one gate for all transports: the operation if it may run, or else why not."""
         key = (request.query, request.operation_name)
         prepared = self._documents.get(key)
-        is_new = prepared is None
+        is_new, reading = prepared is None, 0
         try:
             if prepared is None:
-                self._spend(1, context)  # reading a document is work, whatever becomes of it
+                reading = shield.points_of_source(request.query)
+                self._spend(reading, context)  # it is work, whatever becomes of the document
                 prepared = Prepared(self._core, request.query, *_parse(request))
             _check_type(prepared.operation.node, kinds)
             if context.has_bad_token:
                 _require_sign_in(prepared.operation)
-            cost = prepared.cost(request.variables or {})
-            self._spend(cost - is_new, context, already=int(is_new))
+            self._spend(prepared.cost(request.variables or {}), context, already=reading)
         except GraphQLError as error:
             return _refused([_told(error, "GRAPHQL_PARSE_FAILED")])
         except MethodNotAllowed as error:
@@ -152,10 +157,9 @@ class Executor:
         return prepared
 
     def _spend(self, cost: int, context: Context, already: int = 0) -> None:
-        actor = context.bearer
-        bucket = f"user/{actor.user_id}" if actor else f"address/{context.origin.ip_address}"
-        limit = self._user_limit if actor else self._address_limit
-        allowance = context.services.limiter.spend(bucket, cost, per_minute=limit)
+        limit = self._user_limit if context.bearer else self._address_limit
+        allowance = context.services.limiter.spend(context.payer, cost, per_minute=limit)
+        self._share.count(context.payer, cost)
         context.allowance = replace(allowance, cost=cost + already) if already else allowance
 
     async def _execute(self, operation: Operation, request: Request, context: Context) -> ExecutionResult:

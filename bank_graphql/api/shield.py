@@ -45,9 +45,15 @@ BATCH_DISCOUNT = 10
 CHEAP = 20
 MAX_COST = 5000
 MAX_INTROSPECTIONS = 2
-MUTATION_COST = 10
 FILTER_COST = 100
-INTROSPECTION_COST = 100
+NODE_COST = 2
+# Points of a request beyond what it selects. A point is about 10 us of a core; `python -m bench.costs` holds them to their work.
+REQUEST_POINTS = 45
+ROOT_FIELD_POINTS = 4
+MUTATION_POINTS = 130
+TRANSFER_POINTS = 12
+INTROSPECTION_POINTS = 45
+NEW_DOCUMENT_POINTS, NEW_DOCUMENT_POINTS_PER_CHARACTER, MAX_CHARACTERS_CHARGED = 170, 1.5, 16_000
 _CONNECTION_FIELDS = frozenset({"edges", "nodes", "pageInfo"})
 _FREE = frozenset({"pageInfo"})
 _SIZES = frozenset({"first", "last", "ids"})
@@ -64,7 +70,8 @@ class _Measure:
         fields: fields on all levels.
         aliases: fields with an alias.
         directives: directives on fields, fragments and spreads.
-        cost: points.
+        cost: points of what is selected, which are bounded.
+        more: points beside those, of what a batch or an introspection does.
         connection: whether a field on this level is one that only connections have.
         introspections: introspection fields on this very level.
     """
@@ -75,6 +82,7 @@ class _Measure:
     aliases: int = 0
     directives: int = 0
     cost: int = 0
+    more: int = 0
     connection: bool = False
     introspections: int = 0
 
@@ -87,23 +95,31 @@ class _Measure:
             self.aliases + other.aliases,
             self.directives + other.directives,
             self.cost + other.cost,
+            self.more + other.more,
             self.connection or other.connection,
             self.introspections + other.introspections,
         )
 
 
 def cost_of(document: DocumentNode, operation: OperationDefinitionNode, variables: dict[str, Any]) -> int:
-    """The cost of an operation in points.
+    """Return the cost of an operation in points.
 
-    An object costs one point, a list as many times what one of its items costs as it may have items (`first`, `last`, or 20),
-    a filtered list 100 more, a mutation ten more, ten values in variables one; scalars are free. What is asked of each transfer
-    of a batch counts a tenth as often as there are transfers, or as often if it costs over 20 points. Introspection costs 100
-    points and may be deeper.
+    A request costs 45 points, and 4 for each of its root fields. An object costs one more, a list as many times what one of its
+    items costs as it may have items (`first`, `last`, or 20), a filtered list 100 more, ten values in variables one; scalars are
+    free. A mutation costs 130 more, and each transfer of a batch 12; what is selected of each transfer counts a tenth as often as
+    there are transfers, or as often if it costs over 20 points. Introspection costs 45 points for each of its fields and may be
+    deeper.
 
     Raises:
         TooComplex: the document, or what its variables hold, is beyond a limit.
     """
     return points_of_values(variables) + points_of_document(document, operation, variables)
+
+
+def points_of_source(source: str) -> int:
+    """Return what it costs to read a document that was not read before: it is parsed, validated and planned."""
+    characters = min(len(source), MAX_CHARACTERS_CHARGED)
+    return NEW_DOCUMENT_POINTS + round(characters * NEW_DOCUMENT_POINTS_PER_CHARACTER)
 
 
 def points_of_document(document: DocumentNode, operation: OperationDefinitionNode, variables: dict[str, Any]) -> int:
@@ -132,7 +148,8 @@ def points_of_document(document: DocumentNode, operation: OperationDefinitionNod
     _require_at_most(MAX_INTROSPECTIONS, "number of introspections", whole.introspections)
     _require_at_most(MAX_DIRECTIVES, "number of directives", whole.directives + len(operation.directives or ()))
     _require_at_most(MAX_COST, "cost", whole.cost)
-    return 1 + whole.cost + (MUTATION_COST * whole.width if operation.operation is OperationType.MUTATION else 0)
+    mutations = whole.width if operation.operation is OperationType.MUTATION else 0
+    return REQUEST_POINTS + ROOT_FIELD_POINTS * whole.width + whole.cost + whole.more + MUTATION_POINTS * mutations
 
 
 def points_of_values(variables: dict[str, Any]) -> int:
@@ -208,15 +225,17 @@ class _Walk:
         name = node.name.value
         _require_at_most(MAX_NAME, "length of a name", max(len(name), len(node.alias.value) if node.alias else 0))
         inside = self.selection_set(node.selection_set) if node.selection_set else _Measure()
-        cost = 0
+        cost, more = 0, inside.more
         if node.selection_set and name not in _FREE:
             # Bounded, so that no product grows out of hand.
-            cost = min(1 + self._times(node, is_connection=inside.connection) * inside.cost, MAX_COST * 2)
+            of_item = inside.cost + (NODE_COST if self._is_of_ids(node) else 0)
+            cost = min(1 + self._times(node, is_connection=inside.connection) * of_item, MAX_COST * 2)
             if items := self._batch(node):
+                more += TRANSFER_POINTS * items
                 # Read together and cheap each, unless much is asked of each.
                 cost = min(cost * (items if inside.cost > CHEAP else -(-items // BATCH_DISCOUNT)), MAX_COST * 2)
         if name in _INTROSPECTION:
-            cost = INTROSPECTION_COST
+            cost, more = 0, INTROSPECTION_POINTS * inside.fields
         elif any(argument.name.value == "filter" for argument in node.arguments or ()):
             cost += FILTER_COST
         return _Measure(
@@ -226,6 +245,7 @@ class _Walk:
             aliases=inside.aliases + (node.alias is not None),
             directives=inside.directives,
             cost=cost,
+            more=more,
             connection=name in _CONNECTION_FIELDS,
             introspections=int(name in _INTROSPECTION),
         )
@@ -248,6 +268,10 @@ class _Walk:
         if given:
             return max(given)
         return DEFAULT_SIZE if is_connection else 1
+
+    def _is_of_ids(self, node: FieldNode) -> bool:
+        """Whether the field reads things by their ids, each by itself."""
+        return any(argument.name.value == "ids" for argument in node.arguments or ())
 
     def _batch(self, node: FieldNode) -> int:
         """How many transfers a batch has; 0 of what is none."""

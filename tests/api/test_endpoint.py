@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from bank_graphql.api import endpoint
+from bank_graphql.api import endpoint, shield
 from bank_graphql.app import create_app
 from bank_graphql.settings import Settings
 from tests.client import Client
@@ -193,15 +193,16 @@ async def test_origins_are_allowed_by_list(settings: Settings) -> None:
 
 
 async def test_who_asks_too_much_must_wait(settings: Settings) -> None:
-    app = create_app(settings.model_copy(update={"rate_limit": 1000}))
+    app = create_app(settings.model_copy(update={"rate_limit": 20_000}))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bank") as http,
     ):
         query = {"query": "{ me { id } rateLimit { limit remaining cost resetAt } }"}
-        first = (await post(http, query)).json()["data"]["rateLimit"]
-        assert first["limit"] == 100
-        assert first["cost"] == 3
+        first, second = [(await post(http, query)).json()["data"]["rateLimit"] for _ in range(2)]
+        assert first["limit"] == 2000
+        assert second["cost"] == shield.REQUEST_POINTS + 2 * shield.ROOT_FIELD_POINTS + 2
+        assert first["cost"] == second["cost"] + shield.points_of_source(query["query"])  # which was read then
         for _ in range(40):
             response = await post(http, query)
         assert response.status_code == 429

@@ -8,6 +8,9 @@ from bank_graphql.api.shield import cost_of
 from bank_graphql.kit.errors import TooComplex
 from tests.client import Client
 
+BASE = shield.REQUEST_POINTS + shield.ROOT_FIELD_POINTS
+"""The points of a request with one root field, beyond what it selects."""
+
 
 def cost(text: str, **variables: object) -> int:
     document = parse(text)
@@ -23,31 +26,32 @@ def nested(levels: int) -> str:
 @pytest.mark.parametrize(
     ("text", "points"),
     [
-        ("{ me { id email } }", 2),
-        ("{ rateLimit { limit } }", 2),
-        ("{ me { accounts { nodes { id } } } }", 1 + 1 + 1 + 20),
-        ("{ me { accounts(first: 5) { nodes { id } pageInfo { endCursor } } } }", 1 + 1 + 1 + 5),
-        ("{ me { accounts(first: 5) { nodes { entries(last: 3) { nodes { amount { amount } } } } } } }", 3 + 5 * (1 + 1 + 3 * 2)),
-        ('{ nodes(ids: ["a", "b", "c"]) { id } }', 1 + 1),
-        ('{ nodes(ids: ["a", "b", "c"]) { ... on Account { owner { id } } } }', 1 + 1 + 3),
-        ("mutation { logOut { __typename } }", 1 + 1 + 10),
-        ("query ($n: Int = 7) { me { accounts(first: $n) { nodes { id } } } }", 3 + 7),
-        ("{ __schema { types { name } } }", 101),
+        ("{ __typename }", 0),
+        ("{ me { id email } }", 1),
+        ("{ rateLimit { limit } me { id } }", 2 + shield.ROOT_FIELD_POINTS),
+        ("{ me { accounts { nodes { id } } } }", 1 + 1 + 20),
+        ("{ me { accounts(first: 5) { nodes { id } pageInfo { endCursor } } } }", 1 + 1 + 5),
+        ("{ me { accounts(first: 5) { nodes { entries(last: 3) { nodes { amount { amount } } } } } } }", 2 + 5 * (1 + 1 + 3 * 2)),
+        ('{ nodes(ids: ["a", "b", "c"]) { id } }', 1 + 3 * 2),
+        ('{ nodes(ids: ["a", "b", "c"]) { ... on Account { owner { id } } } }', 1 + 3 * 3),
+        ("mutation { logOut { __typename } }", 1 + 130),
+        ("query ($n: Int = 7) { me { accounts(first: $n) { nodes { id } } } }", 2 + 7),
+        ("{ __schema { types { name } } }", 2 * 45),
         (
             "{ me { accounts { nodes { transactions(filter: {kinds: []}, first: 2) { nodes { id } } } } } }",
-            3 + 20 * (1 + 1 + 2 + 100),
+            2 + 20 * (1 + 1 + 2 + 100),
         ),
-        ("{ me { ...f ...f } } fragment f on User { accounts { nodes { id } } }", 2 + 2 * 21),
+        ("{ me { ...f ...f } } fragment f on User { accounts { nodes { id } } }", 1 + 2 * 21),
     ],
 )
 def test_the_published_rule(text: str, points: int) -> None:
-    assert cost(text) == points
+    assert cost(text) == BASE + points
 
 
 def test_variables_size_lists() -> None:
     text = "query ($n: Int, $ids: [ID!]!) { nodes(ids: $ids) { ... on Account { entries(first: $n) { nodes { id } } } } }"
-    assert cost(text, n=3, ids=["a"] * 4) == 1 + 1 + 4 * (1 + 3)
-    assert cost(text, n=3, ids=["a"] * 1000) == 1 + 1 + 100 * (1 + 3) + 1002 // 10
+    assert cost(text, n=3, ids=["a"] * 4) == BASE + 1 + 4 * (2 + 1 + 3)
+    assert cost(text, n=3, ids=["a"] * 1000) == BASE + 1 + 100 * (2 + 1 + 3) + 1002 // 10
     for odd in (None, -5):
         cost(text, n=odd, ids=odd)
     for as_much_as_can_be in (100.0, 1e9, "x", {}, True):
@@ -61,7 +65,7 @@ def test_what_is_asked_of_each_transfer_of_a_batch_counts() -> None:
         text % "{ transaction { entries { account { entries(first: 100) { nodes { id } } } } } }",
     )
     many = {"transfers": [{}] * 1000}
-    assert cost(cheap, i=many) == 1 + (1 + 2) * 100 + 1001 // 10 + 10
+    assert cost(cheap, i=many) == BASE + (1 + 2) * 100 + 1001 // 10 + 130 + 12 * 1000
     with pytest.raises(TooComplex):
         cost(dear, i={"transfers": [{}] * 50})
     with pytest.raises(TooComplex):
@@ -113,6 +117,12 @@ def test_what_is_beyond_them(text: str) -> None:
 )
 def test_what_is_within_them(text: str) -> None:
     cost(text)
+
+
+def test_reading_a_new_document_costs_by_its_length() -> None:
+    assert shield.points_of_source("{ me }") == 170 + 9
+    assert shield.points_of_source("{ me }" * 100) == 170 + 900
+    assert shield.points_of_source(" " * 200_000) == shield.points_of_source(" " * 16_000) == 170 + 24_000
 
 
 async def test_hostile_documents_cost_little_and_are_answered(visitor: Client) -> None:

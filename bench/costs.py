@@ -1,0 +1,206 @@
+"""Do points follow work? What requests of many kinds cost in points, beside the processor time that the server takes for them.
+
+`python -m bench.costs` prints both for each, and how far the dearest and the cheapest point are apart. Requests go one after the other
+over one connection to a server of its own; its processor time is the system's own account of that process.
+"""
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from graphql import OperationDefinitionNode, get_introspection_query, get_operation_ast, parse
+
+from bank_graphql.api import shield
+from bank_graphql.kit.errors import TooComplex
+from bank_graphql.kit.ids import global_id
+from bench import data, requests, sides
+
+SIZE = data.Size(accounts=320, entries=64_000, deep=400)
+WITHIN = 3.0
+"""A point of one request may take so many times as long as the median's, or that part of it."""
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of request.
+
+    Attributes:
+        name: what to call it.
+        query: makes the document; each time another one, if it is to be new.
+        variables: makes the variables.
+        times: how often it is sent.
+    """
+
+    name: str
+    query: Callable[[], str]
+    variables: Callable[[], dict[str, Any]] = dict
+    times: int = 200
+    is_new: bool = False
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether the same requests may be sent again for the same work."""
+        return not self.is_new and "$i" not in self.query()[:40]
+
+
+def account(number: int) -> str:
+    """The id of an account of the filled bank."""
+    return global_id("Account", f"01900000000070008000{number:012x}")
+
+
+def money(amount: str) -> dict[str, str]:
+    """An amount."""
+    return {"amount": amount, "currency": "EUR"}
+
+
+def transfer(own: list[str]) -> dict[str, Any]:
+    """A transfer between one's own accounts."""
+    return {"fromAccountId": own[0], "to": {"accountId": own[1]}, "amount": money("0.01"), "idempotencyKey": secrets.token_hex(8)}
+
+
+def kinds(own: list[str]) -> Iterator[Kind]:
+    """All kinds. `own`: ids of accounts of whoever asks."""
+
+    def batch(many: int, **more: Any) -> Callable[[], dict[str, Any]]:
+        return lambda: {"input": {"transfers": [transfer(own) for _ in range(many)], **more}}
+
+    aliases = "mutation B(" + ", ".join(f"$i{n}: TransferBatchInput!" for n in range(20)) + ") { "
+    aliases += " ".join(f"a{n}: transferBatch(input: $i{n}) {{ __typename }}" for n in range(20)) + " }"
+    yield Kind("__typename", lambda: "{ __typename }")
+    yield Kind("me", lambda: "{ me { id email fullName } }")
+    yield Kind("one account", lambda: requests.POINT, lambda: {"id": own[0]})
+    yield Kind("20 entries", lambda: requests.PAGE, lambda: {"id": own[0]})
+    yield Kind("100 entries", lambda: requests.PAGE.replace("first: 20", "first: 100"), lambda: {"id": own[0]})
+    yield Kind("5 accounts, 20 entries each", lambda: requests.NESTED)
+    yield Kind(
+        "100 nodes", lambda: "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Account { name } } }", lambda: {"ids": own * 20}
+    )
+    yield Kind("20 aliases of one account", lambda: "query ($id: ID!) { " + " ".join(f"a{n}: account(id: $id) {{ id name }}" for n in range(20)) + " }", lambda: {"id": own[0]})  # fmt: skip
+    yield Kind("transactions", lambda: "query ($id: ID!) { account(id: $id) { transactions(first: 20) { nodes { id amount { amount } from { name } to { name } } } } }", lambda: {"id": own[0]})  # fmt: skip
+    yield Kind("a search", lambda: 'query ($id: ID!) { account(id: $id) { transactions(filter: {search: "x"}, first: 20) { nodes { id } } } }', lambda: {"id": own[0]}, times=50)  # fmt: skip
+    yield Kind("introspection", lambda: get_introspection_query(input_value_deprecation=True), times=10)
+    yield Kind("types' names", lambda: "{ __schema { types { name } } }", times=50)
+    yield Kind("a transfer", lambda: requests.TRANSFER, lambda: {"input": transfer(own)})
+    yield Kind("a dry run", lambda: requests.TRANSFER, lambda: {"input": {**transfer(own), "dryRun": True}})
+    yield Kind("a batch of 10", lambda: requests.BATCH, batch(10), times=50)
+    yield Kind("a batch of 100", lambda: requests.BATCH, batch(100), times=20)
+    yield Kind("a batch of 1,000", lambda: requests.BATCH, batch(1000), times=4)
+    yield Kind("a dry batch of 1,000", lambda: requests.BATCH, batch(1000, dryRun=True), times=4)
+    yield Kind(
+        "20 dry batches of 100",
+        lambda: aliases,
+        lambda: {f"i{n}": batch(100, dryRun=True)()["input"] for n in range(20)},
+        times=3,
+    )
+    yield Kind("a new name", lambda: 'mutation { updateProfile(fullName: "Ada") { ... on User { fullName } } }')
+    yield Kind("a new small document", lambda: f"{{ a{secrets.token_hex(4)}: __typename }}", is_new=True)
+    yield Kind("a new invalid document", lambda: f"{{ a{secrets.token_hex(4)} }}", is_new=True)
+    yield Kind("a new document", lambda: requests.NESTED.replace("Overview", f"O{secrets.token_hex(4)}"), is_new=True, times=50)
+    yield Kind("a new large document", lambda: "{ me { " + " ".join(f"a{secrets.token_hex(3)}{n}: accounts {{ nodes {{ {'id name kind ' * 2} }} }}" for n in range(28)) + " } }", is_new=True, times=20)  # fmt: skip
+    yield Kind("a new invalid large document", lambda: "{ me { " + " ".join(f"a{secrets.token_hex(3)}{n}: nope {{ no }}" for n in range(28)) + " } }", is_new=True, times=20)  # fmt: skip
+
+
+def points(kind: Kind, query: str, variables: dict[str, Any]) -> int:
+    """What the server charges for a request."""
+    document = parse(query)
+    operation = get_operation_ast(document)
+    if not isinstance(operation, OperationDefinitionNode):
+        raise TypeError(type(operation))
+    try:
+        cost = shield.cost_of(document, operation, variables)
+    except TooComplex:
+        cost = 0
+    return cost + (shield.points_of_source(query) if kind.is_new else 0)
+
+
+def processor_seconds(pid: int) -> float:
+    """The processor time that a process has taken, by the system's own account."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+async def measure(server: sides.Server, kind: Kind) -> tuple[int, float]:
+    """What a request of a kind costs in points, and how many microseconds of processor time."""
+    async with httpx.AsyncClient(timeout=60, headers={"authorization": f"Bearer {server.tokens[0]}"}) as http:
+        bodies = [{"query": kind.query(), "variables": kind.variables()} for _ in range(kind.times + 3)]
+        for body in bodies[:3]:  # connections and plans are made, and the document is kept
+            await http.post(server.url, json=body)
+        taken, sent = 0.0, 0
+        while not sent or (taken < 0.3 and kind.may_repeat):  # the system counts in hundredths of a second
+            before = processor_seconds(server.pid)
+            for body in bodies[3:]:
+                answer = await http.post(server.url, json=body)
+                if answer.status_code not in {200, 400}:
+                    raise RuntimeError(answer.text[:200])
+            taken += processor_seconds(server.pid) - before
+            sent += kind.times
+    return points(kind, bodies[3]["query"], bodies[3]["variables"]), taken * 1e6 / sent
+
+
+async def others_keep(server: sides.Server, own: list[str], seconds: float = 4.0) -> float:
+    """The part of their requests that other users still get answered while two connections of one user take what they can."""
+    over = asyncio.Event()
+
+    async def ask(token: str, body: Callable[[], dict[str, Any]]) -> int:
+        answered = 0
+        async with httpx.AsyncClient(timeout=60, headers={"authorization": f"Bearer {token}"}) as http:
+            while not over.is_set():
+                answered += (await http.post(server.url, json=body())).status_code == 200
+        return answered
+
+    def greedy() -> dict[str, Any]:
+        return {
+            "query": requests.BATCH,
+            "variables": {"input": {"transfers": [transfer(own) for _ in range(1000)], "dryRun": True}},
+        }
+
+    async def run(takers: int) -> int:
+        over.clear()
+        asking = [asyncio.create_task(ask(token, lambda: {"query": "{ me { id } }"})) for token in server.tokens[1:9]]
+        taking = [asyncio.create_task(ask(server.tokens[0], greedy)) for _ in range(takers)]
+        await asyncio.sleep(seconds)
+        over.set()
+        await asyncio.gather(*taking)
+        return sum(await asyncio.gather(*asking))
+
+    return await run(2) / await run(0)
+
+
+async def compare(folder: Path) -> bool:
+    """Print the table; return whether all points are within `WITHIN` of the median, and others keep half of their requests."""
+    async with sides.postgres(folder / "data") as dsn:
+        filled = await sides.copy_of(await sides.database(dsn, "bank_costs", SIZE))
+        async with sides.bank(filled, folder / "bank") as server:
+            await server.log_in(9)
+            headers = {"authorization": f"Bearer {server.tokens[0]}"}
+            async with httpx.AsyncClient(headers=headers) as http:
+                answer = (await http.post(server.url, json={"query": "{ me { accounts(first: 5) { nodes { id } } } }"})).json()
+            own = [node["id"] for node in answer["data"]["me"]["accounts"]["nodes"]]
+            kept = await others_keep(server, own)
+            rows = [(kind.name, *await measure(server, kind)) for kind in kinds(own)]
+    ratios = sorted(microseconds / cost for _, cost, microseconds in rows)
+    median = ratios[len(ratios) // 2]
+    for name, cost, microseconds in rows:
+        print(
+            f"{name:32} {cost:8,} points {microseconds:12,.0f} us {microseconds / cost:8.1f} us a point, {microseconds / cost / median:5.2f} of the median"
+        )
+    print(f"median {median:.1f} us a point; the dearest {ratios[-1] / median:.2f} of it, the cheapest {ratios[0] / median:.2f}")
+    print(f"beside two connections of one user that take what they can, others keep {kept:.0%} of their requests")
+    return ratios[-1] <= WITHIN * median and ratios[0] >= median / WITHIN and kept >= 0.5
+
+
+def main(folder: Annotated[Path, typer.Option(help="Where the databases lie.")] = Path("/tmp/bank-bench")) -> None:  # noqa: S108
+    """Hold what requests cost in points against the processor time that they take."""
+    sys.exit(0 if asyncio.run(compare(folder)) else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
