@@ -9,8 +9,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -88,10 +88,15 @@ def serve(
         os.environ |= {"BANK_HOST": settings.host, "BANK_PORT": str(settings.port)}
         for name in configuration.unknown():
             print(f"bank-graphql: there is no setting {name}; it is ignored.", file=sys.stderr)
-        _run(_prepare(settings, progress))
-        _greet(settings)
-        progress.waits_for("the server's own part of the start")
-        _serve(settings, listener, workers, progress)
+        config = _server_config(settings, workers)
+        with suppress(KeyboardInterrupt):  # what was under way is finished
+            if workers > 1:
+                _run(_prepare(settings, progress))
+                progress.is_over()
+                Multiprocess(config, sockets=[listener]).run()
+            else:
+                with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+                    runner.run(_prepare(settings, progress, _Server(config, progress), listener))
 
 
 @app.command()
@@ -254,8 +259,8 @@ def main() -> None:
         _fail(f"The database cannot be written to: {describe(error)}.")
 
 
-def _serve(settings: Settings, listener: socket.socket, workers: int, progress: Progress) -> None:
-    config = uvicorn.Config(
+def _server_config(settings: Settings, workers: int) -> uvicorn.Config:
+    return uvicorn.Config(
         "bank_graphql.app:create_app",
         factory=True,
         workers=workers,
@@ -272,15 +277,6 @@ def _serve(settings: Settings, listener: socket.socket, workers: int, progress: 
         timeout_keep_alive=65,
         timeout_graceful_shutdown=20,
     )
-    with suppress(KeyboardInterrupt):  # what was under way is finished
-        if workers > 1:
-            progress.is_over()
-            Multiprocess(config, sockets=[listener]).run()
-        else:
-            server = _Server(config, progress)
-            server.run(sockets=[listener])
-            if not server.started:
-                raise typer.Exit(1)
 
 
 class _Server(uvicorn.Server):
@@ -289,6 +285,16 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, progress: Progress) -> None:
         super().__init__(config)
         self._progress = progress
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop in good order when told to; and when that is done, do not send the signal again, which would end us at once."""
+        handlers = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the bank, and begin to accept connections."""
@@ -305,8 +311,10 @@ async def _existing_bank(settings: Settings) -> AsyncIterator[Bank]:
             yield bank
 
 
-async def _prepare(settings: Settings, progress: Progress) -> None:
-    """Do what must be done once, before any process serves."""
+async def _prepare(
+    settings: Settings, progress: Progress, server: "_Server | None" = None, listener: socket.socket | None = None
+) -> None:
+    """Do what must be done once, before any process serves; then have this process serve, if it is given a server for that."""
     progress.waits_for("the database to answer" if settings.database_url else "PostgreSQL to start")
     async with open_server(settings) as dsn:  # held, so that the embedded server runs through
         progress.waits_for("the database's schema")
@@ -320,7 +328,12 @@ async def _prepare(settings: Settings, progress: Progress) -> None:
                 progress.waits_for("the demo customers")
                 await demonstration.fill(bank.db, bank.identity, bank.move)
             progress.waits_for("what is under way to be finished")
-        progress.waits_for("the database to be let go")
+        _greet(settings)
+        if server is not None and listener is not None:
+            progress.waits_for("the server to begin")
+            await server.serve(sockets=[listener])
+            if not server.started:
+                raise typer.Exit(1)
 
 
 def _tell(finding: verification.Finding) -> None:

@@ -55,20 +55,33 @@ R = TypeVar("R", bound=Row)
 
 
 class Query(Generic[R]):
-    """A statement compiled once, and the type of the rows that it gives.
+    """A statement compiled once, at its first use, and the type of the rows that it gives.
 
-    The driver would cut a Decimal to an integer and take a naive datetime for local time; both are refused here.
+    To compile all of them takes half a second, which no start should wait for. The driver would cut a Decimal to an integer and
+    take a naive datetime for local time; both are refused here.
     """
 
-    __slots__ = ("checked", "defaults", "names", "record", "sql")
+    __slots__ = ("_statement", "checked", "defaults", "names", "record", "sql")
+
+    sql: str
+    names: tuple[str, ...]
+    defaults: dict[str, Any]
+    checked: tuple[tuple[str, bool, Callable[[Any], bool]], ...]
 
     def __init__(self, statement: ClauseElement, record: type[R]) -> None:
-        compiled = statement.compile(dialect=_DIALECT)
-        self.sql = str(compiled)
-        self.names: tuple[str, ...] = tuple(getattr(compiled, "positiontup", None) or ())
-        self.defaults: dict[str, Any] = {name: _plain(value) for name, value in compiled.params.items()}
-        self.checked = tuple(_checks(compiled.binds))  # type: ignore[attr-defined]
+        self._statement = statement
         self.record = record
+
+    def __getattr__(self, name: str) -> Any:
+        """Compile the statement when something of it is first asked for."""
+        if name not in Query.__slots__:
+            raise AttributeError(name)
+        compiled = self._statement.compile(dialect=_DIALECT)
+        self.sql = str(compiled)
+        self.names = tuple(getattr(compiled, "positiontup", None) or ())
+        self.defaults = {name: _plain(value) for name, value in compiled.params.items()}
+        self.checked = tuple(_checks(compiled.binds))  # type: ignore[attr-defined]
+        return getattr(self, name)
 
     def arguments(self, given: dict[str, Any]) -> list[Any]:
         """The statement's arguments in their order, `given` before what was written into the statement.
