@@ -13,7 +13,7 @@ TOOLS := tests/schema/node_modules/.package-lock.json
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup playground tools screenshots serve test faults bench bench-quick check lint types layers container sync format lock schema clean
+.PHONY: help setup playground tools screenshots serve test smoke faults bench bench-quick check lint types layers container sync format lock schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 16
@@ -21,7 +21,7 @@ help: ## List the commands
 setup: $(READY) ## Make .venv with everything in it, at the pinned versions
 
 $(READY): constraints-dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.13 …")'
 	@echo 'Setting up $(VENV): about a minute, once.'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --require-hashes -r constraints-dev.txt
@@ -51,6 +51,9 @@ serve: $(READY) playground ## Run the bank: http://127.0.0.1:8000/graphql (BANK_
 
 test: $(READY) playground tools ## Run the tests (DATABASE_URL=… on another PostgreSQL, ARGS=… for pytest)
 	$(if $(DATABASE_URL),TEST_DATABASE_URL="$(DATABASE_URL)" )$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+smoke: $(READY) ## Start the bank, sign in, pay and stop
+	$(BIN)/python -m tests.e2e.smoke
 
 faults: $(READY) ## Run the bank under fire (SECONDS=600 SEED=1 VARIANT=lost_update)
 	$(BIN)/python -m tests.faults $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(VARIANT),--variant $(VARIANT))
