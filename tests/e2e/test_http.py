@@ -2,13 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 import websockets
 
+from tests.client import PASSWORD, Client
 from tests.conftest import reachable_folder
 from tests.e2e.processes import Server
 
@@ -19,11 +22,17 @@ Exchange = Callable[..., Awaitable[bytes]]
 
 
 @pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Server]:
-    """A running bank."""
+def place() -> Iterator[Path]:
+    """The running bank's data folder."""
     with reachable_folder() as folder:
-        async with Server(folder, "--no-demo", BANK_ALLOWED_ORIGINS="https://app.example") as running:
-            yield running
+        yield folder
+
+
+@pytest.fixture(scope="module")
+async def server(place: Path) -> AsyncIterator[Server]:
+    """A running bank."""
+    async with Server(place, "--no-demo", BANK_ALLOWED_ORIGINS="https://app.example") as running:
+        yield running
 
 
 @pytest.fixture
@@ -130,3 +139,24 @@ async def test_a_sockets_messages_are_bounded(server: Server) -> None:
         await late.send('{"type":"connection_init"}')
         assert json.loads(await late.recv())["type"] == "connection_ack"
         assert await send(late, '{"type":"ping"}', 3000) == 1008
+
+
+async def test_an_address_that_signs_up_many_times_at_once_is_in_no_log(server: Server, place: Path) -> None:
+    document = "mutation ($input: SignUpInput!) { signUp(input: $input) { __typename } }"
+    given = {"email": "a-very-private-address@bank.test", "password": PASSWORD, "fullName": "Very Private"}
+    answers = await asyncio.gather(*(Client(server.http).run(document, input=given) for _ in range(8)))
+    assert sum(answer["signUp"]["__typename"] == "AuthSession" for answer in answers) == 1
+    log = (place / "postgres.log").read_text(encoding="utf-8")
+    assert "ready to accept connections" in log
+    assert "private" not in log.lower()
+
+
+async def test_the_embedded_databases_log_quotes_no_rows(server: Server, place: Path) -> None:
+    address = (place / "postgres.socket").read_text(encoding="utf-8")
+    connection = await asyncpg.connect(f"postgresql://bank@/bank?host={address}")
+    with pytest.raises(asyncpg.NotNullViolationError):
+        await connection.execute("INSERT INTO users (id, email) VALUES (gen_random_uuid(), 'quoted-in-detail@bank.test')")
+    await connection.close()
+    log = (place / "postgres.log").read_text(encoding="utf-8")
+    assert "violates not-null constraint" in log
+    assert "quoted-in-detail" not in log

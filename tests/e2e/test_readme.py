@@ -7,6 +7,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from bank_graphql.api.schema import build_schema
 from bank_graphql.cli import app
 from tests.e2e.processes import Server, environment
 from tests.sync import ROOT
@@ -54,6 +55,14 @@ def test_every_command_is_described_and_exists() -> None:
         told = usage(name)
         for option in re.findall(r"--[a-z-]+", row):
             assert option in told, f"{name} {option}"
+
+
+def test_every_mutation_says_what_a_repetition_does() -> None:
+    table = README.partition("### Repeating a request")[2].partition("###")[0]
+    described = [name for row in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
+    schema = build_schema()._schema
+    assert schema.mutation_type is not None
+    assert sorted(described) == sorted(schema.mutation_type.fields)
 
 
 def test_every_make_target_and_file_exists() -> None:

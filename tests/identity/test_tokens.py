@@ -1,6 +1,7 @@
 """Access tokens (RFC 9068, RFC 8725) and their keys."""
 
 import json
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -76,6 +77,31 @@ def test_each_claim_is_needed(keys: KeySet, claim: str) -> None:
     decoded = jwt.decode(token, keys, algorithms=["ES256"])
     del decoded.claims[claim]
     assert tokens(keys).verify(jwt.encode(decoded.header, decoded.claims, keys.keys[0], algorithms=["ES256"]), NOW) is None
+
+
+@pytest.mark.parametrize(
+    "absurd",
+    [
+        *({"exp": value} for value in (10**30, -(10**30), 1e300, "1e300", [], {}, True, None, float("inf"))),
+        *({"iat": value} for value in (10**30, "x", [])),
+        *({name: value} for name in ("sub", "sid") for value in (5, "x", "", [], {"a": 1}, "0" * 33, None)),
+        {"iss": ["https://bank.example"]},
+        {"aud": {"a": BANK}},
+    ],
+)
+def test_a_signed_token_that_says_absurd_things_is_none(keys: KeySet, absurd: dict[str, object]) -> None:
+    ours = tokens(keys)
+    token, _ = ours.issue(new_id(), new_id(), NOW)
+    decoded = jwt.decode(token, keys, algorithms=["ES256"])
+    claims = json.dumps({**decoded.claims, **absurd})
+    assert ours.verify(jws.serialize_compact(decoded.header, claims, keys.keys[0], algorithms=["ES256"]), NOW) is None
+
+
+def test_a_header_or_claims_nested_without_end_are_none(keys: KeySet) -> None:
+    deep = urlsafe_b64encode(b'{"a":' * 600).decode().rstrip("=")
+    body = urlsafe_b64encode(b"{}").decode().rstrip("=")
+    for garbage in (f"{deep}.{body}.x", f"{body}.{deep}.x"):
+        assert tokens(keys).verify(garbage, NOW) is None
 
 
 @pytest.mark.parametrize("garbage", ["", "x", "a.b.c", "é", "." * 100, "x" * 10_000, "eyJ.eyJ.x"])

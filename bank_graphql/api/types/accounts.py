@@ -34,7 +34,12 @@ class Account(Node):
 
     is_type_of = stands_for(AccountRow)
 
-    @strawberry.field(description="What it holds now.")
+    @strawberry.field(
+        description=(
+            "What it holds now, in one consistent reading. Entries in the same answer are read apart from it and may be a moment "
+            "older or newer: to show the two together, show the newest entry's `balanceAfter`."
+        )
+    )
     @staticmethod
     def balance(root: Any) -> Balance:
         booked, held, currency = root.booked, root.held, root.currency
@@ -66,7 +71,9 @@ class Account(Node):
 
     @edge(
         lambda readers: readers.entries_of_account,
-        description="What was booked on it, newest first.",
+        description=(
+            "What was booked on it, newest first. Of one page, each `balanceAfter` is that of the entry below it and its amount."
+        ),
         graphql_type=Connection[Entry],
         then=lambda _, found: Paged(found, ENTRIES.key),
     )
