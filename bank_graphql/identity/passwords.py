@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from passlib.hash import argon2
 
-from bank_graphql.identity.rules import normalise_password
-from bank_graphql.kit.errors import Unavailable
+from bank_graphql.identity.rules import check_password, normalise_password
+from bank_graphql.kit.errors import FieldProblem, Unavailable
 
 MOST_WAITING = 100
 """Passwords that may wait for their turn; one more is refused, for it would wait for seconds."""
@@ -40,6 +41,10 @@ class PasswordHasher:
         if not fits and normalise_password(password) != password:
             fits = await self._run(_ARGON2.verify, password, stored or self._decoy)  # hashed before passwords had one form
         return fits and stored is not None
+
+    async def weakness(self, password: str, about: tuple[str, ...]) -> FieldProblem | None:
+        """Return what is wrong with a new password, if anything; see `check_password`, which takes some milliseconds."""
+        return await self._run(partial(check_password, normalise_password(password), about=about))
 
     def is_outdated(self, stored: str) -> bool:
         """Whether a stored hash is weaker than those made now."""

@@ -20,12 +20,11 @@ from bank_graphql.identity.queries import SessionRow, StandingRow
 from bank_graphql.identity.refresh_tokens import REPLAY_FOR, Tokens, hash_of, new_refresh_token, seal, unseal
 from bank_graphql.identity.rules import (
     EMAIL_MAX,
+    NAME_MAX,
     check_email,
     check_full_name,
-    check_password,
     check_phone_number,
     email_key,
-    normalise_password,
 )
 from bank_graphql.identity.tokens import AccessTokens
 from bank_graphql.kit.actor import Actor, Origin
@@ -342,7 +341,7 @@ class Identity:
         address = _collect(check_email(email, allow_test_domains=self._allow_test_domains), problems)
         name = _collect(check_full_name(full_name), problems)
         phone = _collect(check_phone_number(phone_number), problems) if phone_number else None
-        weakness = check_password(normalise_password(password), about=(email, full_name))
+        weakness = await self._hasher.weakness(password, (email[:EMAIL_MAX], full_name[:NAME_MAX]))
         if weakness is not None:
             problems.append(weakness)
         if problems or address is None or name is None:

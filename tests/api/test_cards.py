@@ -541,3 +541,20 @@ async def test_cards_expire_by_themselves(ada: Client, bank: Bank, card: str, ra
     assert (replaced["status"], (await ada.card(card))["status"]) == ("ACTIVE", "EXPIRED")
     again = await ada.change_card("replaceCard", card, ', idempotencyKey: "newer"')
     assert (again["__typename"], again["state"]) == ("StateConflictRejection", "EXPIRED")
+
+
+@pytest.mark.parametrize("at", [0, 1, 3])
+async def test_a_wrong_limit_among_several_is_named_by_its_place(ada: Client, at: int) -> None:
+    account = (await ada.open())["id"]
+    limits = [{"window": window, "amount": money("5")} for window in ("TRANSACTION", "DAY", "WEEK", "MONTH")]
+    limits[at]["amount"] = money("5.001")
+    path = ["limits", str(at), "amount", "amount"]
+    issued = await ada.issue(account, limits=limits)
+    assert issued["fields"] == [{"path": path, "code": "TOO_PRECISE"}]
+    card = (await ada.issue(account))["id"]
+    changed = await ada.card_mutation(
+        "setCardLimits(id: $id, limits: $limits)", "$id: ID!, $limits: [SpendingLimitInput!]!", id=card, limits=limits
+    )
+    assert changed["fields"] == [{"path": path, "code": "TOO_PRECISE"}]
+    blocked = await ada.issue(account, blockedCategories=["5812", "x"][:: -1 if at else 1])
+    assert blocked["fields"][0]["path"] == ["blockedCategories", "0" if at else "1"]

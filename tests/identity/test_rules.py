@@ -1,10 +1,11 @@
 """Profiles, passwords, roles."""
 
 import pytest
+from zxcvbn.matching import L33T_TABLE, enumerate_l33t_subs, relevant_l33t_subtable
 
 from bank_graphql.identity.models import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
-from bank_graphql.identity.rules import check_email, check_full_name, check_password, check_phone_number
+from bank_graphql.identity.rules import _estimable, check_email, check_full_name, check_password, check_phone_number
 from bank_graphql.kit.errors import FieldProblem
 
 
@@ -80,6 +81,14 @@ def test_refused_passwords(password: str, code: str) -> None:
 @pytest.mark.parametrize("password", ["correct horse", "ünïcödé passwörd", "demo bank 2026", "correct horse " * 18])
 def test_accepted_passwords(password: str) -> None:
     assert check_password(password, about=()) is None
+
+
+def test_a_password_made_to_be_slow_is_estimated_like_others() -> None:
+    slow = "4@8({[<369&#!1/|0$5+7%2" * 11
+    estimated = _estimable(slow)
+    assert len(enumerate_l33t_subs(relevant_l33t_subtable(estimated, L33T_TABLE))) <= 64
+    assert len(estimated) <= 36
+    assert check_password(slow, about=("x y z " * 100, "ada")) is None
 
 
 def test_every_role_has_its_permissions() -> None:
