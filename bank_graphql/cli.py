@@ -91,12 +91,12 @@ def serve(
         config = _server_config(settings, workers)
         with suppress(KeyboardInterrupt):  # what was under way is finished
             if workers > 1:
-                _run(_prepare(settings, progress))
+                _run(_start(settings, progress))
                 progress.is_over()
                 Multiprocess(config, sockets=[listener]).run()
             else:
                 with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-                    runner.run(_prepare(settings, progress, _Server(config, progress), listener))
+                    runner.run(_start(settings, progress, _Server(config, progress), listener))
 
 
 @app.command()
@@ -311,7 +311,7 @@ async def _existing_bank(settings: Settings) -> AsyncIterator[Bank]:
             yield bank
 
 
-async def _prepare(
+async def _start(
     settings: Settings, progress: Progress, server: "_Server | None" = None, listener: socket.socket | None = None
 ) -> None:
     """Do what must be done once, before any process serves; then have this process serve, if it is given a server for that."""

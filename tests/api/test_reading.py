@@ -133,7 +133,8 @@ async def test_reading_deeply_takes_a_handful_of_statements(ada: Client, grace: 
     fetch = Connection.fetch
 
     async def counted(self: Connection, query: Any, **arguments: Any) -> Any:
-        statements.append(query.sql)
+        if "expires_at" not in query.sql:  # the jobs', which look for holds that are due
+            statements.append(query.sql)
         return await fetch(self, query, **arguments)
 
     monkeypatch.setattr(Connection, "fetch", counted)

@@ -62,7 +62,7 @@ class Process:
         with (self.folder / f"server-{self.port}.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *module, "serve", "--port", str(self.port), "--no-demo"],
-                env=environment(self.folder, BANK_POOL_MAX_SIZE="4", BANK_LOG_LEVEL="ERROR"), stdout=subprocess.DEVNULL, stderr=log,
+                env=environment(self.folder, BANK_PUBLIC_URL="http://bank.test", BANK_POOL_MAX_SIZE="4", BANK_LOG_LEVEL="ERROR"), stdout=subprocess.DEVNULL, stderr=log,
             )  # fmt: skip
 
     def kill(self) -> None:
