@@ -207,6 +207,7 @@ def expire_holds() -> None:
 def psql(arguments: Annotated[list[str] | None, typer.Argument(help="Arguments for psql, after --.")] = None) -> None:
     """Open the database's own client on the bank's database."""
     settings = configuration.load()
+    _require_data(settings)
 
     async def work() -> int:
         async with open_server(settings) as dsn:
@@ -305,10 +306,20 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def _existing_bank(settings: Settings) -> AsyncIterator[Bank]:
     """The bank, if its database has the schema that this version works with."""
+    _require_data(settings)
     async with open_server(settings) as dsn:
         await schema.require_current(dsn)
         async with open_bank(settings) as bank:
             yield bank
+
+
+def _require_data(settings: Settings) -> None:
+    """Refuse to make a new bank, where one is expected to be."""
+    if settings.database_url is None and not (settings.data_dir / "postgres").exists():
+        folder = settings.data_dir.resolve()
+        _fail(
+            f"There is no bank in {folder}: go to where it was started, or set BANK_DATA_DIR. 'bank-graphql migrate' makes one."
+        )
 
 
 async def _start(
@@ -338,9 +349,12 @@ async def _start(
 
 def _tell(finding: verification.Finding) -> None:
     """A line for each check, as soon as it has ended."""
-    print(f"{'ok   ' if finding.ok else 'WRONG'} {finding.name}: {finding.examined} examined", flush=True)
-    if finding.first_problem is not None:
-        print(f"      {finding.first_problem}", flush=True)
+    try:
+        print(f"{'ok   ' if finding.ok else 'WRONG'} {finding.name}: {finding.examined} examined", flush=True)
+        if finding.first_problem is not None:
+            print(f"      {finding.first_problem}", flush=True)
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import (
     AliasChoices,
     Field,
@@ -151,7 +152,7 @@ class Settings(BaseSettings):
         300,
         ge=10,
         le=100_000,
-        description="Attempts a minute to get in, for each address and for each e-mail address; a tenth for the two together.",
+        description="Attempts a minute to get in, for each address; a tenth of them at one e-mail address.",
     )
     job_seconds: float = Field(5, ge=0.05, le=3600, description="How often holds whose time has come are looked for, in seconds.")
     redis_url: SecretStr | None = Field(
@@ -286,6 +287,11 @@ def _environment() -> dict[str, str | None]:
         ConfigurationError: the file cannot be read.
     """
     try:
+        if Path(_FILE).is_file():
+            with Path(_FILE).open(encoding=_ENCODING) as file:
+                wrong = [each.original.line for each in parse_stream(file) if each.error]
+            if wrong:
+                raise ConfigurationError(f"The file {_FILE} cannot be read at line {wrong[0]}: it may lack a quotation mark.")
         return {**dotenv_values(_FILE, encoding=_ENCODING), **os.environ}
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"The file {_FILE} is not text in UTF-8: save it as UTF-8.") from error

@@ -88,6 +88,11 @@ def kinds(own: list[str]) -> Iterator[Kind]:
     yield Kind("a search", lambda: 'query ($id: ID!) { account(id: $id) { transactions(filter: {search: "x"}, first: 20) { nodes { id } } } }', lambda: {"id": own[0]}, times=50)  # fmt: skip
     yield Kind("introspection", lambda: get_introspection_query(input_value_deprecation=True), times=10)
     yield Kind("types' names", lambda: "{ __schema { types { name } } }", times=50)
+    yield Kind("types of fields' types", lambda: "{ __schema { types { fields { type { ofType { fields { name description type { name kind } args { name } } } } } } } }", times=20)  # fmt: skip
+    yield Kind(
+        "30 lists of sessions", lambda: "{ me { " + " ".join(f"s{n}: sessions {{ id }}" for n in range(29)) + " } }", times=50
+    )
+    yield Kind("29 balances of the past", lambda: "query ($id: ID!) { account(id: $id) { " + " ".join(f'b{n}: balanceAt(at: "2026-01-0{n % 9 + 1}T00:00:00Z") {{ amount }}' for n in range(29)) + " } }", lambda: {"id": own[0]}, times=50)  # fmt: skip
     yield Kind("a transfer", lambda: requests.TRANSFER, lambda: {"input": transfer(own)})
     yield Kind("a dry run", lambda: requests.TRANSFER, lambda: {"input": {**transfer(own), "dryRun": True}})
     yield Kind("a batch of 10", lambda: requests.BATCH, batch(10), times=50)

@@ -145,3 +145,13 @@ def test_a_file_with_a_byte_order_mark_is_read() -> None:
     Path(".env").write_bytes(b"\xef\xbb\xbfBANK_PORT=9001\n")
     assert settings.load().port == 9001
     assert settings.unknown() == []
+
+
+@pytest.mark.parametrize("content", ['BANK_PORT=9001\nDATABASE_URL="postgresql://u:hunter2@db/bank\n', "BANK_PORT='9001\n"])
+def test_a_line_that_cannot_be_read_is_told_and_not_passed_over(content: str) -> None:
+    Path(".env").write_text(content, encoding="utf-8")
+    line = content.count("\n")
+    with pytest.raises(
+        ConfigurationError, match=rf"^The file \.env cannot be read at line {line}: it may lack a quotation mark\.$"
+    ):
+        settings.load()

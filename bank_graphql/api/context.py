@@ -67,7 +67,7 @@ class Context:
 
     def __post_init__(self) -> None:
         self.actor = self.bearer
-        self.payer = f"user/{self.bearer.user_id.hex}" if self.bearer else f"address/{self.origin.ip_address}"
+        self.payer = f"user/{self.bearer.user_id.hex}" if self.bearer else f"address/{self.origin.network}"
 
     @property
     def viewer(self) -> Actor:
@@ -109,27 +109,33 @@ class Context:
         """Begin the request of a caller."""
         return cls(services, caller.actor, caller.origin, caller.has_bad_token)
 
+    @property
+    def session_has_ended(self) -> bool:
+        """Whether the bearer's session was ended in this process since the request came."""
+        return self.bearer is not None and self.services.identity.has_ended(self.bearer.session_id)
+
     def require_session(self) -> None:
         """Make sure that the bearer's session was not ended in this process. What it was about to be sent is not sent then.
 
         Raises:
             SessionEnded: it was.
         """
-        if self.bearer is not None and self.services.identity.has_ended(self.bearer.session_id):
+        if self.session_has_ended:
             raise SessionEnded
 
     def attempt(self, who: str | None = None) -> None:
-        """Count an attempt to get in: of the address, of the e-mail address that is tried, and of the two together.
+        """Count an attempt to get in: of an address at an e-mail address, and of the address at all.
+
+        There is no limit for an e-mail address alone, by which anyone could lock its owner out: `Identity` slows attempts down.
 
         Raises:
             RateLimited: there were too many.
         """
-        limiter, most, address = self.services.limiter, self.services.attempts_per_minute, self.origin.ip_address
-        limiter.spend(f"attempts of address/{address}", 1, per_minute=most)
+        limiter, maximum, network = self.services.limiter, self.services.attempts_per_minute, self.origin.network
         if who is not None:
             name = self.services.identity.email_key(who)
-            limiter.spend(f"attempts at user/{name}", 1, per_minute=most)
-            limiter.spend(f"attempts of address at user/{address}/{name}", 1, per_minute=max(1, most // 10))
+            limiter.spend(f"attempts of address at user/{network}/{name}", 1, per_minute=max(1, maximum // 10))
+        limiter.spend(f"attempts of address/{network}", 1, per_minute=maximum)
 
     def attempt_again(self) -> None:
         """Count an attempt of the viewer to show once more who it is.

@@ -15,7 +15,7 @@ from bank_graphql.api.executor import Executor, Request
 from bank_graphql.api.scalars import to_json
 from bank_graphql.events.errors import PASSING, SessionEnded
 from bank_graphql.kit.actor import Caller
-from bank_graphql.kit.errors import BadRequest, Unavailable
+from bank_graphql.kit.errors import BadRequest, RateLimited, Unavailable
 
 MAX_BODY = 1024 * 1024
 BODY_SECONDS = 15
@@ -67,26 +67,34 @@ class GraphQLEndpoint:
         try:
             _require(media_type is not None, 406, f"Accept {GRAPHQL} or {JSON}.")
             _require(reads or method == "POST", 405, "GraphQL is asked for by GET or POST.", Allow=METHODS)
-            request = _request(_of_url(query)) if query is not None else await _of_body(headers, receive)
+            context = Context.of(self._services, await self._identify(scope))
+            if query is not None:
+                request = _request(_of_url(query))
+            else:
+                body_read = await _read_body(headers, receive)
+                await self._executor.require_size(len(body_read), context)
+                request = _request(_parse_json(body_read, "The body"))
             if events_are_wanted and method == "HEAD":
                 await _send(send, 200, {}, EVENT_STREAM, b"", with_body=False)  # a stream that nobody sees does not begin
                 return
             if events_are_wanted:
-                await self._stream(request, scope, receive, send, reads=reads)
+                await self._stream(request, context, receive, send, reads=reads)
                 return
-            status, told, body = await self._answer(request, scope, media_type or JSON, reads=reads)
+            status, told, body = await self._answer(request, context, media_type or JSON, reads=reads)
         except _MalformedError as error:
             status, told = error.status, error.headers
             body = {"errors": [{"message": str(error), "extensions": {"code": BadRequest.code}}]}
+        except RateLimited as fault:
+            status, told = 429, {"Retry-After": str(fault.retry_after)}
+            body = {"errors": [{"message": str(fault), "extensions": fault.extensions}]}
         except Unavailable as fault:
             status, told = 503, {}
             body = {"errors": [{"message": str(fault), "extensions": fault.extensions}]}
         await _send(send, status, told, media_type or JSON, to_json(body), with_body=method != "HEAD")
 
     async def _answer(
-        self, request: Request, scope: Scope, media_type: str, *, reads: bool
+        self, request: Request, context: Context, media_type: str, *, reads: bool
     ) -> tuple[int, Mapping[str, str], dict[str, Any]]:
-        context = Context.of(self._services, await self._identify(scope))
         response = await self._executor.run(request, context, allow_mutation=not reads)
         headers = dict(response.headers)
         if context.allowance is not None:
@@ -96,12 +104,11 @@ class GraphQLEndpoint:
         status = 200 if media_type == JSON and response.status == 400 else response.status
         return status, headers, response.body
 
-    async def _stream(self, request: Request, scope: Scope, receive: Receive, send: Send, *, reads: bool) -> None:
+    async def _stream(self, request: Request, context: Context, receive: Receive, send: Send, *, reads: bool) -> None:
         """Answer with server-sent events, after graphql-sse's protocol in its mode of distinct connections.
 
         A stream that may be taken up again ends without the event `complete`, and clients connect again.
         """
-        context = Context.of(self._services, await self._identify(scope))
         if context.has_bad_token and (refused := self._executor.refusal(request, context)) is not None:
             await _send(send, refused.status, dict(refused.headers), JSON, to_json(refused.body), with_body=True)
             return
@@ -207,8 +214,8 @@ def _of_url(query: QueryParams) -> dict[str, Any]:
     return given
 
 
-async def _of_body(headers: Mapping[bytes, bytes], receive: Receive) -> Request:
-    """The request that the body of a POST makes."""
+async def _read_body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+    """The body of a POST, if it is of the right kind and not too large."""
     content_type, _, parameters = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
     if content_type.strip() != JSON:
         raise _MalformedError(415, f"Send the request as {JSON}.")
@@ -216,7 +223,7 @@ async def _of_body(headers: Mapping[bytes, bytes], receive: Receive) -> Request:
         raise _MalformedError(415, "Send the request in UTF-8.")
     declared = headers.get(b"content-length", b"0")
     _require(not declared.isdigit() or int(declared[:20]) <= MAX_BODY, *_TOO_LARGE, Connection="close")
-    return _request(_parse_json(await _body(receive), "The body"))
+    return await _body(receive)
 
 
 async def _body(receive: Receive) -> bytes:

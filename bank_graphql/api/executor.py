@@ -120,6 +120,20 @@ class Executor:
                 async for result, ended_by in results:
                     yield replace(_response(result, context), ended_by=ended_by, is_event=True)
 
+    async def require_size(self, size: int, context: Context) -> None:
+        """Wait for the turn of a large request, and charge for reading it.
+
+        Args:
+            size: of its body, in bytes.
+            context: of the request.
+
+        Raises:
+            RateLimited: there are not that many points left.
+        """
+        if size > shield.FREE_BYTES:
+            await self._share.wait(context.payer)
+            self._spend(size // shield.BYTES_A_POINT, context)
+
     def refusal(self, request: Request, context: Context) -> Response | None:
         """Return why an operation of any kind is refused before anything runs, or None if it is not."""
         admitted = self._admit(request, context, _ALL)
@@ -136,7 +150,7 @@ class Executor:
                 self._spend(reading, context)  # it is work, whatever becomes of the document
                 prepared = Prepared(self._core, request.query, *_parse(request))
             _check_type(prepared.operation.node, kinds)
-            if context.has_bad_token:
+            if context.has_bad_token or context.session_has_ended:
                 _require_sign_in(prepared.operation)
             self._spend(prepared.cost(request.variables or {}), context, already=reading)
         except GraphQLError as error:

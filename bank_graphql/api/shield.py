@@ -47,12 +47,20 @@ MAX_COST = 5000
 MAX_INTROSPECTIONS = 2
 FILTER_COST = 100
 NODE_COST = 2
+FREE_BYTES, BYTES_A_POINT = 16 * 1024, 250
+"""What is read for nothing, and how many bytes of a larger request's body cost a point."""
 # Points of a request beyond what it selects. A point is about 10 us of a core; `python -m bench.costs` holds them to their work.
 REQUEST_POINTS = 45
 ROOT_FIELD_POINTS = 4
 MUTATION_POINTS = 130
 TRANSFER_POINTS = 12
-INTROSPECTION_POINTS = 45
+STATEMENT_POINTS = {"sessions": 130, "feedCursor": 60, "transactionEvents": 60, "balanceAt": 25, "ledgerVerification": 60}
+"""Fields that are read by a statement of their own."""
+INTROSPECTION_POINTS = {"types": 100, "fields": 1000, "args": 100, "possibleTypes": 100}
+OTHER_INTROSPECTION_POINTS = 45
+FIELDS_IN_FIELDS = 4
+"""How many times a list of fields costs that is selected of each field in another one."""
+MAX_INTROSPECTION_POINTS = 1_000_000
 NEW_DOCUMENT_POINTS, NEW_DOCUMENT_POINTS_PER_CHARACTER, MAX_CHARACTERS_CHARGED = 170, 1.5, 16_000
 _CONNECTION_FIELDS = frozenset({"edges", "nodes", "pageInfo"})
 _FREE = frozenset({"pageInfo"})
@@ -74,6 +82,8 @@ class _Measure:
         more: points beside those, of what a batch or an introspection does.
         connection: whether a field on this level is one that only connections have.
         introspections: introspection fields on this very level.
+        introspected: points of the fields on all levels, if they are those of an introspection.
+        nested_fields: whether a field on any level is the introspection's `fields`.
     """
 
     depth: int = 0
@@ -85,6 +95,8 @@ class _Measure:
     more: int = 0
     connection: bool = False
     introspections: int = 0
+    introspected: int = 0
+    nested_fields: bool = False
 
     def beside(self, other: "_Measure") -> "_Measure":
         """The two, one after the other on the same level."""
@@ -98,6 +110,8 @@ class _Measure:
             self.more + other.more,
             self.connection or other.connection,
             self.introspections + other.introspections,
+            self.introspected + other.introspected,
+            self.nested_fields or other.nested_fields,
         )
 
 
@@ -107,8 +121,8 @@ def cost_of(document: DocumentNode, operation: OperationDefinitionNode, variable
     A request costs 45 points, and 4 for each of its root fields. An object costs one more, a list as many times what one of its
     items costs as it may have items (`first`, `last`, or 20), a filtered list 100 more, ten values in variables one; scalars are
     free. A mutation costs 130 more, and each transfer of a batch 12; what is selected of each transfer counts a tenth as often as
-    there are transfers, or as often if it costs over 20 points. Introspection costs 45 points for each of its fields and may be
-    deeper.
+    there are transfers, or as often if it costs over 20 points. Introspection costs 45 points for each of its fields, its
+    lists more, and may be deeper. A few fields that take a statement of their own cost 25 to 130.
 
     Raises:
         TooComplex: the document, or what its variables hold, is beyond a limit.
@@ -234,10 +248,14 @@ class _Walk:
                 more += TRANSFER_POINTS * items
                 # Read together and cheap each, unless much is asked of each.
                 cost = min(cost * (items if inside.cost > CHEAP else -(-items // BATCH_DISCOUNT)), MAX_COST * 2)
+        introspected = inside.introspected + INTROSPECTION_POINTS.get(name, OTHER_INTROSPECTION_POINTS)
+        if name == "fields":
+            introspected += inside.introspected * (FIELDS_IN_FIELDS - 1) if inside.nested_fields else 0
         if name in _INTROSPECTION:
-            cost, more = 0, INTROSPECTION_POINTS * inside.fields
+            cost, more = 0, inside.introspected
         elif any(argument.name.value == "filter" for argument in node.arguments or ()):
             cost += FILTER_COST
+        more += STATEMENT_POINTS.get(name, 0)
         return _Measure(
             depth=1 + inside.depth,
             width=1,
@@ -248,6 +266,8 @@ class _Walk:
             more=more,
             connection=name in _CONNECTION_FIELDS,
             introspections=int(name in _INTROSPECTION),
+            introspected=min(introspected, MAX_INTROSPECTION_POINTS),
+            nested_fields=inside.nested_fields or name == "fields",
         )
 
     def fragment(self, name: str) -> _Measure:

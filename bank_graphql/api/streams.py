@@ -75,7 +75,7 @@ class Streams:
         Raises:
             RateLimited: there are too many sockets of the actor, or of the address where nobody is signed in.
         """
-        whose: Hashable = ("sockets", actor.user_id) if actor is not None else ("sockets from", origin.ip_address)
+        whose: Hashable = ("sockets", actor.user_id) if actor is not None else ("sockets from", origin.network)
         return self._add(_Stream(actor, end), whose, MOST_SOCKETS)
 
     def end_all(self) -> None:

@@ -11,7 +11,7 @@ from bank_graphql.accounts.errors import StateConflict
 from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.kit.errors import FieldProblem, ValidationFailed
 from bank_graphql.kit.money import Money
-from bank_graphql.kit.text import normalise, problem_in
+from bank_graphql.kit.text import normalise_name, problem_in
 
 WINDOWS = ("TRANSACTION", "DAY", "WEEK", "MONTH")
 MERCHANT_NAME_MAX = 100
@@ -271,7 +271,7 @@ def check_merchant(name: str, category: str, country: str) -> Merchant:
     Raises:
         ValidationFailed: with a problem for each field.
     """
-    name = normalise(name)
+    name = normalise_name(name)
     problems = []
     if any(check_digit(found[:-1]) == found[-1] for found in _NUMBER.findall(re.sub("[ -]", "", name))):
         problems.append(FieldProblem(("merchant", "name"), "INVALID", "A merchant's name holds no card number."))

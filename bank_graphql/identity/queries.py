@@ -36,6 +36,7 @@ class SignInRow(Row):
     """What log-in needs to know about a user."""
 
     id: UUID
+    email_key: str
     password_hash: str
     status: UserStatus
 
@@ -159,7 +160,7 @@ _USERS = Query(
     UserRow,
 )
 OWN_PROFILE = Query(select(*_user_columns).where(col(User.id) == bindparam("user", type_=Uuid())), UserRow)
-_sign_in = select(col(User.id), col(User.password_hash), col(User.status))
+_sign_in = select(col(User.id), col(User.email_key), col(User.password_hash), col(User.status))
 SIGN_IN = Query(_sign_in.where(col(User.email_key) == bindparam("email_key", type_=Text())), SignInRow)
 PASSWORD = Query(_sign_in.where(col(User.id) == bindparam("user", type_=Uuid())), SignInRow)
 _SESSION = Query(

@@ -8,7 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 from zxcvbn import zxcvbn
 
 from bank_graphql.kit.errors import FieldProblem
-from bank_graphql.kit.text import normalise, problem_in
+from bank_graphql.kit.text import normalise, normalise_name, problem_in
 
 EMAIL_MAX = 320
 PASSWORD_MIN, PASSWORD_MAX, PASSWORD_SCORE = 8, 256, 3
@@ -42,7 +42,7 @@ def email_key(address: str) -> str:
 
 def check_full_name(text: str) -> str | FieldProblem:
     """Return the name in its one form, or what is wrong with it."""
-    name = normalise(text)
+    name = normalise_name(text)
     return problem_in(name, "A name", ("fullName",), NAME_MAX, is_name=True) or name
 
 

@@ -199,7 +199,9 @@ class Identity:
             await self._record(connection, signed_in.actor, "signUp", user[0])
             return signed_in
 
-        return await self._db.transact(work)
+        signed_in = await self._db.transact(work)
+        self._slowdown.succeeded(user[2], origin.network)
+        return signed_in
 
     async def log_in(self, *, email: str, password: str, origin: Origin) -> SignedIn:
         """A new session.
@@ -209,13 +211,13 @@ class Identity:
             RateLimited: too many attempts on this address wait for their turn.
         """
         key = self.email_key(email)
-        await self._slowdown.turn(f"log-in of {key}", origin.ip_address)
+        await self._slowdown.turn(key, origin.network)
         user = await self._db.fetch_one(queries.SIGN_IN, email_key=key)
         fits = await self._hasher.verify(password, user.password_hash if user else None)
         if user is None or not fits or user.status != UserStatus.ACTIVE:
             await self._refuse("logIn", user.id if user else None, origin)
             raise CredentialsRefused
-        self._slowdown.succeeded(f"log-in of {key}", origin.ip_address)
+        self._slowdown.succeeded(key, origin.network)
         stronger = await self._hasher.hash(password) if self._hasher.is_outdated(user.password_hash) else None
         user_id = user.id
 
@@ -234,12 +236,11 @@ class Identity:
         Raises:
             RateLimited: too many attempts on this user wait for their turn.
         """
-        name = f"password of {actor.user_id}"
-        await self._slowdown.turn(name, actor.origin.ip_address)
-        user = await self._db.fetch_one(queries.PASSWORD, user=actor.user_id)
-        fits = await self._hasher.verify(password, user.password_hash if user else None)
+        [user] = await self._db.fetch(queries.PASSWORD, user=actor.user_id)
+        await self._slowdown.turn(user.email_key, actor.origin.network)
+        fits = await self._hasher.verify(password, user.password_hash)
         if fits:
-            self._slowdown.succeeded(name, actor.origin.ip_address)
+            self._slowdown.succeeded(user.email_key, actor.origin.network)
         return fits
 
     async def refresh(self, refresh_token: str, origin: Origin) -> SignedIn:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+from ipaddress import IPv6Network
 from uuid import UUID
 
 
@@ -12,6 +14,18 @@ class Origin:
     ip_address: str | None = None
     user_agent: str | None = None
     request_id: str | None = None
+
+    @property
+    def network(self) -> str | None:
+        """What limits are counted for: the address; of IPv6 its network of 64 bits, all addresses of which one customer has."""
+        return _network(self.ip_address)
+
+
+@lru_cache(maxsize=4096)
+def _network(address: str | None) -> str | None:
+    if address is None or ":" not in address:
+        return address
+    return str(IPv6Network((address, 64), strict=False).network_address)
 
 
 @dataclass(frozen=True, slots=True)

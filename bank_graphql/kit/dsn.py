@@ -31,6 +31,17 @@ _WHERE_WEAKER = {"channel_binding": {"disable", "prefer"}, "gssencmode": {"disab
 """Options that may be ignored with these values; other values ask for what asyncpg does not do."""
 
 
+_TLS_VERSIONS = {"TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"}
+_VALUES = {
+    "sslmode": {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"},
+    "sslnegotiation": {"postgres", "direct"},
+    "target_session_attrs": {"any", "primary", "standby", "prefer-standby", "read-write", "read-only"},
+    "ssl_min_protocol_version": _TLS_VERSIONS,
+    "ssl_max_protocol_version": _TLS_VERSIONS,
+    "gsslib": {"gssapi", "sspi"},
+}
+
+
 def parse_dsn(text: str, setting: str) -> str:
     """Return the address in a form that both asyncpg and libpq understand.
 
@@ -48,7 +59,11 @@ def parse_dsn(text: str, setting: str) -> str:
     if parts is None:
         raise _unreadable(setting)
     user, password, name = (_decode(parts[each], setting) for each in ("user", "password", "name"))
+    if re.search("[@/]", parts["name"] or ""):
+        raise _unreadable(setting)
     hosts = ",".join(_check_host(each, setting) for each in parts["hosts"].split(","))
+    if "," in hosts and re.search("(^|,)(:|,|$)", hosts):
+        raise _unreadable(setting)
     options = dict(_options(parts["options"] or "", setting))
     for port in options.get("port", "").split(","):
         if port and not _PORT.fullmatch(port):
@@ -74,6 +89,8 @@ def _options(text: str, setting: str) -> list[tuple[str, str]]:
         if name == "ssl" and value == "true":  # as JDBC's addresses say it, which libpq accepts
             name, value = "sslmode", "require"
         if name in _KEPT and equals:
+            if value not in _VALUES.get(name, {value}):
+                raise ConfigurationError(f"{setting}: {name} is one of {', '.join(sorted(_VALUES[name]))}.")
             kept.append((name, value))
         elif name in _WHERE_WEAKER and value not in _WHERE_WEAKER[name]:
             raise ConfigurationError(

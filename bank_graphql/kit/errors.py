@@ -35,7 +35,7 @@ class ValidationFailed(Refusal):
     problems: Sequence[FieldProblem]
 
     def __str__(self) -> str:
-        return " ".join(problem.message for problem in self.problems)
+        return " ".join(dict.fromkeys(problem.message for problem in self.problems))
 
     @classmethod
     def of(cls, path: str | tuple[str, ...], code: str, message: str) -> "ValidationFailed":

@@ -64,7 +64,8 @@ async def require_current(dsn: str) -> None:
         found = await _run(dsn, lambda config: MigrationContext.configure(config.attributes["connection"]).get_current_revision())
     head = _scripts().get_current_head()
     if found != head:
-        raise ConfigurationError(f"The database's schema is at {found or 'nothing'}, not at {head}: run 'bank-graphql migrate'.")
+        now = f"has the schema {found}" if found else "has no schema yet"
+        raise ConfigurationError(f"The database {now}, and needs {head}: run 'bank-graphql migrate'.")
 
 
 async def downgrade(dsn: str, revision: str) -> None:

@@ -283,18 +283,20 @@ class _Batch:
         return outcomes
 
     def _used_keys(self, group: Group) -> list[FieldProblem]:
-        """What is wrong with the keys of an atomic group that is new: each must be so, too."""
+        """What is wrong with the keys of an atomic group that is new: each must be so, too, and there once."""
         seen: set[Key] = set()
         problems = []
         for index, command in enumerate(group.commands):
             key = None if isinstance(command, Refusal) else key_of(command)
-            if key is not None and (key in seen or key in self._known or key in self._new):
-                path = ("transfers", str(index), "idempotencyKey")
-                problems.append(
-                    FieldProblem(path, "USED", "Each key of an atomic batch is new, or all of it is as it was sent before.")
-                )
-            if key is not None:
-                seen.add(key)
+            if key is None:
+                continue
+            path = ("transfers", str(index), "idempotencyKey")
+            if key in seen:
+                problems.append(FieldProblem(path, "USED", "Two items of the batch have the same key."))
+            elif key in self._known or key in self._new:
+                told = "Each key of an atomic batch is new, or all of the batch is as it was sent before."
+                problems.append(FieldProblem(path, "USED", told))
+            seen.add(key)
         return problems
 
     def _outcome(self, command: Command, facts: Facts, book: Book) -> Outcome:

@@ -29,10 +29,10 @@ class BearerAuthentication:
             user_agent=headers.get(b"user-agent", b"").decode("latin-1") or None,
             request_id=request_id_of(scope),
         )
-        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
+        scheme, *rest = headers.get(b"authorization", b"").decode("latin-1").split(maxsplit=1)[:2] or [""]
+        if scheme.lower() != "bearer" or not rest:
             return Caller(None, origin)
-        actor = await self._identity.authenticate(token.strip(), origin)
+        actor = await self._identity.authenticate(rest[0].strip(), origin)
         return Caller(actor, origin, has_bad_token=actor is None)
 
 

@@ -11,6 +11,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 AT_A_TIME = 4096
 """Bytes that are worked off before others have a turn."""
+BYTES_A_MESSAGE = 4096
+"""What a message may have to count as one: the rest of it is counted in such pieces."""
 LINGER_BYTES = 1024 * 1024
 """What is read and thrown away of who is told why the connection is over."""
 MOST_FRAMES, SECONDS = 2000, 10.0
@@ -89,8 +91,8 @@ class PatientSockets(WebSocketsSansIOProtocol):
             super().handle_pong(event)
 
     def send_receive_event_to_app(self) -> None:
-        """A whole message is there."""
-        if not self._counts():
+        """A whole message is there. A large one counts as several."""
+        if not self._counts(1 + sum(map(len, self.frames)) // BYTES_A_MESSAGE):
             return
         if self.curr_msg_data_type == "text" and not self.close_sent:
             try:
@@ -100,14 +102,14 @@ class PatientSockets(WebSocketsSansIOProtocol):
                 return
         super().send_receive_event_to_app()
 
-    def _counts(self) -> bool:
+    def _counts(self, weight: int = 1) -> bool:
         """Count a frame or a message; False if the connection is over."""
         if self.transport.is_closing():
             return False
         now = self.loop.time()
         if now - self._since > SECONDS:
             self._since, self._frames = now, 0
-        self._frames += 1
+        self._frames += weight
         if self._frames > MOST_FRAMES:
             self._fail(1008, "Too many messages")
             return False

@@ -84,6 +84,11 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _parse(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
+        while data and not self.transport.is_closing():
+            data = self._parse_until_upgrade(data)
+
+    def _parse_until_upgrade(self, data: bytes) -> bytes:
+        """Parse the data; return what is to be parsed anew, after a request to upgrade that is ignored."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:
@@ -91,18 +96,20 @@ class PatientProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             if self._should_upgrade():
                 self.handle_websocket_upgrade()
+            elif self.parser.get_method() == b"CONNECT":
+                self.send_400_response("This is no proxy.")
             else:
-                self._parse_without_upgrade(data[upgrade.args[0] :])
+                return self._head_without_upgrade() + data[upgrade.args[0] :]
+        return b""
 
-    def _parse_without_upgrade(self, rest: bytes) -> None:
-        """Parse a request anew whose head the parser took for the last of HTTP: without the header that says so."""
+    def _head_without_upgrade(self) -> bytes:
+        """Return a head that the parser took for the last of HTTP, without what says so, to be parsed anew."""
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         headers = [b"%b: %b\r\n" % each for each in self.headers if each[0] not in {b"upgrade", b"http2-settings"}]
-        head = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(headers))
         self._is_ignoring_upgrade = False
         self.parser = httptools.HttpRequestParser(self)
         self._header_bytes = 0
-        self._parse(head + rest)
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(headers))
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -139,6 +146,13 @@ class PatientProtocol(HttpToolsProtocol):
         self._stop()
         self._header_bytes = self._body_bytes = 0
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer is sent. One that came before all of its request ends the connection, once the client has stopped sending."""
+        super().on_response_complete()
+        if self._is_arriving and not self.transport.is_closing():
+            self._stop()
+            self.transport.linger()  # type: ignore[attr-defined]
 
     def _ends_headers(self, data: bytes) -> bool:
         """Whether the headers end within the first `HEADER_BYTES`, so that the rest is body."""

@@ -36,7 +36,11 @@ def nested(levels: int) -> str:
         ('{ nodes(ids: ["a", "b", "c"]) { ... on Account { owner { id } } } }', 1 + 3 * 3),
         ("mutation { logOut { __typename } }", 1 + 130),
         ("query ($n: Int = 7) { me { accounts(first: $n) { nodes { id } } } }", 2 + 7),
-        ("{ __schema { types { name } } }", 2 * 45),
+        ("{ __schema { types { name } } }", 100 + 45),
+        ("{ __schema { types { fields { name } } } }", 100 + 1000 + 45),
+        ("{ __schema { types { fields { type { fields { name } } } } } }", 100 + 1000 + 4 * (45 + 1000 + 45)),
+        ("{ me { sessions { id } } }", 2 + 130),
+        ("{ feedCursor }", 60),
         (
             "{ me { accounts { nodes { transactions(filter: {kinds: []}, first: 2) { nodes { id } } } } } }",
             2 + 20 * (1 + 1 + 2 + 100),

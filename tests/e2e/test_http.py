@@ -81,6 +81,32 @@ async def test_an_upgrade_to_anything_but_websocket_is_ignored(exchange: Exchang
     assert (await exchange(request(more=tls) + ending)).count(ANSWER) == 2
 
 
+async def test_requests_that_llhttp_takes_for_the_last_of_http(exchange: Exchange, server: Server) -> None:
+    assert b" 400 " in await exchange(b"CONNECT localhost:80 HTTP/1.1\r\nhost: bank\r\n\r\n")
+    read = b"GET /version HTTP/1.1\r\nhost: bank\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"
+    assert (await exchange(read * 700 + request())).count(b"HTTP/1.1 200 OK") == 701
+
+
+@pytest.mark.parametrize(("path", "status"), [("/graphql", 415), ("/nowhere", 404), ("/version", 405)])
+async def test_an_answer_that_comes_before_all_of_its_request_is_not_lost(server: Server, path: str, status: int) -> None:
+    async with httpx.AsyncClient(base_url=server.url, timeout=20) as http:
+        for _ in range(3):
+            refused = await http.post(path, content=b" " * 20_000_000, headers={"content-type": "text/plain"})
+            assert refused.status_code == status
+
+
+async def test_a_large_request_is_charged_before_it_is_read(place: Path) -> None:
+    with reachable_folder() as folder:
+        async with Server(folder, "--no-demo", BANK_RATE_LIMIT="200000") as small:
+            for query in ("x", "{ __typename }"):
+                body = json.dumps({"query": query, "extensions": {"x": [{}] * 200_000}})
+                statuses = [
+                    (await small.http.post("/graphql", content=body, headers={"content-type": "application/json"})).status_code
+                    for _ in range(12)
+                ]
+                assert statuses[-1] == 429
+
+
 async def test_a_head_with_an_ignored_upgrade_is_held_to_its_size(exchange: Exchange) -> None:
     assert b" 431 " in await exchange(request(more=H2C + b"x: " + b"y" * 70_000 + b"\r\n"))
 

@@ -56,6 +56,13 @@ def test_an_address_is_read_by_libpqs_rules(given: str, parsed: str) -> None:
         "postgresql://host/name?channel_binding=hunter2",
         "postgresql://host/name?hostaddr=hunter2",
         "postgresql://host/name#hunter2",
+        "postgresql://u:hunter2@a,b:1,/name",
+        "postgresql://u:hunter2@,a/name",
+        "postgresql://u:1234/hunter2@host/name",
+        *(
+            f"postgresql://host/name?{name}=hunter2"
+            for name in ("target_session_attrs", "sslmode", "gsslib", "ssl_min_protocol_version")
+        ),
     ],
 )
 def test_what_cannot_be_read_is_refused_without_repeating_it(given: str) -> None:

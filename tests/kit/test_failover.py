@@ -10,12 +10,14 @@ import asyncpg
 import httpx
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from bank_graphql.app import create_app
 from bank_graphql.kit import schema
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.embedded import DATABASE, SUPERUSER, EmbeddedPostgres, binaries
 from bank_graphql.kit.errors import ConfigurationError
+from bank_graphql.kit.statements import Query, Row
 from bank_graphql.settings import Settings
 from tests.client import Client, key, money
 from tests.conftest import reachable_folder
@@ -55,6 +57,29 @@ async def test_a_database_that_only_allows_reading_for_a_while(
     assert await code_of(ada, account) == "MoneyMoved"
     assert [await code_of(ada, account) for _ in range(20)] == ["MoneyMoved"] * 20
     assert await state_of(http) == (200, "ok")
+
+
+async def test_after_one_that_only_reads_all_connections_of_its_time_are_replaced(
+    dsn: str, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await raw.execute("CREATE TABLE things (n int)")
+    db = await Database.open(dsn, max_size=10)
+    everyone, here = asyncio.Event(), 0
+
+    async def spoil() -> None:
+        nonlocal here
+        async with db.connection() as connection:
+            await connection.raw.execute("SET default_transaction_read_only = on")
+            here += 1
+            if here == 10:
+                everyone.set()
+            await everyone.wait()
+
+    await asyncio.gather(*(spoil() for _ in range(10)))
+    put = Query(text("INSERT INTO things VALUES (1)"), Row)
+    await db.transact(lambda connection: connection.execute(put))  # which tries five times, and there are ten of them
+    await db.close()
+    assert await raw.fetchval("SELECT count(*) FROM things") == 1
 
 
 async def test_a_database_that_only_allows_reading_is_refused_at_the_start(

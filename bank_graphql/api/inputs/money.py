@@ -91,7 +91,8 @@ class TransferBatchInput:
     transfers: list[TransferInput] = strawberry.field(description=f"1 to {GROUP_MAX}, carried out in this order.")
     atomic: bool | None = strawberry.field(
         default=False,
-        description="All of them or none. Each key must then be new; the same batch again, as it was, gets the same outcomes.",
+        description="All of them or none. Each key must then be new. The same batch again gets the same outcomes if it moved "
+        "money; one that was refused kept no key, and is tried again.",
     )
     dry_run: bool | None = strawberry.field(default=False, description="Only tell what would happen, to all of them.")
 
