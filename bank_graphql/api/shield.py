@@ -54,7 +54,7 @@ REQUEST_POINTS = 45
 ROOT_FIELD_POINTS = 4
 MUTATION_POINTS = 130
 TRANSFER_POINTS = 12
-STATEMENT_POINTS = {"sessions": 130, "feedCursor": 60, "transactionEvents": 60, "balanceAt": 25, "ledgerVerification": 60}
+STATEMENT_POINTS = {"sessions": 100, "feedCursor": 60, "transactionEvents": 60, "balanceAt": 20, "ledgerVerification": 60}
 """Fields that are read by a statement of their own."""
 INTROSPECTION_POINTS = {"types": 100, "fields": 1000, "args": 100, "possibleTypes": 100}
 OTHER_INTROSPECTION_POINTS = 45
@@ -122,7 +122,7 @@ def cost_of(document: DocumentNode, operation: OperationDefinitionNode, variable
     items costs as it may have items (`first`, `last`, or 20), a filtered list 100 more, ten values in variables one; scalars are
     free. A mutation costs 130 more, and each transfer of a batch 12; what is selected of each transfer counts a tenth as often as
     there are transfers, or as often if it costs over 20 points. Introspection costs 45 points for each of its fields, its
-    lists more, and may be deeper. A few fields that take a statement of their own cost 25 to 130.
+    lists more, and may be deeper. A few fields that take a statement of their own cost 20 to 100.
 
     Raises:
         TooComplex: the document, or what its variables hold, is beyond a limit.

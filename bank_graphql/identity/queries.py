@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Boolean, ColumnElement, DateTime, Text, Uuid, and_, any_, bindparam, column, func, or_, select
+from sqlalchemy import Boolean, ColumnElement, DateTime, Integer, Text, Uuid, and_, any_, bindparam, column, func, or_, select
 from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
@@ -17,6 +17,8 @@ from bank_graphql.kit.loading import Ask
 from bank_graphql.kit.statements import Query, Row, array_of
 
 R = TypeVar("R", bound=Row)
+SESSIONS_MAX = 100
+"""Sessions that are listed; older ones can still be ended all together."""
 
 
 class UserRow(Row):
@@ -185,7 +187,8 @@ _SESSIONS = Query(
     )
     .join(User, col(User.id) == Session.user_id)
     .where(col(Session.user_id) == bindparam("viewer", type_=Uuid()), _stands)
-    .order_by(col(Session.id).desc()),
+    .order_by(col(Session.id).desc())
+    .limit(bindparam("maximum", type_=Integer())),
     SessionRow,
 )
 REFRESH_TOKEN = Query(
@@ -214,5 +217,5 @@ async def standing_of(db: Database, sessions: Sequence[UUID], now: datetime) -> 
 
 
 async def sessions(db: Database, actor: Actor, now: datetime) -> list[SessionRow]:
-    """The actor's own sessions that still stand, newest first."""
-    return await db.fetch(_SESSIONS, viewer=actor.user_id, now=now)
+    """The actor's own sessions that still stand, newest first, `SESSIONS_MAX` at the most."""
+    return await db.fetch(_SESSIONS, viewer=actor.user_id, now=now, maximum=SESSIONS_MAX)

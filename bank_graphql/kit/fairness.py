@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-SHARE, EVEN = 1 / 3, 1.1
+SHARE, EVEN = 0.3, 1.1
 """What one may take of all that is done while others wait; of two, a tenth more than half, so that not both of them wait."""
 BUSY = 0.8
 """The part of its time that the process works, from which on it is shared."""

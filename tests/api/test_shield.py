@@ -39,7 +39,7 @@ def nested(levels: int) -> str:
         ("{ __schema { types { name } } }", 100 + 45),
         ("{ __schema { types { fields { name } } } }", 100 + 1000 + 45),
         ("{ __schema { types { fields { type { fields { name } } } } } }", 100 + 1000 + 4 * (45 + 1000 + 45)),
-        ("{ me { sessions { id } } }", 2 + 130),
+        ("{ me { sessions { id } } }", 2 + 100),
         ("{ feedCursor }", 60),
         (
             "{ me { accounts { nodes { transactions(filter: {kinds: []}, first: 2) { nodes { id } } } } } }",
