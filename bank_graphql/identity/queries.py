@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Boolean, ColumnElement, DateTime, Integer, Text, Uuid, and_, any_, bindparam, column, func, or_, select
+from sqlalchemy import Boolean, ColumnElement, DateTime, Text, Uuid, and_, any_, bindparam, column, func, or_, select
 from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
@@ -187,8 +187,7 @@ _SESSIONS = Query(
     )
     .join(User, col(User.id) == Session.user_id)
     .where(col(Session.user_id) == bindparam("viewer", type_=Uuid()), _stands)
-    .order_by(col(Session.id).desc())
-    .limit(bindparam("maximum", type_=Integer())),
+    .order_by(col(Session.id).desc()),
     SessionRow,
 )
 REFRESH_TOKEN = Query(
@@ -218,4 +217,4 @@ async def standing_of(db: Database, sessions: Sequence[UUID], now: datetime) -> 
 
 async def sessions(db: Database, actor: Actor, now: datetime) -> list[SessionRow]:
     """The actor's own sessions that still stand, newest first, `SESSIONS_MAX` at the most."""
-    return await db.fetch(_SESSIONS, viewer=actor.user_id, now=now, maximum=SESSIONS_MAX)
+    return (await db.fetch(_SESSIONS, viewer=actor.user_id, now=now))[:SESSIONS_MAX]

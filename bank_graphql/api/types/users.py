@@ -73,7 +73,7 @@ class User(Node):
         return root.id, page_of(CARDS_OF_USERS.key, first, after, last, before), None
 
     @strawberry.field(
-        description="The user's sessions that still stand, newest first; of anyone but the viewer, none.",
+        description="The user's sessions that still stand, newest first, 100 at the most; of anyone but the viewer, none.",
         graphql_type=list[Session],
     )
     @staticmethod
