@@ -9,15 +9,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import asyncpg
 import typer
-import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from bank_graphql import demo as demonstration
@@ -38,9 +37,8 @@ from bank_graphql.kit.progress import Progress
 from bank_graphql.ledger import verification
 from bank_graphql.payments import verification as payments_verification
 from bank_graphql.settings import Settings
-from bank_graphql.web.frames import PatientSockets
+from bank_graphql.web import server
 from bank_graphql.web.playground import BUILT
-from bank_graphql.web.protocol import PatientProtocol
 
 
 def _print_version(is_wanted: bool) -> None:
@@ -65,7 +63,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-BACKLOG = 2048
 T = TypeVar("T")
 
 
@@ -82,13 +79,13 @@ def serve(
     """Run the bank."""
     settings = configuration.load(host=host, port=port, demo=demo, migrate=migrate)
     log.configure(level=settings.log_level)
-    with _listen(settings.host, settings.port) as listener, Progress("starting").printed() as progress:
+    with server.listen(settings.host, settings.port) as listener, Progress("starting").printed() as progress:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         # The server's processes read their settings anew.
         os.environ |= {"BANK_HOST": settings.host, "BANK_PORT": str(settings.port)}
         for name in configuration.unknown():
             print(f"bank-graphql: there is no setting {name}; it is ignored.", file=sys.stderr)
-        config = _server_config(settings, workers)
+        config = server.configuration(workers=workers, trusted_proxies=settings.trusted_proxies, max_message=MAX_BODY)
         with suppress(KeyboardInterrupt):  # what was under way is finished
             if workers > 1:
                 _run(_start(settings, progress))
@@ -96,7 +93,7 @@ def serve(
                 Multiprocess(config, sockets=[listener]).run()
             else:
                 with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-                    runner.run(_start(settings, progress, _Server(config, progress), listener))
+                    runner.run(_start(settings, progress, server.Server(config, progress.is_over), listener))
 
 
 @app.command()
@@ -260,49 +257,6 @@ def main() -> None:
         _fail(f"The database cannot be written to: {describe(error)}.")
 
 
-def _server_config(settings: Settings, workers: int) -> uvicorn.Config:
-    return uvicorn.Config(
-        "bank_graphql.app:create_app",
-        factory=True,
-        workers=workers,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
-        http=PatientProtocol,
-        ws=PatientSockets,
-        ws_max_size=MAX_BODY,
-        ws_per_message_deflate=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=65,
-        timeout_graceful_shutdown=20,
-    )
-
-
-class _Server(uvicorn.Server):
-    """The server, which says when its start is over."""
-
-    def __init__(self, config: uvicorn.Config, progress: Progress) -> None:
-        super().__init__(config)
-        self._progress = progress
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop in good order when told to; and when that is done, do not send the signal again, which would end us at once."""
-        handlers = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the bank, and begin to accept connections."""
-        await super().startup(sockets)
-        self._progress.is_over()
-
-
 @asynccontextmanager
 async def _existing_bank(settings: Settings) -> AsyncIterator[Bank]:
     """The bank, if its database has the schema that this version works with."""
@@ -323,7 +277,7 @@ def _require_data(settings: Settings) -> None:
 
 
 async def _start(
-    settings: Settings, progress: Progress, server: "_Server | None" = None, listener: socket.socket | None = None
+    settings: Settings, progress: Progress, serving: server.Server | None = None, listener: socket.socket | None = None
 ) -> None:
     """Do what must be done once, before any process serves; then have this process serve, if it is given a server for that."""
     progress.waits_for("the database to answer" if settings.database_url else "PostgreSQL to start")
@@ -340,10 +294,10 @@ async def _start(
                 await demonstration.fill(bank.db, bank.identity, bank.move)
             progress.waits_for("what is under way to be finished")
         _greet(settings)
-        if server is not None and listener is not None:
+        if serving is not None and listener is not None:
             progress.waits_for("the server to begin")
-            await server.serve(sockets=[listener])
-            if not server.started:
+            await serving.serve(sockets=[listener])
+            if not serving.started:
                 raise typer.Exit(1)
 
 
@@ -355,19 +309,6 @@ def _tell(finding: verification.Finding) -> None:
             print(f"      {finding.first_problem}", flush=True)
     except BrokenPipeError:  # whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        _fail(f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another: --port or BANK_PORT.")
-    listener.set_inheritable(True)
-    return listener
 
 
 def _greet(settings: Settings) -> None:
