@@ -150,7 +150,8 @@ class PatientProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """An answer is sent. One that came before all of its request ends the connection, once the client has stopped sending."""
         super().on_response_complete()
-        if self._is_arriving and not self.transport.is_closing():
+        # The cycle is that of the newest request, which may be one that came after the one answered.
+        if self.cycle.response_complete and self.cycle.more_body:
             self._stop()
             self.transport.linger()  # type: ignore[attr-defined]
 
@@ -229,6 +230,8 @@ class _Gathering:
             maximum: bytes that may still come; with more, the connection is cut off.
         """
         self.flush()
+        if self._thrown_away is not None:
+            return
         if self.is_closing() or not self._transport.can_write_eof():
             self._transport.close()
             return
