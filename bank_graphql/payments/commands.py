@@ -290,8 +290,8 @@ class Group:
     def fingerprints(self) -> "Iterator[tuple[Command, bytes]]":
         """Yield the commands that have keys, each with its fingerprint.
 
-        Those of an atomic group depend on all of the group and on the command's place, so that only the same group again is
-        taken for a repetition.
+        Those of an atomic group are one, of all its commands and keys in their order, so that only the same group again is taken
+        for a repetition.
         """
         keyed = [each for each in self.commands if isinstance(each, Command) and each.key is not None and not each.dry_run]
         digests = [each.fingerprint() for each in keyed]
@@ -299,7 +299,7 @@ class Group:
             whole = hashlib.blake2b(digest_size=16)
             for command, digest in zip(keyed, digests, strict=True):
                 whole.update(digest + hashlib.blake2b((command.key or "").encode(), digest_size=16).digest())
-            digests = [hashlib.blake2b(whole.digest() + n.to_bytes(4), digest_size=16).digest() for n in range(len(keyed))]
+            digests = [whole.digest()] * len(keyed)
         yield from zip(keyed, digests, strict=True)
 
     def pieces(self, most: int) -> "Iterator[Group]":

@@ -298,6 +298,9 @@ async def test_an_atomic_group_sees_the_keys_of_its_neighbours(db: Database, cus
     again = Group((replace(first), transfer(customer, one, two, 1)), atomic=True)
     outcomes = await service.execute_groups(db, POLICY, [Group((first,)), again])
     assert isinstance(outcomes[1], ValidationFailed)
+    twice = transfer(customer, one, two, 1)
+    outcomes = await service.execute_groups(db, POLICY, [Group((twice, replace(twice)), atomic=True)])
+    assert isinstance(outcomes[0], ValidationFailed)
     await verified(db)
 
 
