@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from threading import Lock
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -16,6 +17,8 @@ _ESTIMATED_MAX = 36
 """Characters of a password that are estimated: the time for that grows with them, and so many that are not easy are enough."""
 _SYMBOLS, _SYMBOLS_MAX = frozenset("@({[<!|$+%"), 3
 """Characters that may stand for letters. zxcvbn tries all combinations of those in a password, so only so many are left in."""
+_ESTIMATING = Lock()
+"""zxcvbn keeps the words that it is given in a dictionary of its module, which threads would change for each other."""
 NAME_MAX = 200
 _WORD, _WORDS_MAX = re.compile(r"\w{3,}"), 20
 
@@ -33,7 +36,7 @@ def check_email(text: str, *, allow_test_domains: bool) -> str | FieldProblem:
 def email_key(address: str) -> str:
     """Return what an address in its one form is known by.
 
-    The part before the `@` is taken without case. The domain is as it is: domains that look alike may be different ones, such as
+    The part before the `@` is taken without case. The domain is as it is: domains that look the same may differ, such as
     `fass.example` and `faß.example` (IDNA 2008).
     """
     local, at, domain = address.rpartition("@")
@@ -79,9 +82,15 @@ def check_password(password: str, *, about: tuple[str, ...]) -> FieldProblem | N
     if len(password) > PASSWORD_MAX:
         return FieldProblem(("password",), "TOO_LONG", f"A password has at most {PASSWORD_MAX} characters.")
     words = [word for text in about for word in (text, *_WORD.findall(text))][:_WORDS_MAX]
-    if not password.strip() or zxcvbn(_estimable(password), user_inputs=words)["score"] < PASSWORD_SCORE:
+    if not password.strip() or _score(password, words) < PASSWORD_SCORE:
         return FieldProblem(("password",), "TOO_COMMON", "This password is too easy to guess: make it longer, of several words.")
     return None
+
+
+def _score(password: str, words: list[str]) -> int:
+    with _ESTIMATING:
+        score: int = zxcvbn(_estimable(password), user_inputs=words)["score"]
+    return score
 
 
 def _estimable(password: str) -> str:

@@ -1,5 +1,8 @@
 """Profiles, passwords, roles."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from zxcvbn.matching import L33T_TABLE, enumerate_l33t_subs, relevant_l33t_subtable
 
@@ -93,3 +96,18 @@ def test_a_password_made_to_be_slow_is_estimated_like_others() -> None:
 
 def test_every_role_has_its_permissions() -> None:
     assert set(PERMISSIONS) == set(UserRole)
+
+
+def test_passwords_that_are_estimated_at_once_do_not_disturb_each_other() -> None:
+    def code(name: str) -> str | None:
+        problem = check_password(name, about=(name,))
+        return problem.code if problem else None
+
+    names = [f"quetzal{number}vexillology" for number in range(200)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(code, names)) == {code(names[0])}
+    finally:
+        sys.setswitchinterval(interval)
