@@ -110,7 +110,7 @@ def _routes(schema: PublishedSchema) -> list[BaseRoute]:
         Route("/schema.graphql", schema.text),
         Route("/schema.json", schema.introspection),
         Route("/version", version),
-        Route(GRAPHQL, _GraphQLRoute()),  # it refuses other methods itself, so that they are answered alike with and without CORS
+        Route(GRAPHQL, _GraphQLRoute()),  # it refuses other methods itself, the same way with and without CORS
         WebSocketRoute(GRAPHQL, _SocketRoute()),
         Route("/health/live", health.live),
         Route("/health/ready", _handled_by("readiness")),

@@ -130,7 +130,7 @@ class Identity:
         self._slowdown = Slowdown()
 
     def when_sessions_end(self, call: Callable[[Collection[UUID]], None]) -> None:
-        """Have sessions that end in this process told at once, before whoever ended them has an answer."""
+        """Pass on sessions that end in this process at once, before whoever ended them has an answer."""
         self._watchers.append(call)
 
     def has_ended(self, session_id: UUID | None) -> bool:

@@ -2,7 +2,7 @@
 
 Each attempt is made in its turn, and one that succeeds ends the delay. An address from which someone has succeeded before waits
 in a line of its own, so that guesses from elsewhere do not delay whom they are aimed at. All other addresses share a line,
-whatever their number; where it is too long, an attempt is refused and told when to come again. The lines lie in the memory of a
+whatever their number; where it is too long, an attempt is refused, with the time to try again. The lines lie in the memory of a
 process, so that with several processes each has its own.
 """
 

@@ -47,7 +47,7 @@ def has_controls(text: str) -> bool:
 
 
 def has_hidden(text: str) -> bool:
-    """Return whether the text has characters that nobody sees, which would make two names look alike; or nothing to be seen.
+    """Return whether the text has characters that nobody sees, which would make two names look the same; or nothing to be seen.
 
     Joiners and selectors of variants are seen by what they do to the character before them, so they pass behind one.
     """

@@ -294,8 +294,8 @@ class _Batch:
             if key in seen:
                 problems.append(FieldProblem(path, "USED", "Two items of the batch have the same key."))
             elif key in self._known or key in self._new:
-                told = "Each key of an atomic batch is new, or all of the batch is as it was sent before."
-                problems.append(FieldProblem(path, "USED", told))
+                message = "Each key of an atomic batch is new, or all of the batch is as it was sent before."
+                problems.append(FieldProblem(path, "USED", message))
             seen.add(key)
         return problems
 

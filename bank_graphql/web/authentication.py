@@ -11,7 +11,7 @@ from bank_graphql.web.middleware import request_id_of
 
 
 class BearerAuthentication:
-    """Reads `Authorization: Bearer …`. A token that is not good is told apart from none: the request is to be refused then."""
+    """Reads `Authorization: Bearer …`. A token that is not good is not the same as none: the request is to be refused then."""
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity

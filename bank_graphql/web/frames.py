@@ -14,7 +14,7 @@ AT_A_TIME = 4096
 BYTES_A_MESSAGE = 4096
 """What a message may have to count as one: the rest of it is counted in such pieces."""
 LINGER_BYTES = 1024 * 1024
-"""What is read and thrown away of who is told why the connection is over."""
+"""What is read and thrown away after the reason for the end was sent."""
 MOST_FRAMES, SECONDS = 2000, 10.0
 """Messages, fragments of messages, pings and pongs that a client may send in so many seconds."""
 

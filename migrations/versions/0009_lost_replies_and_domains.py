@@ -1,4 +1,4 @@
-"""The answer to the use of a refresh token is kept for a moment; addresses whose domains only look alike are told apart."""
+"""The answer to the use of a refresh token is kept for a moment; addresses whose domains only look the same are two."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -97,7 +97,7 @@ def test_a_branch_may_be_named_behind_the_bank(country: str, code: str) -> None:
         ("AO", "0001"),
     ],
 )
-def test_a_pair_that_does_not_fit_is_told(country: str, code: str) -> None:
+def test_a_pair_that_does_not_fit_is_refused_in_a_line(country: str, code: str) -> None:
     with pytest.raises(ConfigurationError, match="BANK_IBAN_BANK_CODE"):
         Numbering(country, code)
 

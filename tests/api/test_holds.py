@@ -270,11 +270,11 @@ async def test_an_atomic_batch_is_all_or_none(ada: Client, grace: Client, pair: 
     used = {"path": ["transfers", "0", "idempotencyKey"], "code": "USED"}
     changed = [{**items[0], "amount": money("41")}, *items[1:]]
     for others in (items[::-1], items[:3], [*items, transfer_of(hers, his, "1")], items[:1], changed):
-        told = await ada.batch(*others, atomic=True)
-        assert told["fields"][0] == used
+        refused = await ada.batch(*others, atomic=True)
+        assert refused["fields"][0] == used
     for others in ([items[0]], items):
-        told = await ada.batch(*others)
-        assert {result["__typename"] for result in told["results"]} == {"IdempotencyConflictRejection"}
+        refused = await ada.batch(*others)
+        assert {result["__typename"] for result in refused["results"]} == {"IdempotencyConflictRejection"}
     alone = await ada.transfer(hers, his, "40", idempotencyKey=items[0]["idempotencyKey"])
     assert alone["__typename"] == "IdempotencyConflictRejection"
     assert alone["original"]["id"] == moved["results"][0]["transaction"]["id"]

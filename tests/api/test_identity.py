@@ -253,7 +253,7 @@ async def test_space_around_an_address_and_the_form_of_a_password_do_not_matter(
     assert (await ada.run(ME))["me"]["email"] == "ada@bank.test"
 
 
-async def test_domains_that_only_look_alike_are_two(visitor: Client) -> None:
+async def test_domains_that_only_look_the_same_are_two(visitor: Client) -> None:
     one = await visitor.sign_up("ada@fa\u00df.test", "Ada One")
     two = await visitor.sign_up("ada@fass.test", "Ada Two")
     assert one.user_id != two.user_id

@@ -80,8 +80,8 @@ def test_a_failed_export_leaves_the_old_file(folder: Path, monkeypatch: pytest.M
 
 
 def test_the_version(folder: Path) -> None:
-    told = command("--version", folder=folder)
-    assert (told.returncode, told.stdout) == (0, f"bank-graphql {version('bank-graphql')}\n")
+    ended = command("--version", folder=folder)
+    assert (ended.returncode, ended.stdout) == (0, f"bank-graphql {version('bank-graphql')}\n")
 
 
 def test_the_demo_is_for_sandboxes(folder: Path) -> None:

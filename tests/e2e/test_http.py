@@ -114,9 +114,9 @@ async def test_a_head_with_an_ignored_upgrade_is_held_to_its_size(exchange: Exch
 @pytest.mark.parametrize("length", [1_100_000, 5_000_000, 30_000_000])
 async def test_a_body_that_is_too_large_gets_its_answer(exchange: Exchange, server: Server, length: int) -> None:
     body = b" " * length
-    told = await exchange(request(body))
-    assert b" 413 " in told
-    assert b"BAD_REQUEST" in told
+    answer = await exchange(request(body))
+    assert b" 413 " in answer
+    assert b"BAD_REQUEST" in answer
     in_chunks = request().replace(b"content-length: %d" % len(ME), b"transfer-encoding: chunked").removesuffix(ME)
     chunks = b"".join(b"10000\r\n%b\r\n" % (b" " * 65536) for _ in range(length // 65536 + 1)) + b"0\r\n\r\n"
     if length < 8_000_000:  # beyond that a body without a length is cut off
@@ -134,7 +134,7 @@ async def test_who_sends_nothing_more_gets_the_answer(exchange: Exchange) -> Non
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
-async def test_methods_are_answered_alike_with_and_without_an_origin(server: Server, method: str) -> None:
+async def test_methods_are_answered_the_same_with_and_without_an_origin(server: Server, method: str) -> None:
     answers = []
     for headers in ({}, {"origin": "https://app.example"}, {"origin": "https://evil.example"}):
         answered = await server.http.request(method, "/graphql", headers=headers)
