@@ -24,6 +24,7 @@ class PasswordHasher:
     """Hashes and verifies passwords in a small pool of threads, so that log-ins cannot starve the bank."""
 
     def __init__(self, threads: int = 2) -> None:
+        argon2.set_backend()  # or two threads that hash for the first time disturb each other while it is loaded
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._decoy: str | None = None
         self._waiting = 0

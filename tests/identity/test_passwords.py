@@ -1,5 +1,8 @@
 """Hashing of passwords."""
 
+import subprocess
+import sys
+
 import pytest
 from passlib.hash import argon2
 
@@ -44,3 +47,18 @@ async def test_an_unknown_user_costs_a_verification_too(monkeypatch: pytest.Monk
     assert not await hasher.verify("nobody's password", None)
     assert verified == ["hash", "verify", "verify"]
     hasher.close()
+
+
+def test_a_new_hasher_has_loaded_all_that_its_threads_share() -> None:
+    # passlib loads Argon2 with the first hash. Two threads that do so at once fail: "failed to replace lazy loader".
+    code = """
+import asyncio
+from passlib.hash import argon2
+from bank_graphql.identity.passwords import PasswordHasher
+
+hasher = PasswordHasher()
+argon2.set_backend = None
+asyncio.run(hasher.hash("correct horse"))
+hasher.close()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
