@@ -18,24 +18,24 @@ from starlette.types import Receive, Scope, Send
 
 from bank_graphql import settings as configuration
 from bank_graphql.api.context import Services
-from bank_graphql.api.endpoint import GraphQLEndpoint
-from bank_graphql.api.executor import Executor
 from bank_graphql.api.loaders import Readers
 from bank_graphql.api.schema import build_schema, export, introspection
-from bank_graphql.api.sockets import GraphQLSockets
 from bank_graphql.api.streams import CHECK_SECONDS, Streams
 from bank_graphql.bank import open_bank
+from bank_graphql.engine.executor import Executor
 from bank_graphql.kit import log
 from bank_graphql.kit.clock import Clock, utc_now
-from bank_graphql.kit.limits import Limiter
 from bank_graphql.kit.periodic import Job, running
+from bank_graphql.kit.rate_limiter import Limiter
 from bank_graphql.settings import Settings
 from bank_graphql.web import health
 from bank_graphql.web.authentication import BearerAuthentication
+from bank_graphql.web.endpoint import GraphQLEndpoint
 from bank_graphql.web.keys import PublishedKeys
 from bank_graphql.web.middleware import RequestMiddleware
 from bank_graphql.web.playground import Assets, Page
 from bank_graphql.web.schema import PublishedSchema, version
+from bank_graphql.web.sockets import GraphQLSockets
 
 GRAPHQL = "/graphql"
 

@@ -21,7 +21,6 @@ from uvicorn.supervisors import Multiprocess
 
 from bank_graphql import demo as demonstration
 from bank_graphql import settings as configuration
-from bank_graphql.api.endpoint import MAX_BODY
 from bank_graphql.api.schema import build_schema, export, introspection
 from bank_graphql.bank import Bank, open_bank, open_server, rotate_card_keys
 from bank_graphql.cards import verification as cards_verification
@@ -38,6 +37,7 @@ from bank_graphql.ledger import verification
 from bank_graphql.payments import verification as payments_verification
 from bank_graphql.settings import Settings
 from bank_graphql.web import server
+from bank_graphql.web.endpoint import MAX_BODY
 from bank_graphql.web.playground import BUILT
 
 

@@ -17,7 +17,7 @@ import httpx
 import typer
 from graphql import OperationDefinitionNode, get_introspection_query, get_operation_ast, parse
 
-from bank_graphql.api import shield
+from bank_graphql.engine import complexity
 from bank_graphql.kit.errors import TooComplex
 from bank_graphql.kit.ids import global_id
 from bench import data, requests, sides
@@ -120,10 +120,10 @@ def points(kind: Kind, query: str, variables: dict[str, Any]) -> int:
     if not isinstance(operation, OperationDefinitionNode):
         raise TypeError(type(operation))
     try:
-        cost = shield.cost_of(document, operation, variables)
+        cost = complexity.cost_of(document, operation, variables)
     except TooComplex:
         cost = 0
-    return cost + (shield.points_of_source(query) if kind.is_new else 0)
+    return cost + (complexity.points_of_source(query) if kind.is_new else 0)
 
 
 def processor_seconds(pid: int) -> float:

@@ -15,9 +15,9 @@ from sqlmodel import col
 
 from bank_graphql.accounts.models import Account
 from bank_graphql.identity.models import User
-from bank_graphql.identity.queries import asked, fetch_asked, fetch_lists_asked, own_or_any, viewer
+from bank_graphql.identity.queries import asked, fetch_lists, fetch_rows, own_or_any, viewer
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.loading import Ask
+from bank_graphql.kit.loading import Requested
 from bank_graphql.kit.paging import Listing, serial_key
 from bank_graphql.kit.statements import Query, Row
 from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionKind, TransactionNote, TransactionStatus
@@ -170,16 +170,16 @@ _COUNTERPARTIES = Query(
 )
 
 
-async def entries(db: Database, asks: Sequence[Ask[int]]) -> list[EntryRow | None]:
+async def entries(db: Database, requested: Sequence[Requested[int]]) -> list[EntryRow | None]:
     """The entries; None where one is on an account that the asker may not see."""
-    return await fetch_asked(db, _ENTRIES, asks)
+    return await fetch_rows(db, _ENTRIES, requested)
 
 
-async def entries_of_transactions(db: Database, asks: Sequence[Ask[UUID]]) -> list[list[EntryRow]]:
+async def entries_of_transactions(db: Database, requested: Sequence[Requested[UUID]]) -> list[list[EntryRow]]:
     """The entries of each transaction that are on accounts that the asker may see."""
-    return await fetch_lists_asked(db, _ENTRIES_OF_TRANSACTIONS, asks)
+    return await fetch_lists(db, _ENTRIES_OF_TRANSACTIONS, requested)
 
 
-async def counterparties(db: Database, asks: Sequence[Ask[UUID]]) -> list[CounterpartyRow | None]:
+async def counterparties(db: Database, requested: Sequence[Requested[UUID]]) -> list[CounterpartyRow | None]:
     """Who is behind accounts, anyone's, as far as the asker may know: a name, and four digits of others' numbers."""
-    return await fetch_asked(db, _COUNTERPARTIES, asks)
+    return await fetch_rows(db, _COUNTERPARTIES, requested)

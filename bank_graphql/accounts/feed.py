@@ -208,7 +208,7 @@ class Feed:
             raise BadRequest(f"Name 1 to {MOST_ACCOUNTS} accounts, or leave 'accountIds' out for all.")
         wanted = {account for account in accounts if account is not None}
         rows = await self._db.fetch(_ACCOUNTS, ids=list(wanted))
-        visible = {row.id for row in rows if row.owner_id == actor.user_id or actor.may(Permission.READ_ANY)}
+        visible = {row.id for row in rows if row.owner_id == actor.user_id or actor.is_allowed(Permission.READ_ANY)}
         if None in accounts or visible != wanted:
             raise BadRequest("There is no such account.")
         return Interest(accounts=frozenset(wanted))

@@ -26,9 +26,9 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account, AccountKind, AccountStatus, FrozenBy
-from bank_graphql.identity.queries import asked, fetch_asked, own_or_any
+from bank_graphql.identity.queries import asked, fetch_rows, own_or_any
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.loading import Ask
+from bank_graphql.kit.loading import Requested
 from bank_graphql.kit.paging import Listing, uuid_key
 from bank_graphql.kit.statements import Query, Row
 from bank_graphql.ledger.models import Balance, Purpose, Transaction, TransactionKind, TransactionNote, TransactionStatus
@@ -202,21 +202,21 @@ TRANSACTIONS_OF_ACCOUNTS = Listing(
 """The transactions that touch accounts, newest first, filtered."""
 
 
-async def accounts(db: Database, asks: Sequence[Ask[UUID]]) -> list[AccountRow | None]:
+async def accounts(db: Database, requested: Sequence[Requested[UUID]]) -> list[AccountRow | None]:
     """The accounts; None where the asker may not see one."""
-    return await fetch_asked(db, _ACCOUNTS, asks)
+    return await fetch_rows(db, _ACCOUNTS, requested)
 
 
-async def accounts_by_number(db: Database, asks: Sequence[Ask[str]]) -> list[AccountRow | None]:
+async def accounts_by_number(db: Database, requested: Sequence[Requested[str]]) -> list[AccountRow | None]:
     """The accounts with these numbers; None where the asker may not see one."""
-    return await fetch_asked(db, _ACCOUNTS_BY_NUMBER, asks)
+    return await fetch_rows(db, _ACCOUNTS_BY_NUMBER, requested)
 
 
-async def transactions(db: Database, asks: Sequence[Ask[UUID]]) -> list[TransactionRow | None]:
+async def transactions(db: Database, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
     """The transactions; None where one touches no account that the asker may see."""
-    return await fetch_asked(db, _TRANSACTIONS, asks)
+    return await fetch_rows(db, _TRANSACTIONS, requested)
 
 
-async def reversals(db: Database, asks: Sequence[Ask[UUID]]) -> list[TransactionRow | None]:
+async def reversals(db: Database, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
     """What takes the transactions back; None where nothing does, or the asker may not see it."""
-    return await fetch_asked(db, _REVERSALS, asks)
+    return await fetch_rows(db, _REVERSALS, requested)

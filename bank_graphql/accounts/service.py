@@ -188,7 +188,7 @@ class Accounts:
         """
 
         async def change(connection: Connection, account: AccountRow) -> None:
-            if not actor.may(Permission.MANAGE_ACCOUNTS):
+            if not actor.is_allowed(Permission.MANAGE_ACCOUNTS):
                 raise Forbidden("Only staff sets overdraft limits.")
             if account.owner_id == actor.user_id:
                 raise Forbidden("Nobody sets a limit of their own.")
@@ -216,11 +216,11 @@ class Accounts:
         async def act(connection: Connection) -> None:
             await ledger.lock(connection, [ledger.account_lock(account_id)])
             account = await connection.fetch_one(_ACCOUNT, id=account_id)
-            if account is None or not (account.owner_id == actor.user_id or actor.may(Permission.READ_ANY)):
+            if account is None or not (account.owner_id == actor.user_id or actor.is_allowed(Permission.READ_ANY)):
                 raise NotFound("account", global_id("Account", account_id))
             await change(connection, account)
 
-        await audit.carry_out(self._db, self._clock, actor, action, account_id, act)
+        await audit.execute_audited(self._db, self._clock, actor, action, account_id, act)
 
     async def _set_status(
         self,
@@ -247,7 +247,7 @@ def _require_open(account: AccountRow) -> None:
 
 def _authority(actor: Actor, account: AccountRow) -> FrozenBy:
     """In whose name the actor acts on the account: staff on a customer's, otherwise its owner."""
-    if actor.may(Permission.MANAGE_ACCOUNTS) and account.owner_id != actor.user_id:
+    if actor.is_allowed(Permission.MANAGE_ACCOUNTS) and account.owner_id != actor.user_id:
         return FrozenBy.STAFF
     _require_owner(actor, account)
     return FrozenBy.OWNER

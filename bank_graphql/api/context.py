@@ -16,8 +16,8 @@ from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor, Caller, Origin
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Refusal, Unauthenticated
-from bank_graphql.kit.limits import Allowance, Limiter
 from bank_graphql.kit.loading import Loader, Reader
+from bank_graphql.kit.rate_limiter import BucketState, Limiter
 from bank_graphql.payments.commands import Command, Group, Issued, Moved, Opened, Outcome, Preview
 
 K = TypeVar("K", bound=Hashable)
@@ -49,7 +49,7 @@ class Context:
         bearer: whose access token came with the request.
         actor: on whose behalf fields are resolved: the bearer, but within the answer of a sign-in who signed in.
         payer: whose bucket pays for the request: the bearer's, or the address's.
-        allowance: what is left of the bearer's, or the address's, bucket.
+        bucket: what is left of the bearer's, or the address's, bucket.
         has_bad_token: whether an access token came with the request that is not good. Then only what signs in goes on.
         outcomes: what mutations came to, by their names in the answer, while the reference executor goes on with these: a value
             or an exception. None is carried out twice.
@@ -61,7 +61,7 @@ class Context:
     has_bad_token: bool = False
     actor: Actor | None = field(init=False)
     payer: str = field(init=False)
-    allowance: Allowance | None = None
+    bucket: BucketState | None = None
     outcomes: dict[str, Any] = field(default_factory=dict)
     _loaders: Loaders | None = field(default=None)
 

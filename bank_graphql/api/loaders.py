@@ -19,7 +19,7 @@ from bank_graphql.identity.queries import UserRow
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.loading import Ask, Loader, Reader
+from bank_graphql.kit.loading import Loader, Reader, Requested
 from bank_graphql.kit.paging import Listing, Page, Slice
 from bank_graphql.kit.statements import Row
 from bank_graphql.ledger import queries as ledger
@@ -100,14 +100,14 @@ class Loaders:
         return loader
 
 
-async def _counterparties(db: Database, asks: Sequence[Ask[Any]]) -> list[Any]:
+async def _counterparties(db: Database, requested: Sequence[Requested[Any]]) -> list[Any]:
     """Who is behind accounts; and whom transactions paid by card, which are few."""
-    wanted = [key for _, keys in asks for key in keys]
+    wanted = [key for _, keys in requested for key in keys]
     by_card = [index for index, key in enumerate(wanted) if type(key) is PaidByCard]
     if not by_card:
-        return list(await entries.counterparties(db, asks))
-    others = [(actor, [key for key in keys if type(key) is not PaidByCard]) for actor, keys in asks]
-    paid = [(actor, [key.transaction_id for key in keys if type(key) is PaidByCard]) for actor, keys in asks]
+        return list(await entries.counterparties(db, requested))
+    others = [(actor, [key for key in keys if type(key) is not PaidByCard]) for actor, keys in requested]
+    paid = [(actor, [key.transaction_id for key in keys if type(key) is PaidByCard]) for actor, keys in requested]
     found, merchants = await entries.counterparties(db, others), await cards.merchants(db, paid)
     told: list[Any] = list(found)
     for index, merchant in zip(by_card, merchants, strict=True):
@@ -115,8 +115,8 @@ async def _counterparties(db: Database, asks: Sequence[Ask[Any]]) -> list[Any]:
     return told
 
 
-async def _balances_at(db: Database, asks: Sequence[Ask[tuple[UUID, datetime]]]) -> list[int]:
-    return await ledger.balances_at(db, [key for _, keys in asks for key in keys])
+async def _balances_at(db: Database, requested: Sequence[Requested[tuple[UUID, datetime]]]) -> list[int]:
+    return await ledger.balances_at(db, [key for _, keys in requested for key in keys])
 
 
 def _lists(db: Database, listing: Listing[R], statements_at_a_time: int = 3) -> Reader[PageKey, Slice[R]]:
@@ -126,10 +126,10 @@ def _lists(db: Database, listing: Listing[R], statements_at_a_time: int = 3) -> 
     )
 
 
-async def _pages(db: Database, listing: Listing[R], asks: Sequence[Ask[PageKey]]) -> list[Slice[R]]:
+async def _pages(db: Database, listing: Listing[R], requested: Sequence[Requested[PageKey]]) -> list[Slice[R]]:
     """Pages of a list whose parents the askers may see; one statement for all pages of the same size, direction and filters."""
-    wanted = [key for _, keys in asks for key in keys]
-    viewers = [actor.user_id for actor, keys in asks for _ in keys]
+    wanted = [key for _, keys in requested for key in keys]
+    viewers = [actor.user_id for actor, keys in requested for _ in keys]
     alike: dict[tuple[int, bool, TransactionFilters | None], list[int]] = {}
     for position, (_, page, filters) in enumerate(wanted):
         alike.setdefault((page.size, page.backward, filters), []).append(position)

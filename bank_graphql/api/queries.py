@@ -8,7 +8,6 @@ import strawberry
 from bank_graphql.accounts.feed import CURSOR, cursor_of
 from bank_graphql.accounts.rules import normalise_number
 from bank_graphql.api.context import Context
-from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.cards import Card
@@ -16,6 +15,7 @@ from bank_graphql.api.types.events import TransactionEvent
 from bank_graphql.api.types.node import Connection, Node, Paged
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
+from bank_graphql.engine.fields import edge
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.errors import AccessDenied, BadRequest
 from bank_graphql.kit.ids import parse_global_id, parse_serial, parse_uuid, uuid_of
@@ -130,7 +130,7 @@ class Query:
     @strawberry.field(description="What the viewer may still spend on requests.")
     @staticmethod
     def rate_limit(root: Context) -> RateLimit | None:
-        spent = root.allowance
+        spent = root.bucket
         if spent is None:
             return None
         return RateLimit(limit=spent.limit, remaining=spent.remaining, cost=spent.cost, reset_at=DateTime(spent.full_at))
@@ -140,7 +140,7 @@ class Query:
     )
     @staticmethod
     async def ledger_verification(root: Context) -> LedgerVerification | None:
-        if not root.viewer.may(Permission.VERIFY_LEDGER):
+        if not root.viewer.is_allowed(Permission.VERIFY_LEDGER):
             raise AccessDenied
         latest = await verification.latest(root.services.db)
         if latest is None:

@@ -6,13 +6,13 @@ from graphql import GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectT
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
 
-from bank_graphql.api.conversion import compile_inputs
 from bank_graphql.api.errors import HANDLERS, Rejection
 from bank_graphql.api.mutations import Mutation
 from bank_graphql.api.queries import Query
 from bank_graphql.api.scalars import SCALARS
 from bank_graphql.api.subscriptions import Subscription
 from bank_graphql.api.types.transactions import Entry
+from bank_graphql.engine.conversion import compile_inputs
 
 
 def build_schema() -> strawberry.Schema:

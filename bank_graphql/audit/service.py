@@ -48,7 +48,7 @@ class Record(NamedTuple):
         )
 
 
-_INSERT = Insert(AuditEvent, *Record._fields, alike=["at"])
+_INSERT = Insert(AuditEvent, *Record._fields, shared=["at"])
 
 
 async def write(connection: Connection, records: Sequence[Record]) -> None:
@@ -63,7 +63,7 @@ def record(writes: Writes, records: Sequence[Record]) -> None:
     writes.insert(_INSERT, records)
 
 
-async def carry_out(
+async def execute_audited(
     db: Database, clock: Clock, actor: Actor, action: str, subject_id: UUID, act: Callable[[Connection], Awaitable[T]]
 ) -> T:
     """Do something to one thing in a transaction, with its record. A refusal is recorded too, and raised once that is committed.

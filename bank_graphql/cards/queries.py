@@ -41,10 +41,10 @@ from bank_graphql.cards.models import (
     LimitWindow,
 )
 from bank_graphql.cards.rules import Calendar, SpentLimit, Window
-from bank_graphql.identity.queries import asked, fetch_asked, fetch_lists_asked
+from bank_graphql.identity.queries import asked, fetch_lists, fetch_rows
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
-from bank_graphql.kit.loading import Ask
+from bank_graphql.kit.loading import Requested
 from bank_graphql.kit.money import Money
 from bank_graphql.kit.paging import Listing, uuid_key
 from bank_graphql.kit.statements import Query, Row, any_of, array_of
@@ -331,26 +331,26 @@ TAKEN = Query(
 )
 
 
-async def cards(db: Database, asks: Sequence[Ask[UUID]]) -> list[CardRow | None]:
+async def cards(db: Database, requested: Sequence[Requested[UUID]]) -> list[CardRow | None]:
     """The cards; None where the asker may not see one."""
-    return await fetch_asked(db, _CARDS, asks)
+    return await fetch_rows(db, _CARDS, requested)
 
 
-async def cards_of_transactions(db: Database, asks: Sequence[Ask[UUID]]) -> list[CardRow | None]:
+async def cards_of_transactions(db: Database, requested: Sequence[Requested[UUID]]) -> list[CardRow | None]:
     """The cards that transactions were made with; None where there is none, or the asker may not see it."""
-    return await fetch_asked(db, _CARDS_OF_TRANSACTIONS, asks)
+    return await fetch_rows(db, _CARDS_OF_TRANSACTIONS, requested)
 
 
-async def merchants(db: Database, asks: Sequence[Ask[UUID]]) -> list[MerchantRow | None]:
+async def merchants(db: Database, requested: Sequence[Requested[UUID]]) -> list[MerchantRow | None]:
     """Whom transactions paid by card. Whoever may see a transaction may see its merchant."""
-    return await fetch_asked(db, _MERCHANTS, asks)
+    return await fetch_rows(db, _MERCHANTS, requested)
 
 
-async def limits(db: Database, calendar: Calendar, clock: Clock, asks: Sequence[Ask[UUID]]) -> list[list[SpentLimit]]:
+async def limits(db: Database, calendar: Calendar, clock: Clock, requested: Sequence[Requested[UUID]]) -> list[list[SpentLimit]]:
     """The limits of cards that the askers may see, and what counts towards them now."""
     now = clock()
     begins = {name.lower(): calendar.window(name, now)[0] for name in _begins}
-    found = await fetch_lists_asked(db, _LIMITS, asks, **begins)
+    found = await fetch_lists(db, _LIMITS, requested, **begins)
     return [
         [SpentLimit(row.time_window, Money(row.amount, row.currency), Money(int(row.spent), row.currency)) for row in rows]
         for rows in found

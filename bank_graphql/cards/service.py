@@ -305,11 +305,11 @@ class Cards:
             places = await connection.fetch(queries.PLACES, ids=[card_id], hashes=[])
             await ledger.lock(connection, [ledger.account_lock(place.account_id) for place in places])
             card = await connection.fetch_one(_CARD, card=card_id)
-            if card is None or not (card.owner_id == actor.user_id or actor.may(Permission.READ_ANY)):
+            if card is None or not (card.owner_id == actor.user_id or actor.is_allowed(Permission.READ_ANY)):
                 raise NotFound("card", global_id("Card", card_id))
             return await change(connection, card)
 
-        return await audit.carry_out(self._db, self._clock, actor, action, card_id, act)
+        return await audit.execute_audited(self._db, self._clock, actor, action, card_id, act)
 
 
 def _require_owner(actor: Actor, card: CardRow) -> None:
@@ -324,7 +324,7 @@ def _require_not_frozen_by_staff(actor: Actor, card: CardRow) -> None:
 
 def _authority(actor: Actor, card: CardRow) -> FrozenBy:
     """In whose name the actor acts on the card: staff on a customer's, otherwise its owner."""
-    if actor.may(Permission.MANAGE_ACCOUNTS) and card.owner_id != actor.user_id:
+    if actor.is_allowed(Permission.MANAGE_ACCOUNTS) and card.owner_id != actor.user_id:
         return FrozenBy.STAFF
     _require_owner(actor, card)
     return FrozenBy.OWNER

@@ -18,7 +18,7 @@ from bank_graphql.kit.statements import Insert, Query, Row, Writes
 EPOCH = select(func.coalesce(func.max(FeedEpoch.epoch), 0)).scalar_subquery()
 """The present epoch, in SQL: read with each statement, for another process may begin one."""
 _INSERT = Insert(
-    TransactionEvent, "kind", "account_id", "transaction_id", "occurred_at", alike=["occurred_at"], also={"epoch": EPOCH}
+    TransactionEvent, "kind", "account_id", "transaction_id", "occurred_at", shared=["occurred_at"], also={"epoch": EPOCH}
 )
 _LOCK = 0x66656564  # "feed"
 

@@ -13,7 +13,7 @@ from bank_graphql.identity.models import RefreshToken, Session, User, UserRole, 
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.loading import Ask
+from bank_graphql.kit.loading import Requested
 from bank_graphql.kit.statements import Query, Row, array_of
 
 R = TypeVar("R", bound=Row)
@@ -103,36 +103,36 @@ def asked(key: TypeEngine[Any], *, scoped: bool = True, sees_cards: bool = False
     )
 
 
-async def fetch_asked(db: Database, query: Query[R], asks: Sequence[Ask[Any]]) -> list[R | None]:
+async def fetch_rows(db: Database, query: Query[R], requested: Sequence[Requested[Any]]) -> list[R | None]:
     """The row at each position of what is `asked`, or None."""
-    arguments = _arguments(query, asks)
+    arguments = _arguments(query, requested)
     found: list[R | None] = [None] * len(arguments["keys"])
     for row in await db.fetch(query, **arguments):
         found[row[0] - 1] = row
     return found
 
 
-async def fetch_lists_asked(db: Database, query: Query[R], asks: Sequence[Ask[Any]], **more: Any) -> list[list[R]]:
+async def fetch_lists(db: Database, query: Query[R], requested: Sequence[Requested[Any]], **more: Any) -> list[list[R]]:
     """The rows at each position of what is `asked`, given what else the query needs."""
-    arguments = _arguments(query, asks)
+    arguments = _arguments(query, requested)
     found: list[list[R]] = [[] for _ in arguments["keys"]]
     for row in await db.fetch(query, **arguments, **more):
         found[row[0] - 1].append(row)
     return found
 
 
-def _arguments(query: Query[Any], asks: Sequence[Ask[Any]]) -> dict[str, list[Any]]:
+def _arguments(query: Query[Any], requested: Sequence[Requested[Any]]) -> dict[str, list[Any]]:
     keys: list[Any] = []
     viewers: list[UUID] = []
     seers: list[bool] = []
     processors: list[bool] = []
-    for actor, wanted in asks:
+    for actor, wanted in requested:
         keys += wanted
         viewers += [actor.user_id] * len(wanted)
         if "seers" in query.names:
-            seers += [actor.may(Permission.READ_ANY)] * len(wanted)
+            seers += [actor.is_allowed(Permission.READ_ANY)] * len(wanted)
         if "processors" in query.names:
-            processors += [actor.may(Permission.PROCESS_CARDS)] * len(wanted)
+            processors += [actor.is_allowed(Permission.PROCESS_CARDS)] * len(wanted)
     return {"keys": keys, "viewers": viewers, "seers": seers, "processors": processors}
 
 
@@ -200,9 +200,9 @@ REFRESH_TOKEN = Query(
 )
 
 
-async def users(db: Database, asks: Sequence[Ask[UUID]]) -> list[UserRow | None]:
+async def users(db: Database, requested: Sequence[Requested[UUID]]) -> list[UserRow | None]:
     """The users; None where the asker may not see one: anyone sees oneself, and with `READ_ANY` everyone."""
-    return await fetch_asked(db, _USERS, asks)
+    return await fetch_rows(db, _USERS, requested)
 
 
 async def standing(db: Database, session_id: UUID, now: datetime) -> StandingRow | None:

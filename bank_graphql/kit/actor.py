@@ -61,6 +61,6 @@ class Actor:
     origin: Origin = field(default_factory=Origin)
     expires_at: datetime | None = None
 
-    def may(self, permission: str) -> bool:
+    def is_allowed(self, permission: str) -> bool:
         """Whether the actor's role grants `permission`."""
         return permission in self.permissions

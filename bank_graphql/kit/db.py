@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 
 from bank_graphql.kit import db_session
-from bank_graphql.kit.db_errors import CONNECTION_ERRORS, LOST, READ_ONLY, TRANSIENT, WRITE_FAULTS, reaching, translate
+from bank_graphql.kit.db_errors import CONNECTION_ERRORS, LOST, READ_ONLY, TRANSIENT, WRITE_FAULTS, connection_errors, translate
 from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.statements import Insert, Query, Row, Writes
 
@@ -149,7 +149,7 @@ class Database:
             "idle_in_transaction_session_timeout": limit,
             **({} if role is None else {"role": role}),
         }
-        with reaching():
+        with connection_errors():
             pool = await asyncpg.create_pool(
                 dsn,
                 min_size=min(min_size, max_size),
@@ -163,7 +163,7 @@ class Database:
             )
         database = cls(pool, acquire_timeout)
         try:
-            with reaching("The database cannot be used"):
+            with connection_errors("The database cannot be used"):
                 async with database.connection() as first, database.connection() as second:
                     db_session.require_version(first.raw)
                     await db_session.require_sessions(first.raw, second.raw)
@@ -348,7 +348,7 @@ async def may_act_as(dsn: str, role: str, *, insert_into: str) -> bool:
     Raises:
         ConfigurationError: the database cannot be reached.
     """
-    with reaching():
+    with connection_errors():
         connection = await asyncpg.connect(dsn, timeout=10)
         try:
             if await connection.fetchval("SELECT current_user") == role:

@@ -76,7 +76,7 @@ def describe(error: BaseException) -> str:
 
 
 @contextmanager
-def reaching(what: str = "The database cannot be reached", advice: str = "Check DATABASE_URL.") -> Iterator[None]:
+def connection_errors(what: str = "The database cannot be reached", advice: str = "Check DATABASE_URL.") -> Iterator[None]:
     """Raise what goes wrong as one line.
 
     Args:

@@ -15,10 +15,10 @@ from bank_graphql.kit.batch import Batcher
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-Ask = tuple[Actor, Sequence[K]]
+Requested = tuple[Actor, Sequence[K]]
 """Who asks, and for which keys."""
-Fetch = Callable[[Sequence[Ask[K]]], Awaitable[list[V]]]
-"""Reads what several actors ask for: a value for each key, in the order of the asks and of their keys."""
+Fetch = Callable[[Sequence[Requested[K]]], Awaitable[list[V]]]
+"""Reads what several actors ask for: a value for each key, in the order of the requests and of their keys."""
 
 MOST_IN_A_STATEMENT = 2000
 MOST_WAITING = 200_000
@@ -44,7 +44,7 @@ class Reader(Generic[K, V]):
         statements_at_a_time: int = STATEMENTS_AT_A_TIME,
     ) -> None:
         self._fetch = fetch
-        self._batcher: Batcher[Ask[K], list[V]] = Batcher(
+        self._batcher: Batcher[Requested[K], list[V]] = Batcher(
             self._read,
             max_batch=most,
             weigh=lambda ask: len(ask[1]) if weigh is None else sum(map(weigh, ask[1])),
@@ -61,10 +61,10 @@ class Reader(Generic[K, V]):
         """
         return self._batcher.enqueue((actor, keys))
 
-    async def _read(self, asks: Sequence[Ask[K]]) -> list[list[V]]:
-        values = await self._fetch(asks)
+    async def _read(self, requested: Sequence[Requested[K]]) -> list[list[V]]:
+        values = await self._fetch(requested)
         answers, start = [], 0
-        for _, keys in asks:
+        for _, keys in requested:
             answers.append(values[start : start + len(keys)])
             start += len(keys)
         return answers

@@ -102,32 +102,32 @@ class _OfRows:
 
     Args:
         columns: what the rows have.
-        alike: columns in which rows mostly agree. Where all of a statement do, the value is sent once: an array of moments takes
-            the driver as long as all else in a row.
+        shared: columns that mostly have one value for all rows. Where they do, it is sent once: to encode an array of times takes
+            the driver as long as all other columns together.
         statement: makes the statement of a table of the rows, and of the values of all columns.
     """
 
-    __slots__ = ("_alike", "_columns", "_if_alike", "query")
+    __slots__ = ("_columns", "_if_shared", "_shared", "query")
 
     def __init__(
         self,
         model: type[SQLModel],
         columns: Sequence[str],
-        alike: Sequence[str],
+        shared: Sequence[str],
         statement: "Callable[[TableValuedAlias, dict[str, Any]], ClauseElement]",
     ) -> None:
         types = {name: model.__table__.c[name].type for name in columns}  # type: ignore[attr-defined]
         self._columns = columns
-        self._alike = tuple(map(columns.index, alike))
-        self.query, self._if_alike = (Query(statement(*_rows(types, once)), Row) for once in ((), alike))
+        self._shared = tuple(map(columns.index, shared))
+        self.query, self._if_shared = (Query(statement(*_rows(types, once)), Row) for once in ((), shared))
 
     def of(self, rows: Sequence[Sequence[Any]]) -> tuple[Query[Any], dict[str, Any]]:
         """The statement for these rows, and its arguments."""
         values: list[Any] = list(map(list, zip(*rows, strict=True)))
         query = self.query
-        if self._alike and all(values[at].count(values[at][0]) == len(rows) for at in self._alike):
-            query = self._if_alike
-            for at in self._alike:
+        if self._shared and all(values[at].count(values[at][0]) == len(rows) for at in self._shared):
+            query = self._if_shared
+            for at in self._shared:
                 values[at] = values[at][0]
         return query, dict(zip(self._columns, values, strict=True))
 
@@ -150,7 +150,7 @@ class Insert(_OfRows):
         model: the table.
         columns: what the rows have.
         skip_existing: leave out rows whose key is there already.
-        alike: columns in which rows mostly agree.
+        shared: columns in which rows mostly have one value.
         also: what all rows have in common, as SQL.
     """
 
@@ -161,7 +161,7 @@ class Insert(_OfRows):
         model: type[SQLModel],
         *columns: str,
         skip_existing: bool = False,
-        alike: Sequence[str] = (),
+        shared: Sequence[str] = (),
         also: Mapping[str, Any] | None = None,
     ) -> None:
         def statement(new: TableValuedAlias, values: dict[str, Any]) -> ClauseElement:
@@ -170,7 +170,7 @@ class Insert(_OfRows):
             inserted = insert(model).from_select(list(values), rows)
             return inserted.on_conflict_do_nothing() if skip_existing else inserted
 
-        super().__init__(model, columns, alike, statement)
+        super().__init__(model, columns, shared, statement)
 
 
 class Update(_OfRows):
@@ -179,12 +179,12 @@ class Update(_OfRows):
     Args:
         model: the table.
         columns: what is given of the rows: their key, and what changes.
-        alike: columns in which rows mostly agree.
+        shared: columns in which rows mostly have one value.
     """
 
     __slots__ = ()
 
-    def __init__(self, model: type[SQLModel], *columns: str, alike: Sequence[str] = ()) -> None:
+    def __init__(self, model: type[SQLModel], *columns: str, shared: Sequence[str] = ()) -> None:
         def statement(_: TableValuedAlias, values: dict[str, Any]) -> ClauseElement:
             key, *changed = columns
             return (
@@ -193,7 +193,7 @@ class Update(_OfRows):
                 .values({name: values[name] for name in changed})
             )
 
-        super().__init__(model, columns, alike, statement)
+        super().__init__(model, columns, shared, statement)
 
 
 class Writes:

@@ -32,11 +32,11 @@ _TRANSACTION_COLUMNS = (
 _INSERT_TRANSACTIONS = Insert(
     Transaction,
     *_TRANSACTION_COLUMNS,
-    alike=["captured", "parent_id", "reverses_id", "created_at", "posted_at", "expires_at"],
+    shared=["captured", "parent_id", "reverses_id", "created_at", "posted_at", "expires_at"],
 )
 _INSERT_NOTES = Insert(TransactionNote, "transaction_id", "description")
-_INSERT_ENTRIES = Insert(Entry, *EntryDraft._fields, alike=["booked_at"])
-_UPDATE_BALANCES = Update(Balance, "account_id", "booked", "held", "updated_at", alike=["updated_at"])
+_INSERT_ENTRIES = Insert(Entry, *EntryDraft._fields, shared=["booked_at"])
+_UPDATE_BALANCES = Update(Balance, "account_id", "booked", "held", "updated_at", shared=["updated_at"])
 _UPDATE_HOLDS = Update(Transaction, "id", "status", "captured", "posted_at")
 _SET_OVERDRAFT_LIMIT = Query(
     update(Balance)

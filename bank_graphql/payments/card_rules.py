@@ -21,7 +21,7 @@ from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
 from bank_graphql.ledger.rules import Book, TransactionState
 from bank_graphql.payments.commands import AuthorizeCard, IssueCard, Issued, Moved, RefundCardPayment, ReplaceCard
-from bank_graphql.payments.facts import Facts, may_read, owns, refuse_status, require_currency, visible, visible_transaction
+from bank_graphql.payments.state import Facts, may_read, owns, refuse_status, require_currency, visible, visible_transaction
 
 SETTLEMENT = "CARD_SETTLEMENT"
 _DECLINES = (StateConflict, LimitExceeded, AccountStatusRefused, InsufficientFunds)
@@ -197,7 +197,7 @@ def require_network(actor: Actor, account_id: UUID, facts: Facts) -> None:
     if owns(actor, account_id, facts):
         if not facts.sandbox:
             raise Forbidden("This is for the card network, and not for cards of one's own.")
-    elif not actor.may(Permission.PROCESS_CARDS):
+    elif not actor.is_allowed(Permission.PROCESS_CARDS):
         raise Forbidden("This is for the card network.")
 
 
@@ -205,7 +205,9 @@ def _card(command: AuthorizeCard, facts: Facts) -> CardState:
     """The card that is to pay, if the actor may have it pay."""
     card_id = command.card_id or facts.cards.ids_by_hash.get(command.number_hash or b"")
     card = facts.cards.cards.get(card_id) if card_id else None
-    if card is None or not (may_read(command.actor, card.account_id, facts) or command.actor.may(Permission.PROCESS_CARDS)):
+    if card is None or not (
+        may_read(command.actor, card.account_id, facts) or command.actor.is_allowed(Permission.PROCESS_CARDS)
+    ):
         raise NotFound("card", global_id("Card", command.card_id) if command.card_id else None)
     require_network(command.actor, card.account_id, facts)
     return card

@@ -33,7 +33,7 @@ from bank_graphql.payments.commands import (
     Transfer,
     Withdraw,
 )
-from bank_graphql.payments.facts import (
+from bank_graphql.payments.state import (
     Customer,
     Facts,
     NewAccount,
@@ -140,7 +140,7 @@ def _(command: ExpireHold, facts: Facts, book: Book) -> Outcome:
 @decide.register
 def _(command: ReverseTransaction, facts: Facts, book: Book) -> Outcome:
     original = visible_transaction(command.actor, command.transaction_id, facts, book)
-    if not command.actor.may(Permission.REVERSE):
+    if not command.actor.is_allowed(Permission.REVERSE):
         raise Forbidden("Only staff takes transactions back.")
     if any(owns(command.actor, side, facts) for side in (original.from_account_id, original.to_account_id)):
         raise Forbidden("Nobody takes back a payment of their own.")
@@ -228,7 +228,7 @@ def _pending_hold(actor: Actor, transaction_id: UUID, facts: Facts, book: Book) 
     if hold.id in facts.cards.payments:
         card_rules.require_network(actor, hold.from_account_id, facts)
     elif not owns(actor, hold.to_account_id, facts) and (
-        owns(actor, hold.from_account_id, facts) or not actor.may(Permission.SETTLE_HOLDS)
+        owns(actor, hold.from_account_id, facts) or not actor.is_allowed(Permission.SETTLE_HOLDS)
     ):
         raise Forbidden("A hold is captured or released by who is to be paid, or by staff.")
     expire_if_due(hold, facts, book)
@@ -254,5 +254,5 @@ def _may_handle_cash(actor: Actor, account_id: UUID, facts: Facts) -> None:
     if owns(actor, account_id, facts):
         if not facts.sandbox:
             raise Forbidden("Only a teller may pay cash in or out, and not for an account of their own.")
-    elif not actor.may(Permission.HANDLE_CASH):
+    elif not actor.is_allowed(Permission.HANDLE_CASH):
         raise Forbidden("Only a teller may pay cash in or out.")

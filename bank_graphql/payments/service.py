@@ -55,15 +55,15 @@ from bank_graphql.payments.commands import (
     Withdraw,
 )
 from bank_graphql.payments.errors import BatchAborted
-from bank_graphql.payments.facts import Customer, Facts
+from bank_graphql.payments.idempotency import Done, Key, Remembered, is_remembered, key_of, recalled, subject_of
 from bank_graphql.payments.models import IdempotencyOutcome
 from bank_graphql.payments.queries import TransactionFactsRow
-from bank_graphql.payments.reading import read_cards, state_of
-from bank_graphql.payments.remembering import Done, Key, Remembered, is_remembered, key_of, recalled, subject_of
 from bank_graphql.payments.rules import CASH, decide, preview
+from bank_graphql.payments.snapshot import read_cards, state_of
+from bank_graphql.payments.state import Customer, Facts
 
 _REMEMBER = Insert(
-    IdempotencyOutcome, "user_id", "key", "fingerprint", "outcome", "subject_id", "refusal", "created_at", alike=["created_at"]
+    IdempotencyOutcome, "user_id", "key", "fingerprint", "outcome", "subject_id", "refusal", "created_at", shared=["created_at"]
 )
 _FORGET = Query(
     delete(IdempotencyOutcome)

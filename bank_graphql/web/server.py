@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import uvicorn
 
 from bank_graphql.kit.errors import ConfigurationError
-from bank_graphql.web.frames import PatientSockets
-from bank_graphql.web.protocol import PatientProtocol
+from bank_graphql.web.http_protocol import PatientHttp
+from bank_graphql.web.socket_protocol import PatientSockets
 
 BACKLOG = 2048
 
@@ -31,7 +31,7 @@ def configuration(*, workers: int, trusted_proxies: str, max_message: int) -> uv
         server_header=False,
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=trusted_proxies,
-        http=PatientProtocol,
+        http=PatientHttp,
         ws=PatientSockets,
         ws_max_size=max_message,
         ws_per_message_deflate=False,

@@ -7,8 +7,8 @@ import pytest
 from graphql import GraphQLObjectType, GraphQLUnionType, get_named_type
 
 from bank_graphql.api.errors import REJECTIONS
-from bank_graphql.api.executor import scrub
 from bank_graphql.api.schema import build_schema
+from bank_graphql.engine.executor import scrub
 from bank_graphql.identity import queries as identity
 from bank_graphql.kit.errors import Refusal, Unavailable
 from tests.client import Client
@@ -75,7 +75,7 @@ async def test_what_goes_wrong_inside_is_masked(
     async def broken(*_: Any) -> Any:
         raise RuntimeError(f"oh no: {SECRET}")
 
-    monkeypatch.setattr(identity, "fetch_asked", broken)
+    monkeypatch.setattr(identity, "fetch_rows", broken)
     error = await ada.error("{ me { id } }")
     assert set(error["extensions"]) == {"code", "requestId"}
     assert error["extensions"]["code"] == "INTERNAL"
@@ -90,7 +90,7 @@ async def test_a_database_out_of_reach_is_unavailable(ada: Client, monkeypatch: 
     async def gone(*_: Any) -> Any:
         raise Unavailable
 
-    monkeypatch.setattr(identity, "fetch_asked", gone)
+    monkeypatch.setattr(identity, "fetch_rows", gone)
     error = await ada.error("{ me { id } }")
     assert error["extensions"] == {"code": "UNAVAILABLE"}
 

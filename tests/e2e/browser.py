@@ -77,7 +77,9 @@ async def window(url: str, **options: Any) -> AsyncIterator[Window]:
         note = opened.problems.append
         page.on("console", lambda said: note(said.text) if said.type in {"error", "warning"} else None)
         page.on("pageerror", lambda error: note(str(error)))
-        page.on("request", lambda asked: None if asked.url.startswith((url, "data:", "blob:")) else note(f"asks {asked.url}"))
+        page.on(
+            "request", lambda asked: None if asked.url.startswith((url, "data:", "blob:")) else note(f"requested {asked.url}")
+        )
         page.on("response", lambda told: note(f"{told.status} of {told.url}") if told.status >= 400 else None)
         yield opened
         await chromium.close()

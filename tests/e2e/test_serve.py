@@ -15,7 +15,7 @@ import httpx
 import pytest
 import uvicorn
 
-from bank_graphql.web import protocol
+from bank_graphql.web import http_protocol
 from tests.client import Client, key
 from tests.e2e.processes import Server, accounts_of, command, environment, postgres_of
 
@@ -209,7 +209,7 @@ async def answer() -> AsyncIterator[Answer]:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
 
-    config = uvicorn.Config(app, port=0, log_config=None, lifespan="off", http=protocol.PatientProtocol, timeout_keep_alive=60)
+    config = uvicorn.Config(app, port=0, log_config=None, lifespan="off", http=http_protocol.PatientHttp, timeout_keep_alive=60)
     server = uvicorn.Server(config)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -238,7 +238,7 @@ async def answer() -> AsyncIterator[Answer]:
 
 
 async def test_slow_and_endless_senders_are_cut_off(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
-    monkeypatch.setattr(protocol, "REQUEST_SECONDS", 0.6)
+    monkeypatch.setattr(http_protocol, "REQUEST_SECONDS", 0.6)
     assert await answer() == b""
     assert await answer(HEAD) == b""
     assert b"200" not in await answer(HEAD + b"content-length: 10\r\n\r\nabc")
@@ -253,7 +253,7 @@ async def test_slow_and_endless_senders_are_cut_off(monkeypatch: pytest.MonkeyPa
 
 
 async def test_what_is_in_no_honest_request_is_cut_off_at_once(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
-    monkeypatch.setattr(protocol, "HEADER_BYTES", 1000)
+    monkeypatch.setattr(http_protocol, "HEADER_BYTES", 1000)
     split = HEAD + b"connection: close\r\ncontent-length: 200000\r\n\r\n" + b"z" * 200_000
     for at in (1, 2, 3):
         whole_head = len(split) - 200_000

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Unavailable
-from bank_graphql.kit.loading import Ask, Loader, Reader
+from bank_graphql.kit.loading import Loader, Reader, Requested
 
 ADA, GRACE = (Actor(uuid4(), None, frozenset()) for _ in range(2))
 
@@ -20,8 +20,8 @@ class Source:
         self.open.set()
         self.fails = False
 
-    async def fetch(self, asks: Sequence[Ask[int]]) -> list[str]:
-        wanted = [(actor, key) for actor, keys in asks for key in keys]
+    async def fetch(self, requested: Sequence[Requested[int]]) -> list[str]:
+        wanted = [(actor, key) for actor, keys in requested for key in keys]
         self.reads.append(wanted)
         await self.open.wait()
         if self.fails:
@@ -107,11 +107,11 @@ async def test_a_request_that_goes_away_takes_nothing_from_the_others() -> None:
 async def test_one_slow_read_holds_up_no_other_where_several_may_run() -> None:
     source, under_way, first = Source(), asyncio.Event(), asyncio.Event()
 
-    async def fetch(asks: Sequence[Ask[int]]) -> list[str]:
-        if asks[0][1] == [0]:
+    async def fetch(requested: Sequence[Requested[int]]) -> list[str]:
+        if requested[0][1] == [0]:
             under_way.set()
             await first.wait()
-        return await source.fetch(asks)
+        return await source.fetch(requested)
 
     reader = Reader(fetch, statements_at_a_time=2)
     slow = asyncio.create_task(Loader(reader, ADA).load(0))

@@ -56,8 +56,8 @@ async def test_several_statements_are_one_round_trip_and_one_transaction(
 
 async def test_what_all_rows_agree_in_is_sent_once(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     later = NOW + timedelta(hours=1)
-    insert = Insert(AuditEvent, "at", "action", "outcome", alike=["at", "outcome"])
-    change = Update(Balance, "account_id", "booked", "updated_at", alike=["updated_at"])
+    insert = Insert(AuditEvent, "at", "action", "outcome", shared=["at", "outcome"])
+    change = Update(Balance, "account_id", "booked", "updated_at", shared=["updated_at"])
     first, second = uuid4(), uuid4()
     await _insert(db, first)
     await _insert(db, second)

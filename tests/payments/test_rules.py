@@ -35,9 +35,9 @@ from bank_graphql.payments.commands import (
     Transfer,
     Withdraw,
 )
-from bank_graphql.payments.facts import CardFacts, Customer, Facts
-from bank_graphql.payments.remembering import STICKY, recall, remember
+from bank_graphql.payments.idempotency import STICKY, recall, remember
 from bank_graphql.payments.rules import decide, preview
+from bank_graphql.payments.state import CardFacts, Customer, Facts
 from tests.policy import UTC as CALENDAR
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

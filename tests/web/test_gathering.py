@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bank_graphql.web import protocol
-from bank_graphql.web.protocol import _Gathering
+from bank_graphql.web import http_protocol
+from bank_graphql.web.http_protocol import _Gathering
 
 
 class Sender(asyncio.Protocol):
@@ -61,7 +61,7 @@ async def test_what_is_written_in_one_turn_arrives_whole(connect: Connect) -> No
 
 
 async def test_who_does_not_read_is_cut_off(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "STALL_SECONDS", 0.1)
+    monkeypatch.setattr(http_protocol, "STALL_SECONDS", 0.1)
     sender, _ = await connect()
     sender.transport.write(b"x" * 12_000_000)
     async with asyncio.timeout(5):
@@ -69,7 +69,7 @@ async def test_who_does_not_read_is_cut_off(connect: Connect, monkeypatch: pytes
 
 
 async def test_who_reads_slowly_is_not(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(http_protocol, "STALL_SECONDS", 0.3)
     sender, reader = await connect()
     sender.transport.write(b"x" * 12_000_000)
     received = 0
@@ -81,13 +81,13 @@ async def test_who_reads_slowly_is_not(connect: Connect, monkeypatch: pytest.Mon
 async def test_too_much_that_waits_and_a_close_that_is_not_taken_end_it(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "MOST_WAITING", 1_000_000)
+    monkeypatch.setattr(http_protocol, "MOST_WAITING", 1_000_000)
     sender, _ = await connect()
     sender.transport.write(b"x" * 12_000_000)
     async with asyncio.timeout(5):
         await sender.lost.wait()
-    monkeypatch.setattr(protocol, "MOST_WAITING", 100_000_000)
-    monkeypatch.setattr(protocol, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(http_protocol, "MOST_WAITING", 100_000_000)
+    monkeypatch.setattr(http_protocol, "CLOSE_SECONDS", 0.1)
     sender, _ = await connect()
     sender.transport.write(b"x" * 12_000_000)
     sender.transport.close()

@@ -6,10 +6,10 @@ import strawberry
 
 from bank_graphql.accounts.queries import AccountRow
 from bank_graphql.api.context import Context
-from bank_graphql.api.fields import mutation
 from bank_graphql.api.inputs.accounts import OpenAccountInput
 from bank_graphql.api.inputs.common import MoneyInput, account_id
 from bank_graphql.api.results import AccountResult
+from bank_graphql.engine.fields import mutation
 from bank_graphql.payments.commands import Opened
 
 

@@ -5,13 +5,13 @@ from uuid import UUID
 import strawberry
 
 from bank_graphql.api.context import Context
-from bank_graphql.api.fields import mutation
 from bank_graphql.api.inputs.cards import IssueCardInput, SpendingLimitInput, limits_of
 from bank_graphql.api.inputs.common import card_id, check_key
 from bank_graphql.api.results import CardResult, CardSecrets, RevealCardResult
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.cards.queries import CardRow
 from bank_graphql.cards.rules import check_categories
+from bank_graphql.engine.fields import mutation
 from bank_graphql.payments.commands import Command, Issued, ReplaceCard
 
 

@@ -3,7 +3,6 @@
 import strawberry
 
 from bank_graphql.api.context import Context
-from bank_graphql.api.fields import mutation
 from bank_graphql.api.inputs.identity import LogInInput, SignUpInput
 from bank_graphql.api.results import (
     AuthSession,
@@ -15,6 +14,7 @@ from bank_graphql.api.results import (
     UserResult,
 )
 from bank_graphql.api.scalars import DateTime
+from bank_graphql.engine.fields import mutation
 from bank_graphql.identity.queries import UserRow
 from bank_graphql.identity.service import SignedIn
 from bank_graphql.kit.errors import NotFound, Unauthenticated

@@ -8,7 +8,6 @@ import strawberry
 
 from bank_graphql.api.context import Context
 from bank_graphql.api.errors import rejection_of
-from bank_graphql.api.fields import mutation
 from bank_graphql.api.inputs.cards import AuthorizeCardInput
 from bank_graphql.api.inputs.common import MoneyInput, check_key
 from bank_graphql.api.inputs.common import transaction_id as key_of_transaction
@@ -23,6 +22,7 @@ from bank_graphql.api.inputs.money import (
     WithdrawInput,
 )
 from bank_graphql.api.results import MoneyMoved, MoneyPreview, MoveMoneyResult, TransferBatchOutcome, TransferBatchResult
+from bank_graphql.engine.fields import mutation
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import NotFound, Refusal
 from bank_graphql.payments.commands import Command, Moved, Outcome, Preview, RefundCardPayment

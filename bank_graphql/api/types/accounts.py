@@ -6,16 +6,16 @@ import strawberry
 
 from bank_graphql.accounts.entries import ENTRIES
 from bank_graphql.accounts.queries import TRANSACTIONS_OF_ACCOUNTS, AccountRow
-from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.enums import AccountKind, AccountStatus, CurrencyCode
 from bank_graphql.api.types.filters import TransactionFilter
 from bank_graphql.api.types.money import Balance, Money
-from bank_graphql.api.types.node import Connection, Node, Paged, node_id, stands_for
+from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id
 from bank_graphql.api.types.transactions import Entry, Transaction
 from bank_graphql.api.types.users import User
 from bank_graphql.cards.queries import CARDS_OF_ACCOUNTS
+from bank_graphql.engine.fields import edge
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
 
@@ -32,7 +32,7 @@ class Account(Node):
     opened_at: DateTime = strawberry.field(description="When it was opened.")
     closed_at: DateTime | None = strawberry.field(description="When it was closed, if it was.")
 
-    is_type_of = stands_for(AccountRow)
+    is_type_of = backed_by(AccountRow)
 
     @strawberry.field(
         description=(

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import CardForm, CardKind, CardStatus, FrozenBy, LimitWindow
 from bank_graphql.api.types.money import Money
-from bank_graphql.api.types.node import Connection, Node, Paged, node_id, stands_for
+from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id
 from bank_graphql.cards.queries import TRANSACTIONS_OF_CARDS, CardRow, MerchantRow
 from bank_graphql.cards.rules import SpentLimit
+from bank_graphql.engine.fields import edge
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
 
@@ -29,7 +29,7 @@ class SpendingLimit:
     )
     remaining: money.Money = strawberry.field(graphql_type=Money, description="What may still be spent.")
 
-    is_type_of = stands_for(SpentLimit)
+    is_type_of = backed_by(SpentLimit)
 
     @strawberry.field(description="For which window of time.", graphql_type=LimitWindow)
     @staticmethod
@@ -43,7 +43,7 @@ class Merchant:
     category_code: str = strawberry.field(description="The category: four digits after ISO 18245.")
     country: str = strawberry.field(description="The country after ISO 3166.")
 
-    is_type_of = stands_for(MerchantRow)
+    is_type_of = backed_by(MerchantRow)
 
 
 @strawberry.type(description="A card on an account. Its number is told by `revealCard` alone.")
@@ -62,7 +62,7 @@ class Card(Node):
     blocked_categories: list[str] = strawberry.field(description="The merchant categories (ISO 18245) that it does not pay.")
     created_at: DateTime = strawberry.field(description="When it was issued.")
 
-    is_type_of = stands_for(CardRow)
+    is_type_of = backed_by(CardRow)
 
     @edge(
         lambda readers: readers.account,

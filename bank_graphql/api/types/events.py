@@ -5,12 +5,12 @@ from typing import Any
 import strawberry
 
 from bank_graphql.accounts.feed import EventRow
-from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.enums import TransactionEventKind
-from bank_graphql.api.types.node import stands_for
+from bank_graphql.api.types.node import backed_by
 from bank_graphql.api.types.transactions import Transaction
+from bank_graphql.engine.fields import edge
 
 
 @strawberry.type(description="One change of a transaction, as seen from one account. Each account that it affects has its own.")
@@ -21,7 +21,7 @@ class TransactionEvent:
     kind: TransactionEventKind = strawberry.field(description="What happened.")
     occurred_at: DateTime = strawberry.field(description="When it happened.")
 
-    is_type_of = stands_for(EventRow)
+    is_type_of = backed_by(EventRow)
 
     @edge(lambda readers: readers.account, description="The account that it is about.", graphql_type=Account)
     @staticmethod

@@ -4,7 +4,7 @@ import strawberry
 
 from bank_graphql.api.scalars import DecimalText
 from bank_graphql.api.types.enums import CurrencyCode
-from bank_graphql.api.types.node import stands_for
+from bank_graphql.api.types.node import backed_by
 from bank_graphql.kit import money
 
 
@@ -13,7 +13,7 @@ class Money:
     amount: DecimalText = strawberry.field(description="The amount, with exactly the currency's digits.")
     currency: CurrencyCode = strawberry.field(description="The currency.")
 
-    is_type_of = stands_for(money.Money)
+    is_type_of = backed_by(money.Money)
 
 
 @strawberry.type(description="What an account holds: one consistent reading.")

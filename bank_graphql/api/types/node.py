@@ -26,7 +26,7 @@ def node_id(kind: str) -> Any:
     return strawberry.field(resolver=resolve, description="The global id: opaque, and good for `node`.")
 
 
-def stands_for(*objects: type) -> Callable[[Any, Any], bool]:
+def backed_by(*objects: type) -> Callable[[Any, Any], bool]:
     """The `is_type_of` of a type whose objects are of exactly these classes, most often rows."""
 
     def is_type_of(_cls: Any, value: Any, _info: Any = None) -> bool:

@@ -7,14 +7,14 @@ import strawberry
 
 from bank_graphql.accounts.entries import CounterpartyRow, EntryCounterparty, EntryRow, EntryTransaction
 from bank_graphql.accounts.queries import TransactionRow
-from bank_graphql.api.fields import edge
 from bank_graphql.api.loaders import PaidByCard
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.cards import Merchant
 from bank_graphql.api.types.enums import EntryDirection, TransactionKind, TransactionStatus
 from bank_graphql.api.types.money import Money
-from bank_graphql.api.types.node import Node, node_id, stands_for
+from bank_graphql.api.types.node import Node, backed_by, node_id
 from bank_graphql.cards.queries import MerchantRow
+from bank_graphql.engine.fields import edge
 from bank_graphql.kit import money
 from bank_graphql.kit.ids import reference
 from bank_graphql.ledger.rules import TransactionState, internal_account_id
@@ -33,7 +33,7 @@ class Counterparty:
         description="The account number; masked to its last four characters unless it is the viewer's own."
     )
 
-    is_type_of = stands_for(CounterpartyRow, EntryCounterparty, MerchantRow)
+    is_type_of = backed_by(CounterpartyRow, EntryCounterparty, MerchantRow)
 
 
 def _is_by_card(kind: str, account_id: UUID, currency: str) -> bool:
@@ -61,7 +61,7 @@ class Transaction(Node):
     posted_at: DateTime | None = strawberry.field(description="When its money moved, if it has; of a hold, its final capture.")
     expires_at: DateTime | None = strawberry.field(description="Of a hold, when it expires, if it does.")
 
-    is_type_of = stands_for(TransactionRow, TransactionState, EntryTransaction)
+    is_type_of = backed_by(TransactionRow, TransactionState, EntryTransaction)
 
     @strawberry.field(description="How much it moves.", graphql_type=Money)
     @staticmethod
@@ -155,7 +155,7 @@ class Entry(Node):
     id: strawberry.ID = node_id("Entry")
     booked_at: DateTime = strawberry.field(description="When it was booked.")
 
-    is_type_of = stands_for(EntryRow)
+    is_type_of = backed_by(EntryRow)
 
     @edge(
         lambda readers: readers.account,

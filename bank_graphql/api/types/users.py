@@ -6,11 +6,11 @@ import strawberry
 
 from bank_graphql.accounts.queries import ACCOUNTS_OF_USERS
 from bank_graphql.api.context import Info
-from bank_graphql.api.fields import edge
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import UserRole, UserStatus
-from bank_graphql.api.types.node import Connection, Node, Paged, node_id, stands_for
+from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id
 from bank_graphql.cards.queries import CARDS_OF_USERS
+from bank_graphql.engine.fields import edge
 from bank_graphql.identity.queries import SessionRow, UserRow
 from bank_graphql.kit.paging import page_of
 
@@ -27,7 +27,7 @@ class Session(Node):
     user_agent: str | None = strawberry.field(description="What the client calls itself.")
     ip_address: str | None = strawberry.field(description="Where it signed in from.")
 
-    is_type_of = stands_for(SessionRow)
+    is_type_of = backed_by(SessionRow)
 
     @strawberry.field(description="Whether this request belongs to it.")
     @staticmethod
@@ -46,7 +46,7 @@ class User(Node):
     created_at: DateTime = strawberry.field(description="When the user signed up.")
     updated_at: DateTime = strawberry.field(description="When the profile was changed last.")
 
-    is_type_of = stands_for(UserRow)
+    is_type_of = backed_by(UserRow)
 
     @edge(
         lambda readers: readers.accounts_of_user,

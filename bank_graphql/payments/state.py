@@ -188,7 +188,7 @@ def owns(actor: Actor, account_id: UUID, facts: Facts) -> bool:
 
 def may_read(actor: Actor, account_id: UUID, facts: Facts) -> bool:
     """Whether the actor may see an account; the bank's own are nobody's to see."""
-    return owns(actor, account_id, facts) or (account_id in facts.customers and actor.may(Permission.READ_ANY))
+    return owns(actor, account_id, facts) or (account_id in facts.customers and actor.is_allowed(Permission.READ_ANY))
 
 
 def visible(actor: Actor, account_id: UUID, facts: Facts, book: Book) -> AccountState:
@@ -209,7 +209,7 @@ def visible_transaction(actor: Actor, transaction_id: UUID, facts: Facts, book: 
         NotFound: there is no such transaction.
     """
     found = book.transactions.get(transaction_id)
-    is_cards = transaction_id in facts.cards.payments and actor.may(Permission.PROCESS_CARDS)
+    is_cards = transaction_id in facts.cards.payments and actor.is_allowed(Permission.PROCESS_CARDS)
     if found is None or not (
         is_cards or any(may_read(actor, each, facts) for each in (found.from_account_id, found.to_account_id))
     ):

@@ -18,12 +18,12 @@ from strawberry.http.exceptions import NonTextMessageReceived, WebSocketDisconne
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 
 from bank_graphql.api.context import Context, Services
-from bank_graphql.api.endpoint import MAX_BODY, Identify
-from bank_graphql.api.executor import Executor, Request
 from bank_graphql.api.scalars import to_json
+from bank_graphql.engine.executor import Executor, Request
 from bank_graphql.events.errors import PASSING, SessionEnded, TooSlow
 from bank_graphql.kit.actor import Caller
 from bank_graphql.kit.errors import Fault, RateLimited, Unavailable
+from bank_graphql.web.endpoint import MAX_BODY, Identify
 
 PROTOCOL = "graphql-transport-ws"
 MOST_OPERATIONS = 100

@@ -9,8 +9,8 @@ from bank_graphql.cards.rules import WINDOWS, CardPayment, CardPolicy, CardState
 from bank_graphql.kit.db import Connection
 from bank_graphql.ledger.rules import TransactionState
 from bank_graphql.payments.commands import AuthorizeCard, CaptureHold, Command
-from bank_graphql.payments.facts import CardFacts
 from bank_graphql.payments.queries import TransactionFactsRow
+from bank_graphql.payments.state import CardFacts
 
 
 async def read_cards(

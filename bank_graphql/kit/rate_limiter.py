@@ -17,7 +17,7 @@ _MOST_BUCKETS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class BucketState:
     """What is left in a bucket after spending.
 
     Attributes:
@@ -45,7 +45,7 @@ class Limiter:
         self._monotonic = monotonic
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def spend(self, bucket: str, cost: int, *, per_minute: int) -> Allowance:
+    def spend(self, bucket: str, cost: int, *, per_minute: int) -> BucketState:
         """Take `cost` out of a bucket that holds, and fills up with, `per_minute`.
 
         Raises:
@@ -63,4 +63,4 @@ class Limiter:
         if not enough:
             missing = min(cost, per_minute) - level
             raise RateLimited(retry_after=max(1, round(missing * 60 / per_minute + 0.5)))
-        return Allowance(per_minute, int(level), cost, (per_minute - level) * 60 / per_minute)
+        return BucketState(per_minute, int(level), cost, (per_minute - level) * 60 / per_minute)

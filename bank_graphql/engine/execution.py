@@ -17,11 +17,11 @@ from typing import Any
 from graphql.execution.values import VariableValues
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from bank_graphql.api.columns import UnplannedError
 from bank_graphql.api.context import Context
 from bank_graphql.api.errors import rejection_of
-from bank_graphql.api.fields import Edge
-from bank_graphql.api.plan import Field, Many, Objects, Selection, Shape, Source
+from bank_graphql.engine.columns import UnplannedError
+from bank_graphql.engine.fields import Edge
+from bank_graphql.engine.plan import Field, Many, Objects, Selection, Shape, Source
 from bank_graphql.kit.errors import Refusal
 
 

@@ -30,7 +30,7 @@ from strawberry.types.arguments import InputContext, convert_arguments
 from strawberry.types.base import StrawberryMaybe
 from strawberry.types.field import StrawberryField
 
-from bank_graphql.api.conversion import Convert, conversion_of
+from bank_graphql.engine.conversion import Convert, conversion_of
 
 Make = Callable[[VariableValues], Mapping[str, Any]]
 Arguments = Mapping[str, Any] | Make

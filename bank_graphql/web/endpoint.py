@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strawberry.http.streaming import SSETransport
 
 from bank_graphql.api.context import Context, Services
-from bank_graphql.api.executor import Executor, Request
 from bank_graphql.api.scalars import to_json
+from bank_graphql.engine.executor import Executor, Request
 from bank_graphql.events.errors import PASSING, SessionEnded
 from bank_graphql.kit.actor import Caller
 from bank_graphql.kit.errors import BadRequest, RateLimited, Unavailable
@@ -97,9 +97,9 @@ class GraphQLEndpoint:
     ) -> tuple[int, Mapping[str, str], dict[str, Any]]:
         response = await self._executor.run(request, context, allow_mutation=not reads)
         headers = dict(response.headers)
-        if context.allowance is not None:
-            headers["RateLimit-Limit"] = str(context.allowance.limit)
-            headers["RateLimit-Remaining"] = str(context.allowance.remaining)
+        if context.bucket is not None:
+            headers["RateLimit-Limit"] = str(context.bucket.limit)
+            headers["RateLimit-Remaining"] = str(context.bucket.remaining)
         # The older media type says 200 even where the document is refused; the newer one tells the difference.
         status = 200 if media_type == JSON and response.status == 400 else response.status
         return status, headers, response.body

@@ -31,11 +31,11 @@ from graphql.execution.values import VariableValues
 from strawberry import Schema
 from strawberry.schema.schema import validate_document
 
-from bank_graphql.api import shield
-from bank_graphql.api.breadth import BreadthFirst, Resumed
 from bank_graphql.api.context import Context
-from bank_graphql.api.documents import Documents, Prepared
-from bank_graphql.api.plan import Operation, Planner
+from bank_graphql.engine import complexity
+from bank_graphql.engine.documents import Documents, Prepared
+from bank_graphql.engine.execution import BreadthFirst, Resumed
+from bank_graphql.engine.plan import Operation, Planner
 from bank_graphql.kit.errors import BadRequest, Fault, RateLimited, Refusal, TooComplex, Unauthenticated, Unavailable
 from bank_graphql.kit.fairness import FairShare
 
@@ -130,9 +130,9 @@ class Executor:
         Raises:
             RateLimited: there are not that many points left.
         """
-        if size > shield.FREE_BYTES:
+        if size > complexity.FREE_BYTES:
             await self._share.wait(context.payer)
-            self._spend(size // shield.BYTES_A_POINT, context)
+            self._spend(size // complexity.BYTES_A_POINT, context)
 
     def refusal(self, request: Request, context: Context) -> Response | None:
         """Return why an operation of any kind is refused before anything runs, or None if it is not."""
@@ -146,7 +146,7 @@ class Executor:
         is_new, reading = prepared is None, 0
         try:
             if prepared is None:
-                reading = shield.points_of_source(request.query)
+                reading = complexity.points_of_source(request.query)
                 self._spend(reading, context)  # it is work, whatever becomes of the document
                 prepared = Prepared(self._core, request.query, *_parse(request))
             _check_type(prepared.operation.node, kinds)
@@ -172,9 +172,9 @@ class Executor:
 
     def _spend(self, cost: int, context: Context, already: int = 0) -> None:
         limit = self._user_limit if context.bearer else self._address_limit
-        allowance = context.services.limiter.spend(context.payer, cost, per_minute=limit)
+        bucket = context.services.limiter.spend(context.payer, cost, per_minute=limit)
         self._share.count(context.payer, cost)
-        context.allowance = replace(allowance, cost=cost + already) if already else allowance
+        context.bucket = replace(bucket, cost=cost + already) if already else bucket
 
     async def _execute(self, operation: Operation, request: Request, context: Context) -> ExecutionResult:
         variables = operation.variables(request.variables or {})
@@ -291,8 +291,8 @@ def _parse(request: Request) -> tuple[DocumentNode, OperationDefinitionNode]:
         document = parse(
             request.query,
             no_location=False,
-            max_lexical_tokens=shield.MAX_TOKENS,
-            max_comments=shield.MAX_COMMENTS,
+            max_lexical_tokens=complexity.MAX_TOKENS,
+            max_comments=complexity.MAX_COMMENTS,
             max_source_length=_MAX_SOURCE,
         )
     except RecursionError:
@@ -301,7 +301,7 @@ def _parse(request: Request) -> tuple[DocumentNode, OperationDefinitionNode]:
         if "nested" in error.message:
             raise TooComplex("The document is nested too deeply.") from None
         if "limit" in error.message or "more than" in error.message:
-            raise TooComplex(f"The document is too long: it may have {shield.MAX_TOKENS} tokens.") from None
+            raise TooComplex(f"The document is too long: it may have {complexity.MAX_TOKENS} tokens.") from None
         raise
     operation = get_operation_ast(document, request.operation_name)
     if operation is None:

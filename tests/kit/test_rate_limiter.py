@@ -3,7 +3,7 @@
 import pytest
 
 from bank_graphql.kit.errors import RateLimited
-from bank_graphql.kit.limits import Limiter
+from bank_graphql.kit.rate_limiter import Limiter
 
 
 class Watch:

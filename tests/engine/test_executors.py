@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from bank_graphql.api.context import Context, Services
-from bank_graphql.api.executor import Executor, Request, Response
 from bank_graphql.api.loaders import Readers
 from bank_graphql.api.scalars import to_json
 from bank_graphql.api.schema import build_schema
 from bank_graphql.api.streams import Streams
 from bank_graphql.bank import Bank
 from bank_graphql.cards.rules import Merchant
+from bank_graphql.engine.executor import Executor, Request, Response
 from bank_graphql.identity.models import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.identity.service import SignedIn
@@ -27,8 +27,8 @@ from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.ids import encode_cursor, global_id, new_id, uuid_of
-from bank_graphql.kit.limits import Limiter
 from bank_graphql.kit.money import Money
+from bank_graphql.kit.rate_limiter import Limiter
 from bank_graphql.payments.commands import (
     AuthorizeCard,
     CaptureHold,
@@ -46,8 +46,8 @@ from bank_graphql.payments.commands import (
     ReverseTransaction,
     Transfer,
 )
-from tests.api.documents import Documents, Made, Pool
 from tests.client import PASSWORD
+from tests.engine.documents import Documents, Made, Pool
 
 SEED = int(os.environ.get("SEED", "1"))
 SCHEMA = build_schema()

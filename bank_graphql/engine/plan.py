@@ -30,10 +30,10 @@ from graphql.execution.values import VariableValues
 from graphql.language import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, VariableNode
 from strawberry.types.field import StrawberryField
 
-from bank_graphql.api.arguments import Arguments, arguments_of
-from bank_graphql.api.columns import Column, UnplannedError, leaf, lists, nulls, rows_of
-from bank_graphql.api.fields import ACT, EDGE, Edge
-from bank_graphql.api.variables import Variables
+from bank_graphql.engine.arguments import Arguments, arguments_of
+from bank_graphql.engine.columns import Column, UnplannedError, leaf, lists, nulls, rows_of
+from bank_graphql.engine.fields import ACT, EDGE, Edge
+from bank_graphql.engine.variables import Variables
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from bank_graphql.api import endpoint, shield
 from bank_graphql.app import create_app
+from bank_graphql.engine import complexity
 from bank_graphql.settings import Settings
+from bank_graphql.web import endpoint
 from tests.client import Client
 
 GRAPHQL, JSON = "application/graphql-response+json", "application/json"
@@ -201,8 +202,8 @@ async def test_who_asks_too_much_must_wait(settings: Settings) -> None:
         query = {"query": "{ me { id } rateLimit { limit remaining cost resetAt } }"}
         first, second = [(await post(http, query)).json()["data"]["rateLimit"] for _ in range(2)]
         assert first["limit"] == 2000
-        assert second["cost"] == shield.REQUEST_POINTS + 2 * shield.ROOT_FIELD_POINTS + 2
-        assert first["cost"] == second["cost"] + shield.points_of_source(query["query"])  # which was read then
+        assert second["cost"] == complexity.REQUEST_POINTS + 2 * complexity.ROOT_FIELD_POINTS + 2
+        assert first["cost"] == second["cost"] + complexity.points_of_source(query["query"])  # which was read then
         for _ in range(40):
             response = await post(http, query)
         assert response.status_code == 429

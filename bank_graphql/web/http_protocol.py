@@ -27,7 +27,7 @@ MOST_WAITING = 16 * 1024 * 1024
 """Bytes that may wait for one client."""
 
 
-class PatientProtocol(HttpToolsProtocol):
+class PatientHttp(HttpToolsProtocol):
     """A connection whose requests must arrive in time, with headers of at most `HEADER_BYTES`, and without trailers."""
 
     _deadline: asyncio.TimerHandle | None = None

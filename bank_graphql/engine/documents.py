@@ -9,8 +9,8 @@ from typing import Any
 from cachetools import LRUCache
 from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
 
-from bank_graphql.api import shield
-from bank_graphql.api.plan import Operation
+from bank_graphql.engine import complexity
+from bank_graphql.engine.plan import Operation
 
 Key = tuple[str, str | None]
 """The document's text, and the name of its operation."""
@@ -33,11 +33,11 @@ class Prepared:
         Raises:
             TooComplex: the document, or what its variables hold, is beyond a limit.
         """
-        values = shield.points_of_values(variables)
-        sizes = shield.sizes_in(variables, self._names)
+        values = complexity.points_of_values(variables)
+        sizes = complexity.sizes_in(variables, self._names)
         cost = self._costs.get(sizes)
         if cost is None:
-            cost = shield.points_of_document(self.operation.document, self.operation.node, variables)
+            cost = complexity.points_of_document(self.operation.document, self.operation.node, variables)
             if len(self._costs) >= self._MOST_COSTS:
                 self._costs.clear()
             self._costs[sizes] = cost
