@@ -20,7 +20,8 @@ from bank_graphql.kit.db import Database
 from bank_graphql.kit.loading import Requested
 from bank_graphql.kit.paging import Listing, serial_key
 from bank_graphql.kit.statements import Query, Row
-from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionKind, TransactionNote, TransactionStatus
+from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
+from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionNote
 
 
 class EntryRow(Row):

@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Uuid, and_, any_, bindparam, func, or_, select, true, tuple_
 from sqlmodel import col
 
-from bank_graphql.accounts.models import Account, AccountStatus
+from bank_graphql.accounts.enums import AccountStatus
+from bank_graphql.accounts.models import Account
 from bank_graphql.events.errors import CursorExpired
 from bank_graphql.events.hub import Interest
 from bank_graphql.events.models import FeedStart, Position, TransactionEvent, TransactionEventKind, Xid8

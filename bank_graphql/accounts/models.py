@@ -1,36 +1,13 @@
 """The accounts' table."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, Sequence
 from sqlmodel import SQLModel
 
+from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
 from bank_graphql.kit.columns import one_of, text_field, time_field, uuid_field
-
-
-class AccountKind(StrEnum):
-    """What an account is for."""
-
-    CHECKING = "CHECKING"
-    SAVINGS = "SAVINGS"
-    CREDIT = "CREDIT"
-
-
-class AccountStatus(StrEnum):
-    """FROZEN refuses debits and goes on receiving. CLOSED is final, and its balance is zero."""
-
-    ACTIVE = "ACTIVE"
-    FROZEN = "FROZEN"
-    CLOSED = "CLOSED"
-
-
-class FrozenBy(StrEnum):
-    """Who froze an account; what staff froze, only staff unfreezes."""
-
-    OWNER = "OWNER"
-    STAFF = "STAFF"
 
 
 class Account(SQLModel, table=True):

@@ -25,13 +25,15 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from bank_graphql.accounts.models import Account, AccountKind, AccountStatus, FrozenBy
+from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
+from bank_graphql.accounts.models import Account
 from bank_graphql.identity.queries import asked, fetch_rows, own_or_any
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.loading import Requested
 from bank_graphql.kit.paging import Listing, uuid_key
 from bank_graphql.kit.statements import Query, Row
-from bank_graphql.ledger.models import Balance, Purpose, Transaction, TransactionKind, TransactionNote, TransactionStatus
+from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
+from bank_graphql.ledger.models import Balance, Transaction, TransactionNote
 
 
 class AccountRow(Row):

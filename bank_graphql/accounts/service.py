@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Text, Uuid, bindparam, func, select, update
 from sqlmodel import col
 
+from bank_graphql.accounts.enums import AccountStatus, FrozenBy
 from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
-from bank_graphql.accounts.models import ACCOUNT_SERIALS, Account, AccountStatus, FrozenBy
+from bank_graphql.accounts.models import ACCOUNT_SERIALS, Account
 from bank_graphql.accounts.queries import ACCOUNT_COLUMNS, AccountRow
 from bank_graphql.accounts.rules import Numbering, check_name, check_reason
 from bank_graphql.audit import service as audit

@@ -1,47 +1,14 @@
 """The cards' tables. Of a card's number there is no more than its last four digits outside the vault's own tables."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
-from bank_graphql.accounts.models import FrozenBy
+from bank_graphql.accounts.enums import FrozenBy
+from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.kit.columns import amount_field, key_field, one_of, text_field, time_field, uuid_field
-
-
-class CardKind(StrEnum):
-    """What a card draws on: DEBIT cards belong to checking and savings accounts, CREDIT cards to credit accounts."""
-
-    DEBIT = "DEBIT"
-    CREDIT = "CREDIT"
-
-
-class CardForm(StrEnum):
-    """VIRTUAL cards are good at once; PHYSICAL ones are sent by post and activated by their holder."""
-
-    VIRTUAL = "VIRTUAL"
-    PHYSICAL = "PHYSICAL"
-
-
-class CardStatus(StrEnum):
-    """Only ACTIVE cards pay. CANCELLED and EXPIRED are final."""
-
-    INACTIVE = "INACTIVE"
-    ACTIVE = "ACTIVE"
-    FROZEN = "FROZEN"
-    CANCELLED = "CANCELLED"
-    EXPIRED = "EXPIRED"
-
-
-class LimitWindow(StrEnum):
-    """What a limit is for: a single transaction, or all of a day, a week from Monday, or a month of the calendar."""
-
-    TRANSACTION = "TRANSACTION"
-    DAY = "DAY"
-    WEEK = "WEEK"
-    MONTH = "MONTH"
 
 
 class Card(SQLModel, table=True):

@@ -27,19 +27,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from bank_graphql.accounts.models import Account, FrozenBy
+from bank_graphql.accounts.enums import FrozenBy
+from bank_graphql.accounts.models import Account
 from bank_graphql.accounts.queries import TRANSACTION_COLUMNS, TransactionRow, with_notes
-from bank_graphql.cards.models import (
-    Card,
-    CardBlock,
-    CardForm,
-    CardKind,
-    CardLimit,
-    CardSecret,
-    CardStatus,
-    CardTransaction,
-    LimitWindow,
-)
+from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
+from bank_graphql.cards.models import Card, CardBlock, CardLimit, CardSecret, CardTransaction
 from bank_graphql.cards.rules import Calendar, SpentLimit, Window
 from bank_graphql.identity.queries import asked, fetch_lists, fetch_rows
 from bank_graphql.kit.clock import Clock

@@ -10,10 +10,12 @@ from sqlalchemy import BigInteger, DateTime, Text, Uuid, any_, bindparam, delete
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from bank_graphql.accounts.models import Account, FrozenBy
+from bank_graphql.accounts.enums import FrozenBy
+from bank_graphql.accounts.models import Account
 from bank_graphql.audit import service as audit
 from bank_graphql.cards import queries
-from bank_graphql.cards.models import Card, CardBlock, CardLimit, CardSecret, CardStatus, CardTransaction
+from bank_graphql.cards.enums import CardStatus
+from bank_graphql.cards.models import Card, CardBlock, CardLimit, CardSecret, CardTransaction
 from bank_graphql.cards.queries import CARD_COLUMNS, CardRow, with_accounts
 from bank_graphql.cards.rules import CardPayment, NewCard, check_step
 from bank_graphql.cards.vault import SEALED, Vault

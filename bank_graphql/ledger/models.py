@@ -5,7 +5,6 @@ and the entries that one statement inserts for a transaction sum to zero in each
 """
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -15,35 +14,7 @@ from sqlmodel import Field, SQLModel
 
 from bank_graphql.kit.columns import amount_field, key_field, one_of, text_field, time_field, uuid_field
 from bank_graphql.kit.money import MAX_AMOUNT
-
-
-class TransactionKind(StrEnum):
-    """What a transaction is for."""
-
-    DEPOSIT = "DEPOSIT"
-    WITHDRAWAL = "WITHDRAWAL"
-    TRANSFER = "TRANSFER"
-    HOLD = "HOLD"
-    CARD_PAYMENT = "CARD_PAYMENT"
-    CARD_REFUND = "CARD_REFUND"
-    REVERSAL = "REVERSAL"
-
-
-class TransactionStatus(StrEnum):
-    """Where a transaction stands. Only POSTED ones have moved money; a POSTED hold did so by its captures."""
-
-    PENDING = "PENDING"
-    POSTED = "POSTED"
-    VOIDED = "VOIDED"
-    EXPIRED = "EXPIRED"
-    DECLINED = "DECLINED"
-
-
-class Purpose(StrEnum):
-    """What an internal account of the bank is for; there is one for each purpose and currency."""
-
-    CASH = "CASH"
-    CARD_SETTLEMENT = "CARD_SETTLEMENT"
+from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
 
 
 class Balance(SQLModel, table=True):

@@ -1,7 +1,6 @@
 """What is remembered of commands with an idempotency key."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -10,15 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from bank_graphql.kit.columns import one_of, text_field, time_field, uuid_field
-
-
-class OutcomeKind(StrEnum):
-    """How a command with a key ended."""
-
-    MOVED = "MOVED"
-    OPENED = "OPENED"
-    ISSUED = "ISSUED"
-    REFUSED = "REFUSED"
+from bank_graphql.payments.enums import OutcomeKind
 
 
 class IdempotencyOutcome(SQLModel, table=True):

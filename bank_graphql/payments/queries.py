@@ -8,11 +8,14 @@ from sqlalchemy import BigInteger, DateTime, Text, Uuid, and_, any_, bindparam, 
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from bank_graphql.accounts.models import Account, AccountKind, AccountStatus
+from bank_graphql.accounts.enums import AccountKind, AccountStatus
+from bank_graphql.accounts.models import Account
 from bank_graphql.cards.models import CardTransaction
 from bank_graphql.kit.statements import Query, Row, array_of
-from bank_graphql.ledger.models import Balance, Purpose, Transaction, TransactionNote
-from bank_graphql.payments.models import IdempotencyOutcome, OutcomeKind
+from bank_graphql.ledger.enums import Purpose
+from bank_graphql.ledger.models import Balance, Transaction, TransactionNote
+from bank_graphql.payments.enums import OutcomeKind
+from bank_graphql.payments.models import IdempotencyOutcome
 
 
 class ResolvedRow(Row):

@@ -31,7 +31,7 @@ from bank_graphql.kit.errors import FieldProblem, Refusal, ValidationFailed
 from bank_graphql.kit.ids import lock_key
 from bank_graphql.kit.statements import Insert, Query, Row, Writes
 from bank_graphql.ledger import service as ledger
-from bank_graphql.ledger.models import TransactionKind
+from bank_graphql.ledger.enums import TransactionKind
 from bank_graphql.ledger.rules import AccountState, Book, internal_account_id
 from bank_graphql.payments import queries
 from bank_graphql.payments.card_rules import SETTLEMENT

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import strawberry
 
-from bank_graphql.accounts.models import AccountKind, AccountStatus, FrozenBy
-from bank_graphql.cards.models import CardForm, CardKind, CardStatus, LimitWindow
+from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy, StateConflictCode
+from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.events.models import TransactionEventKind
 from bank_graphql.identity.models import UserRole, UserStatus
 from bank_graphql.kit.money import CURRENCY_DIGITS
-from bank_graphql.ledger.models import TransactionKind, TransactionStatus
+from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
 
 _GROWS = " More values may be added: keep a default branch."
 
@@ -31,24 +31,6 @@ class EntryDirection(StrEnum):
 
     CREDIT = "CREDIT"
     DEBIT = "DEBIT"
-
-
-class StateConflictCode(StrEnum):
-    """Which rule a state conflict is about."""
-
-    ALREADY_CAPTURED = "ALREADY_CAPTURED"
-    ALREADY_RELEASED = "ALREADY_RELEASED"
-    ALREADY_REVERSED = "ALREADY_REVERSED"
-    EXPIRED = "EXPIRED"
-    OVER_CAPTURE = "OVER_CAPTURE"
-    OVER_REFUND = "OVER_REFUND"
-    NOT_A_HOLD = "NOT_A_HOLD"
-    NOT_REVERSIBLE = "NOT_REVERSIBLE"
-    CARD_NOT_ACTIVE = "CARD_NOT_ACTIVE"
-    CARD_EXPIRED = "CARD_EXPIRED"
-    MERCHANT_BLOCKED = "MERCHANT_BLOCKED"
-    MONEY_REMAINS = "MONEY_REMAINS"
-    WRONG_STATUS = "WRONG_STATUS"
 
 
 strawberry.enum(EntryDirection, description="CREDIT puts money on the account, DEBIT takes money off it.")
