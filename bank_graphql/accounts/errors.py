@@ -1,6 +1,7 @@
 """Refusals about accounts."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 from uuid import UUID
 
 from bank_graphql.kit.errors import Refusal
@@ -10,6 +11,7 @@ from bank_graphql.kit.errors import Refusal
 class AccountStatusRefused(Refusal):
     """The account's status does not allow this. Raised only about an account that the caller may see."""
 
+    code: ClassVar[str] = "AccountStatusRefused"
     account_id: UUID
     status: str
 
@@ -27,6 +29,7 @@ class StateConflict(Refusal):
         reason: a sentence for people.
     """
 
+    code: ClassVar[str] = "StateConflict"
     conflict: str
     state: str
     reason: str

@@ -14,7 +14,7 @@ from bank_graphql.kit.statements import Insert, Writes
 
 T = TypeVar("T")
 DONE = "DONE"
-"""The outcome of an action that took effect; a refused one has the refusal's name."""
+"""The outcome of an action that took effect; a refused one has the refusal's code."""
 
 
 class Record(NamedTuple):
@@ -25,7 +25,7 @@ class Record(NamedTuple):
         actor_id: the user who did it, or None when nobody was signed in.
         action: what was done, in the API's name for it, e.g. `logIn`.
         subject_id: what it was done to.
-        outcome: `DONE`, or the name of the refusal.
+        outcome: `DONE`, or the `code` of the refusal.
         ip_address: where the request came from.
         request_id: the request's id, as in the logs.
     """
@@ -39,9 +39,9 @@ class Record(NamedTuple):
     request_id: str | None = None
 
     @classmethod
-    def by(cls, actor: Actor, at: datetime, action: str, subject_id: UUID | None, refusal: Exception | None = None) -> "Record":
+    def by(cls, actor: Actor, at: datetime, action: str, subject_id: UUID | None, refusal: Refusal | None = None) -> "Record":
         """What an actor did, or was refused."""
-        outcome = DONE if refusal is None else type(refusal).__name__
+        outcome = DONE if refusal is None else refusal.code
         origin = actor.origin
         return cls(
             at, actor.user_id if actor.user_id.int else None, action, subject_id, outcome, origin.ip_address, origin.request_id

@@ -1,6 +1,7 @@
 """Refusals about cards."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.money import Money
@@ -16,6 +17,7 @@ class LimitExceeded(Refusal):
         spent: what counts towards it already; of a TRANSACTION, what was authorised for the same one.
     """
 
+    code: ClassVar[str] = "LimitExceeded"
     time_window: str
     amount: Money
     spent: Money

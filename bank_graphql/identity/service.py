@@ -375,9 +375,7 @@ class Identity:
         await audit.write(connection, [audit.Record.by(actor, self._clock(), action, subject)])
 
     async def _refuse(self, action: str, subject: UUID | None, origin: Origin) -> None:
-        record = audit.Record(
-            self._clock(), None, action, subject, CredentialsRefused.__name__, origin.ip_address, origin.request_id
-        )
+        record = audit.Record(self._clock(), None, action, subject, CredentialsRefused.code, origin.ip_address, origin.request_id)
         await self._db.transact(lambda connection: audit.write(connection, [record]))
 
 

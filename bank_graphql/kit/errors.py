@@ -10,7 +10,13 @@ from typing import ClassVar
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error
-    """An expected refusal. `str(refusal)` is a sentence for people that repeats no secret input."""
+    """An expected refusal. `str(refusal)` is a sentence for people that repeats no secret input.
+
+    Attributes:
+        code: the refusal's name where it is stored. Stored rows hold it, so it never changes, even if the class is renamed.
+    """
+
+    code: ClassVar[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,7 @@ class FieldProblem:
 class ValidationFailed(Refusal):
     """The input breaks a rule that no state of the bank could mend."""
 
+    code: ClassVar[str] = "ValidationFailed"
     problems: Sequence[FieldProblem]
 
     def __str__(self) -> str:
@@ -47,6 +54,7 @@ class ValidationFailed(Refusal):
 class NotFound(Refusal):
     """There is no such thing, or it is not the caller's to see: the two are told apart nowhere."""
 
+    code: ClassVar[str] = "NotFound"
     what: str
     subject_id: str | None = None
 
@@ -58,6 +66,7 @@ class NotFound(Refusal):
 class Forbidden(Refusal):
     """The caller may see the thing but not do this to it."""
 
+    code: ClassVar[str] = "Forbidden"
     reason: str = "You are not allowed to do this."
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """Refusals about money."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.money import Money
@@ -10,6 +11,7 @@ from bank_graphql.kit.money import Money
 class InsufficientFunds(Refusal):
     """The account's available balance does not cover the amount."""
 
+    code: ClassVar[str] = "InsufficientFunds"
     available: Money
     required: Money
 
@@ -21,6 +23,7 @@ class InsufficientFunds(Refusal):
 class CurrencyMismatch(Refusal):
     """The amount is in another currency than the account, or the two accounts differ."""
 
+    code: ClassVar[str] = "CurrencyMismatch"
     expected: str
     given: str
 

@@ -1,6 +1,7 @@
 """Refusals of money movements that no lower room knows."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 from uuid import UUID
 
 from bank_graphql.kit.errors import Refusal
@@ -10,6 +11,7 @@ from bank_graphql.kit.errors import Refusal
 class BatchAborted(Refusal):
     """Another item of an atomic batch was refused, so nothing of it happened. `index` says which, from 0."""
 
+    code: ClassVar[str] = "BatchAborted"
     index: int
 
     def __str__(self) -> str:
@@ -20,6 +22,7 @@ class BatchAborted(Refusal):
 class IdempotencyConflict(Refusal):
     """The key was used before, for something else."""
 
+    code: ClassVar[str] = "IdempotencyConflict"
     original: UUID | None
 
     def __str__(self) -> str:

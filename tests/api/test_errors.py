@@ -141,6 +141,22 @@ def test_every_refusal_has_its_rejection() -> None:
     assert {kind for kind in refusals() if kind.__module__.startswith("bank_graphql")} == set(REJECTIONS)
 
 
+def test_the_codes_of_refusals_are_those_in_stored_rows() -> None:
+    assert sorted(kind.code for kind in REJECTIONS) == [
+        "AccountStatusRefused",
+        "BatchAborted",
+        "CredentialsRefused",
+        "CurrencyMismatch",
+        "Forbidden",
+        "IdempotencyConflict",
+        "InsufficientFunds",
+        "LimitExceeded",
+        "NotFound",
+        "StateConflict",
+        "ValidationFailed",
+    ]
+
+
 EXPECTED = {
     "signUp": {"ValidationRejection"},
     "logIn": {"CredentialsRejection"},
