@@ -24,7 +24,7 @@ from bank_graphql import settings as configuration
 from bank_graphql.api.schema import build_schema, export, introspection
 from bank_graphql.bank import Bank, open_bank, open_server, rotate_card_keys
 from bank_graphql.cards import verification as cards_verification
-from bank_graphql.identity.models import UserRole
+from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.tokens import signing_keys
 from bank_graphql.kit import log, schema
 from bank_graphql.kit.clock import utc_now

@@ -7,7 +7,8 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from bank_graphql.cards.rules import Merchant
-from bank_graphql.identity.models import User, UserRole
+from bank_graphql.identity.enums import UserRole
+from bank_graphql.identity.models import User
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.identity.queries import SIGN_IN
 from bank_graphql.identity.service import Identity

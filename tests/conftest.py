@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 
 from bank_graphql.app import create_app
 from bank_graphql.bank import Bank, open_bank
-from bank_graphql.identity.models import UserRole
+from bank_graphql.identity.enums import UserRole
 from bank_graphql.kit import schema
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.embedded import EmbeddedPostgres

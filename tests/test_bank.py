@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from bank_graphql import bank
-from bank_graphql.identity.models import UserRole
+from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import ConfigurationError, Unavailable

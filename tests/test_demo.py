@@ -4,7 +4,7 @@ import pytest
 
 from bank_graphql import demo
 from bank_graphql.bank import Bank
-from bank_graphql.identity.models import UserRole
+from bank_graphql.identity.enums import UserRole
 from bank_graphql.payments.commands import Group, Outcome
 from tests.client import PASSWORD
 

@@ -1,6 +1,13 @@
-"""Who the users are and how they prove it.
+"""Users, their sessions, and how they prove who they are.
 
-`models` users, sessions, refresh tokens · `permissions` roles and what they may do · `rules` what a profile may look like ·
-`passwords` hashing · `tokens` access tokens and their keys · `queries` batched reads · `service` the only writer ·
-`errors` refusals.
+- `enums`: roles and statuses.
+- `models`: the tables of users, sessions and refresh tokens.
+- `permissions`: what each role allows.
+- `errors`: refusals.
+- `rules`: checks of e-mail addresses, names, phone numbers and passwords.
+- `passwords`: hashing and verifying passwords.
+- `tokens`: access tokens and the keys that sign them.
+- `refresh_tokens`: refresh tokens and sealed replies.
+- `queries`: batched reads of users and sessions, and what other rooms need to scope their own.
+- `service`: signing up, in and out; the only writer.
 """

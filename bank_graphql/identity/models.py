@@ -1,31 +1,13 @@
 """The identity tables."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Column, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
+from bank_graphql.identity.enums import UserRole, UserStatus
 from bank_graphql.kit.columns import key_field, one_of, text_field, time_field, uuid_field
-
-
-class UserRole(StrEnum):
-    """What a user is to the bank. `permissions.PERMISSIONS` says what each may do."""
-
-    CUSTOMER = "CUSTOMER"
-    TELLER = "TELLER"
-    AUDITOR = "AUDITOR"
-    PROCESSOR = "PROCESSOR"
-    ADMIN = "ADMIN"
-
-
-class UserStatus(StrEnum):
-    """Whether a user may sign in. CLOSED is final; the row stays, because the books refer to it."""
-
-    ACTIVE = "ACTIVE"
-    SUSPENDED = "SUSPENDED"
-    CLOSED = "CLOSED"
 
 
 class User(SQLModel, table=True):

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from bank_graphql.identity.enums import UserRole
+
 
 class Permission(StrEnum):
     """One thing that a role may allow beyond a customer's own affairs."""
@@ -15,9 +17,9 @@ class Permission(StrEnum):
     PROCESS_CARDS = "PROCESS_CARDS"  # the card network's side: authorise, capture, release, refund, and see what was paid by card
 
 
-PERMISSIONS: dict[str, frozenset[str]] = {
-    "CUSTOMER": frozenset(),
-    "TELLER": frozenset(
+PERMISSIONS: dict[UserRole, frozenset[Permission]] = {
+    UserRole.CUSTOMER: frozenset(),
+    UserRole.TELLER: frozenset(
         {
             Permission.READ_ANY,
             Permission.HANDLE_CASH,
@@ -26,9 +28,9 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             Permission.MANAGE_ACCOUNTS,
         }
     ),
-    "AUDITOR": frozenset({Permission.READ_ANY, Permission.VERIFY_LEDGER}),
-    "PROCESSOR": frozenset({Permission.PROCESS_CARDS}),
-    "ADMIN": frozenset(
+    UserRole.AUDITOR: frozenset({Permission.READ_ANY, Permission.VERIFY_LEDGER}),
+    UserRole.PROCESSOR: frozenset({Permission.PROCESS_CARDS}),
+    UserRole.ADMIN: frozenset(
         {
             Permission.READ_ANY,
             Permission.SETTLE_HOLDS,

@@ -9,7 +9,8 @@ from sqlalchemy import Boolean, ColumnElement, DateTime, Text, Uuid, and_, any_,
 from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
-from bank_graphql.identity.models import RefreshToken, Session, User, UserRole, UserStatus
+from bank_graphql.identity.enums import UserRole, UserStatus
+from bank_graphql.identity.models import RefreshToken, Session, User
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database

@@ -12,8 +12,9 @@ from sqlmodel import col
 
 from bank_graphql.audit import service as audit
 from bank_graphql.identity import queries
+from bank_graphql.identity.enums import UserRole, UserStatus
 from bank_graphql.identity.errors import CredentialsRefused
-from bank_graphql.identity.models import RefreshToken, Session, User, UserRole, UserStatus
+from bank_graphql.identity.models import RefreshToken, Session, User
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.identity.queries import SessionRow, StandingRow

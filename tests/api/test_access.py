@@ -8,15 +8,15 @@ import pytest
 
 from bank_graphql.api.schema import build_schema
 from bank_graphql.bank import Bank
-from bank_graphql.identity.models import UserRole
+from bank_graphql.identity.enums import UserRole
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.ids import uuid_of
 from bank_graphql.ledger import verification
 from tests.client import Client, key
 
 STRANGER, NOBODY = "stranger", "nobody"
-READS_ALL = {"TELLER", "AUDITOR", "ADMIN"}
-CASHIERS, MANAGERS = {"TELLER"}, {"TELLER", "ADMIN"}
+READS_ALL = {UserRole.TELLER, UserRole.AUDITOR, UserRole.ADMIN}
+CASHIERS, MANAGERS = {UserRole.TELLER}, {UserRole.TELLER, UserRole.ADMIN}
 
 ACCOUNT_MUTATIONS: dict[str, str] = {
     "renameAccount": 'id: $id, name: "Mine now"',
@@ -69,7 +69,7 @@ OPEN_MUTATIONS = {"signUp", "logIn", "refreshSession"}
 QUERIES = {"account", "accountByNumber", "transaction", "card", "node", "nodes"}
 OPEN_QUERIES = {"me", "rateLimit"}
 FEED = {"transactionEvents", "feedCursor"}
-RESTRICTED_QUERIES = {"ledgerVerification": {"AUDITOR", "ADMIN"}}
+RESTRICTED_QUERIES = {"ledgerVerification": {UserRole.AUDITOR, UserRole.ADMIN}}
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ async def test_others_actions_on_a_card(other: tuple[str, Client], target: dict[
     role, client = other
     for name, arguments in CARD_MUTATIONS.items():
         outcome = (await client.run(mutation(name, arguments), **variables(arguments, id=target["card"], key=key())))[name]
-        allowed = (name == "authorizeCard" and role == "PROCESSOR") or (
+        allowed = (name == "authorizeCard" and role == UserRole.PROCESSOR) or (
             name in {"freezeCard", "unfreezeCard", "cancelCard"} and role in MANAGERS
         )
         if allowed:
@@ -176,8 +176,8 @@ async def test_others_actions_on_what_was_paid_by_card(other: tuple[str, Client]
         if name == "refundCardPayment":
             subject = (await ada.capture_hold(subject))["transaction"]["id"]
         outcome = (await client.run(mutation(name, ALL[name]), id=subject, key=key()))[name]["__typename"]
-        assert outcome == ("MoneyMoved" if role == "PROCESSOR" else refused), name
-        if role == "PROCESSOR":
+        assert outcome == ("MoneyMoved" if role == UserRole.PROCESSOR else refused), name
+        if role == UserRole.PROCESSOR:
             seen = await client.run("query ($id: ID!) { transaction(id: $id) { merchant { name } card { id } } }", id=subject)
             assert seen["transaction"] == {"merchant": {"name": "Café Central"}, "card": None}
 

@@ -15,7 +15,7 @@ from bank_graphql.app import create_app
 from bank_graphql.bank import Bank
 from bank_graphql.cards.rules import check_digit
 from bank_graphql.cards.service import expire
-from bank_graphql.identity.models import UserRole
+from bank_graphql.identity.enums import UserRole
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.settings import Settings
 from tests.client import Client, money

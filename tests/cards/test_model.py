@@ -16,7 +16,7 @@ from bank_graphql.cards import queries
 from bank_graphql.cards import verification as cards_verification
 from bank_graphql.cards.rules import Merchant
 from bank_graphql.cards.service import Cards
-from bank_graphql.identity.models import UserRole
+from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Refusal

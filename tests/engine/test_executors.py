@@ -19,7 +19,7 @@ from bank_graphql.api.streams import Streams
 from bank_graphql.bank import Bank
 from bank_graphql.cards.rules import Merchant
 from bank_graphql.engine.executor import Executor, Request, Response
-from bank_graphql.identity.models import UserRole
+from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.identity.service import SignedIn
 from bank_graphql.kit.actor import Actor, Origin

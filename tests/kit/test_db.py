@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from sqlalchemy import BigInteger, DateTime, Text, bindparam, func, literal, select, text
 
+from bank_graphql.identity.enums import UserStatus
 from bank_graphql.identity.models import Session, User
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import BadRequest, ConfigurationError, Unavailable
@@ -166,7 +167,7 @@ async def test_a_database_that_is_not_there(dsn: str) -> None:
 
 
 def test_enums_go_as_text() -> None:
-    query = Query(select(literal(1)).where(User.status == "ACTIVE"), Row)
+    query = Query(select(literal(1)).where(User.status == UserStatus.ACTIVE), Row)
     assert "ACTIVE" in query.arguments({})
 
 

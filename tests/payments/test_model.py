@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bank_graphql.accounts.service import Accounts
 from bank_graphql.cards import service as cards
-from bank_graphql.identity.models import UserRole
+from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database

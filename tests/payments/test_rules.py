@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
 from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.cards.rules import CardPolicy, CardState, Merchant, Spending, windows
+from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Refusal
@@ -47,7 +48,7 @@ CURRENCIES = ["EUR", "EUR", "EUR", "USD", "EUR"]
 STATUSES = ["ACTIVE", "ACTIVE", "FROZEN", "ACTIVE", "CLOSED"]
 ACTORS = [
     *(Actor(owner, None, frozenset()) for owner in OWNERS),
-    *(Actor(UUID(int=200), None, PERMISSIONS[role]) for role in ("TELLER", "PROCESSOR")),
+    *(Actor(UUID(int=200), None, PERMISSIONS[role]) for role in (UserRole.TELLER, UserRole.PROCESSOR)),
 ]
 CARDS = [UUID(int=300 + n) for n in range(3)]
 CARD_STATUSES = ["ACTIVE", "ACTIVE", "FROZEN"]

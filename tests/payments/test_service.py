@@ -16,7 +16,7 @@ from bank_graphql.accounts.rules import Numbering
 from bank_graphql.bank import Bank
 from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.cards.rules import Merchant
-from bank_graphql.identity.models import UserRole
+from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import utc_now
