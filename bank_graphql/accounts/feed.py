@@ -9,9 +9,10 @@ from sqlmodel import col
 
 from bank_graphql.accounts.enums import AccountStatus
 from bank_graphql.accounts.models import Account
+from bank_graphql.events.enums import TransactionEventKind
 from bank_graphql.events.errors import CursorExpired
 from bank_graphql.events.hub import Interest
-from bank_graphql.events.models import FeedStart, Position, TransactionEvent, TransactionEventKind, Xid8
+from bank_graphql.events.models import FeedStart, Position, TransactionEvent, Xid8
 from bank_graphql.events.service import EPOCH, ORDER, POSITION, PositionRow, arguments_of, position_named
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor

@@ -1,7 +1,6 @@
 """The outbox's table."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -9,19 +8,8 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Int
 from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
 
+from bank_graphql.events.enums import TransactionEventKind
 from bank_graphql.kit.columns import one_of, text_field, time_field, uuid_field
-
-
-class TransactionEventKind(StrEnum):
-    """What happened to a transaction."""
-
-    PENDING = "PENDING"
-    POSTED = "POSTED"
-    CAPTURED = "CAPTURED"
-    VOIDED = "VOIDED"
-    EXPIRED = "EXPIRED"
-    REVERSED = "REVERSED"
-    DECLINED = "DECLINED"
 
 
 class Xid8(UserDefinedType[Any]):

@@ -10,7 +10,8 @@ from sqlalchemy import BigInteger, DateTime, Integer, Text, bindparam, cast, col
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
-from bank_graphql.events.models import FeedEpoch, FeedStart, Position, TransactionEvent, TransactionEventKind, Xid8
+from bank_graphql.events.enums import TransactionEventKind
+from bank_graphql.events.models import FeedEpoch, FeedStart, Position, TransactionEvent, Xid8
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.statements import Insert, Query, Row, Writes

@@ -23,7 +23,7 @@ from bank_graphql.cards.queries import PlaceRow
 from bank_graphql.cards.rules import CardPolicy
 from bank_graphql.cards.vault import Vault
 from bank_graphql.events import service as events
-from bank_graphql.events.models import TransactionEventKind
+from bank_graphql.events.enums import TransactionEventKind
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database

@@ -7,7 +7,7 @@ import strawberry
 
 from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy, StateConflictCode
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
-from bank_graphql.events.models import TransactionEventKind
+from bank_graphql.events.enums import TransactionEventKind
 from bank_graphql.identity.enums import UserRole, UserStatus
 from bank_graphql.kit.money import CURRENCY_DIGITS
 from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
