@@ -32,7 +32,8 @@ from bank_graphql.kit.keysets import KeySource
 from bank_graphql.kit.listening import Listener, PostgresListener, RedisListener
 from bank_graphql.kit.periodic import Job
 from bank_graphql.payments import service as payments
-from bank_graphql.payments.commands import GROUP_MAX, Group, Outcome
+from bank_graphql.payments.groups import GROUP_MAX, Group
+from bank_graphql.payments.outcomes import Outcome
 from bank_graphql.settings import Environment, Settings
 
 _OWNS = "SELECT EXISTS (SELECT FROM pg_tables WHERE tablename = 'entries' AND pg_has_role(session_user, tableowner, 'MEMBER'))"
@@ -167,7 +168,7 @@ def _moving(
     stack.push_async_callback(batcher.close)
 
     async def in_pieces(group: Group) -> list[Outcome]:
-        return [outcome for piece in group.pieces(settings.batch_max) for outcome in await batcher.submit(piece)]
+        return [outcome for piece in group.split(settings.batch_max) for outcome in await batcher.submit(piece)]
 
     async def move(group: Group) -> list[Outcome]:
         if len(group.commands) <= settings.batch_max:
@@ -182,7 +183,7 @@ def _moving(
 
 def _jobs(db: Database, settings: Settings, policy: payments.Policy) -> Iterator[Job]:
     forget_old_events = partial(events.forget_old_events, db, policy.clock, timedelta(days=settings.feed_days))
-    forget_old_keys = partial(payments.forget_old_keys, db, policy, timedelta(days=settings.key_days))
+    forget_old_keys = partial(payments.delete_old_keys, db, policy, timedelta(days=settings.key_days))
     yield Job("expire cards", max(settings.job_seconds, 60), partial(cards.expire, db, policy.clock))
     yield Job("forget old keys", max(settings.job_seconds, 600), forget_old_keys)
     yield Job("forget old events", max(settings.job_seconds, 600), forget_old_events)

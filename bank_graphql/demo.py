@@ -6,6 +6,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import col
 
+from bank_graphql.accounts.enums import AccountKind
+from bank_graphql.cards.enums import CardForm, CardKind, LimitWindow
 from bank_graphql.cards.rules import Merchant
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.models import User
@@ -23,16 +25,13 @@ from bank_graphql.payments.commands import (
     Command,
     Deposit,
     Destination,
-    Group,
     IssueCard,
-    Issued,
-    Moved,
     OpenAccount,
-    Opened,
-    Outcome,
     Transfer,
     Withdraw,
 )
+from bank_graphql.payments.groups import Group
+from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome
 
 PASSWORD = "demo bank 2026"  # noqa: S105 - printed for everyone to see, and only on a sandbox
 CUSTOMERS = (("ada@example.com", "Ada Lovelace"), ("grace@example.com", "Grace Hopper"))
@@ -62,11 +61,11 @@ async def fill(db: Database, identity: Identity, move: Move) -> None:
     Each step has a key of its own, so what an interrupted run has made is found again, and not made twice.
     """
     ada, grace = [await _user(db, identity, email, name, UserRole.CUSTOMER) for email, name in CUSTOMERS]
-    checking = await _open(move, ada, "CHECKING", "EUR", "Everyday", 250_000)
-    savings = await _open(move, ada, "SAVINGS", "EUR", "Rainy days", 1_000_000)
-    await _open(move, ada, "CHECKING", "JPY", "Travel", 120_000)
-    hers = await _open(move, grace, "CHECKING", "EUR", "Everyday", 180_050)
-    await _open(move, grace, "CREDIT", "USD", "Credit", None)
+    checking = await _open(move, ada, AccountKind.CHECKING, "EUR", "Everyday", 250_000)
+    savings = await _open(move, ada, AccountKind.SAVINGS, "EUR", "Rainy days", 1_000_000)
+    await _open(move, ada, AccountKind.CHECKING, "JPY", "Travel", 120_000)
+    hers = await _open(move, grace, AccountKind.CHECKING, "EUR", "Everyday", 180_050)
+    await _open(move, grace, AccountKind.CREDIT, "USD", "Credit", None)
     history: list[tuple[Actor, UUID, UUID | None, int, str | None]] = [
         (ada, checking, hers, 4_250, "Dinner on Friday"),
         (grace, hers, checking, 12_000, "Concert tickets"),
@@ -95,8 +94,10 @@ async def fill(db: Database, identity: Identity, move: Move) -> None:
 
 async def _pay_by_card(move: Move, holder: Actor, account: UUID) -> None:
     """A card with a limit, and a lunch that was paid with it."""
-    limits = (("DAY", Money(50_000, "EUR")),)
-    issue = IssueCard(actor=holder, key="demo-card", account_id=account, kind="DEBIT", form="VIRTUAL", limits=limits)
+    limits = ((LimitWindow.DAY, Money(50_000, "EUR")),)
+    issue = IssueCard(
+        actor=holder, key="demo-card", account_id=account, kind=CardKind.DEBIT, form=CardForm.VIRTUAL, limits=limits
+    )
     issued = await _done(move, issue)
     if not isinstance(issued, Issued):
         raise TypeError(type(issued))
@@ -115,7 +116,7 @@ async def _user(db: Database, identity: Identity, email: str, name: str, role: U
     return Actor(user_id, None, PERMISSIONS[role])
 
 
-async def _open(move: Move, owner: Actor, kind: str, currency: str, name: str, deposit: int | None) -> UUID:
+async def _open(move: Move, owner: Actor, kind: AccountKind, currency: str, name: str, deposit: int | None) -> UUID:
     key = f"demo-{kind}-{currency}"
     command = OpenAccount(actor=owner, key=key, kind=kind, currency=currency, name=name, opening_deposit=deposit)
     outcome = await _done(move, command)

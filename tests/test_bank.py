@@ -12,7 +12,9 @@ from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import ConfigurationError, Unavailable
 from bank_graphql.kit.money import Money
-from bank_graphql.payments.commands import Deposit, Group, Moved, OpenAccount, Opened
+from bank_graphql.payments.commands import Deposit, OpenAccount
+from bank_graphql.payments.groups import Group
+from bank_graphql.payments.outcomes import Moved, Opened
 from bank_graphql.settings import Settings
 from tests.client import PASSWORD, key
 

@@ -5,7 +5,8 @@ import pytest
 from bank_graphql import demo
 from bank_graphql.bank import Bank
 from bank_graphql.identity.enums import UserRole
-from bank_graphql.payments.commands import Group, Outcome
+from bank_graphql.payments.groups import Group
+from bank_graphql.payments.outcomes import Outcome
 from tests.client import PASSWORD
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
+from bank_graphql.accounts.enums import AccountStatus, StateConflictCode
 from bank_graphql.kit.errors import Refusal
 
 
@@ -13,7 +14,7 @@ class AccountStatusRefused(Refusal):
 
     code: ClassVar[str] = "AccountStatusRefused"
     account_id: UUID
-    status: str
+    status: AccountStatus
 
     def __str__(self) -> str:
         return f"The account is {self.status.lower()}."
@@ -21,16 +22,16 @@ class AccountStatusRefused(Refusal):
 
 @dataclass(eq=False)
 class StateConflict(Refusal):
-    """The thing is in a state that does not allow this.
+    """The state of something does not allow this.
 
     Attributes:
-        conflict: which rule it is, from `StateConflictCode` of the API.
-        state: the state that the thing is in.
+        conflict: the rule that is broken.
+        state: the state, usually a status.
         reason: a sentence for people.
     """
 
     code: ClassVar[str] = "StateConflict"
-    conflict: str
+    conflict: StateConflictCode
     state: str
     reason: str
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Text, Uuid, bindparam, func, select, update
 from sqlmodel import col
 
-from bank_graphql.accounts.enums import AccountStatus, FrozenBy
+from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy, StateConflictCode
 from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
 from bank_graphql.accounts.models import ACCOUNT_SERIALS, Account
 from bank_graphql.accounts.queries import ACCOUNT_COLUMNS, AccountRow
@@ -75,7 +75,7 @@ class Opening(Protocol):
     @property
     def name(self) -> str: ...  # noqa: D102
     @property
-    def kind(self) -> str: ...  # noqa: D102
+    def kind(self) -> AccountKind: ...  # noqa: D102
 
 
 async def open_accounts(
@@ -153,7 +153,7 @@ class Accounts:
         async def change(connection: Connection, account: AccountRow) -> None:
             by = _authority(actor, account)
             if account.status != AccountStatus.FROZEN:
-                raise StateConflict("WRONG_STATUS", account.status, "The account is not frozen.")
+                raise StateConflict(StateConflictCode.WRONG_STATUS, account.status, "The account is not frozen.")
             if account.frozen_by == FrozenBy.STAFF and by == FrozenBy.OWNER:
                 raise Forbidden("The bank froze this account: ask the bank.")
             await self._set_status(connection, account, AccountStatus.ACTIVE)
@@ -174,7 +174,7 @@ class Accounts:
             if account.frozen_by == FrozenBy.STAFF:
                 raise AccountStatusRefused(account_id, account.status)
             if account.booked or account.held:
-                raise StateConflict("MONEY_REMAINS", account.status, "Only an empty account can be closed.")
+                raise StateConflict(StateConflictCode.MONEY_REMAINS, account.status, "Only an empty account can be closed.")
             await self._set_status(connection, account, AccountStatus.CLOSED)
             await self._end(connection, account_id, self._clock())
 
@@ -243,7 +243,7 @@ def _require_owner(actor: Actor, account: AccountRow) -> None:
 
 def _require_open(account: AccountRow) -> None:
     if account.status == AccountStatus.CLOSED:
-        raise StateConflict("WRONG_STATUS", account.status, "The account is closed.")
+        raise StateConflict(StateConflictCode.WRONG_STATUS, account.status, "The account is closed.")
 
 
 def _authority(actor: Actor, account: AccountRow) -> FrozenBy:

@@ -18,7 +18,9 @@ from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Refusal, Unauthenticated
 from bank_graphql.kit.loading import Loader, Reader
 from bank_graphql.kit.rate_limiter import BucketState, Limiter
-from bank_graphql.payments.commands import Command, Group, Issued, Moved, Opened, Outcome, Preview
+from bank_graphql.payments.commands import Command
+from bank_graphql.payments.groups import Group
+from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome, Preview
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

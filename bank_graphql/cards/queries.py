@@ -32,7 +32,7 @@ from bank_graphql.accounts.models import Account
 from bank_graphql.accounts.queries import TRANSACTION_COLUMNS, TransactionRow, with_notes
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.cards.models import Card, CardBlock, CardLimit, CardSecret, CardTransaction
-from bank_graphql.cards.rules import Calendar, SpentLimit, Window
+from bank_graphql.cards.rules import PERIODS, Calendar, SpentLimit, Window
 from bank_graphql.identity.queries import asked, fetch_lists, fetch_rows
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
@@ -78,8 +78,8 @@ class MerchantRow(Row):
         return
 
 
-class PlaceRow(Row):
-    """What of a card never changes: its account and its series."""
+class CardReferenceRow(Row):
+    """What never changes of a card: its account, its series, the keyed hash of its number."""
 
     id: UUID
     account_id: UUID
@@ -87,16 +87,16 @@ class PlaceRow(Row):
     number_hash: bytes
 
 
-class CardFactsRow(Row):
-    """A card as decisions depend on it."""
+class LockedCardRow(Row):
+    """What decisions need to know of a card."""
 
     id: UUID
     account_id: UUID
     series_id: UUID
-    kind: str
-    form: str
-    status: str
-    frozen_by: str | None
+    kind: CardKind
+    form: CardForm
+    status: CardStatus
+    frozen_by: FrozenBy | None
     holder_name: str
     expires_at: datetime
     blocked_categories: list[str]
@@ -215,7 +215,7 @@ TRANSACTIONS_OF_CARDS = Listing(
 )
 """What was done with cards, newest first: authorisations, captures, refunds."""
 
-_begins = {name: bindparam(name.lower(), type_=DateTime(timezone=True)) for name in ("DAY", "WEEK", "MONTH")}
+_begins = {name: bindparam(name.lower(), type_=DateTime(timezone=True)) for name in PERIODS}
 _spent_now = (
     select(func.coalesce(func.sum(CardTransaction.counted), 0))
     .where(
@@ -225,7 +225,7 @@ _spent_now = (
     .correlate(Card, CardLimit)
     .scalar_subquery()
 )
-_order = case({"TRANSACTION": 0, "DAY": 1, "WEEK": 2, "MONTH": 3}, value=col(CardLimit.time_window))
+_order = case({window.value: order for order, window in enumerate(LimitWindow)}, value=col(CardLimit.time_window))
 _LIMITS = Query(
     select(_any.c.position, col(CardLimit.time_window), col(CardLimit.amount), _spent_now.label("spent"), col(Balance.currency))
     .select_from(_any)
@@ -236,21 +236,21 @@ _LIMITS = Query(
     _LimitRow,
 )
 _secret_of = aliased(CardSecret)
-_places = (
+_references = (
     select(col(Card.id), col(Card.account_id), col(Card.series_id), col(_secret_of.number_hash))
     .select_from(_secret_of)
     .join(Card, col(Card.id) == _secret_of.card_id)
 )
-PLACES = Query(
+CARD_REFERENCES = Query(
     union(
-        _places.where(col(_secret_of.card_id) == any_(array_of("ids", Uuid()))),
-        _places.where(col(_secret_of.number_hash) == any_(array_of("hashes", LargeBinary()))),
+        _references.where(col(_secret_of.card_id) == any_(array_of("ids", Uuid()))),
+        _references.where(col(_secret_of.number_hash) == any_(array_of("hashes", LargeBinary()))),
     ),
-    PlaceRow,
+    CardReferenceRow,
 )
 
 
-def _limit(window: str) -> Any:
+def _limit(window: LimitWindow) -> Any:
     amount = select(col(CardLimit.amount)).where(col(CardLimit.card_id) == Card.id, col(CardLimit.time_window) == window)
     return amount.correlate(Card).scalar_subquery().label(f"{window.lower()}_limit")
 
@@ -264,7 +264,7 @@ def _is_replaced(card: Any) -> Any:
     return replacement.scalar_subquery().is_not(None)
 
 
-CARD_FACTS = Query(
+LOCKED_CARDS = Query(
     select(
         col(Card.id),
         col(Card.account_id),
@@ -288,7 +288,7 @@ CARD_FACTS = Query(
             ),
         )
     ),
-    CardFactsRow,
+    LockedCardRow,
 )
 """Cards by their ids, and of series the latest ones."""
 _window = (

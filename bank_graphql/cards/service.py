@@ -14,10 +14,10 @@ from bank_graphql.accounts.enums import FrozenBy
 from bank_graphql.accounts.models import Account
 from bank_graphql.audit import service as audit
 from bank_graphql.cards import queries
-from bank_graphql.cards.enums import CardStatus
+from bank_graphql.cards.enums import CardAction, CardStatus, LimitWindow
 from bank_graphql.cards.models import Card, CardBlock, CardLimit, CardSecret, CardTransaction
 from bank_graphql.cards.queries import CARD_COLUMNS, CardRow, with_accounts
-from bank_graphql.cards.rules import CardPayment, NewCard, check_step
+from bank_graphql.cards.rules import CardPayment, NewCard, status_after
 from bank_graphql.cards.vault import SEALED, Vault
 from bank_graphql.identity.errors import CredentialsRefused
 from bank_graphql.identity.models import User
@@ -213,7 +213,7 @@ class Cards:
         Raises:
             NotFound, Forbidden, StateConflict: not to be seen, not one's own, not INACTIVE.
         """
-        await self._set_status(actor, "activateCard", card_id, _require_owner)
+        await self._set_status(actor, CardAction.ACTIVATE, card_id, _require_owner)
 
     async def freeze(self, actor: Actor, card_id: UUID) -> None:
         """Have a card decline for a while. For its owner and for staff; what staff freezes, only staff unfreezes.
@@ -221,7 +221,7 @@ class Cards:
         Raises:
             NotFound, Forbidden, StateConflict: not to be seen, not allowed, not ACTIVE.
         """
-        await self._set_status(actor, "freezeCard", card_id, lambda *_: None)
+        await self._set_status(actor, CardAction.FREEZE, card_id, lambda *_: None)
 
     async def unfreeze(self, actor: Actor, card_id: UUID) -> None:
         """Have a frozen card pay again. For its owner, unless staff froze it, and for staff.
@@ -229,7 +229,7 @@ class Cards:
         Raises:
             NotFound, Forbidden, StateConflict: not to be seen, not allowed, not FROZEN.
         """
-        await self._set_status(actor, "unfreezeCard", card_id, _require_not_frozen_by_staff)
+        await self._set_status(actor, CardAction.UNFREEZE, card_id, _require_not_frozen_by_staff)
 
     async def cancel(self, actor: Actor, card_id: UUID) -> None:
         """End a card for good. For its owner and for staff. What it has authorised can still be captured.
@@ -237,10 +237,10 @@ class Cards:
         Raises:
             NotFound, Forbidden, StateConflict: not to be seen, not allowed, CANCELLED or EXPIRED.
         """
-        await self._set_status(actor, "cancelCard", card_id, lambda *_: None)
+        await self._set_status(actor, CardAction.CANCEL, card_id, lambda *_: None)
 
     async def set_limits(
-        self, actor: Actor, card_id: UUID, limits: Sequence[tuple[str, Money]], blocked: Sequence[str] | None
+        self, actor: Actor, card_id: UUID, limits: Sequence[tuple[LimitWindow, Money]], blocked: Sequence[str] | None
     ) -> None:
         """Replace all limits of a card, and its blocked categories unless they are None. For its owner.
 
@@ -250,7 +250,7 @@ class Cards:
 
         async def change(connection: Connection, card: CardRow) -> None:
             _require_owner(actor, card)
-            check_step("setCardLimits", card.status, card.expires_at, self._clock())
+            status_after(CardAction.SET_LIMITS, card.status, card.expires_at, self._clock())
             for _, amount in limits:
                 if amount.currency != card.currency:
                     raise CurrencyMismatch(card.currency, amount.currency)
@@ -260,7 +260,7 @@ class Cards:
                 await connection.execute(_FORGET_BLOCKS, card=card_id)
                 await connection.insert(_INSERT_BLOCKS, [(card_id, category) for category in blocked])
 
-        await self._change(actor, "setCardLimits", card_id, change)
+        await self._change(actor, CardAction.SET_LIMITS, card_id, change)
 
     async def reveal(self, actor: Actor, card_id: UUID, password: str) -> Secrets:
         """What is written on a card, for its owner who gives the password once more.
@@ -280,32 +280,36 @@ class Cards:
             if not fits:
                 raise CredentialsRefused
             now = self._clock()
-            check_step("revealCard", card.status, card.expires_at, now)
+            status_after(CardAction.REVEAL, card.status, card.expires_at, now)
             [row] = await connection.fetch(SEALED, card=card_id)
             number = self._vault.number_of(row)
             code = self._vault.code_of(number, card.expiry_year, card.expiry_month)
             return Secrets(number, code, now + SHOWN_FOR)
 
-        return await self._change(actor, "revealCard", card_id, read)
+        return await self._change(actor, CardAction.REVEAL, card_id, read)
 
-    async def _set_status(self, actor: Actor, action: str, card_id: UUID, require: Callable[[Actor, CardRow], None]) -> None:
+    async def _set_status(
+        self, actor: Actor, action: CardAction, card_id: UUID, require: Callable[[Actor, CardRow], None]
+    ) -> None:
         async def change(connection: Connection, card: CardRow) -> None:
             by = _authority(actor, card)
             require(actor, card)
             now = self._clock()
-            taken_over = (action, by, card.status) == ("freezeCard", FrozenBy.STAFF, CardStatus.FROZEN)
-            status = check_step(action, CardStatus.ACTIVE if taken_over else card.status, card.expires_at, now)
+            taken_over = (action, by, card.status) == (CardAction.FREEZE, FrozenBy.STAFF, CardStatus.FROZEN)
+            status = status_after(action, CardStatus.ACTIVE if taken_over else card.status, card.expires_at, now)
             frozen_by = {CardStatus.FROZEN: by, CardStatus.ACTIVE: None}.get(CardStatus(status), card.frozen_by)
             await connection.execute(_SET_STATUS, cards=[card_id], new_status=status, by=frozen_by, now=now)
 
         await self._change(actor, action, card_id, change)
 
-    async def _change(self, actor: Actor, action: str, card_id: UUID, change: Callable[[Connection, CardRow], Awaitable[T]]) -> T:
+    async def _change(
+        self, actor: Actor, action: CardAction, card_id: UUID, change: Callable[[Connection, CardRow], Awaitable[T]]
+    ) -> T:
         """Change a card under its account's lock, and write down who did it; a refusal is written down too, then raised."""
 
         async def act(connection: Connection) -> T:
-            places = await connection.fetch(queries.PLACES, ids=[card_id], hashes=[])
-            await ledger.lock(connection, [ledger.account_lock(place.account_id) for place in places])
+            references = await connection.fetch(queries.CARD_REFERENCES, ids=[card_id], hashes=[])
+            await ledger.lock(connection, [ledger.account_lock(each.account_id) for each in references])
             card = await connection.fetch_one(_CARD, card=card_id)
             if card is None or not (card.owner_id == actor.user_id or actor.is_allowed(Permission.READ_ANY)):
                 raise NotFound("card", global_id("Card", card_id))

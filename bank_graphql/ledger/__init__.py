@@ -1,5 +1,5 @@
 """Double entry. The ledger knows accounts by their ids alone: no user, no card, no HTTP.
 
-`models` balances, transactions, entries · `rules` what a posting may do to a balance · `queries` batched reads ·
-`service` the only writer · `verification` recomputes everything from scratch · `errors` refusals about money.
+`enums` kinds and statuses · `models` the tables: balances, transactions, entries · `rules` postings and holds, in memory ·
+`queries` batched reads of balances · `service` the only writer · `verification` recomputes the books from scratch · `errors`.
 """

@@ -1,6 +1,6 @@
 """The only writer of balances, transactions and entries."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from operator import attrgetter
 from uuid import UUID
 
@@ -10,8 +10,9 @@ from sqlmodel import col
 from bank_graphql.kit.db import Connection
 from bank_graphql.kit.ids import lock_key
 from bank_graphql.kit.statements import Insert, Query, Row, Update, Writes, array_of
+from bank_graphql.ledger.enums import ChangeKind
 from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionNote
-from bank_graphql.ledger.rules import Book, EntryDraft
+from bank_graphql.ledger.rules import LedgerState, NewEntry
 
 _INSERT_BALANCES = Insert(Balance, "account_id", "currency", "purpose", "booked", "held", "overdraft_limit", "updated_at")
 _TRANSACTION_COLUMNS = (
@@ -35,7 +36,7 @@ _INSERT_TRANSACTIONS = Insert(
     shared=["captured", "parent_id", "reverses_id", "created_at", "posted_at", "expires_at"],
 )
 _INSERT_NOTES = Insert(TransactionNote, "transaction_id", "description")
-_INSERT_ENTRIES = Insert(Entry, *EntryDraft._fields, shared=["booked_at"])
+_INSERT_ENTRIES = Insert(Entry, *NewEntry._fields, shared=["booked_at"])
 _UPDATE_BALANCES = Update(Balance, "account_id", "booked", "held", "updated_at", shared=["updated_at"])
 _UPDATE_HOLDS = Update(Transaction, "id", "status", "captured", "posted_at")
 _SET_OVERDRAFT_LIMIT = Query(
@@ -47,41 +48,53 @@ _SET_OVERDRAFT_LIMIT = Query(
 
 
 def account_lock(account_id: UUID) -> int:
-    """The advisory lock that must be held to change an account."""
+    """Return the key of the advisory lock that must be held to change an account."""
     return lock_key("account", account_id)
 
 
 async def lock(connection: Connection, keys: Iterable[int]) -> None:
     """Take advisory locks until the transaction ends.
 
-    Before anything is read or written in the transaction: what is read afterwards, in a new statement, is then the truth.
+    Take them before anything is read or written in the transaction, and read in a new statement: only then is what is read
+    up to date.
     """
     await connection.lock(keys)
 
 
-def write(writes: Writes, book: Book) -> None:
-    """Write a book down, with one statement a table. Its accounts' locks must be held."""
-    opened = {state.account_id for state in book.opened}
-    moved = dict.fromkeys(i for t in (c.transaction for c in book.changes) for i in (t.from_account_id, t.to_account_id))
+def write(writes: Writes, state: LedgerState) -> None:
+    """Add what a batch changed in the ledger, one statement a table. The locks of its accounts must be held."""
+    touched = dict.fromkeys(
+        account_id
+        for change in state.changes
+        for account_id in (change.transaction.from_account_id, change.transaction.to_account_id)
+    )
+    _write_balances(writes, state, touched)
+    new = state.new_transactions
+    writes.insert(_INSERT_TRANSACTIONS, list(map(attrgetter(*_TRANSACTION_COLUMNS), new)))
+    writes.insert(_INSERT_NOTES, [(t.id, t.description) for t in new if t.description is not None])
+    writes.insert(_INSERT_ENTRIES, state.new_entries)
+    new_ids = {transaction.id for transaction in new}
+    changed = {
+        change.transaction.id: change.transaction for change in state.changes if change.kind != ChangeKind.REVERSED
+    }  # a reversed transaction's own row stays as it is
+    holds = [transaction for key, transaction in changed.items() if key not in new_ids]
+    writes.update(_UPDATE_HOLDS, [(t.id, t.status, t.captured, t.posted_at) for t in holds])
+
+
+def _write_balances(writes: Writes, state: LedgerState, touched: Collection[UUID]) -> None:
     writes.insert(
         _INSERT_BALANCES,
         [
-            (s.account_id, s.currency, s.purpose, s.booked, s.held, s.overdraft_limit, s.changed_at)
-            for s in book.opened
-            if s.purpose is None or s.account_id in moved  # what only a dry run looked at is not written
+            (a.account_id, a.currency, a.purpose, a.booked, a.held, a.overdraft_limit, a.changed_at)
+            for a in state.new_accounts
+            if a.purpose is None or a.account_id in touched  # an internal account that only a dry run used is not written
         ],
     )
-    writes.insert(_INSERT_TRANSACTIONS, list(map(attrgetter(*_TRANSACTION_COLUMNS), book.made)))
-    writes.insert(_INSERT_NOTES, [(t.id, t.description) for t in book.made if t.description is not None])
-    writes.insert(_INSERT_ENTRIES, book.entries)
-    made = {t.id for t in book.made}
-    changed = {c.transaction.id: c.transaction for c in book.changes if c.kind != "REVERSED"}
-    holds = [t for key, t in changed.items() if key not in made]
-    writes.update(_UPDATE_HOLDS, [(t.id, t.status, t.captured, t.posted_at) for t in holds])
-    touched = [book.accounts[i] for i in moved if i not in opened]
-    writes.update(_UPDATE_BALANCES, [(s.account_id, s.booked, s.held, s.changed_at) for s in touched])
+    new_ids = {account.account_id for account in state.new_accounts}
+    updated = [state.accounts[account_id] for account_id in touched if account_id not in new_ids]
+    writes.update(_UPDATE_BALANCES, [(a.account_id, a.booked, a.held, a.changed_at) for a in updated])
 
 
 async def set_overdraft_limit(connection: Connection, account_id: UUID, limit: int) -> None:
-    """Change how far an account may go below zero, in minor units. Its lock must be held."""
+    """Set how far an account may go below zero, in minor units. Its lock must be held."""
     await connection.execute(_SET_OVERDRAFT_LIMIT, ids=[account_id], overdraft_limit=limit)

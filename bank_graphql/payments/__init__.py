@@ -1,6 +1,12 @@
-"""Every command that moves money: a list of commands in, a list of outcomes out, in one transaction.
+"""Every command that moves money or opens something: a list of commands in, a list of outcomes out, in one transaction.
 
-`commands` what can be asked and what comes of it · `facts` what is decided on · `rules` and `card_rules` decide, in memory ·
-`models`, `queries` and `remembering` outcomes under their keys · `reading` makes facts of rows ·
-`service` locks, reads, has `rules` decide, writes · `verification` remembered outcomes against the books · `errors`.
+A batch goes through the modules in this order:
+
+`commands` what is to be done: each class says what it names and how it is decided · `groups` the commands of one request ·
+`locks` finds the accounts behind what commands name, and locks them · `snapshot` loads the state under the locks ·
+`state` (and `card_state`, its cards) what commands read and change in memory, with one savepoint · `decisions` decides group by
+group, with keys and dry runs · `service` puts these together, writes, and is the room's entrance.
+
+Beside them: `outcomes` what commands lead to · `idempotency` outcomes stored under keys · `card_rules` rules that commands
+share · `queries`, `models`, `enums`, `errors` · `verification` stored outcomes and the feed against the books.
 """

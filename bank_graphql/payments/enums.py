@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class OutcomeKind(StrEnum):
-    """How a command with a key ended."""
+    """How a command with an idempotency key ended."""
 
     MOVED = "MOVED"
     OPENED = "OPENED"

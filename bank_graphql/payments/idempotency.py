@@ -1,10 +1,13 @@
-"""What is remembered of idempotency keys: the outcomes of commands, as they are stored and told again. Pure."""
+"""Outcomes stored under idempotency keys, and their replay. Pure.
+
+Successes and replayable refusals are stored in the transaction of what they did. A replayed refusal has the figures that it first
+had; a replayed success names what was made, which is read as it is now.
+"""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
-from operator import attrgetter
-from typing import Any, TypeGuard
+from enum import StrEnum
+from typing import Any, TypeGuard, assert_never
 from uuid import UUID
 
 from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
@@ -12,81 +15,96 @@ from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import InsufficientFunds
-from bank_graphql.payments.commands import Command, Issued, Moved, Opened, Outcome
+from bank_graphql.payments.enums import OutcomeKind
 from bank_graphql.payments.errors import IdempotencyConflict
+from bank_graphql.payments.outcomes import Done, Issued, Moved, Opened, Outcome
 
-STICKY: dict[str, type[Refusal]] = {
-    kind.__name__: kind for kind in (InsufficientFunds, AccountStatusRefused, LimitExceeded, StateConflict)
+REPLAYABLE: dict[str, type[Refusal]] = {
+    kind.code: kind for kind in (InsufficientFunds, AccountStatusRefused, LimitExceeded, StateConflict)
 }
-"""Refusals that stick to their idempotency key: a repetition is refused the same way, whatever has changed since."""
-Done = Moved | Opened | Issued
-_KINDS: dict[type[Any], tuple[str, Callable[[Any], UUID]]] = {
-    Moved: ("MOVED", attrgetter("transaction_id")),
-    Opened: ("OPENED", attrgetter("account_id")),
-    Issued: ("ISSUED", attrgetter("card_id")),
-}
-"""The name of each way to be done, and what came of it: a transaction, an account, a card."""
-_DONE = {name: kind for kind, (name, _) in _KINDS.items()}
-Key = tuple[UUID, str]
-"""A key, with whose it is."""
+"""Refusals that are stored with their key, by their codes: a replay is refused the same way, whatever has changed since."""
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
-    """What became of a key."""
+class StoredOutcome:
+    """The outcome of a key, and the fingerprint of the input that led to it."""
 
     fingerprint: bytes
     outcome: Done | Refusal
 
     def replay(self) -> Outcome:
-        """The outcome as a repetition of the request gets it."""
+        """Return the outcome as a request gets it that repeats the same input under the key."""
         return self.outcome if isinstance(self.outcome, Refusal) else replace(self.outcome, replayed=True)
 
     def conflict(self) -> Refusal:
-        """What another request under the same key gets."""
+        """Return the refusal that another input under the same key gets."""
         return IdempotencyConflict(self.outcome.transaction_id if isinstance(self.outcome, Moved) else None)
 
-    def stored(self) -> tuple[bytes, str, UUID | None, str | None]:
-        """Fingerprint, kind of outcome, subject and refusal, as they are stored."""
+    def columns(self) -> tuple[bytes, OutcomeKind, UUID | None, str | None]:
+        """Return fingerprint, outcome, subject and refusal as the columns of the table hold them."""
         if isinstance(self.outcome, Refusal):
-            return self.fingerprint, "REFUSED", None, json.dumps(remember(self.outcome), default=str)
-        kind, subject = _KINDS[type(self.outcome)]
-        return self.fingerprint, kind, subject(self.outcome), None
+            refusal = json.dumps(encode_refusal(self.outcome), default=str)
+            return self.fingerprint, OutcomeKind.REFUSED, None, refusal
+        return self.fingerprint, _kind_of(self.outcome), subject_of(self.outcome), None
 
 
-def key_of(command: Command) -> Key | None:
-    """A command's key; a dry run has none."""
-    return None if command.key is None or command.dry_run else (command.actor.user_id, command.key)
+def stored_outcome(fingerprint: bytes, kind: OutcomeKind, subject_id: UUID | None, refusal: str | None) -> StoredOutcome:
+    """Return the stored outcome that these columns hold."""
+    if subject_id is None:
+        return StoredOutcome(fingerprint, decode_refusal(json.loads(refusal or "{}")))
+    match OutcomeKind(kind):
+        case OutcomeKind.MOVED:
+            return StoredOutcome(fingerprint, Moved(subject_id))
+        case OutcomeKind.OPENED:
+            return StoredOutcome(fingerprint, Opened(subject_id))
+        case OutcomeKind.ISSUED:
+            return StoredOutcome(fingerprint, Issued(subject_id))
+        case OutcomeKind.REFUSED:
+            raise ValueError("a refused command has no subject")
 
 
-def is_remembered(outcome: Outcome) -> TypeGuard[Done | Refusal]:
-    """Whether an outcome sticks to its key."""
-    return isinstance(outcome, Done) or type(outcome).__name__ in STICKY
+def is_stored(outcome: Outcome) -> TypeGuard[Done | Refusal]:
+    """Return whether an outcome is stored with its key."""
+    return isinstance(outcome, Done) or (isinstance(outcome, Refusal) and outcome.code in REPLAYABLE)
 
 
 def subject_of(outcome: Outcome) -> UUID | None:
-    """What came of a command: a transaction, an account, a card; None of anything else."""
-    known = _KINDS.get(type(outcome))
-    return None if known is None else known[1](outcome)
+    """Return what a command made: a transaction, an account or a card; None for a refusal or a preview."""
+    match outcome:
+        case Moved():
+            return outcome.transaction_id
+        case Opened():
+            return outcome.account_id
+        case Issued():
+            return outcome.card_id
+        case _:
+            return None
 
 
-def recalled(fingerprint: bytes, kind: str, subject_id: UUID | None, refusal: str | None) -> Remembered:
-    """What was `stored`."""
-    if kind == "REFUSED":
-        return Remembered(fingerprint, recall(json.loads(refusal or "{}")))
-    return Remembered(fingerprint, _DONE[kind](subject_id))
+def encode_refusal(refusal: Refusal) -> dict[str, Any]:
+    """Return a replayable refusal as JSON stores it: its code, and its fields."""
+    return {"type": refusal.code, **asdict(refusal)}  # type: ignore[call-overload]
 
 
-def remember(refusal: Refusal) -> dict[str, Any]:
-    """A sticky refusal as it is stored beside its key."""
-    return {"type": type(refusal).__name__, **asdict(refusal)}  # type: ignore[call-overload]
+def decode_refusal(stored: dict[str, Any]) -> Refusal:
+    """Return the refusal that `encode_refusal` encoded, with the figures that it first had."""
+    kind = REPLAYABLE[stored["type"]]
+    return kind(**{each.name: _decode(stored[each.name], each.type) for each in fields(kind)})  # type: ignore[arg-type]
 
 
-def recall(stored: dict[str, Any]) -> Refusal:
-    """The refusal that `remember` stored, with its figures as they were first given."""
-    kind = STICKY[stored["type"]]
-    values = {}
-    for each in fields(kind):  # type: ignore[arg-type]
-        value = stored[each.name]
-        values[each.name] = Money(**value) if each.type is Money else UUID(value) if each.type is UUID else value
-    return kind(**values)
+def _decode(value: Any, kind: Any) -> Any:
+    if kind is Money:
+        return Money(**value)
+    return kind(value) if kind is UUID or issubclass(kind, StrEnum) else value
+
+
+def _kind_of(outcome: Done) -> OutcomeKind:
+    match outcome:
+        case Moved():
+            return OutcomeKind.MOVED
+        case Opened():
+            return OutcomeKind.OPENED
+        case Issued():
+            return OutcomeKind.ISSUED
+        case _:
+            assert_never(outcome)

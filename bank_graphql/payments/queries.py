@@ -1,4 +1,4 @@
-"""The facts that decisions are made on, read under the locks."""
+"""Reads for the state of a batch, and the holds that are due."""
 
 from datetime import datetime
 from typing import Any
@@ -12,23 +12,23 @@ from bank_graphql.accounts.enums import AccountKind, AccountStatus
 from bank_graphql.accounts.models import Account
 from bank_graphql.cards.models import CardTransaction
 from bank_graphql.kit.statements import Query, Row, array_of
-from bank_graphql.ledger.enums import Purpose
+from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
 from bank_graphql.ledger.models import Balance, Transaction, TransactionNote
 from bank_graphql.payments.enums import OutcomeKind
 from bank_graphql.payments.models import IdempotencyOutcome
 
 
-class ResolvedRow(Row):
-    """The account behind an account number."""
+class AccountNumberRow(Row):
+    """An account and its number."""
 
     id: UUID
     number: str
 
 
-class FactsRow(Row):
-    """An account, or one of the bank's own, as it is under the locks; or, with no `account_id`, what is remembered of a key.
+class AccountOrKeyRow(Row):
+    """A locked account, the bank's internal ones too; or, with no `account_id`, the outcome that is stored under a key.
 
-    The first columns are the fields of an `AccountState`, and those after them of a `Customer`.
+    The first seven columns are the fields of an `AccountState`, the next three those of a `CustomerAccount`.
     """
 
     account_id: UUID | None
@@ -49,12 +49,12 @@ class FactsRow(Row):
     refusal: str | None
 
 
-class TransactionFactsRow(Row):
-    """A transaction as it is under the locks of its accounts; with a `card_id`, and what follows that, if it was made by card."""
+class LockedTransactionRow(Row):
+    """A transaction. If it was made by card, it has a `card_id` and values in the columns after that."""
 
     id: UUID
-    kind: str
-    status: str
+    kind: TransactionKind
+    status: TransactionStatus
     from_account_id: UUID
     to_account_id: UUID
     amount: int
@@ -76,9 +76,9 @@ class TransactionFactsRow(Row):
     merchant_country: str
 
 
-RESOLVE_NUMBERS = Query(
+ACCOUNT_NUMBERS = Query(
     select(col(Account.id), col(Account.number)).where(col(Account.number) == any_(array_of("numbers", Text()))),
-    ResolvedRow,
+    AccountNumberRow,
 )
 
 _account: tuple[Any, ...] = (
@@ -101,27 +101,27 @@ _key: tuple[Any, ...] = (
     col(IdempotencyOutcome.subject_id),
     col(IdempotencyOutcome.refusal),
 )
-_asked = (
+_requested = (
     func.unnest(array_of("users", Uuid()), array_of("keys", Text()))
-    .table_valued(column("user_id", Uuid()), column("key", Text()), name="asked")
+    .table_valued(column("user_id", Uuid()), column("key", Text()), name="requested")
     .render_derived()
 )
-FACTS = Query(
+ACCOUNTS_AND_KEYS = Query(
     union_all(
         select(*_account, *(null().label(each.key) for each in _key))
         .outerjoin(Account, col(Account.id) == Balance.account_id)
         .where(col(Balance.account_id) == any_(array_of("ids", Uuid()))),
         select(*(null().label(each.key) for each in _account), *_key).join(
-            _asked,
+            _requested,
             and_(
-                col(IdempotencyOutcome.user_id) == _asked.c.user_id,
-                col(IdempotencyOutcome.key) == _asked.c.key,
+                col(IdempotencyOutcome.user_id) == _requested.c.user_id,
+                col(IdempotencyOutcome.key) == _requested.c.key,
             ),
         ),
     ),
-    FactsRow,
+    AccountOrKeyRow,
 )
-"""The accounts of a batch, and what is remembered of its keys: in one round trip."""
+"""The accounts of a batch and the outcomes stored under its keys, in one round trip."""
 
 _reversal = aliased(Transaction)
 _reversal_id = (
@@ -144,18 +144,18 @@ TRANSACTIONS = Query(
         col(Transaction.expires_at),
         col(Transaction.parent_id),
         col(Transaction.reverses_id),
-        _reversal_id.is_not(None).label("is_reversed"),  # an EXISTS might be answered by reading all there are
+        _reversal_id.is_not(None).label("is_reversed"),  # for an EXISTS, the planner may read the whole table
         *(col(getattr(CardTransaction, name)) for name in _CARD_COLUMNS),
     )
     .outerjoin(TransactionNote, col(TransactionNote.transaction_id) == Transaction.id)
     .outerjoin(CardTransaction, col(CardTransaction.transaction_id) == Transaction.id)
     .where(col(Transaction.id) == any_(array_of("ids", Uuid()))),
-    TransactionFactsRow,
+    LockedTransactionRow,
 )
 
 
 class DueRow(Row):
-    """A hold whose time has come."""
+    """A hold that is due to expire."""
 
     id: UUID
 
@@ -163,10 +163,10 @@ class DueRow(Row):
 DUE_HOLDS = Query(
     select(col(Transaction.id))
     .where(
-        text("transactions.status = 'PENDING'"),  # as the index on expires_at has it
+        text("transactions.status = 'PENDING'"),  # as the partial index on expires_at is defined
         col(Transaction.expires_at) <= bindparam("now", type_=DateTime(timezone=True)),
     )
     .order_by(col(Transaction.expires_at))
-    .limit(bindparam("most", type_=BigInteger())),
+    .limit(bindparam("maximum", type_=BigInteger())),
     DueRow,
 )

@@ -1,60 +1,120 @@
-"""Makes facts of what was read: transactions as the book has them, and the cards that a batch needs."""
+"""Loads the state of a batch under its locks: accounts, stored outcomes, transactions, and the cards that decisions depend on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
+from uuid import UUID
 
-from bank_graphql.cards import queries as cards
-from bank_graphql.cards.queries import CardFactsRow, PlaceRow
-from bank_graphql.cards.rules import WINDOWS, CardPayment, CardPolicy, CardState, Merchant, Spending, Window, windows
+from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
+from bank_graphql.cards import queries as card_queries
+from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
+from bank_graphql.cards.queries import LockedCardRow
+from bank_graphql.cards.rules import CardPayment, CardPolicy, CardState, Merchant, Spending, Window, windows_at
+from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection
-from bank_graphql.ledger.rules import TransactionState
-from bank_graphql.payments.commands import AuthorizeCard, CaptureHold, Command
-from bank_graphql.payments.queries import TransactionFactsRow
-from bank_graphql.payments.state import CardFacts
+from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
+from bank_graphql.ledger.rules import AccountState, LedgerState, TransactionState
+from bank_graphql.payments import queries
+from bank_graphql.payments.card_state import CardsState
+from bank_graphql.payments.commands import Key
+from bank_graphql.payments.idempotency import StoredOutcome, stored_outcome
+from bank_graphql.payments.locks import Locked, read_transactions
+from bank_graphql.payments.queries import LockedTransactionRow
+from bank_graphql.payments.state import BatchState, CustomerAccount
 
 
-async def read_cards(
+async def load(
+    connection: Connection, locked: Locked, *, clock: Clock, sandbox: bool, credit_limit: int, cards: CardPolicy
+) -> tuple[BatchState, dict[Key, StoredOutcome]]:
+    """Return the state of a batch, and the outcomes that are stored under its keys.
+
+    Args:
+        connection: holds the locks.
+        locked: what the commands name.
+        clock: gives the time; read under the locks, so that it never runs backwards for an account.
+        sandbox: whether owners may deposit and withdraw cash themselves.
+        credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
+        cards: how cards are issued and authorised.
+    """
+    accounts, customers, stored = await _read_accounts_and_keys(connection, locked)
+    transactions = await read_transactions(connection, locked.transaction_ids)
+    now = clock()
+    state = BatchState(
+        now=now,
+        sandbox=sandbox,
+        ledger=LedgerState(accounts, map(_transaction_state, transactions.values())),
+        cards=await _read_cards(connection, cards, locked, transactions, now),
+        customers=customers,
+        numbers=locked.numbers,
+        credit_limit=credit_limit,
+    )
+    return state, stored
+
+
+async def _read_accounts_and_keys(
+    connection: Connection, locked: Locked
+) -> tuple[list[AccountState], dict[UUID, CustomerAccount], dict[Key, StoredOutcome]]:
+    accounts: list[AccountState] = []
+    customers: dict[UUID, CustomerAccount] = {}
+    stored: dict[Key, StoredOutcome] = {}
+    if not locked.account_ids and not locked.keys:
+        return accounts, customers, stored
+    rows = await connection.fetch(
+        queries.ACCOUNTS_AND_KEYS,
+        ids=locked.account_ids,
+        users=[user for user, _ in locked.keys],
+        keys=[key for _, key in locked.keys],
+    )
+    for row in rows:
+        account_id = row.account_id
+        if account_id is None:
+            stored[row.user_id, row.key] = stored_outcome(row.fingerprint, row.outcome, row.subject_id, row.refusal)
+            continue
+        accounts.append(AccountState(*row[:7]))
+        owner_id, status, kind = row[7:10]
+        if owner_id is not None:
+            customers[account_id] = CustomerAccount(owner_id, AccountStatus(status), AccountKind(kind))
+    return accounts, customers, stored
+
+
+async def _read_cards(
     connection: Connection,
     policy: CardPolicy,
-    commands: Sequence[Command],
-    transactions: Sequence[TransactionFactsRow],
-    places: Sequence[PlaceRow],
+    locked: Locked,
+    transactions: Mapping[UUID, LockedTransactionRow],
     now: datetime,
-) -> CardFacts:
-    """The cards that commands name, by themselves or by their transactions, and what they have spent.
+) -> CardsState:
+    """Return the cards that commands name, by themselves or by their transactions, and their spending.
 
-    It is read under the locks of their accounts, and only what decisions may depend on: of authorisations the windows of now, of
-    captures those of their authorisations.
+    Spending is read only for the windows that decisions may depend on: those of now for authorisations, for captures those of
+    their authorisations.
     """
-    paid = {row.id: row for row in transactions if row.card_id is not None}
-    ids = {place.id for place in places} | {row.card_id for row in paid.values() if row.card_id}
+    paid = {row.id: row for row in transactions.values() if row.card_id is not None}
+    ids = {card.id for card in locked.cards} | {row.card_id for row in paid.values() if row.card_id}
     if not ids:
-        return CardFacts(policy, {}, {}, {}, Spending(policy.calendar, {}))
-    captured = [c.transaction_id for c in commands if isinstance(c, CaptureHold) and c.transaction_id in paid]
-    rows = await connection.fetch(cards.CARD_FACTS, ids=list(ids), series=[paid[key].series_id for key in captured])
+        return CardsState(policy, {}, {}, {}, Spending(policy.calendar, {}))
+    captured = [paid[key] for key in locked.capturing if key in paid]
+    rows = await connection.fetch(card_queries.LOCKED_CARDS, ids=list(ids), series=[row.series_id for row in captured])
     wanted: dict[Window, datetime] = {}
-    if any(isinstance(command, AuthorizeCard) for command in commands):
-        for place in places:
-            wanted |= dict.fromkeys(windows(policy.calendar, place.series_id, now), now)
-    for key in captured:
-        row = paid[key]
-        wanted |= dict.fromkeys(windows(policy.calendar, row.series_id, row.authorized_at), row.authorized_at)
-    spent = await cards.spent(connection, policy.calendar, list(wanted.items()))
-    return CardFacts(
+    if locked.authorizing:
+        for card in locked.cards:
+            wanted |= dict.fromkeys(windows_at(policy.calendar, card.series_id, now), now)
+    for row in captured:
+        wanted |= dict.fromkeys(windows_at(policy.calendar, row.series_id, row.authorized_at), row.authorized_at)
+    spent = await card_queries.spent(connection, policy.calendar, list(wanted.items()))
+    return CardsState(
         policy,
-        {row.id: _card(row) for row in rows},
-        {place.number_hash: place.id for place in places},
-        {key: _payment(row) for key, row in paid.items()},
+        {row.id: _card_state(row) for row in rows},
+        {card.number_hash: card.id for card in locked.cards},
+        {key: _card_payment(row) for key, row in paid.items()},
         Spending(policy.calendar, spent),
     )
 
 
-def state_of(row: TransactionFactsRow) -> TransactionState:
-    """A transaction as the book has it."""
+def _transaction_state(row: LockedTransactionRow) -> TransactionState:
     return TransactionState(
         row.id,
-        row.kind,
-        row.status,
+        TransactionKind(row.kind),
+        TransactionStatus(row.status),
         row.from_account_id,
         row.to_account_id,
         row.amount,
@@ -70,17 +130,25 @@ def state_of(row: TransactionFactsRow) -> TransactionState:
     )
 
 
-def _card(row: CardFactsRow) -> CardState:
-    limits: Mapping[str, int | None] = {window: getattr(row, f"{window.lower()}_limit") for window in WINDOWS}
+def _card_state(row: LockedCardRow) -> CardState:
+    limits: Mapping[LimitWindow, int | None] = {window: getattr(row, f"{window.lower()}_limit") for window in LimitWindow}
     return CardState(
-        *(row.id, row.account_id, row.series_id, row.kind, row.form, row.status, row.frozen_by, row.holder_name, row.expires_at),
-        row.blocked_categories,
-        row.is_replaced,
-        {window: limit for window, limit in limits.items() if limit is not None},
+        id=row.id,
+        account_id=row.account_id,
+        series_id=row.series_id,
+        kind=CardKind(row.kind),
+        form=CardForm(row.form),
+        status=CardStatus(row.status),
+        frozen_by=None if row.frozen_by is None else FrozenBy(row.frozen_by),
+        holder_name=row.holder_name,
+        expires_at=row.expires_at,
+        blocked_categories=row.blocked_categories,
+        is_replaced=row.is_replaced,
+        limits={window: limit for window, limit in limits.items() if limit is not None},
     )
 
 
-def _payment(row: TransactionFactsRow) -> CardPayment:
+def _card_payment(row: LockedTransactionRow) -> CardPayment:
     if row.card_id is None:
         raise TypeError("not a transaction of a card")
     merchant = Merchant(row.merchant_name, row.merchant_category, row.merchant_country)

@@ -1,247 +1,159 @@
-"""What a batch is decided on, and what of it its members share: who may see what, and in which state it is. Pure."""
+"""The state of a batch: what was read under the locks, and what the batch's commands have changed in memory. Pure.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+`snapshot` loads it, commands decide on it, `service` writes it.
+"""
+
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from bank_graphql.accounts.enums import AccountKind, AccountStatus
 from bank_graphql.accounts.errors import AccountStatusRefused
-from bank_graphql.cards.rules import CardPayment, CardPolicy, CardState, Merchant, NewCard, Spending
-from bank_graphql.identity.permissions import Permission
+from bank_graphql.identity.visibility import sees, sees_cards
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import NotFound
 from bank_graphql.kit.ids import global_id
 from bank_graphql.kit.money import Money
+from bank_graphql.ledger.enums import TransactionStatus
 from bank_graphql.ledger.errors import CurrencyMismatch
-from bank_graphql.ledger.rules import AccountState, Book, TransactionState, restore
+from bank_graphql.ledger.rules import AccountState, LedgerSavepoint, LedgerState, TransactionState
+from bank_graphql.payments.card_state import CardSavepoint, CardsState
+from bank_graphql.payments.outcomes import Moved, Preview
 
 
 @dataclass(frozen=True, slots=True)
-class Customer:
-    """Who owns an account, of what kind it is, and whether it is open."""
+class CustomerAccount:
+    """What decisions need to know of a customer's account beside its balance."""
 
     owner_id: UUID
-    status: str
-    kind: str
+    status: AccountStatus
+    kind: AccountKind
 
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """An account to be opened, beside its balance in the book."""
+    """An account to open; its balance is in the ledger's part of the state."""
 
     account_id: UUID
     owner_id: UUID
     name: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class CardSavepoint:
-    """What a batch had done with cards at a point, to roll back to."""
-
-    cards: dict[UUID, CardState]
-    payments: dict[UUID, CardPayment]
-    spending: Spending
-    issued: int
-    made: int
-    recounted: tuple[UUID, ...]
-    declined: dict[int, UUID]
+    kind: AccountKind
 
 
 @dataclass(frozen=True, slots=True)
 class Savepoint:
-    """What a batch had come to beside the book at a point, to roll back to."""
+    """The state of a batch at a point, for `BatchState.roll_back`."""
 
-    customers: dict[UUID, Customer]
-    opened: int
+    ledger: LedgerSavepoint
     cards: CardSavepoint
-
-
-class CardFacts:
-    """The cards of a batch, what was paid with them, and what the batch adds to that.
-
-    Attributes:
-        policy: how the bank authorises.
-        cards: the cards that commands name, by id.
-        ids_by_hash: their ids by the keyed hashes of their numbers.
-        payments: transactions made with cards, by id: those that commands name, and those of this batch.
-        spending: what the cards have spent; only in the windows that the batch's commands need, see `reading`.
-        issued: cards that are new with this batch.
-        made: what was done with cards in this batch.
-        recounted: earlier transactions that count otherwise for limits since this batch, by id.
-        declined: the declined transactions of this batch, by the identity (`id`) of the commands that asked for them.
-    """
-
-    def __init__(
-        self,
-        policy: CardPolicy,
-        cards: dict[UUID, CardState],
-        ids_by_hash: Mapping[bytes, UUID],
-        payments: dict[UUID, CardPayment],
-        spending: Spending,
-    ) -> None:
-        self.policy = policy
-        self.cards = cards
-        self.ids_by_hash = ids_by_hash
-        self.payments = payments
-        self.spending = spending
-        self.issued: list[NewCard] = []
-        self.made: list[CardPayment] = []
-        self.recounted: dict[UUID, CardPayment] = {}
-        self.declined: dict[int, UUID] = {}
-
-    def add(
-        self,
-        made: TransactionState,
-        card: CardState | CardPayment,
-        merchant: Merchant,
-        at: datetime,
-        counted: int,
-        decline_reason: str | None = None,
-    ) -> None:
-        """Take up a new transaction of a card, which counts so much in the windows that `at`, its authorisation, lies in."""
-        card_id = card.id if isinstance(card, CardState) else card.card_id
-        payment = CardPayment(made.id, card_id, card.series_id, at, counted, merchant, decline_reason)
-        self.payments[made.id] = payment
-        self.made.append(payment)
-        self.spending.add(payment.series_id, at, counted)
-
-    def in_force(self, payment: CardPayment) -> CardState:
-        """The card whose limits hold for a payment: the latest of its series."""
-        latest = (card for card in self.cards.values() if card.series_id == payment.series_id and not card.is_replaced)
-        return next(latest, self.cards[payment.card_id])
-
-    def recount(self, transaction_id: UUID, counted: int) -> None:
-        """Say what a transaction counts from now on; what it counted more is given back to the windows of its authorisation."""
-        payment = self.payments[transaction_id]
-        self.spending.add(payment.series_id, payment.authorized_at, counted - payment.counted)
-        payment.counted = counted
-        self.recounted[transaction_id] = payment
-
-    def savepoint(self) -> CardSavepoint:
-        """Return what there is to roll back to."""
-        return CardSavepoint(
-            {key: replace(card) for key, card in self.cards.items()},
-            {key: replace(payment) for key, payment in self.payments.items()},
-            self.spending.copy(),
-            len(self.issued),
-            len(self.made),
-            tuple(self.recounted),
-            dict(self.declined),
-        )
-
-    def roll_back(self, to: CardSavepoint) -> None:
-        """Undo what was done with cards since."""
-        restore(self.cards, to.cards)
-        restore(self.payments, to.payments)
-        self.spending = to.spending
-        del self.issued[to.issued :]
-        del self.made[to.made :]
-        self.recounted = {key: self.payments[key] for key in to.recounted}
-        self.declined = dict(to.declined)
-
-    def settle(self, hold: TransactionState) -> None:
-        """Have a hold count what it still reserves, if it is a card's."""
-        if hold.id in self.payments:
-            self.recount(hold.id, hold.left if hold.status == "PENDING" else 0)
+    customers: dict[UUID, CustomerAccount]
+    new_accounts: int
 
 
 @dataclass(slots=True)
-class Facts:
-    """What a batch is decided on, read under the locks; and what it came to beside the book.
+class BatchState:
+    """All that the commands of a batch read and change.
 
     Attributes:
-        now: the moment of the batch.
-        sandbox: whether owners may pay cash in and out themselves, and play the card network.
-        customers: the customers' accounts by id; the bank's own are not among them.
+        now: the time of the batch, read while the accounts are locked.
+        sandbox: whether owners may deposit and withdraw cash themselves, and play the card network.
+        ledger: balances and transactions.
+        cards: cards and what was paid with them.
+        customers: the customers' accounts by id; the bank's internal accounts are not among them.
         numbers: account ids by account number.
-        cards: the cards.
-        credit_limit: the overdraft limit of new CREDIT accounts, in whole units of its currency.
-        opened: accounts that were opened in this batch.
+        credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
+        new_accounts: the accounts that the batch opened.
     """
 
     now: datetime
     sandbox: bool
-    customers: dict[UUID, Customer]
+    ledger: LedgerState
+    cards: CardsState
+    customers: dict[UUID, CustomerAccount]
     numbers: dict[str, UUID]
-    cards: CardFacts
     credit_limit: int = 0
-    opened: list[NewAccount] = field(default_factory=list)
+    new_accounts: list[NewAccount] = field(default_factory=list)
 
     def savepoint(self) -> Savepoint:
-        """Return what there is to roll back to."""
-        return Savepoint(dict(self.customers), len(self.opened), self.cards.savepoint())
+        """Return what `roll_back` restores: all that commands may change."""
+        return Savepoint(self.ledger.savepoint(), self.cards.savepoint(), dict(self.customers), len(self.new_accounts))
 
     def roll_back(self, to: Savepoint) -> None:
-        """Undo what the batch has come to since, but for what is in the book."""
+        """Undo everything since the savepoint."""
+        self.ledger.roll_back(to.ledger)
+        self.cards.roll_back(to.cards)
         self.customers.clear()
         self.customers.update(to.customers)
-        del self.opened[to.opened :]
-        self.cards.roll_back(to.cards)
+        del self.new_accounts[to.new_accounts :]
 
+    def is_owner(self, actor: Actor, account_id: UUID) -> bool:
+        """Return whether the actor owns the account."""
+        customer = self.customers.get(account_id)
+        return customer is not None and customer.owner_id == actor.user_id
 
-def owns(actor: Actor, account_id: UUID, facts: Facts) -> bool:
-    """Whether it is the actor's account."""
-    customer = facts.customers.get(account_id)
-    return customer is not None and customer.owner_id == actor.user_id
+    def is_visible(self, actor: Actor, account_id: UUID) -> bool:
+        """Return whether the account is visible to the actor. The bank's internal accounts are visible to nobody."""
+        customer = self.customers.get(account_id)
+        return sees(actor, None if customer is None else customer.owner_id)
 
+    def visible_account(self, actor: Actor, account_id: UUID) -> AccountState:
+        """Return an account that is visible to the actor.
 
-def may_read(actor: Actor, account_id: UUID, facts: Facts) -> bool:
-    """Whether the actor may see an account; the bank's own are nobody's to see."""
-    return owns(actor, account_id, facts) or (account_id in facts.customers and actor.is_allowed(Permission.READ_ANY))
+        Raises:
+            NotFound: there is no such account.
+        """
+        if not self.is_visible(actor, account_id):
+            raise NotFound("account", global_id("Account", account_id))
+        return self.ledger.accounts[account_id]
 
+    def visible_transaction(self, actor: Actor, transaction_id: UUID) -> TransactionState:
+        """Return a transaction that is visible to the actor. Transactions made by card are visible to the card network.
 
-def visible(actor: Actor, account_id: UUID, facts: Facts, book: Book) -> AccountState:
-    """An account that the actor may see.
+        Raises:
+            NotFound: there is no such transaction.
+        """
+        found = self.ledger.transactions.get(transaction_id)
+        by_card = transaction_id in self.cards.payments and sees_cards(actor)
+        if found is None or not (
+            by_card or any(self.is_visible(actor, each) for each in (found.from_account_id, found.to_account_id))
+        ):
+            raise NotFound("transaction", global_id("Transaction", transaction_id))
+        return found
 
-    Raises:
-        NotFound: there is no such account.
-    """
-    if not may_read(actor, account_id, facts):
-        raise NotFound("account", global_id("Account", account_id))
-    return book.accounts[account_id]
+    def refuse_status(self, account_id: UUID, *statuses: AccountStatus) -> None:
+        """Refuse a customer's account that has one of these statuses.
 
+        Raises:
+            AccountStatusRefused: it has.
+        """
+        status = self.customers[account_id].status
+        if status in statuses:
+            raise AccountStatusRefused(account_id, status)
 
-def visible_transaction(actor: Actor, transaction_id: UUID, facts: Facts, book: Book) -> TransactionState:
-    """A transaction that the actor may see; the card network sees those of cards.
+    def expire_if_due(self, hold: TransactionState) -> bool:
+        """Let a hold expire if its time has come; return whether it did."""
+        is_due = hold.status == TransactionStatus.PENDING and hold.expires_at is not None and hold.expires_at <= self.now
+        if is_due:
+            self.ledger.expire_hold(hold, self.now)
+            self.cards.adjust_for_hold(hold)
+        return is_due
 
-    Raises:
-        NotFound: there is no such transaction.
-    """
-    found = book.transactions.get(transaction_id)
-    is_cards = transaction_id in facts.cards.payments and actor.is_allowed(Permission.PROCESS_CARDS)
-    if found is None or not (
-        is_cards or any(may_read(actor, each, facts) for each in (found.from_account_id, found.to_account_id))
-    ):
-        raise NotFound("transaction", global_id("Transaction", transaction_id))
-    return found
-
-
-def expire_if_due(hold: TransactionState, facts: Facts, book: Book) -> bool:
-    """Let a hold whose time has come expire here and now; tell whether it did."""
-    due = hold.status == "PENDING" and hold.expires_at is not None and hold.expires_at <= facts.now
-    if due:
-        book.end(hold, "EXPIRED", facts.now)
-        facts.cards.settle(hold)
-    return due
+    def preview(self, actor: Actor, moved: Moved) -> Preview:
+        """Return what a dry run shows of a transaction that was made in this state."""
+        made = self.ledger.transactions[moved.transaction_id]
+        source, target = self.ledger.accounts[made.from_account_id], self.ledger.accounts[made.to_account_id]
+        return Preview(
+            Money(made.amount, made.currency),
+            Money(source.available, source.currency) if self.is_visible(actor, source.account_id) else None,
+            Money(target.booked, target.currency) if self.is_visible(actor, target.account_id) else None,
+        )
 
 
 def require_currency(account: AccountState, amount: Money) -> None:
     """Refuse an amount in another currency than the account's.
 
     Raises:
-        CurrencyMismatch: it is.
+        CurrencyMismatch: it is in another currency.
     """
     if account.currency != amount.currency:
         raise CurrencyMismatch(expected=account.currency, given=amount.currency)
-
-
-def refuse_status(account_id: UUID, facts: Facts, *statuses: str) -> None:
-    """Refuse an account in one of these statuses.
-
-    Raises:
-        AccountStatusRefused: it is in one.
-    """
-    status = facts.customers[account_id].status
-    if status in statuses:
-        raise AccountStatusRefused(account_id, status)

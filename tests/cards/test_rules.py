@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bank_graphql.accounts.errors import StateConflict
+from bank_graphql.cards.enums import CardAction, CardStatus, LimitWindow
 from bank_graphql.cards.rules import (
+    PERIODS,
     Calendar,
     CardPolicy,
     Spending,
@@ -18,8 +20,8 @@ from bank_graphql.cards.rules import (
     check_digit,
     check_merchant,
     check_number,
-    check_step,
-    windows,
+    status_after,
+    windows_at,
 )
 from bank_graphql.kit.errors import ValidationFailed
 from bank_graphql.kit.money import Money
@@ -50,16 +52,16 @@ def test_what_is_no_card_number(text: str) -> None:
         check_number(text)
 
 
-@given(zones, st.sampled_from(["DAY", "WEEK", "MONTH"]), moments)
-def test_windows_follow_each_other_without_gap(zone: str, name: str, at: datetime) -> None:
+@given(zones, st.sampled_from(PERIODS), moments)
+def test_windows_follow_each_other_without_gap(zone: str, name: LimitWindow, at: datetime) -> None:
     calendar = Calendar(ZoneInfo(zone))
     begins, ends = calendar.window(name, at)
     assert begins <= at < ends
     assert calendar.window(name, begins) == (begins, ends)
     assert calendar.window(name, ends - timedelta(microseconds=1)) == (begins, ends)
     assert calendar.window(name, ends)[0] == ends
-    assert name != "WEEK" or begins.astimezone(ZoneInfo(zone)).weekday() == 0
-    assert name != "MONTH" or begins.astimezone(ZoneInfo(zone)).day == 1
+    assert name != LimitWindow.WEEK or begins.astimezone(ZoneInfo(zone)).weekday() == 0
+    assert name != LimitWindow.MONTH or begins.astimezone(ZoneInfo(zone)).day == 1
 
 
 @given(zones, moments, st.integers(1, 20))
@@ -73,31 +75,31 @@ def test_a_card_is_good_until_its_month_has_ended(zone: str, now: datetime, year
 @given(zones, st.lists(st.tuples(moments, st.integers(1, 100)), max_size=20), moments)
 def test_spending_counts_what_lies_in_the_window(zone: str, spent: list[tuple[datetime, int]], now: datetime) -> None:
     calendar = Calendar(ZoneInfo(zone))
-    spending = Spending(calendar, dict.fromkeys(windows(calendar, SERIES, now), 0))
+    spending = Spending(calendar, dict.fromkeys(windows_at(calendar, SERIES, now), 0))
     for at, amount in spent:
-        spending.add(SERIES, at, amount)
-    for name in ("DAY", "WEEK", "MONTH"):
+        spending.adjust(SERIES, at, amount)
+    for name in PERIODS:
         begins, ends = calendar.window(name, now)
         assert spending.of(SERIES, name, now) == sum(amount for at, amount in spent if begins <= at < ends)
 
 
 def test_a_limit_that_was_lowered_leaves_nothing() -> None:
-    assert SpentLimit("DAY", Money(5, "EUR"), Money(7, "EUR")).remaining == Money(0, "EUR")
+    assert SpentLimit(LimitWindow.DAY, Money(5, "EUR"), Money(7, "EUR")).remaining == Money(0, "EUR")
 
 
 def test_tolerance_is_rounded_down() -> None:
     policy = CardPolicy(Calendar(ZoneInfo("UTC")), tolerances={"5812": 20})
-    assert [policy.most(9, category) for category in ("5812", "5411")] == [10, 9]
+    assert [policy.capture_maximum(9, category) for category in ("5812", "5411")] == [10, 9]
 
 
 def test_a_card_past_its_time_has_expired_even_if_nobody_noted_it() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    for status in ("INACTIVE", "ACTIVE", "FROZEN"):
+    for status in (CardStatus.INACTIVE, CardStatus.ACTIVE, CardStatus.FROZEN):
         with pytest.raises(StateConflict) as conflict:
-            check_step("cancelCard", status, now, now)
+            status_after(CardAction.CANCEL, status, now, now)
         assert conflict.value.state == "EXPIRED"
     with pytest.raises(StateConflict) as conflict:
-        check_step("cancelCard", "CANCELLED", now, now)
+        status_after(CardAction.CANCEL, CardStatus.CANCELLED, now, now)
     assert conflict.value.state == "CANCELLED"
 
 

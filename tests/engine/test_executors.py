@@ -34,18 +34,15 @@ from bank_graphql.payments.commands import (
     CaptureHold,
     Command,
     Destination,
-    Group,
     IssueCard,
-    Issued,
-    Moved,
     OpenAccount,
-    Opened,
-    Outcome,
     PlaceHold,
     RefundCardPayment,
     ReverseTransaction,
     Transfer,
 )
+from bank_graphql.payments.groups import Group
+from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome
 from tests.client import PASSWORD
 from tests.engine.documents import Documents, Made, Pool
 

@@ -21,7 +21,9 @@ from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.errors import RateLimited, Unauthenticated
 from bank_graphql.kit.ids import new_id
 from bank_graphql.kit.money import Money
-from bank_graphql.payments.commands import Deposit, Group, OpenAccount, Opened, Withdraw
+from bank_graphql.payments.commands import Deposit, OpenAccount, Withdraw
+from bank_graphql.payments.groups import Group
+from bank_graphql.payments.outcomes import Opened
 from tests.client import PASSWORD
 
 Settled = Callable[[], Awaitable[None]]

@@ -10,50 +10,46 @@ from bank_graphql.kit import embedded
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.ledger import service as ledger
 from bank_graphql.payments import service
-from bank_graphql.payments.commands import Group
+from bank_graphql.payments.decisions import Decisions
+from bank_graphql.payments.groups import Group
+from bank_graphql.payments.service import Policy
+from bank_graphql.payments.state import BatchState
 
 
 def no_key_check() -> None:
-    """Keys are neither looked up nor remembered: a repetition moves money again."""
-    write = service._Batch._write
+    """Outcomes are not stored under their keys: a repeated request moves money again."""
+    write = service._write
 
-    async def forget(self: Any, facts: Any, book: Any) -> None:
-        self._new = {}
-        await write(self, facts, book)
+    async def without_keys(connection: Connection, policy: Policy, state: BatchState, decisions: Decisions) -> None:
+        decisions.new_outcomes.clear()
+        await write(connection, policy, state, decisions)
 
-    service._Batch._write = forget  # type: ignore[method-assign]
+    service._write = without_keys
 
 
 def split_transaction() -> None:
-    """Money and key are written in two transactions: who dies in between has moved money that no key remembers."""
-    write = service._Batch._write
+    """Money and keys are written in two transactions: a crash between them leaves money moved without a key."""
+    write, execute = service._write, service.execute_groups
+    pending: dict[Any, list[Any]] = {}
 
-    async def money_first(self: Any, facts: Any, book: Any) -> None:
-        self.owed, self._new = self._new, {}
-        self.facts = facts
-        await write(self, facts, book)
+    async def money_first(connection: Connection, policy: Policy, state: BatchState, decisions: Decisions) -> None:
+        pending[asyncio.current_task()] = [(*key, *each.columns(), state.now) for key, each in decisions.new_outcomes.items()]
+        decisions.new_outcomes.clear()
+        await write(connection, policy, state, decisions)
 
-    service._Batch._write = money_first  # type: ignore[method-assign]
-
-    async def execute_groups(db: Database, policy: Any, groups: Sequence[Group]) -> Any:
-        batches = []
-
-        async def move(connection: Connection) -> Any:
-            batches.append(service._Batch(connection, policy, groups))
-            return await batches[-1].run()
-
-        outcomes = await db.transact(move)
+    async def execute_groups(db: Database, policy: Policy, groups: Sequence[Group]) -> Any:
+        outcomes = await execute(db, policy, groups)
         await asyncio.sleep(0.03)
-        batch: Any = batches[-1]
-        rows = [(*key, *new.stored(), batch.facts.now) for key, new in batch.owed.items()]
-        await db.transact(lambda connection: connection.insert(service._REMEMBER, rows))
+        rows = pending.pop(asyncio.current_task())
+        await db.transact(lambda connection: connection.insert(service._INSERT_OUTCOMES, rows))
         return outcomes
 
+    service._write = money_first
     service.execute_groups = execute_groups
 
 
 def lost_update() -> None:
-    """Nothing is locked: balances are computed from what others are changing."""
+    """No lock is taken: balances are computed from values that other transactions change."""
 
     async def unlocked(connection: Connection, keys: Any) -> None:
         return None

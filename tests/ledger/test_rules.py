@@ -1,4 +1,4 @@
-"""The book: whatever is posted, money is conserved and no floor is broken."""
+"""The ledger's rules: whatever is posted, money is conserved and no floor is broken."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from bank_graphql.kit.errors import ValidationFailed
 from bank_graphql.kit.money import Money
+from bank_graphql.ledger.enums import Purpose, TransactionKind
 from bank_graphql.ledger.errors import InsufficientFunds
-from bank_graphql.ledger.rules import MAX_BALANCE, AccountState, Book, internal_account_id
+from bank_graphql.ledger.rules import MAX_BALANCE, AccountState, LedgerState, internal_account_id
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -25,55 +26,55 @@ def state(number: int, booked: int = 0, overdraft_limit: int = 0, held: int = 0)
     st.lists(st.integers(0, 50), min_size=3, max_size=3),
 )
 def test_conservation_floors_and_chains(moves: list[tuple[int, int, int]], booked: list[int], limits: list[int]) -> None:
-    book = Book(state(n + 1, booked[n], limits[n]) for n in range(3))
-    cash = book.internal("CASH", "EUR", NOW)
-    accounts = [*(book.accounts[UUID(int=n + 1)] for n in range(3)), cash]
+    ledger = LedgerState(state(n + 1, booked[n], limits[n]) for n in range(3))
+    cash = ledger.internal_account(Purpose.CASH, "EUR", NOW)
+    accounts = [*(ledger.accounts[UUID(int=n + 1)] for n in range(3)), cash]
     for source, target, minor in moves:
         if source == target:
             continue
         before = [account.booked for account in accounts]
         try:
-            book.post("TRANSFER", accounts[source], accounts[target], Money(minor, "EUR"), None, NOW)
+            ledger.post(TransactionKind.TRANSFER, accounts[source], accounts[target], Money(minor, "EUR"), None, NOW)
         except InsufficientFunds as refused:
             assert refused.available.minor < minor
             assert [account.booked for account in accounts] == before
         assert sum(account.booked for account in accounts) == sum(booked)
         assert all(account.available >= 0 for account in accounts[:3])
     running = {account.account_id: start for account, start in zip(accounts, [*booked, 0], strict=True)}
-    for entry in book.entries:
+    for entry in ledger.new_entries:
         running[entry.account_id] += entry.amount
         assert entry.balance_after == running[entry.account_id]
     assert running == {account.account_id: account.booked for account in accounts}
 
 
-def test_what_is_held_is_not_available_and_overdraft_is() -> None:
-    book = Book([state(1, booked=100, held=30, overdraft_limit=5), state(2)])
-    one, two = book.accounts.values()
+def test_held_money_is_not_available_and_the_overdraft_is() -> None:
+    ledger = LedgerState([state(1, booked=100, held=30, overdraft_limit=5), state(2)])
+    one, two = ledger.accounts.values()
     with pytest.raises(InsufficientFunds):
-        book.post("TRANSFER", one, two, Money(76, "EUR"), None, NOW)
-    book.post("TRANSFER", one, two, Money(75, "EUR"), None, NOW)
+        ledger.post(TransactionKind.TRANSFER, one, two, Money(76, "EUR"), None, NOW)
+    ledger.post(TransactionKind.TRANSFER, one, two, Money(75, "EUR"), None, NOW)
     assert (one.booked, one.available) == (25, 0)
 
 
 def test_nothing_is_booked_before_the_accounts_last_entry() -> None:
-    book = Book([state(1, booked=10), state(2)])
-    one, two = book.accounts.values()
+    ledger = LedgerState([state(1, booked=10), state(2)])
+    one, two = ledger.accounts.values()
     two.changed_at = NOW + timedelta(seconds=5)
-    assert book.post("TRANSFER", one, two, Money(1, "EUR"), None, NOW).posted_at == NOW + timedelta(seconds=5)
+    assert ledger.post(TransactionKind.TRANSFER, one, two, Money(1, "EUR"), None, NOW).posted_at == NOW + timedelta(seconds=5)
     assert one.changed_at == two.changed_at
 
 
 def test_balances_stay_within_a_bigint() -> None:
-    book = Book([state(1, booked=MAX_BALANCE - 1)])
-    cash = book.internal("CASH", "EUR", NOW)
+    ledger = LedgerState([state(1, booked=MAX_BALANCE - 1)])
+    cash = ledger.internal_account(Purpose.CASH, "EUR", NOW)
     with pytest.raises(ValidationFailed):
-        book.post("DEPOSIT", cash, book.accounts[UUID(int=1)], Money(2, "EUR"), None, NOW)
+        ledger.post(TransactionKind.DEPOSIT, cash, ledger.accounts[UUID(int=1)], Money(2, "EUR"), None, NOW)
     cash.booked = -MAX_BALANCE
-    book.accounts[UUID(int=1)].booked = 0
+    ledger.accounts[UUID(int=1)].booked = 0
     with pytest.raises(ValidationFailed):
-        book.post("DEPOSIT", cash, book.accounts[UUID(int=1)], Money(1, "EUR"), None, NOW)
+        ledger.post(TransactionKind.DEPOSIT, cash, ledger.accounts[UUID(int=1)], Money(1, "EUR"), None, NOW)
 
 
 def test_internal_accounts_have_one_id_for_each_purpose_and_currency() -> None:
-    assert internal_account_id("CASH", "EUR") == internal_account_id("CASH", "EUR")
-    assert internal_account_id("CASH", "EUR") != internal_account_id("CASH", "USD")
+    assert internal_account_id(Purpose.CASH, "EUR") == internal_account_id(Purpose.CASH, "EUR")
+    assert internal_account_id(Purpose.CASH, "EUR") != internal_account_id(Purpose.CASH, "USD")

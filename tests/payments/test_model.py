@@ -29,13 +29,13 @@ from bank_graphql.payments.commands import (
     Deposit,
     Destination,
     OpenAccount,
-    Opened,
     PlaceHold,
     ReleaseHold,
     ReverseTransaction,
     Transfer,
     Withdraw,
 )
+from bank_graphql.payments.outcomes import Opened
 from tests.policy import policy
 
 AMOUNTS = st.integers(1, 70)

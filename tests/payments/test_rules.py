@@ -1,4 +1,4 @@
-"""Deciding a batch is deciding its commands one after another; refusals come back as they were given."""
+"""A batch is decided one command after another; replayed refusals are those that were stored."""
 
 import json
 from collections import Counter
@@ -11,23 +11,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bank_graphql.accounts.enums import AccountKind, AccountStatus, StateConflictCode
 from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
+from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.cards.errors import LimitExceeded
-from bank_graphql.cards.rules import CardPolicy, CardState, Merchant, Spending, windows
+from bank_graphql.cards.rules import PERIODS, CardPolicy, CardState, Merchant, Spending, windows_at
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import InsufficientFunds
-from bank_graphql.ledger.rules import AccountState, Book
+from bank_graphql.ledger.rules import AccountState, LedgerState
+from bank_graphql.payments.card_state import CardsState
 from bank_graphql.payments.commands import (
     AuthorizeCard,
     CaptureHold,
     Command,
     Deposit,
     Destination,
-    Moved,
     OpenAccount,
     PlaceHold,
     RefundCardPayment,
@@ -36,45 +38,55 @@ from bank_graphql.payments.commands import (
     Transfer,
     Withdraw,
 )
-from bank_graphql.payments.idempotency import STICKY, recall, remember
-from bank_graphql.payments.rules import decide, preview
-from bank_graphql.payments.state import CardFacts, Customer, Facts
+from bank_graphql.payments.idempotency import REPLAYABLE, decode_refusal, encode_refusal
+from bank_graphql.payments.outcomes import Declined, Moved
+from bank_graphql.payments.state import BatchState, CustomerAccount
 from tests.policy import UTC as CALENDAR
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 OWNERS = [UUID(int=100 + n) for n in range(3)]
 ACCOUNTS = [UUID(int=n) for n in range(5)]
 CURRENCIES = ["EUR", "EUR", "EUR", "USD", "EUR"]
-STATUSES = ["ACTIVE", "ACTIVE", "FROZEN", "ACTIVE", "CLOSED"]
+STATUSES = [AccountStatus(name) for name in ("ACTIVE", "ACTIVE", "FROZEN", "ACTIVE", "CLOSED")]
 ACTORS = [
     *(Actor(owner, None, frozenset()) for owner in OWNERS),
     *(Actor(UUID(int=200), None, PERMISSIONS[role]) for role in (UserRole.TELLER, UserRole.PROCESSOR)),
 ]
 CARDS = [UUID(int=300 + n) for n in range(3)]
-CARD_STATUSES = ["ACTIVE", "ACTIVE", "FROZEN"]
+CARD_STATUSES = [CardStatus.ACTIVE, CardStatus.ACTIVE, CardStatus.FROZEN]
 POLICY = CardPolicy(CALENDAR, hold_for=timedelta(seconds=40), tolerances={"5812": 20})
 SHOP, TABLE, BLOCKED = (Merchant("Shop", category, "DE") for category in ("5411", "5812", "7995"))
 
 
-def bank() -> tuple[Facts, Book]:
-    customers = {ACCOUNTS[n]: Customer(OWNERS[n % 3], STATUSES[n], "CHECKING") for n in range(5)}
+def bank() -> BatchState:
+    customers = {ACCOUNTS[n]: CustomerAccount(OWNERS[n % 3], STATUSES[n], AccountKind.CHECKING) for n in range(5)}
     balance = [50, 20, 30, 40, 0]
-    book = Book(AccountState(ACCOUNTS[n], CURRENCIES[n], None, balance[n], 0, 5 if n == 0 else 0, NOW) for n in range(5))
-    return Facts(NOW, True, customers, {"NUMBER": ACCOUNTS[1]}, card_facts()), book
+    ledger = LedgerState(AccountState(ACCOUNTS[n], CURRENCIES[n], None, balance[n], 0, 5 if n == 0 else 0, NOW) for n in range(5))
+    return BatchState(NOW, True, ledger, cards_state(), customers, {"NUMBER": ACCOUNTS[1]})
 
 
-def card_facts() -> CardFacts:
+def cards_state() -> CardsState:
     """Two cards of one series on the first account, and a frozen one on another."""
     later = NOW + timedelta(days=100)
     cards = {
         CARDS[n]: CardState(
-            *(CARDS[n], ACCOUNTS[n // 2], CARDS[n // 2 * 2], "DEBIT", "VIRTUAL", CARD_STATUSES[n], None, "x", later),
-            *(["7995"], False, {"TRANSACTION": 30, "DAY": 45} if n else {"MONTH": 70}),
+            *(
+                CARDS[n],
+                ACCOUNTS[n // 2],
+                CARDS[n // 2 * 2],
+                CardKind.DEBIT,
+                CardForm.VIRTUAL,
+                CARD_STATUSES[n],
+                None,
+                "x",
+                later,
+            ),
+            *(["7995"], False, {LimitWindow.TRANSACTION: 30, LimitWindow.DAY: 45} if n else {LimitWindow.MONTH: 70}),
         )
         for n in range(3)
     }
-    spent = {window: 0 for card in cards.values() for window in windows(CALENDAR, card.series_id, NOW)}
-    return CardFacts(POLICY, cards, {b"hash": CARDS[0]}, {}, Spending(CALENDAR, spent))
+    spent = {window: 0 for card in cards.values() for window in windows_at(CALENDAR, card.series_id, NOW)}
+    return CardsState(POLICY, cards, {b"hash": CARDS[0]}, {}, Spending(CALENDAR, spent))
 
 
 amounts = st.builds(Money, st.integers(1, 60), st.sampled_from(["EUR", "USD"]))
@@ -100,7 +112,7 @@ commands = st.one_of(
     st.builds(Deposit, account_id=accounts, amount=amounts, **common),
     st.builds(Withdraw, account_id=accounts, amount=amounts, **common),
     st.builds(Transfer, from_account_id=accounts, to=destinations, amount=amounts, **common),
-    st.builds(OpenAccount, kind=st.just("CHECKING"), currency=st.just("EUR"), name=st.just("x"), opening_deposit=st.none() | st.integers(1, 50), **common),
+    st.builds(OpenAccount, kind=st.just(AccountKind.CHECKING), currency=st.just("EUR"), name=st.just("x"), opening_deposit=st.none() | st.integers(1, 50), **common),
     st.builds(
         PlaceHold, account_id=accounts, to=destinations, amount=amounts,
         expires_at=st.none() | st.integers(1, 30).map(lambda n: NOW + timedelta(seconds=n)), **common,
@@ -117,28 +129,29 @@ commands = st.one_of(
 )  # fmt: skip
 
 
-def at_last(asked: Command | Later, book: Book) -> Command:
+def at_last(requested: Command | Later, state: BatchState) -> Command:
     """The command, now that it is known which transactions there are."""
-    if isinstance(asked, Command):
-        return asked
-    kinds = {CaptureHold: ("HOLD",), ReleaseHold: ("HOLD",), RefundCardPayment: ("CARD_PAYMENT",)}.get(asked.kind)
-    there = [key for key, each in book.transactions.items() if (each.kind in kinds if kinds else each.kind != "HOLD")]
-    named = there[asked.number % len(there)] if there and asked.number < 12 else UUID(int=7)
-    return asked.kind(actor=asked.actor, key=None, transaction_id=named, **asked.more)
+    if isinstance(requested, Command):
+        return requested
+    kinds = {CaptureHold: ("HOLD",), ReleaseHold: ("HOLD",), RefundCardPayment: ("CARD_PAYMENT",)}.get(requested.kind)
+    there = [key for key, each in state.ledger.transactions.items() if (each.kind in kinds if kinds else each.kind != "HOLD")]
+    named = there[requested.number % len(there)] if there and requested.number < 12 else UUID(int=7)
+    return requested.kind(actor=requested.actor, key=None, transaction_id=named, **requested.more)
 
 
-def outcome(command: Command, facts: Facts, book: Book) -> object:
+def outcome(command: Command, state: BatchState) -> object:
     try:
-        return decide(command, facts, book)
+        decision = command.decide(state)
     except Refusal as refusal:
         return (type(refusal), str(refusal))
+    return (type(decision.refusal), str(decision.refusal)) if isinstance(decision, Declined) else decision
 
 
-def comparable(result: object, book: Book) -> object:
+def comparable(result: object, state: BatchState) -> object:
     """An outcome without the ids that differ from run to run."""
     if isinstance(result, tuple):
         return result
-    made = book.transactions.get(getattr(result, "transaction_id", UUID(int=0)))
+    made = state.ledger.transactions.get(getattr(result, "transaction_id", UUID(int=0)))
     return type(result), made and (
         made.kind,
         made.status,
@@ -148,45 +161,45 @@ def comparable(result: object, book: Book) -> object:
     )
 
 
-def written(book: Book) -> Book:
-    """The book as it is read again after it was written down."""
-    return Book(map(replace, book.accounts.values()), map(replace, book.transactions.values()))
+def written(state: BatchState) -> LedgerState:
+    """The ledger as it is loaded again after it was written."""
+    return LedgerState(map(replace, state.ledger.accounts.values()), map(replace, state.ledger.transactions.values()))
 
 
-def hold_the_books(book: Book, total: int) -> None:
-    """What is true of every book."""
-    assert sum(account.booked for account in book.accounts.values()) == total
+def check_ledger(state: BatchState, total: int) -> None:
+    """What is true of every ledger."""
+    assert sum(account.booked for account in state.ledger.accounts.values()) == total
     reserved: Counter[UUID] = Counter()
     captured: Counter[UUID] = Counter()
-    for each in book.transactions.values():
+    for each in state.ledger.transactions.values():
         if each.kind == "HOLD":
             assert 0 <= each.captured <= each.amount * 1.2
             assert (each.status == "POSTED") == (each.posted_at is not None)
         if each.status == "PENDING":
-            reserved[each.from_account_id] += each.left
+            reserved[each.from_account_id] += each.remaining
         if each.parent_id and each.kind != "CARD_REFUND":
             captured[each.parent_id] += each.amount
-    for account in book.accounts.values():
+    for account in state.ledger.accounts.values():
         assert account.held == reserved[account.account_id]
         assert account.purpose or account.available >= 0
-    for hold in book.transactions.values():
+    for hold in state.ledger.transactions.values():
         if hold.kind == "HOLD":
             assert hold.captured == captured[hold.id]
 
 
-def hold_the_cards(facts: Facts, book: Book) -> None:
-    """What is true of what was paid by card: it counts what the books say, to the cent."""
-    reversed_ = {each.reverses_id for each in book.transactions.values()}
+def check_cards(state: BatchState) -> None:
+    """What is true of card payments: they count toward limits what the ledger says, to the cent."""
+    reversed_ = {each.reverses_id for each in state.ledger.transactions.values()}
     refunded: Counter[UUID] = Counter()
-    for each in book.transactions.values():
+    for each in state.ledger.transactions.values():
         if each.kind == "CARD_REFUND" and each.parent_id and each.id not in reversed_:
             refunded[each.parent_id] += each.amount
     spent: Counter[UUID] = Counter()
-    for key, paid in facts.cards.payments.items():
-        made = book.transactions[key]
+    for key, paid in state.cards.payments.items():
+        made = state.ledger.transactions[key]
         if made.kind == "HOLD":
-            counts = made.left if made.status == "PENDING" else 0
-            assert made.captured <= POLICY.most(made.amount, paid.merchant.category)
+            counts = made.remaining if made.status == "PENDING" else 0
+            assert made.captured <= POLICY.capture_maximum(made.amount, paid.merchant.category)
         else:
             counts = made.amount - refunded[key] if made.kind == "CARD_PAYMENT" and key not in reversed_ else 0
             assert counts >= 0
@@ -194,84 +207,93 @@ def hold_the_cards(facts: Facts, book: Book) -> None:
         assert (made.status == "DECLINED") == (paid.decline_reason is not None)
         spent[paid.series_id] += counts
     for series in (CARDS[0], CARDS[2]):
-        told = {facts.cards.spending.of(series, window, NOW) for window in ("DAY", "WEEK", "MONTH")}
-        assert told == {spent[series]}
+        spent_in_windows = {state.cards.spending.of(series, window, NOW) for window in PERIODS}
+        assert spent_in_windows == {spent[series]}
 
 
 @given(st.lists(st.tuples(commands, st.integers(0, 10)), max_size=30))
-def test_whatever_is_asked_the_books_hold(asked: list[tuple[Command | Later, int]]) -> None:
-    facts, book = bank()
-    total = sum(account.booked for account in book.accounts.values())
+def test_the_ledger_is_consistent_whatever_is_requested(requested: list[tuple[Command | Later, int]]) -> None:
+    state = bank()
+    total = sum(account.booked for account in state.ledger.accounts.values())
     results = []
-    for command, seconds in asked:
-        facts.now += timedelta(seconds=seconds)
-        before = [replace(account) for account in book.accounts.values() if account.purpose is None]
-        result = outcome(at_last(command, book), facts, book)
-        results.append(comparable(result, book))
+    for command, seconds in requested:
+        state.now += timedelta(seconds=seconds)
+        before = [replace(account) for account in state.ledger.accounts.values() if account.purpose is None]
+        result = outcome(at_last(command, state), state)
+        results.append(comparable(result, state))
         if isinstance(result, tuple) and result[0] is not StateConflict:
-            assert [account for account in book.accounts.values() if account.purpose is None] == before
-        hold_the_books(book, total)
-        hold_the_cards(facts, book)
-    # The same commands, each on a book that was written and read again after the one before it.
-    facts, book = bank()
-    for (command, seconds), expected in zip(asked, results, strict=True):
-        facts.now += timedelta(seconds=seconds)
-        result = outcome(at_last(command, book), facts, book)
-        assert comparable(result, book) == expected
-        book = written(book)
+            assert [account for account in state.ledger.accounts.values() if account.purpose is None] == before
+        check_ledger(state, total)
+        check_cards(state)
+    # The same commands, each on a ledger that was written and loaded again after the one before it.
+    state = bank()
+    for (command, seconds), expected in zip(requested, results, strict=True):
+        state.now += timedelta(seconds=seconds)
+        result = outcome(at_last(command, state), state)
+        assert comparable(result, state) == expected
+        state.ledger = written(state)
 
 
 @given(st.lists(commands, max_size=12), st.lists(commands, max_size=6))
-def test_a_book_goes_back_to_what_it_was(first: list[Command | Later], second: list[Command | Later]) -> None:
-    facts, book = bank()
+def test_roll_back_restores_the_whole_state(first: list[Command | Later], second: list[Command | Later]) -> None:
+    state = bank()
     for command in first:
-        outcome(at_last(command, book), facts, book)
+        outcome(at_last(command, state), state)
 
-    def state() -> object:
-        return repr((book.accounts, book.transactions, book.opened, book.made, book.entries, book.changes))
+    def contents() -> object:
+        ledger, cards = state.ledger, state.cards
+        return repr(
+            (
+                *(ledger.accounts, ledger.transactions, ledger.new_accounts, ledger.new_transactions, ledger.new_entries),
+                *(ledger.changes, state.customers, state.new_accounts, cards.cards, cards.payments, cards.new_cards),
+                *(cards.new_payments, cards.adjusted, cards.spending._spent),
+            )
+        )
 
-    before, mark = state(), book.mark()
+    before, savepoint = contents(), state.savepoint()
     for command in second:
-        outcome(at_last(command, book), facts, book)
-    book.go_back(mark)
-    assert state() == before
-    outcomes = [comparable(outcome(at_last(command, book), facts, book), book) for command in second]
+        outcome(at_last(command, state), state)
+    state.roll_back(savepoint)
+    assert contents() == before
+    outcomes = [comparable(outcome(at_last(command, state), state), state) for command in second]
     assert len(outcomes) == len(second)
-    hold_the_books(book, 140)
+    check_ledger(state, 140)
 
 
 @given(st.sampled_from(ACTORS), accounts, destinations, amounts)
-def test_a_preview_tells_what_the_real_thing_does(actor: Actor, source: UUID, to: Destination, amount: Money) -> None:
-    facts, book = bank()
+def test_a_preview_shows_what_the_command_does(actor: Actor, source: UUID, to: Destination, amount: Money) -> None:
+    state = bank()
     command = Transfer(actor=actor, key=None, from_account_id=source, to=to, amount=amount)
-    real = outcome(command, facts, book)
+    real = outcome(command, state)
     if isinstance(real, Moved):
-        told = preview(command, real, facts, book)
-        assert told.from_available_after == Money(book.accounts[source].available, "EUR" if source != ACCOUNTS[3] else "USD")
+        shown = state.preview(actor, real)
+        assert shown.from_available_after == Money(
+            state.ledger.accounts[source].available, "EUR" if source != ACCOUNTS[3] else "USD"
+        )
 
 
 @pytest.mark.parametrize(
     "refusal",
     [
         InsufficientFunds(Money(5, "EUR"), Money(7, "EUR")),
-        AccountStatusRefused(ACCOUNTS[2], "FROZEN"),
-        StateConflict("WRONG_STATUS", "CLOSED", "It is closed."),
-        LimitExceeded("DAY", Money(5, "EUR"), Money(4, "EUR")),
+        AccountStatusRefused(ACCOUNTS[2], AccountStatus.FROZEN),
+        StateConflict(StateConflictCode.WRONG_STATUS, "CLOSED", "It is closed."),
+        LimitExceeded(LimitWindow.DAY, Money(5, "EUR"), Money(4, "EUR")),
     ],
 )
-def test_sticky_refusals_come_back_as_given(refusal: Refusal) -> None:
+def test_replayable_refusals_are_decoded_as_they_were(refusal: Refusal) -> None:
 
-    again = recall(json.loads(json.dumps(remember(refusal), default=str)))
+    again = decode_refusal(json.loads(json.dumps(encode_refusal(refusal), default=str)))
     assert type(again) is type(refusal)
     assert str(again) == str(refusal)
     assert vars(again) == vars(refusal)
 
 
-def test_every_sticky_refusal_is_tried_here() -> None:
-    assert set(STICKY) == {"InsufficientFunds", "AccountStatusRefused", "StateConflict", "LimitExceeded"}
+def test_every_replayable_refusal_is_tried_here() -> None:
+    assert set(REPLAYABLE) == {"InsufficientFunds", "AccountStatusRefused", "StateConflict", "LimitExceeded"}
 
 
-def test_a_fingerprint_is_of_what_is_asked() -> None:
+def test_a_fingerprint_is_of_the_input() -> None:
     one = Deposit(actor=ACTORS[0], key="a", account_id=ACCOUNTS[0], amount=Money(5, "EUR"))
     assert one.fingerprint() == Deposit(actor=ACTORS[1], key="b", account_id=ACCOUNTS[0], amount=Money(5, "EUR")).fingerprint()
     for other in (
@@ -291,36 +313,34 @@ def test_fingerprints_stay_what_they_are_across_versions() -> None:
         Transfer(
             **given, from_account_id=ACCOUNTS[1], to=Destination(account_number="N"), amount=Money(5, "EUR")
         ): "ae7f06670ee9b8fff4ea13cbb57e5838",
-        OpenAccount(**given, kind="CHECKING", currency="EUR", name="x"): "69dfe65858cebbec93a5c60dfaa5e945",
+        OpenAccount(**given, kind=AccountKind.CHECKING, currency="EUR", name="x"): "69dfe65858cebbec93a5c60dfaa5e945",
     }
     assert {command.fingerprint().hex() for command in pinned} == set(pinned.values())
 
 
 @given(st.integers(1, 50), st.lists(st.tuples(st.none() | st.integers(1, 30), st.booleans()), max_size=5), st.booleans())
-def test_what_a_hold_reserves_is_taken_or_given_back(
-    amount: int, captures: list[tuple[int | None, bool]], released: bool
-) -> None:
-    facts, book = bank()
+def test_a_hold_is_captured_or_released(amount: int, captures: list[tuple[int | None, bool]], released: bool) -> None:
+    state = bank()
     payer, teller = ACTORS[0], ACTORS[3]
     to = Destination(account_id=ACCOUNTS[1])
-    placed = outcome(PlaceHold(actor=payer, key=None, account_id=ACCOUNTS[0], to=to, amount=Money(amount, "EUR")), facts, book)
+    placed = outcome(PlaceHold(actor=payer, key=None, account_id=ACCOUNTS[0], to=to, amount=Money(amount, "EUR")), state)
     assert isinstance(placed, Moved)
-    hold, taken = book.transactions[placed.transaction_id], 0
+    hold, taken = state.ledger.transactions[placed.transaction_id], 0
     for part, final in captures:
         money = None if part is None else Money(part, "EUR")
-        asked = CaptureHold(actor=teller, key=None, transaction_id=hold.id, amount=money, final=final)
-        left, was_pending = hold.left, hold.status == "PENDING"
-        result = outcome(asked, facts, book)
+        capture = CaptureHold(actor=teller, key=None, transaction_id=hold.id, amount=money, final=final)
+        left, was_pending = hold.remaining, hold.status == "PENDING"
+        result = outcome(capture, state)
         if was_pending and (part is None or part <= left):
             assert isinstance(result, Moved)
             taken += left if part is None else part
             assert hold.status == ("POSTED" if final or taken == amount else "PENDING")
         else:
             assert isinstance(result, tuple)
-        hold_the_books(book, 140)
+        check_ledger(state, 140)
     if released:
-        outcome(ReleaseHold(actor=teller, key=None, transaction_id=hold.id), facts, book)
+        outcome(ReleaseHold(actor=teller, key=None, transaction_id=hold.id), state)
         assert hold.status != "PENDING"
-    source = book.accounts[ACCOUNTS[0]]
+    source = state.ledger.accounts[ACCOUNTS[0]]
     assert hold.captured == taken
     assert (source.booked, source.held) == (50 - taken, amount - taken if hold.status == "PENDING" else 0)

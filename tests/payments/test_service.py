@@ -33,17 +33,15 @@ from bank_graphql.payments.commands import (
     Deposit,
     Destination,
     ExpireHold,
-    Group,
     IssueCard,
-    Issued,
-    Moved,
     OpenAccount,
-    Opened,
     PlaceHold,
     ReleaseHold,
     ReplaceCard,
     Transfer,
 )
+from bank_graphql.payments.groups import Group
+from bank_graphql.payments.outcomes import Issued, Moved, Opened
 from tests.client import PASSWORD, key
 from tests.policy import policy
 
@@ -254,10 +252,10 @@ async def test_keys_are_forgotten_when_they_are_old(db: Database, customer: Acto
     command = transfer(customer, one, two, 1)
     await service.execute(db, POLICY, [command])
     kept = await raw.fetchval("SELECT count(*) FROM idempotency_outcomes")
-    await service.forget_old_keys(db, POLICY, timedelta(days=30))
+    await service.delete_old_keys(db, POLICY, timedelta(days=30))
     assert await raw.fetchval("SELECT count(*) FROM idempotency_outcomes") == kept
     later = replace(POLICY, clock=lambda: utc_now() + timedelta(days=30, minutes=1))
-    assert await service.forget_old_keys(db, later, timedelta(days=30), most=2) == kept
+    assert await service.delete_old_keys(db, later, timedelta(days=30), batch_size=2) == kept
     assert await raw.fetchval("SELECT count(*) FROM idempotency_outcomes") == 0
 
 
@@ -373,11 +371,11 @@ async def test_accounts_are_opened_where_most_serials_have_no_number(
         stdnum.iban.validate(row["number"])
 
 
-async def test_large_groups_are_carried_out_in_pieces_unless_they_are_one(customer: Actor) -> None:
+async def test_large_groups_are_split_unless_they_are_atomic_or_dry_runs(customer: Actor) -> None:
     commands = [transfer(customer, customer.user_id, customer.user_id, n) for n in range(1, 8)]
-    pieces = list(Group(tuple(commands)).pieces(3))
+    pieces = list(Group(tuple(commands)).split(3))
     assert [len(piece.commands) for piece in pieces] == [3, 3, 1]
     assert [command for piece in pieces for command in piece.commands] == commands
     dry = tuple(replace(command, dry_run=True) for command in commands)
     for whole in (Group(tuple(commands[:3])), Group(tuple(commands), atomic=True), Group(dry)):
-        assert list(whole.pieces(3)) == [whole]
+        assert list(whole.split(3)) == [whole]

@@ -21,13 +21,13 @@ class OpenAccountInput:
 
     def command(self, actor: Actor) -> OpenAccount:
         """The command. Raises ValidationFailed."""
-        currency, kind = self.currency.value, self.kind.value
+        currency = self.currency.value
         deposit = self.opening_deposit
         return OpenAccount(
             actor=actor,
             key=check_key(self.idempotency_key),
-            kind=kind,
+            kind=self.kind,
             currency=currency,
-            name=check_name(self.name) if self.name is not None else f"{kind.capitalize()} {currency}",
+            name=check_name(self.name) if self.name is not None else f"{self.kind.capitalize()} {currency}",
             opening_deposit=None if deposit is None else parse_positive(deposit, currency, path="openingDeposit"),
         )

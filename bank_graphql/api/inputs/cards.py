@@ -19,10 +19,10 @@ class SpendingLimitInput:
     amount: MoneyInput = strawberry.field(description="How much, in the currency of the card's account; zero allows nothing.")
 
 
-def limits_of(given: list[SpendingLimitInput]) -> tuple[tuple[str, Money], ...]:
+def limits_of(given: list[SpendingLimitInput]) -> tuple[tuple[LimitWindow, Money], ...]:
     """Return the limits by their windows. Raises ValidationFailed."""
     amounts = [each.amount.any("limits", str(index), "amount") for index, each in enumerate(given)]
-    return check_limit_amounts(zip((each.window.value for each in given), amounts, strict=True))
+    return check_limit_amounts(zip((each.window for each in given), amounts, strict=True))
 
 
 @strawberry.input(description="The card to issue.")
@@ -47,8 +47,8 @@ class IssueCardInput:
             actor=actor,
             key=check_key(self.idempotency_key),
             account_id=account_id(self.account_id),
-            kind=self.kind.value,
-            form=self.form.value,
+            kind=self.kind,
+            form=self.form,
             holder_name=None if self.holder_name is None else check_name(self.holder_name, "holderName"),
             limits=limits_of(self.limits or []),
             blocked_categories=check_categories(self.blocked_categories or ()),

@@ -10,7 +10,6 @@ from bank_graphql.api.scalars import DateTime
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import ValidationFailed
 from bank_graphql.payments.commands import (
-    GROUP_MAX,
     CaptureHold,
     Deposit,
     Destination,
@@ -20,6 +19,7 @@ from bank_graphql.payments.commands import (
     Transfer,
     Withdraw,
 )
+from bank_graphql.payments.groups import GROUP_MAX
 
 _DRY_RUN = "Only tell what would happen. The key is then ignored."
 _DESCRIPTION = "What both sides read about it, at most 500 characters."

@@ -10,7 +10,7 @@ from bank_graphql.api.inputs.accounts import OpenAccountInput
 from bank_graphql.api.inputs.common import MoneyInput, account_id
 from bank_graphql.api.results import AccountResult
 from bank_graphql.engine.fields import mutation
-from bank_graphql.payments.commands import Opened
+from bank_graphql.payments.outcomes import Opened
 
 
 @strawberry.type

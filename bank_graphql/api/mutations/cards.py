@@ -12,7 +12,8 @@ from bank_graphql.api.scalars import DateTime
 from bank_graphql.cards.queries import CardRow
 from bank_graphql.cards.rules import check_categories
 from bank_graphql.engine.fields import mutation
-from bank_graphql.payments.commands import Command, Issued, ReplaceCard
+from bank_graphql.payments.commands import Command, ReplaceCard
+from bank_graphql.payments.outcomes import Issued
 
 
 @strawberry.type

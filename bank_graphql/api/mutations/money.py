@@ -25,7 +25,8 @@ from bank_graphql.api.results import MoneyMoved, MoneyPreview, MoveMoneyResult, 
 from bank_graphql.engine.fields import mutation
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import NotFound, Refusal
-from bank_graphql.payments.commands import Command, Moved, Outcome, Preview, RefundCardPayment
+from bank_graphql.payments.commands import Command, RefundCardPayment
+from bank_graphql.payments.outcomes import Moved, Outcome, Preview
 
 
 @strawberry.type

@@ -1,0 +1,53 @@
+"""The commands, one class each: what it names (`targets`) and how it is decided (`decide`), in memory.
+
+`base` what all have · `cash` deposits and withdrawals · `transfers` · `holds` place, capture, release, expire · `reversals` ·
+`accounts` opening · `cards` issue, replace, authorise, refund. A new command is a class in its own file, and a line here.
+"""
+
+from bank_graphql.payments.commands.accounts import OpenAccount
+from bank_graphql.payments.commands.base import DESCRIPTION_MAX, KEY_MAX, Command, Key, Targets
+from bank_graphql.payments.commands.cards import AuthorizeCard, IssueCard, RefundCardPayment, ReplaceCard
+from bank_graphql.payments.commands.cash import Deposit, Withdraw
+from bank_graphql.payments.commands.holds import CaptureHold, ExpireHold, PlaceHold, ReleaseHold
+from bank_graphql.payments.commands.reversals import ReverseTransaction
+from bank_graphql.payments.commands.transfers import Destination, Transfer
+
+COMMANDS: tuple[type[Command], ...] = (
+    AuthorizeCard,
+    CaptureHold,
+    Deposit,
+    ExpireHold,
+    IssueCard,
+    OpenAccount,
+    PlaceHold,
+    RefundCardPayment,
+    ReleaseHold,
+    ReplaceCard,
+    ReverseTransaction,
+    Transfer,
+    Withdraw,
+)
+"""All commands."""
+
+__all__ = [
+    "COMMANDS",
+    "DESCRIPTION_MAX",
+    "KEY_MAX",
+    "AuthorizeCard",
+    "CaptureHold",
+    "Command",
+    "Deposit",
+    "Destination",
+    "ExpireHold",
+    "IssueCard",
+    "Key",
+    "OpenAccount",
+    "PlaceHold",
+    "RefundCardPayment",
+    "ReleaseHold",
+    "ReplaceCard",
+    "ReverseTransaction",
+    "Targets",
+    "Transfer",
+    "Withdraw",
+]

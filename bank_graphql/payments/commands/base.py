@@ -1,0 +1,105 @@
+"""What all commands have: who sends them, their idempotency key, what they name, and how they are decided."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, ClassVar, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from bank_graphql.kit.actor import Actor
+from bank_graphql.payments.outcomes import Decision
+from bank_graphql.payments.state import BatchState
+
+KEY_MAX = 255
+DESCRIPTION_MAX = 500
+
+Key = tuple[UUID, str]
+"""An idempotency key, with the user whose key it is."""
+
+
+class Targets(NamedTuple):
+    """What a command names. The accounts behind it are locked, and what it names is loaded, before the command is decided.
+
+    Attributes:
+        accounts: accounts by id, the bank's internal ones too.
+        numbers: accounts by account number.
+        transactions: transactions, and by them both of their accounts.
+        cards: cards by id, and by them their accounts.
+        card_hashes: cards by the keyed hashes of their numbers, likewise.
+        checks_limits: whether limits are checked: of the named cards as of now, or as of its authorisation for the card of a
+            named transaction.
+    """
+
+    accounts: tuple[UUID, ...] = ()
+    numbers: tuple[str, ...] = ()
+    transactions: tuple[UUID, ...] = ()
+    cards: tuple[UUID, ...] = ()
+    card_hashes: tuple[bytes, ...] = ()
+    checks_limits: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command(ABC):
+    """One thing that a batch is to do.
+
+    Attributes:
+        actor: the user who sends it.
+        key: the idempotency key; None only for what the bank does by itself.
+        dry_run: whether only to say what it would lead to.
+    """
+
+    actor: Actor
+    key: str | None
+    dry_run: bool = False
+
+    action: ClassVar[str]
+    """The API's name for the command. It is part of the fingerprint, and the audit records it."""
+
+    @abstractmethod
+    def targets(self) -> Targets:
+        """Return what the command names."""
+
+    @abstractmethod
+    def decide(self, state: BatchState) -> Decision:
+        """Execute the command on the state of its batch, in memory.
+
+        Raises:
+            Refusal: the command is refused. The state is unchanged, except that a hold that is due has expired.
+        """
+
+    @property
+    def stored_key(self) -> Key | None:
+        """The key under which the outcome is stored; None for a dry run, which ignores its key."""
+        return None if self.key is None or self.dry_run else (self.actor.user_id, self.key)
+
+    def fingerprint(self) -> bytes:
+        """Return a digest of the input, by which a replay is told from another request under the same key.
+
+        Fields that are None are left out, so that a command may get further options and old fingerprints stay valid.
+        """
+        given = {name: value for name, value in _given(self).items() if name not in _NOT_INPUT}
+        return hashlib.blake2b(orjson.dumps([self.action, given], _plain, _OPTIONS), digest_size=16).digest()
+
+
+_NOT_INPUT = frozenset({"actor", "key", "dry_run"})
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    return value.hex() if isinstance(value, bytes) else _given(value)
+
+
+def _given(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass that are not None."""
+    given = ((name, getattr(value, name)) for name in _field_names(value.__class__))
+    return {name: each for name, each in given if each is not None}
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))

@@ -1,0 +1,96 @@
+"""Transfers from an account of the actor to any account, and where payments go."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from bank_graphql.accounts.enums import AccountStatus
+from bank_graphql.accounts.errors import AccountStatusRefused
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.errors import Forbidden, NotFound, ValidationFailed
+from bank_graphql.kit.ids import global_id
+from bank_graphql.kit.money import Money
+from bank_graphql.ledger.enums import TransactionKind
+from bank_graphql.ledger.rules import AccountState
+from bank_graphql.payments.commands.base import Command, Targets
+from bank_graphql.payments.outcomes import Decision, Moved
+from bank_graphql.payments.state import BatchState, require_currency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where a payment goes, as the payer gave it: exactly one of the two."""
+
+    account_id: UUID | None = None
+    account_number: str | None = None
+
+    def targets(self, payer_id: UUID) -> Targets:
+        """Return the payer's account and this one."""
+        if self.account_id is not None:
+            return Targets(accounts=(payer_id, self.account_id))
+        return Targets(accounts=(payer_id,), numbers=(self.account_number or "",))
+
+    def resolve(self, actor: Actor, state: BatchState) -> AccountState:
+        """Return the account that this names.
+
+        Raises:
+            NotFound: there is no such account, or it is closed and not visible to the actor.
+            AccountStatusRefused: it is closed, and visible to the actor.
+        """
+        account_id = self.account_id or state.numbers.get(self.account_number or "")
+        customer = state.customers.get(account_id) if account_id else None
+        missing = NotFound("account", global_id("Account", self.account_id) if self.account_id else None)
+        if account_id is None or customer is None:
+            raise missing
+        if customer.status == AccountStatus.CLOSED:
+            if state.is_visible(actor, account_id):
+                raise AccountStatusRefused(account_id, customer.status)
+            raise missing
+        return state.ledger.accounts[account_id]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer(Command):
+    """Pay from an account of the actor to any account."""
+
+    from_account_id: UUID
+    to: Destination
+    amount: Money
+    description: str | None = None
+
+    action = "transfer"
+
+    def targets(self) -> Targets:
+        """Return both accounts."""
+        return self.to.targets(self.from_account_id)
+
+    def decide(self, state: BatchState) -> Decision:
+        """Post the transfer.
+
+        Raises:
+            Refusal: as `payment_accounts`, or the account lacks funds.
+        """
+        source, target = payment_accounts(self.actor, self.from_account_id, self.to, self.amount, state)
+        posted = state.ledger.post(TransactionKind.TRANSFER, source, target, self.amount, self.description, state.now)
+        return Moved(posted.id, posted)
+
+
+def payment_accounts(
+    actor: Actor, source_id: UUID, to: Destination, amount: Money, state: BatchState
+) -> tuple[AccountState, AccountState]:
+    """Return source and target of a payment from an account of the actor.
+
+    Raises:
+        NotFound, Forbidden: the source is not visible, or not the actor's own; there is no such target.
+        ValidationFailed, CurrencyMismatch, AccountStatusRefused: both are one account, an account is in another currency,
+            the source is frozen or closed, the target is closed.
+    """
+    source = state.visible_account(actor, source_id)
+    if not state.is_owner(actor, source_id):
+        raise Forbidden("Only its owner may pay from an account.")
+    target = to.resolve(actor, state)
+    if target is source:
+        raise ValidationFailed.of("to", "SAME_ACCOUNT", "A payment goes to another account than it comes from.")
+    require_currency(source, amount)
+    require_currency(target, amount)
+    state.refuse_status(source_id, AccountStatus.CLOSED, AccountStatus.FROZEN)
+    return source, target

@@ -1,0 +1,104 @@
+"""Takes the locks that the commands of a batch need: on their keys, and on all accounts behind what they name."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from bank_graphql.cards import queries as cards
+from bank_graphql.cards.queries import CardReferenceRow
+from bank_graphql.kit.db import Connection
+from bank_graphql.kit.ids import lock_key
+from bank_graphql.ledger import service as ledger
+from bank_graphql.ledger.enums import TransactionKind
+from bank_graphql.payments import queries
+from bank_graphql.payments.commands import Command, Key, Targets
+from bank_graphql.payments.queries import LockedTransactionRow
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """What the commands of a batch name; its locks are held until the transaction ends.
+
+    Attributes:
+        account_ids: the accounts that are locked.
+        keys: the idempotency keys that are locked.
+        numbers: account ids by account number.
+        transaction_ids: the transactions that are named, and the payments that named refunds refund.
+        cards: the cards that are named by themselves.
+        authorizing: whether limits of those cards are checked as of now.
+        capturing: transactions for whose cards limits are checked, as of their authorisations.
+    """
+
+    account_ids: list[UUID]
+    keys: list[Key]
+    numbers: dict[str, UUID]
+    transaction_ids: list[UUID]
+    cards: Sequence[CardReferenceRow]
+    authorizing: bool
+    capturing: list[UUID]
+
+
+async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
+    """Find the accounts behind what the commands name, and take all locks, sorted, with one statement.
+
+    What is read before the locks never changes: the account of a number, the accounts of a transaction, the account of a card.
+    """
+    targets = [command.targets() for command in commands]
+    numbers = await _account_numbers(connection, targets)
+    named = [key for each in targets for key in each.transactions]
+    transactions = await read_transactions(connection, named)
+    references = await _card_references(connection, targets)
+    account_ids = list(set(_account_ids(targets, numbers, transactions, references)))
+    keys = list({command.stored_key: None for command in commands if command.stored_key is not None})
+    await ledger.lock(
+        connection, [*(lock_key("key", *key) for key in keys), *(ledger.account_lock(each) for each in account_ids)]
+    )
+    # When a refund is reversed, its payment counts toward limits again.
+    refunded = [row.parent_id for row in transactions.values() if row.kind == TransactionKind.CARD_REFUND and row.parent_id]
+    return Locked(
+        account_ids,
+        keys,
+        numbers,
+        [*transactions, *refunded],
+        references,
+        authorizing=any(each.checks_limits and not each.transactions for each in targets),
+        capturing=[key for each in targets if each.checks_limits for key in each.transactions],
+    )
+
+
+async def read_transactions(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, LockedTransactionRow]:
+    """Return transactions by id."""
+    if not ids:
+        return {}
+    return {row.id: row for row in await connection.fetch(queries.TRANSACTIONS, ids=ids)}
+
+
+async def _account_numbers(connection: Connection, targets: Sequence[Targets]) -> dict[str, UUID]:
+    numbers = [number for each in targets for number in each.numbers if number]
+    if not numbers:
+        return {}
+    return {row.number: row.id for row in await connection.fetch(queries.ACCOUNT_NUMBERS, numbers=numbers)}
+
+
+async def _card_references(connection: Connection, targets: Sequence[Targets]) -> Sequence[CardReferenceRow]:
+    ids = [card for each in targets for card in each.cards]
+    hashes = [number_hash for each in targets for number_hash in each.card_hashes]
+    return await connection.fetch(cards.CARD_REFERENCES, ids=ids, hashes=hashes) if ids or hashes else []
+
+
+def _account_ids(
+    targets: Sequence[Targets],
+    numbers: Mapping[str, UUID],
+    transactions: Mapping[UUID, LockedTransactionRow],
+    references: Sequence[CardReferenceRow],
+) -> Iterator[UUID]:
+    for each in targets:
+        yield from each.accounts
+        for number in each.numbers:
+            if number in numbers:
+                yield numbers[number]
+    for row in transactions.values():
+        yield row.from_account_id
+        yield row.to_account_id
+    for reference in references:
+        yield reference.account_id
