@@ -118,10 +118,10 @@ def demo() -> None:
 
     async def work() -> bool:
         async with _existing_bank(settings) as bank:
-            is_wanting = await demonstration.is_wanting(bank.db)
-            if is_wanting:
+            is_incomplete = await demonstration.is_incomplete(bank.db)
+            if is_incomplete:
                 await demonstration.fill(bank.db, bank.identity, bank.move)
-            return is_wanting
+            return is_incomplete
 
     if not _run(work()):
         _fail("The bank has users already: the demo is for an empty one.")
@@ -289,7 +289,7 @@ async def _start(
             await schema.require_current(dsn)
         progress.waits_for("the bank to open")
         async with open_bank(settings) as bank:
-            if settings.is_demo and await demonstration.is_wanting(bank.db):
+            if settings.is_demo and await demonstration.is_incomplete(bank.db):
                 progress.waits_for("the demo customers")
                 await demonstration.fill(bank.db, bank.identity, bank.move)
             progress.waits_for("what is under way to be finished")

@@ -1,4 +1,4 @@
-"""Fills an empty bank with demo customers, accounts and some history, through the same services as everyone else."""
+"""Fills an empty bank with demo customers, accounts and some history, through the same services as requests use."""
 
 from collections.abc import Awaitable, Callable
 from uuid import UUID
@@ -37,7 +37,7 @@ PASSWORD = "demo bank 2026"  # noqa: S105 - printed for everyone to see, and onl
 CUSTOMERS = (("ada@example.com", "Ada Lovelace"), ("grace@example.com", "Grace Hopper"))
 TELLER = ("teller@example.com", "Tessa Teller")
 
-Move = Callable[[Group], Awaitable[list[Outcome]]]
+Execute = Callable[[Group], Awaitable[list[Outcome]]]
 
 
 class _KeyRow(Row):
@@ -47,25 +47,25 @@ class _KeyRow(Row):
 _SOME_USERS = Query(select(col(User.email_key)).limit(len(CUSTOMERS) + 1), _KeyRow)
 
 
-async def is_wanting(db: Database) -> bool:
-    """Return whether the bank is empty, or has nothing but a part of the demo, whose filling in was interrupted.
+async def is_incomplete(db: Database) -> bool:
+    """Return whether the bank is empty, or holds only a part of the demo, because filling it was interrupted.
 
-    The teller is made last, and so tells that the demo is whole.
+    The teller is created last, so a bank with a teller has the whole demo.
     """
     return {row.email_key for row in await db.fetch(_SOME_USERS)} <= {email for email, _ in CUSTOMERS}
 
 
-async def fill(db: Database, identity: Identity, move: Move) -> None:
-    """Make two customers with accounts in several currencies and some history, and a teller.
+async def fill(db: Database, identity: Identity, execute: Execute) -> None:
+    """Create two customers with accounts in several currencies and some history, and a teller.
 
-    Each step has a key of its own, so what an interrupted run has made is found again, and not made twice.
+    Each step has an idempotency key, so a run after an interrupted one makes nothing twice.
     """
     ada, grace = [await _user(db, identity, email, name, UserRole.CUSTOMER) for email, name in CUSTOMERS]
-    checking = await _open(move, ada, AccountKind.CHECKING, "EUR", "Everyday", 250_000)
-    savings = await _open(move, ada, AccountKind.SAVINGS, "EUR", "Rainy days", 1_000_000)
-    await _open(move, ada, AccountKind.CHECKING, "JPY", "Travel", 120_000)
-    hers = await _open(move, grace, AccountKind.CHECKING, "EUR", "Everyday", 180_050)
-    await _open(move, grace, AccountKind.CREDIT, "USD", "Credit", None)
+    checking = await _open(execute, ada, AccountKind.CHECKING, "EUR", "Everyday", 250_000)
+    savings = await _open(execute, ada, AccountKind.SAVINGS, "EUR", "Rainy days", 1_000_000)
+    await _open(execute, ada, AccountKind.CHECKING, "JPY", "Travel", 120_000)
+    hers = await _open(execute, grace, AccountKind.CHECKING, "EUR", "Everyday", 180_050)
+    await _open(execute, grace, AccountKind.CREDIT, "USD", "Credit", None)
     history: list[tuple[Actor, UUID, UUID | None, int, str | None]] = [
         (ada, checking, hers, 4_250, "Dinner on Friday"),
         (grace, hers, checking, 12_000, "Concert tickets"),
@@ -77,37 +77,37 @@ async def fill(db: Database, identity: Identity, move: Move) -> None:
     for number, (payer, source, target, minor, description) in enumerate(history):
         amount, key = Money(minor, "EUR"), f"demo-{number}"
         if target is None:
-            await _done(move, Withdraw(actor=payer, key=key, account_id=source, amount=amount, description=description))
+            await _execute(execute, Withdraw(actor=payer, key=key, account_id=source, amount=amount, description=description))
         else:
             to = Destination(account_id=target)
-            await _done(
-                move,
+            await _execute(
+                execute,
                 Transfer(actor=payer, key=key, from_account_id=source, to=to, amount=amount, description=description),
             )
-    await _pay_by_card(move, ada, checking)
-    await _done(
-        move,
+    await _pay_by_card(execute, ada, checking)
+    await _execute(
+        execute,
         Deposit(actor=ada, key="demo-wages", account_id=checking, amount=Money(310_000, "EUR"), description="Wages"),
     )
     await _user(db, identity, *TELLER, UserRole.TELLER)
 
 
-async def _pay_by_card(move: Move, holder: Actor, account: UUID) -> None:
-    """A card with a limit, and a lunch that was paid with it."""
+async def _pay_by_card(execute: Execute, holder: Actor, account: UUID) -> None:
+    """Issue a card with a limit, and pay a lunch with it."""
     limits = ((LimitWindow.DAY, Money(50_000, "EUR")),)
     issue = IssueCard(
         actor=holder, key="demo-card", account_id=account, kind=CardKind.DEBIT, form=CardForm.VIRTUAL, limits=limits
     )
-    issued = await _done(move, issue)
+    issued = await _execute(execute, issue)
     if not isinstance(issued, Issued):
         raise TypeError(type(issued))
     lunch = Merchant("Café Central", "5812", "AT")
     amount = Money(1_840, "EUR")
     ask = AuthorizeCard(actor=holder, key="demo-lunch", card_id=issued.card_id, amount=amount, merchant=lunch)
-    hold = await _done(move, ask)
+    hold = await _execute(execute, ask)
     if not isinstance(hold, Moved):
         raise TypeError(type(hold))
-    await _done(move, CaptureHold(actor=holder, key="demo-lunch-capture", transaction_id=hold.transaction_id))
+    await _execute(execute, CaptureHold(actor=holder, key="demo-lunch-capture", transaction_id=hold.transaction_id))
 
 
 async def _user(db: Database, identity: Identity, email: str, name: str, role: UserRole) -> Actor:
@@ -116,17 +116,17 @@ async def _user(db: Database, identity: Identity, email: str, name: str, role: U
     return Actor(user_id, None, PERMISSIONS[role])
 
 
-async def _open(move: Move, owner: Actor, kind: AccountKind, currency: str, name: str, deposit: int | None) -> UUID:
+async def _open(execute: Execute, owner: Actor, kind: AccountKind, currency: str, name: str, deposit: int | None) -> UUID:
     key = f"demo-{kind}-{currency}"
     command = OpenAccount(actor=owner, key=key, kind=kind, currency=currency, name=name, opening_deposit=deposit)
-    outcome = await _done(move, command)
+    outcome = await _execute(execute, command)
     if not isinstance(outcome, Opened):
         raise TypeError(type(outcome))
     return outcome.account_id
 
 
-async def _done(move: Move, command: Command) -> Outcome:
-    [outcome] = await move(Group((command,)))
+async def _execute(execute: Execute, command: Command) -> Outcome:
+    [outcome] = await execute(Group((command,)))
     if isinstance(outcome, Refusal):
         raise outcome
     return outcome

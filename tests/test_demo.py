@@ -22,13 +22,13 @@ async def test_a_demo_that_is_interrupted_is_completed(bank: Bank, interrupted_b
             left -= 1
             return await bank.move(group)
 
-        assert await demo.is_wanting(bank.db)
+        assert await demo.is_incomplete(bank.db)
         if steps < 100:
             with pytest.raises(KeyboardInterrupt):
                 await demo.fill(bank.db, bank.identity, move)
-    if await demo.is_wanting(bank.db):
+    if await demo.is_incomplete(bank.db):
         await demo.fill(bank.db, bank.identity, bank.move)
-    assert not await demo.is_wanting(bank.db)
+    assert not await demo.is_incomplete(bank.db)
     async with bank.db.connection() as connection:
         found = await connection.raw.fetch(
             "SELECT currency, booked FROM balances WHERE purpose IS NULL ORDER BY currency, booked"
@@ -40,4 +40,4 @@ async def test_a_demo_that_is_interrupted_is_completed(bank: Bank, interrupted_b
 
 async def test_a_bank_with_users_of_its_own_wants_no_demo(bank: Bank) -> None:
     await bank.identity.create_user(email="x@bank.test", password=PASSWORD, full_name="X", role=UserRole.CUSTOMER)
-    assert not await demo.is_wanting(bank.db)
+    assert not await demo.is_incomplete(bank.db)

@@ -1,5 +1,6 @@
-"""Customers' accounts: what they are called, who owns them, whether they are open. What they hold is the ledger's.
+"""Customers' accounts: names, owners, statuses. Their balances are kept by the ledger, under the same ids.
 
-`models` accounts · `rules` names and numbers · `queries` what an actor may see of accounts, transactions and entries ·
+`enums` kinds and statuses · `models` the table · `rules` names and account numbers · `queries` accounts and transactions that are
+visible to an actor · `entries` entries, with their transactions and counterparties · `feed` the events of visible accounts ·
 `service` the only writer · `errors` refusals about an account's status.
 """

@@ -1,6 +1,6 @@
-"""Entries, each read along with its transaction and with who is on that one's other side.
+"""Reads of entries, each joined with its transaction and with the counterparty.
 
-Whoever may see an entry may see its transaction, for it touches the entry's account.
+Whoever sees an entry sees its transaction, because that has the entry's account on one side.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionN
 
 
 class EntryRow(Row):
-    """An entry, and what `EntryTransaction` and `EntryCounterparty` tell."""
+    """An entry, with the columns that `EntryTransaction` and `EntryCounterparty` read."""
 
     id: int
     account_id: UUID
@@ -44,9 +44,9 @@ class EntryRow(Row):
 
 
 class EntryTransaction:
-    """The transaction that was read along with an entry. It reads like a transaction's own row.
+    """The transaction of an entry, joined with it. It has the attributes of a `TransactionRow`.
 
-    A transaction that has entries is posted and no hold, and was made when they were booked: so that much need not be read.
+    A transaction that has entries is POSTED, is not a hold, and was made when they were booked. So these values are not read.
     """
 
     __slots__ = ("_entry",)
@@ -64,22 +64,22 @@ class EntryTransaction:
 
     @property
     def amount(self) -> int:
-        """How much it moved, in minor units."""
+        """The amount in minor units."""
         return abs(self._entry.amount)
 
     @property
     def from_account_id(self) -> UUID:
-        """Whom it debited."""
+        """The account that was debited."""
         return self._entry.account_id if self._entry.amount < 0 else self._entry.counterparty_account_id
 
     @property
     def to_account_id(self) -> UUID:
-        """Whom it credited."""
+        """The account that was credited."""
         return self._entry.counterparty_account_id if self._entry.amount < 0 else self._entry.account_id
 
 
 class EntryCounterparty:
-    """Who is on the other side of an entry, read along with it."""
+    """The counterparty of an entry, joined with it."""
 
     __slots__ = ("_entry",)
 
@@ -91,14 +91,14 @@ class EntryCounterparty:
 
 
 class CounterpartyRow(Row):
-    """One side of a transaction as the viewer may know it: a name, and a number in full only if it is the viewer's own."""
+    """One side of a transaction, as the viewer sees it: a name, and an account number, in full only if it is the viewer's own."""
 
     name: str
     account_number: str | None
 
 
-def _known_of(account_id: Any, account: Any, user: Any) -> tuple[Any, Any]:
-    """Name and number of whoever is behind an account, as far as the viewer may know."""
+def _counterparty_columns(account_id: Any, account: Any, user: Any) -> tuple[Any, Any]:
+    """Return the columns for the name and number of an account's owner, as the viewer sees them."""
     purpose = select(col(Balance.purpose)).where(col(Balance.account_id) == account_id).scalar_subquery()
     return (
         func.coalesce(user.full_name, func.initcap(func.replace(purpose, "_", " ")), "Cash").label("name"),
@@ -111,7 +111,7 @@ def _known_of(account_id: Any, account: Any, user: Any) -> tuple[Any, Any]:
 
 _other_id = case((col(Entry.amount) < 0, col(Transaction.to_account_id)), else_=col(Transaction.from_account_id))
 _other, _owner = aliased(Account), aliased(User)
-_name, _number = _known_of(_other_id, _other, _owner)
+_name, _number = _counterparty_columns(_other_id, _other, _owner)
 _COLUMNS = (
     col(Entry.id),
     col(Entry.account_id),
@@ -127,8 +127,8 @@ _COLUMNS = (
 )
 
 
-def _read_along(entries: Select[Any]) -> Select[Any]:
-    """A select of entries, joined with what `_COLUMNS` tell of others."""
+def _joined(entries: Select[Any]) -> Select[Any]:
+    """Return a select of entries, joined with the tables that `_COLUMNS` read."""
     return (
         entries.join(Transaction, col(Transaction.id) == Entry.transaction_id)
         .outerjoin(TransactionNote, col(TransactionNote.transaction_id) == Entry.transaction_id)
@@ -138,7 +138,7 @@ def _read_along(entries: Select[Any]) -> Select[Any]:
 
 
 ENTRIES = Listing(
-    _read_along(select(*_COLUMNS).select_from(Entry)),
+    _joined(select(*_COLUMNS).select_from(Entry)),
     parents=[col(Entry.account_id)],
     by=col(Entry.id),
     key=serial_key("Entry"),
@@ -149,9 +149,9 @@ ENTRIES = Listing(
 
 
 def _visible(keys: Any, key: Any) -> Query[EntryRow]:
-    """The entries that have such a key and are on an account that the asker may see."""
+    """Return a query for the entries that have such a key and are visible to the viewer."""
     return Query(
-        _read_along(select(keys.c.position, *_COLUMNS).select_from(keys).join(Entry, key == keys.c.key))
+        _joined(select(keys.c.position, *_COLUMNS).select_from(keys).join(Entry, key == keys.c.key))
         .join(Account, col(Account.id) == Entry.account_id)
         .where(own_or_any(col(Account.owner_id), keys))
         .order_by(keys.c.position, col(Entry.id)),
@@ -163,7 +163,7 @@ _serials, _ids, _sides = asked(BigInteger()), asked(Uuid()), asked(Uuid(), scope
 _ENTRIES = _visible(_serials, col(Entry.id))
 _ENTRIES_OF_TRANSACTIONS = _visible(_ids, col(Entry.transaction_id))
 _COUNTERPARTIES = Query(
-    select(_sides.c.position, *_known_of(_sides.c.key, Account, User))
+    select(_sides.c.position, *_counterparty_columns(_sides.c.key, Account, User))
     .select_from(_sides)
     .outerjoin(Account, col(Account.id) == _sides.c.key)
     .outerjoin(User, col(User.id) == Account.owner_id),
@@ -172,15 +172,15 @@ _COUNTERPARTIES = Query(
 
 
 async def entries(db: Database, requested: Sequence[Requested[int]]) -> list[EntryRow | None]:
-    """The entries; None where one is on an account that the asker may not see."""
+    """Return entries by id; None for one that is not visible to the actor."""
     return await fetch_rows(db, _ENTRIES, requested)
 
 
 async def entries_of_transactions(db: Database, requested: Sequence[Requested[UUID]]) -> list[list[EntryRow]]:
-    """The entries of each transaction that are on accounts that the asker may see."""
+    """Return the entries of each transaction that are visible to the actor."""
     return await fetch_lists(db, _ENTRIES_OF_TRANSACTIONS, requested)
 
 
 async def counterparties(db: Database, requested: Sequence[Requested[UUID]]) -> list[CounterpartyRow | None]:
-    """Who is behind accounts, anyone's, as far as the asker may know: a name, and four digits of others' numbers."""
+    """Return the owner's name and the number of each account, anyone's; of others' numbers only the last four characters."""
     return await fetch_rows(db, _COUNTERPARTIES, requested)

@@ -1,4 +1,4 @@
-"""Names and numbers of accounts. Pure: facts in, decision out."""
+"""Names and numbers of accounts. Pure."""
 
 import math
 import re
@@ -19,15 +19,15 @@ REASON_MAX = 500
 _STRIDE = 6_180_339_887
 _OFFSET = 2_718_281_828
 _TRIED, _ENOUGH = 5000, 20
-"""Serials that are tried at the start, until so many had numbers: that tells how many are skipped."""
+"""How many serials are tried at the start, at most, to find this many account numbers: the ratio is how many are skipped."""
 _ACCOUNT_TYPES = {"BR": {"account_type": "C", "account_id": "1"}}
-"""Parts of a number beside the account's own that are letters by the registry's rules, though the library takes digits."""
+"""Parts of a BBAN that are letters by the registry's rules, although the library would fill in digits."""
 _DISPUTED = {"NO": "00"}
-"""What an account's own number may not begin with: there, one check digit is right for some libraries and wrong for others."""
+"""Prefixes of account codes that are not used: for these, libraries disagree about the check digit."""
 
 
 def check_name(text: str, field: str = "name") -> str:
-    """Return a name of an account, or the name on a card, in its one form.
+    """Return the normalised name of an account, or the name on a card.
 
     Raises:
         ValidationFailed: `REQUIRED`, `TOO_LONG` or `INVALID`.
@@ -36,18 +36,18 @@ def check_name(text: str, field: str = "name") -> str:
 
 
 class Numbering:
-    """Makes account numbers: valid IBANs (ISO 13616) of the bank's country and bank code, national check digits included.
+    """Makes account numbers: valid IBANs (ISO 13616) of the bank's country and bank code, with national check digits.
 
-    Where the library (schwifty) knows no rule for a country's national check digits, they are zeros. Serial numbers are spread
-    over the whole range by a permutation, so that one number does not tell the next. A serial whose number fails a national check
-    is skipped: where the check digit is a part of the account's own number, that is ten of eleven.
+    Where the library (schwifty) has no rule for a country's national check digits, they are zeros. Serials are spread over the
+    whole range of account codes by a permutation, so that the next number cannot be guessed from one. A serial whose number would
+    fail a national check is skipped: where the account code includes the check digit, that is ten of eleven.
 
     Args:
-        country: two letters after ISO 3166.
-        bank_code: the bank's code in that country, with its branch's code behind it where the country has such.
+        country: two letters per ISO 3166.
+        bank_code: the bank's code in that country, followed by a branch code where the country has branch codes.
 
     Raises:
-        ConfigurationError: no IBANs can be made for this country and bank code.
+        ConfigurationError: no IBAN can be made for this country and bank code.
     """
 
     def __init__(self, country: str, bank_code: str) -> None:
@@ -68,8 +68,8 @@ class Numbering:
         self.serials_per_number = math.ceil(enough[-1] / len(enough))
 
     def number(self, serial: int) -> str | None:
-        """Return the account number of a serial, compact, e.g. `DE59…`; None if the serial has none."""
-        # The stride shares no factor with ten, so that no two serials below the space's size meet.
+        """Return the account number of a serial without spaces, e.g. `DE59…`; None if the serial is skipped."""
+        # The stride has no factor in common with ten, so that no two serials below 10**digits give the same code.
         code = str((serial * _STRIDE + _OFFSET) % 10**self._digits).zfill(self._digits)
         if code.startswith(_DISPUTED.get(self._country, "-")):
             return None
@@ -83,32 +83,32 @@ class Numbering:
             return None
 
     def _fixed_components(self, spec: IBANSpec, bank_code: str) -> dict[str, str]:
-        """Return what all numbers have in common. What is not given is zero or, where that does not fit, the library's choice."""
+        """Return the components that all numbers share. One not given is zero or, if zero is invalid, the library's choice."""
         lengths = {component: spec.positions[component].length for component in (Component.BANK_CODE, Component.BRANCH_CODE)}
         bank, branch = bank_code[: lengths[Component.BANK_CODE]], bank_code[lengths[Component.BANK_CODE] :]
         if len(bank) != lengths[Component.BANK_CODE] or len(branch) not in {0, lengths[Component.BRANCH_CODE]}:
             raise ValueError("the code has another length")
         given = {"bank_code": bank, **({"branch_code": branch} if branch else {}), **_ACCOUNT_TYPES.get(self._country, {})}
-        for components in (given, self._made_up(spec, given)):
+        for components in (given, self._chosen_by_library(spec, given)):
             bban = BBAN.from_components(self._country, **components, account_code="1")
             if re.fullmatch(spec.regex, str(bban)):
                 return components
         raise ValueError("nothing fits")
 
-    def _made_up(self, spec: IBANSpec, given: dict[str, str]) -> dict[str, str]:
-        """Return all components but the account's own, as the library would choose them."""
-        made = BBAN.random(self._country, Random(0), use_registry=False, **given)  # noqa: S311 - the same at each start
+    def _chosen_by_library(self, spec: IBANSpec, given: dict[str, str]) -> dict[str, str]:
+        """Return all components except the account code, as the library chooses them."""
+        made = BBAN.random(self._country, Random(0), use_registry=False, **given)  # noqa: S311 - seeded: the same at each start
         others = set(spec.positions) - {Component.ACCOUNT_CODE, Component.NATIONAL_CHECKSUM_DIGITS}
         return {**{component.value: getattr(made, component.value) for component in others}, **given}
 
 
 def normalise_number(text: str) -> str:
-    """An account number as people write it, as it is stored: no spaces, capitals."""
+    """Return an account number in the form in which it is stored: capitals, no spaces."""
     return "".join(text.split()).upper()[:40]
 
 
 def check_reason(text: str | None) -> str | None:
-    """Return why an account is frozen, None if nobody says.
+    """Return the normalised reason for a freeze, or None if there is none.
 
     Raises:
         ValidationFailed: `TOO_LONG` or `INVALID`.

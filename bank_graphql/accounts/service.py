@@ -1,4 +1,4 @@
-"""The only writer of accounts. What needs more than one account, or moves money, is for `payments`."""
+"""The only writer of accounts: changes to one account at a time. `payments` does what moves money or needs several accounts."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -15,6 +15,7 @@ from bank_graphql.accounts.queries import ACCOUNT_COLUMNS, AccountRow
 from bank_graphql.accounts.rules import Numbering, check_name, check_reason
 from bank_graphql.audit import service as audit
 from bank_graphql.identity.permissions import Permission
+from bank_graphql.identity.visibility import sees
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
@@ -66,7 +67,7 @@ _SET_STATUS = Query(
 
 
 class Opening(Protocol):
-    """An account that is about to be opened; its balance is in the books already."""
+    """An account to open. Its balance is written by the ledger, in the same transaction."""
 
     @property
     def account_id(self) -> UUID: ...  # noqa: D102
@@ -81,7 +82,7 @@ class Opening(Protocol):
 async def open_accounts(
     connection: Connection, writes: Writes, numbering: Numbering, openings: Sequence[Opening], now: datetime
 ) -> None:
-    """Write new accounts, each with a number of its own, beside their balances."""
+    """Add new accounts to the writes, each with a new account number."""
     if not openings:
         return
     numbers: list[str] = []
@@ -104,19 +105,20 @@ class Accounts:
     Args:
         db: the database.
         clock: gives the time.
-        end: ends what hangs on an account that is closed, in the same transaction.
+        on_close: called in the transaction that closes an account, to end what depends on it (its cards).
     """
 
-    def __init__(self, db: Database, clock: Clock, end: Callable[[Connection, UUID, datetime], Awaitable[None]]) -> None:
+    def __init__(self, db: Database, clock: Clock, on_close: Callable[[Connection, UUID, datetime], Awaitable[None]]) -> None:
         self._db = db
         self._clock = clock
-        self._end = end
+        self._on_close = on_close
 
     async def rename(self, actor: Actor, account_id: UUID, name: str) -> None:
-        """Give one's account another name.
+        """Rename an account.
 
         Raises:
-            NotFound, Forbidden, ValidationFailed: not to be seen, not one's own, no name.
+            NotFound, Forbidden: the account is not visible to the actor, or not the actor's own.
+            ValidationFailed: the name is empty, too long, or has characters that cannot be printed.
         """
         checked = check_name(name)
 
@@ -127,11 +129,12 @@ class Accounts:
         await self._change(actor, "renameAccount", account_id, change)
 
     async def freeze(self, actor: Actor, account_id: UUID, reason: str | None) -> None:
-        """Refuse debits from now on. What staff freezes, only staff unfreezes.
+        """Freeze an account: it refuses debits. Only staff can unfreeze an account that staff froze.
 
         Raises:
-            NotFound, Forbidden, StateConflict: not to be seen, not allowed, closed. Freezing twice is no conflict.
-            ValidationFailed: an overlong or unprintable reason.
+            NotFound, Forbidden: the account is not visible to the actor; the actor is neither its owner nor staff.
+            StateConflict: it is closed. Freezing a frozen account is allowed.
+            ValidationFailed: the reason is too long, or has characters that cannot be printed.
         """
         checked = check_reason(reason)
 
@@ -144,10 +147,12 @@ class Accounts:
         await self._change(actor, "freezeAccount", account_id, change)
 
     async def unfreeze(self, actor: Actor, account_id: UUID) -> None:
-        """Let debits go on.
+        """Unfreeze an account: it allows debits again.
 
         Raises:
-            NotFound, Forbidden, StateConflict: not to be seen, not allowed or frozen by staff, not frozen.
+            NotFound, Forbidden: the account is not visible to the actor; the actor is neither its owner nor staff, or staff has
+                frozen it.
+            StateConflict: it is not frozen.
         """
 
         async def change(connection: Connection, account: AccountRow) -> None:
@@ -161,11 +166,11 @@ class Accounts:
         await self._change(actor, "unfreezeAccount", account_id, change)
 
     async def close(self, actor: Actor, account_id: UUID) -> None:
-        """Close one's account for good.
+        """Close an account for good.
 
         Raises:
-            NotFound, Forbidden, AccountStatusRefused, StateConflict: not to be seen, not one's own, frozen by the bank,
-                not empty or closed already.
+            NotFound, Forbidden: the account is not visible to the actor, or not the actor's own.
+            AccountStatusRefused, StateConflict: staff froze it; it is not empty, or closed already.
         """
 
         async def change(connection: Connection, account: AccountRow) -> None:
@@ -176,23 +181,24 @@ class Accounts:
             if account.booked or account.held:
                 raise StateConflict(StateConflictCode.MONEY_REMAINS, account.status, "Only an empty account can be closed.")
             await self._set_status(connection, account, AccountStatus.CLOSED)
-            await self._end(connection, account_id, self._clock())
+            await self._on_close(connection, account_id, self._clock())
 
         await self._change(actor, "closeAccount", account_id, change)
 
     async def set_overdraft_limit(self, actor: Actor, account_id: UUID, limit: Money) -> None:
-        """Say how far the account may go below zero.
+        """Set how far an account may go below zero.
 
         Raises:
-            NotFound, Forbidden, CurrencyMismatch, StateConflict, ValidationFailed: not to be seen, not allowed, other currency,
-                closed, negative or less than is used already.
+            NotFound, Forbidden: the account is not visible to the actor; the actor is not staff, or owns it.
+            CurrencyMismatch, StateConflict: the limit is in another currency, the account is closed.
+            ValidationFailed: the limit is negative, or smaller than what the account uses already.
         """
 
         async def change(connection: Connection, account: AccountRow) -> None:
             if not actor.is_allowed(Permission.MANAGE_ACCOUNTS):
-                raise Forbidden("Only staff sets overdraft limits.")
+                raise Forbidden("Only staff may set overdraft limits.")
             if account.owner_id == actor.user_id:
-                raise Forbidden("Nobody sets a limit of their own.")
+                raise Forbidden("Nobody may set an overdraft limit of their own.")
             if limit.currency != account.currency:
                 raise CurrencyMismatch(account.currency, limit.currency)
             _require_open(account)
@@ -212,16 +218,16 @@ class Accounts:
         account_id: UUID,
         change: Callable[[Connection, AccountRow], Awaitable[None]],
     ) -> None:
-        """Change an account under its lock, and write down who did it; a refusal is written down too, then raised."""
+        """Change an account under its lock, and record it in the audit; a refusal is recorded too, then raised."""
 
-        async def act(connection: Connection) -> None:
+        async def locked(connection: Connection) -> None:
             await ledger.lock(connection, [ledger.account_lock(account_id)])
             account = await connection.fetch_one(_ACCOUNT, id=account_id)
-            if account is None or not (account.owner_id == actor.user_id or actor.is_allowed(Permission.READ_ANY)):
+            if account is None or not sees(actor, account.owner_id):
                 raise NotFound("account", global_id("Account", account_id))
             await change(connection, account)
 
-        await audit.execute_audited(self._db, self._clock, actor, action, account_id, act)
+        await audit.execute_audited(self._db, self._clock, actor, action, account_id, locked)
 
     async def _set_status(
         self,
@@ -238,7 +244,7 @@ class Accounts:
 
 def _require_owner(actor: Actor, account: AccountRow) -> None:
     if account.owner_id != actor.user_id:
-        raise Forbidden("Only its owner may do this to an account.")
+        raise Forbidden("Only the account's owner may do this.")
 
 
 def _require_open(account: AccountRow) -> None:
@@ -247,7 +253,11 @@ def _require_open(account: AccountRow) -> None:
 
 
 def _authority(actor: Actor, account: AccountRow) -> FrozenBy:
-    """In whose name the actor acts on the account: staff on a customer's, otherwise its owner."""
+    """Return the role in which the actor changes the account: staff on a customer's account, otherwise its owner.
+
+    Raises:
+        Forbidden: the actor is neither.
+    """
     if actor.is_allowed(Permission.MANAGE_ACCOUNTS) and account.owner_id != actor.user_id:
         return FrozenBy.STAFF
     _require_owner(actor, account)

@@ -1,5 +1,6 @@
-"""Cards: issuing, limits, authorisation rules, and the vault that keeps their numbers. Moving money is for `payments`.
+"""Cards: issuing, limits, authorisation rules, and the vault that keeps their numbers. `payments` moves the money.
 
-`models` cards, limits, what was paid with them · `rules` lifecycle, limits, authorisation · `vault` numbers under keys ·
-`queries` batched reads · `service` the only writer · `verification` what counts for limits against the books · `errors`.
+`enums` kinds, statuses, windows, actions · `models` the tables: cards, limits, card transactions · `rules` lifecycle, limits,
+authorisation · `vault` card numbers under keys · `queries` batched reads · `service` the only writer ·
+`verification` what counts toward limits, against the books · `errors` refusals about limits.
 """

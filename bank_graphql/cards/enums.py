@@ -11,7 +11,7 @@ class CardKind(StrEnum):
 
 
 class CardForm(StrEnum):
-    """VIRTUAL cards are good at once; PHYSICAL ones are sent by post and activated by their holder."""
+    """VIRTUAL cards pay at once; PHYSICAL ones are sent by post and must be activated by their owner."""
 
     VIRTUAL = "VIRTUAL"
     PHYSICAL = "PHYSICAL"
@@ -28,7 +28,7 @@ class CardStatus(StrEnum):
 
 
 class LimitWindow(StrEnum):
-    """What a limit is for: a single transaction, or all of a day, a week from Monday, or a month of the calendar."""
+    """What a limit applies to: a single transaction, a day, a week from Monday, or a calendar month."""
 
     TRANSACTION = "TRANSACTION"
     DAY = "DAY"

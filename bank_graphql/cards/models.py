@@ -1,4 +1,4 @@
-"""The cards' tables. Of a card's number there is no more than its last four digits outside the vault's own tables."""
+"""The cards' tables. Outside the vault's own tables they hold no more of a card's number than its last four digits."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +14,7 @@ from bank_graphql.kit.columns import amount_field, key_field, one_of, text_field
 class Card(SQLModel, table=True):
     """A card on an account.
 
-    A card and those that it was replaced by are a series, named by the first: what they spend counts together.
+    A card and the cards that replaced it form a series, which has the first card's id. They share their spending limits.
     """
 
     __tablename__ = "cards"
@@ -50,7 +50,7 @@ class Card(SQLModel, table=True):
 
 
 class CardSecret(SQLModel, table=True):
-    """A card's number: sealed under a key of its own, which is wrapped by a master key; and its keyed hash, to look it up by."""
+    """A card's number, sealed under a key of its own, which a master key wraps; and the number's keyed hash, for look-ups."""
 
     __tablename__ = "card_secrets"
     card_id: UUID = uuid_field(references="cards.id", primary_key=True)
@@ -61,7 +61,7 @@ class CardSecret(SQLModel, table=True):
 
 
 class VaultKey(SQLModel, table=True):
-    """One of the vault's own keys, wrapped by the master key in use: new cards are wrapped by the same."""
+    """One of the vault's own keys, wrapped by the master key in use. The keys of new cards are wrapped by the same one."""
 
     __tablename__ = "vault_keys"
 
@@ -71,7 +71,7 @@ class VaultKey(SQLModel, table=True):
 
 
 class CardLimit(SQLModel, table=True):
-    """What may be spent with a card at the most in a window of time, in minor units of its account's currency."""
+    """The maximum that a card may spend in a window of time, in minor units of its account's currency."""
 
     __tablename__ = "card_limits"
     __table_args__ = (
@@ -85,7 +85,7 @@ class CardLimit(SQLModel, table=True):
 
 
 class CardBlock(SQLModel, table=True):
-    """A category of merchants (ISO 18245) that a card does not pay."""
+    """A merchant category (ISO 18245) that a card does not pay."""
 
     __tablename__ = "card_blocks"
     __table_args__ = (CheckConstraint("category ~ '^[0-9]{4}$'", name="category_is_four_digits"),)
@@ -95,10 +95,10 @@ class CardBlock(SQLModel, table=True):
 
 
 class CardTransaction(SQLModel, table=True):
-    """What is known of a transaction that was made with a card, beside the ledger.
+    """What is stored of a transaction that was made with a card, beside the ledger's row.
 
-    `counted` is what the transaction counts for limits now, in the windows that `authorized_at` lies in: of a hold what it still
-    reserves, of a payment what was not refunded.
+    `counted` is what the transaction counts toward limits in the windows that contain `authorized_at`: for a hold what it still
+    reserves, for a payment what was not refunded.
     """
 
     __tablename__ = "card_transactions"

@@ -65,7 +65,7 @@ class CardRow(Row):
 
 
 class MerchantRow(Row):
-    """Whom a transaction of a card was to pay, and why not if it was declined."""
+    """The merchant of a card transaction, and why the transaction was declined, if it was."""
 
     name: str
     category_code: str
@@ -74,7 +74,7 @@ class MerchantRow(Row):
 
     @property
     def account_number(self) -> None:
-        """A merchant's account is not known: it stands where a counterparty may."""
+        """None: a merchant, which may be a counterparty, has no account at this bank."""
         return
 
 
@@ -126,14 +126,14 @@ class IdRow(Row):
 
 
 class HashRow(Row):
-    """The hash of a number that a card has."""
+    """The keyed hash of a card's number."""
 
     number_hash: bytes
 
 
 _blocks = select(col(CardBlock.category)).where(col(CardBlock.card_id) == Card.id).order_by(CardBlock.category).correlate(Card)
 _blocked_categories = func.array(_blocks.scalar_subquery(), type_=ARRAY(Text())).label("blocked_categories")
-_expired = and_(col(Card.status) != CardStatus.CANCELLED, col(Card.expires_at) <= func.now())  # if nobody has noted it yet, too
+_expired = and_(col(Card.status) != CardStatus.CANCELLED, col(Card.expires_at) <= func.now())  # before the job writes it, too
 CARD_COLUMNS = (
     col(Card.id),
     col(Card.account_id),
@@ -155,7 +155,7 @@ CARD_COLUMNS = (
 
 
 def with_accounts(cards: Any) -> Any:
-    """A select of cards, joined with what `CARD_COLUMNS` tell of their accounts."""
+    """Return a select of cards, joined with the accounts and balances that `CARD_COLUMNS` read."""
     return cards.join(Account, col(Account.id) == Card.account_id).join(Balance, col(Balance.account_id) == Card.account_id)
 
 
@@ -213,7 +213,7 @@ TRANSACTIONS_OF_CARDS = Listing(
     newest_first=True,
     record=TransactionRow,
 )
-"""What was done with cards, newest first: authorisations, captures, refunds."""
+"""The transactions of cards, newest first: authorisations, captures, refunds."""
 
 _begins = {name: bindparam(name.lower(), type_=DateTime(timezone=True)) for name in PERIODS}
 _spent_now = (
@@ -259,7 +259,7 @@ _replacement, _latest = aliased(Card), aliased(Card)
 
 
 def _is_replaced(card: Any) -> Any:
-    """Whether there is a replacement. An EXISTS might be answered by reading all there are."""
+    """Return whether a card was replaced. For an EXISTS, the planner may read the whole table."""
     replacement = select(col(_replacement.id)).where(col(_replacement.replaces_id) == card.id).correlate(card)
     return replacement.scalar_subquery().is_not(None)
 
@@ -290,7 +290,7 @@ LOCKED_CARDS = Query(
     ),
     LockedCardRow,
 )
-"""Cards by their ids, and of series the latest ones."""
+"""Cards by id, and the latest card of each given series."""
 _window = (
     func.unnest(
         array_of("series", Uuid()), array_of("begins", DateTime(timezone=True)), array_of("ends", DateTime(timezone=True))
@@ -324,22 +324,22 @@ TAKEN = Query(
 
 
 async def cards(db: Database, requested: Sequence[Requested[UUID]]) -> list[CardRow | None]:
-    """The cards; None where the asker may not see one."""
+    """Return cards by id; None for one that is not visible to the actor."""
     return await fetch_rows(db, _CARDS, requested)
 
 
 async def cards_of_transactions(db: Database, requested: Sequence[Requested[UUID]]) -> list[CardRow | None]:
-    """The cards that transactions were made with; None where there is none, or the asker may not see it."""
+    """Return the card that each transaction was made with; None if there is none, or it is not visible to the actor."""
     return await fetch_rows(db, _CARDS_OF_TRANSACTIONS, requested)
 
 
 async def merchants(db: Database, requested: Sequence[Requested[UUID]]) -> list[MerchantRow | None]:
-    """Whom transactions paid by card. Whoever may see a transaction may see its merchant."""
+    """Return the merchant of each card transaction. Whoever sees a transaction sees its merchant."""
     return await fetch_rows(db, _MERCHANTS, requested)
 
 
 async def limits(db: Database, calendar: Calendar, clock: Clock, requested: Sequence[Requested[UUID]]) -> list[list[SpentLimit]]:
-    """The limits of cards that the askers may see, and what counts towards them now."""
+    """Return the limits of cards that are visible to the actors, and what counts toward them now."""
     now = clock()
     begins = {name.lower(): calendar.window(name, now)[0] for name in _begins}
     found = await fetch_lists(db, _LIMITS, requested, **begins)
@@ -350,7 +350,7 @@ async def limits(db: Database, calendar: Calendar, clock: Clock, requested: Sequ
 
 
 async def spent(connection: Connection, calendar: Calendar, wanted: Sequence[tuple[Window, datetime]]) -> dict[Window, int]:
-    """What counts in windows (each with a moment in it), in minor units."""
+    """Return the spending in each window, in minor units. Each window comes with a time that it contains."""
     if not wanted:
         return {}
     ends = [calendar.window(name, at)[1] for (_, name, _), at in wanted]

@@ -1,4 +1,4 @@
-"""The only writer of cards. What is done with a card beside money: its lifecycle, its limits, showing its number."""
+"""The only writer of cards: new ones, their lifecycle, their limits, and showing their numbers to holders."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from bank_graphql.identity.errors import CredentialsRefused
 from bank_graphql.identity.models import User
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.service import Identity
+from bank_graphql.identity.visibility import sees
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
@@ -34,9 +35,9 @@ from bank_graphql.ledger import service as ledger
 from bank_graphql.ledger.errors import CurrencyMismatch
 
 T = TypeVar("T")
-_DRAWS = 100
+_MAX_DRAWS = 100
 SHOWN_FOR = timedelta(seconds=60)
-"""How long a client may show what `revealCard` told."""
+"""How long a client may show what `revealCard` returns."""
 
 _INSERT_CARDS = Insert(
     Card,
@@ -51,7 +52,7 @@ _INSERT_PAYMENTS = Insert(
     *("transaction_id", "card_id", "series_id", "authorized_at", "counted"),
     *("merchant_name", "merchant_category", "merchant_country", "decline_reason"),
 )
-_LIVE = text("cards.status IN ('INACTIVE', 'ACTIVE', 'FROZEN')")  # as the index on expires_at has it
+_LIVE = text("cards.status IN ('INACTIVE', 'ACTIVE', 'FROZEN')")  # as the partial index on expires_at is defined
 _card = bindparam("card", type_=Uuid())
 _CARD = Query(with_accounts(select(*CARD_COLUMNS).select_from(Card)).where(col(Card.id) == _card), CardRow)
 _SET_STATUS = Query(
@@ -69,7 +70,8 @@ _CANCEL = Query(
             select(func.unnest(array_of("cards", Uuid()))),
             select(col(_other.id)).where(col(_other.account_id) == any_(array_of("accounts", Uuid()))),
         ),
-        text("cards.status NOT IN ('CANCELLED', 'EXPIRED')"),  # not as the index has it, which is not to be read for this
+        # Written unlike the partial index on expires_at, so that the planner does not use that.
+        text("cards.status NOT IN ('CANCELLED', 'EXPIRED')"),
     )
     .values(status=CardStatus.CANCELLED, updated_at=bindparam("now")),
     Row,
@@ -80,7 +82,7 @@ _due = (
         _LIVE,
         col(Card.expires_at) <= bindparam("now", type_=DateTime(timezone=True)),
     )
-    .limit(bindparam("most", type_=BigInteger()))
+    .limit(bindparam("maximum", type_=BigInteger()))
     .with_for_update(skip_locked=True)
 )
 _EXPIRE = Query(
@@ -90,9 +92,9 @@ _EXPIRE = Query(
     .returning(col(Card.id)),
     queries.IdRow,
 )
-_FORGET_LIMITS = Query(delete(CardLimit).where(col(CardLimit.card_id) == _card), Row)
-_FORGET_BLOCKS = Query(delete(CardBlock).where(col(CardBlock.card_id) == _card), Row)
-_RECOUNT = Update(CardTransaction, "transaction_id", "counted")
+_DELETE_LIMITS = Query(delete(CardLimit).where(col(CardLimit.card_id) == _card), Row)
+_DELETE_BLOCKS = Query(delete(CardBlock).where(col(CardBlock.card_id) == _card), Row)
+_ADJUST_SPENDING = Update(CardTransaction, "transaction_id", "counted")
 
 
 class _HolderRow(Row):
@@ -110,7 +112,7 @@ _HOLDERS = Query(
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What is written on a card. For its holder's eyes, until `expires_at`."""
+    """The number and security code of a card, which its holder may be shown until `expires_at`."""
 
     number: str
     security_code: str
@@ -121,7 +123,7 @@ class Secrets:
 
 
 async def issue(connection: Connection, writes: Writes, vault: Vault, issued: Sequence[NewCard], now: datetime) -> None:
-    """Write new cards, each with a number of its own. A card without a holder's name gets that of its account's owner."""
+    """Add new cards to the writes, each with a new number. A card without a holder's name bears that of its account's owner."""
     if not issued:
         return
     numbers = await _new_numbers(connection, vault, len(issued))
@@ -147,21 +149,21 @@ async def issue(connection: Connection, writes: Writes, vault: Vault, issued: Se
         writes.add(_CANCEL, cards=replaced, accounts=[], now=now)
 
 
-async def _new_numbers(connection: Connection, vault: Vault, how_many: int) -> list[str]:
-    """Numbers that no card has. Two transactions that draw the same one at a time are told apart by the table's key."""
+async def _new_numbers(connection: Connection, vault: Vault, count: int) -> list[str]:
+    """Return numbers that no card has. If two transactions draw the same one at a time, the table's unique key refuses one."""
     found: dict[bytes, str] = {}
-    for _ in range(_DRAWS):
-        missing = how_many - len(found)
+    for _ in range(_MAX_DRAWS):
+        missing = count - len(found)
         drawn = {vault.hash_of(number): number for number in (vault.new_number() for _ in range(missing))}
         taken = {row.number_hash for row in await connection.fetch(queries.TAKEN, hashes=list(drawn))}
         found |= {key: number for key, number in drawn.items() if key not in taken}
-        if len(found) == how_many:
+        if len(found) == count:
             return list(found.values())
     raise Unavailable("The bank is running out of card numbers: it needs another BIN (BANK_CARD_BIN).")
 
 
-def record(writes: Writes, made: Iterable[CardPayment], recounted: Iterable[CardPayment]) -> None:
-    """Write what was done with cards, and what earlier transactions count for limits from now on."""
+def record(writes: Writes, payments: Iterable[CardPayment], adjusted: Iterable[CardPayment]) -> None:
+    """Add new transactions of cards to the writes, and what earlier ones count toward limits from now on."""
     writes.insert(
         _INSERT_PAYMENTS,
         [
@@ -169,23 +171,23 @@ def record(writes: Writes, made: Iterable[CardPayment], recounted: Iterable[Card
                 *(each.transaction_id, each.card_id, each.series_id, each.authorized_at, each.counted),
                 *(each.merchant.name, each.merchant.category, each.merchant.country, each.decline_reason),
             )
-            for each in made
+            for each in payments
         ],
     )
-    writes.update(_RECOUNT, [(each.transaction_id, each.counted) for each in recounted])
+    writes.update(_ADJUST_SPENDING, [(each.transaction_id, each.counted) for each in adjusted])
 
 
 async def cancel_of_account(connection: Connection, account_id: UUID, now: datetime) -> None:
-    """Cancel all cards of an account, which is being closed. Its lock must be held."""
+    """Cancel all cards of an account that is being closed. Its lock must be held."""
     await connection.execute(_CANCEL, cards=[], accounts=[account_id], now=now)
 
 
-async def expire(db: Database, clock: Clock, most: int = 500) -> int:
-    """Let all cards whose time has come expire, so many at a time; tell how many did."""
+async def expire(db: Database, clock: Clock, batch_size: int = 500) -> int:
+    """Expire all cards that are due, in batches, and return how many expired."""
     expired = 0
 
     async def work(connection: Connection) -> int:
-        rows = await connection.fetch(_EXPIRE, now=clock(), most=most)
+        rows = await connection.fetch(_EXPIRE, now=clock(), maximum=batch_size)
         await audit.write(connection, [audit.Record(clock(), None, "expireCard", row.id) for row in rows])
         return len(rows)
 
@@ -204,48 +206,53 @@ class Cards:
         self._clock = clock
 
     def hash_of(self, number: str) -> bytes:
-        """The keyed hash by which a card number is looked up, and which alone goes further."""
+        """Return the keyed hash of a card number. Cards are looked up by it, so the number itself is not passed on."""
         return self._vault.hash_of(number)
 
     async def activate(self, actor: Actor, card_id: UUID) -> None:
-        """Have a card that came by post pay from now on. For its owner.
+        """Activate a physical card.
 
         Raises:
-            NotFound, Forbidden, StateConflict: not to be seen, not one's own, not INACTIVE.
+            NotFound, Forbidden, StateConflict: the card is not visible to the actor, not the actor's own, not INACTIVE.
         """
         await self._set_status(actor, CardAction.ACTIVATE, card_id, _require_owner)
 
     async def freeze(self, actor: Actor, card_id: UUID) -> None:
-        """Have a card decline for a while. For its owner and for staff; what staff freezes, only staff unfreezes.
+        """Freeze a card: it declines payments. Only staff can unfreeze a card that staff froze.
 
         Raises:
-            NotFound, Forbidden, StateConflict: not to be seen, not allowed, not ACTIVE.
+            NotFound, Forbidden: the card is not visible to the actor; the actor is neither its owner nor staff.
+            StateConflict: it is not ACTIVE.
         """
         await self._set_status(actor, CardAction.FREEZE, card_id, lambda *_: None)
 
     async def unfreeze(self, actor: Actor, card_id: UUID) -> None:
-        """Have a frozen card pay again. For its owner, unless staff froze it, and for staff.
+        """Unfreeze a card: it pays again.
 
         Raises:
-            NotFound, Forbidden, StateConflict: not to be seen, not allowed, not FROZEN.
+            NotFound, Forbidden: the card is not visible to the actor; the actor is neither its owner nor staff, or staff has
+                frozen it.
+            StateConflict: it is not FROZEN.
         """
         await self._set_status(actor, CardAction.UNFREEZE, card_id, _require_not_frozen_by_staff)
 
     async def cancel(self, actor: Actor, card_id: UUID) -> None:
-        """End a card for good. For its owner and for staff. What it has authorised can still be captured.
+        """Cancel a card for good. Its pending authorisations can still be captured.
 
         Raises:
-            NotFound, Forbidden, StateConflict: not to be seen, not allowed, CANCELLED or EXPIRED.
+            NotFound, Forbidden: the card is not visible to the actor; the actor is neither its owner nor staff.
+            StateConflict: it is CANCELLED or EXPIRED.
         """
         await self._set_status(actor, CardAction.CANCEL, card_id, lambda *_: None)
 
     async def set_limits(
         self, actor: Actor, card_id: UUID, limits: Sequence[tuple[LimitWindow, Money]], blocked: Sequence[str] | None
     ) -> None:
-        """Replace all limits of a card, and its blocked categories unless they are None. For its owner.
+        """Replace all limits of a card, and its blocked categories unless they are None.
 
         Raises:
-            NotFound, Forbidden, CurrencyMismatch, StateConflict: not to be seen, not one's own, another currency, ended.
+            NotFound, Forbidden: the card is not visible to the actor, or not the actor's own.
+            CurrencyMismatch, StateConflict: a limit is in another currency; the card is CANCELLED or EXPIRED.
         """
 
         async def change(connection: Connection, card: CardRow) -> None:
@@ -254,30 +261,30 @@ class Cards:
             for _, amount in limits:
                 if amount.currency != card.currency:
                     raise CurrencyMismatch(card.currency, amount.currency)
-            await connection.execute(_FORGET_LIMITS, card=card_id)
+            await connection.execute(_DELETE_LIMITS, card=card_id)
             await connection.insert(_INSERT_LIMITS, [(card_id, window, amount.minor) for window, amount in limits])
             if blocked is not None:
-                await connection.execute(_FORGET_BLOCKS, card=card_id)
+                await connection.execute(_DELETE_BLOCKS, card=card_id)
                 await connection.insert(_INSERT_BLOCKS, [(card_id, category) for category in blocked])
 
         await self._change(actor, CardAction.SET_LIMITS, card_id, change)
 
     async def reveal(self, actor: Actor, card_id: UUID, password: str) -> Secrets:
-        """What is written on a card, for its owner who gives the password once more.
+        """Return the number and security code of a card, for its owner, who gives the password again.
 
         Raises:
-            NotFound: there is no such card of the actor's.
-            CredentialsRefused: not the password.
+            NotFound: the actor owns no such card.
+            CredentialsRefused: the password is wrong.
             StateConflict: the card is not ACTIVE or FROZEN.
         """
-        # Before the transaction, which would be held open for as long as hashing takes; and for nobody else's card at all.
+        # The password is checked before the transaction, which would stay open while it is hashed; and only for one's own card.
         own = await self._db.fetch_one(_CARD, card=card_id)
-        fits = own is not None and own.owner_id == actor.user_id and await self._identity.is_password_of(actor, password)
+        is_password = own is not None and own.owner_id == actor.user_id and await self._identity.is_password_of(actor, password)
 
         async def read(connection: Connection, card: CardRow) -> Secrets:
             if card.owner_id != actor.user_id:
                 raise NotFound("card", global_id("Card", card_id))
-            if not fits:
+            if not is_password:
                 raise CredentialsRefused
             now = self._clock()
             status_after(CardAction.REVEAL, card.status, card.expires_at, now)
@@ -305,22 +312,22 @@ class Cards:
     async def _change(
         self, actor: Actor, action: CardAction, card_id: UUID, change: Callable[[Connection, CardRow], Awaitable[T]]
     ) -> T:
-        """Change a card under its account's lock, and write down who did it; a refusal is written down too, then raised."""
+        """Change a card under its account's lock, and record it in the audit; a refusal is recorded too, then raised."""
 
-        async def act(connection: Connection) -> T:
+        async def locked(connection: Connection) -> T:
             references = await connection.fetch(queries.CARD_REFERENCES, ids=[card_id], hashes=[])
             await ledger.lock(connection, [ledger.account_lock(each.account_id) for each in references])
             card = await connection.fetch_one(_CARD, card=card_id)
-            if card is None or not (card.owner_id == actor.user_id or actor.is_allowed(Permission.READ_ANY)):
+            if card is None or not sees(actor, card.owner_id):
                 raise NotFound("card", global_id("Card", card_id))
             return await change(connection, card)
 
-        return await audit.execute_audited(self._db, self._clock, actor, action, card_id, act)
+        return await audit.execute_audited(self._db, self._clock, actor, action, card_id, locked)
 
 
 def _require_owner(actor: Actor, card: CardRow) -> None:
     if card.owner_id != actor.user_id:
-        raise Forbidden("Only its owner may do this to a card.")
+        raise Forbidden("Only the card's owner may do this.")
 
 
 def _require_not_frozen_by_staff(actor: Actor, card: CardRow) -> None:
@@ -329,7 +336,11 @@ def _require_not_frozen_by_staff(actor: Actor, card: CardRow) -> None:
 
 
 def _authority(actor: Actor, card: CardRow) -> FrozenBy:
-    """In whose name the actor acts on the card: staff on a customer's, otherwise its owner."""
+    """Return the role in which the actor changes the card: staff on a customer's card, otherwise its owner.
+
+    Raises:
+        Forbidden: the actor is neither.
+    """
     if actor.is_allowed(Permission.MANAGE_ACCOUNTS) and card.owner_id != actor.user_id:
         return FrozenBy.STAFF
     _require_owner(actor, card)

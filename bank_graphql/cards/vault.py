@@ -1,11 +1,12 @@
-"""The vault: card numbers under keys, their keyed hashes, and security codes that are stored nowhere.
+"""The vault: card numbers under keys, their keyed hashes, and security codes, which are not stored.
 
-Envelope encryption. A number is sealed with AES-256-GCM under a key of its own, with the card's id as associated data; that key
-is wrapped, likewise, by a master key. Two keys of the vault's own, wrapped by the master key as well, make the hash by which a
-number is looked up and the security codes (both HMAC-SHA-256), so that exchanging the master key changes neither.
+It uses envelope encryption. A number is sealed with AES-256-GCM under a key of its own, with the card's id as associated data; a
+master key wraps that key in the same way. The vault has two keys of its own, which the master key wraps too: from one it computes
+the hash by which numbers are looked up, from the other the security codes (both by HMAC-SHA-256). So a new master key changes
+neither.
 
-The master key in use is the one that wraps the vault's own keys in the database. New cards are wrapped by the same, and its row
-is share-locked meanwhile: once `rotate` has moved it, nothing is wrapped by an older key any more.
+The master key in use is the one that wraps the vault's own keys in the database. The keys of new cards are wrapped by the same
+one, and its row is share-locked while a card is issued: once `rotate` has changed the row, no older key wraps anything new.
 """
 
 import hmac
@@ -32,7 +33,7 @@ from bank_graphql.kit.statements import Insert, Query, Row, array_of
 _FILE = "card-master-keys.json"
 _NONCE, _KEY = 12, 32
 _HASHES, _CODES = "number hashes", "security codes"
-_AT_A_TIME = 500
+_BATCH_SIZE = 500
 
 
 class _VaultKeyRow(Row):
@@ -63,16 +64,16 @@ _SET_VAULT_KEY = Query(
 )
 _sealed = select(col(CardSecret.card_id), col(CardSecret.sealed_number), col(CardSecret.wrapped_key), col(CardSecret.master_key))
 SEALED = Query(
-    # Locked, so that no rotation ends, and drops the key, between reading and unwrapping.
+    # Share-locked, so that no rotation can end, and drop the master key, between reading and unwrapping.
     _sealed.where(col(CardSecret.card_id) == bindparam("card", type_=Uuid())).with_for_update(read=True),
     SealedRow,
 )
-_WRAPPED_OTHERWISE = Query(
+_WRAPPED_BY_OTHERS = Query(
     _sealed.where(
         col(CardSecret.card_id) > bindparam("after", type_=Uuid()), col(CardSecret.master_key) != bindparam("by", type_=Text())
     )
     .order_by(col(CardSecret.card_id))
-    .limit(bindparam("most", type_=BigInteger()))
+    .limit(bindparam("maximum", type_=BigInteger()))
     .with_for_update(),
     SealedRow,
 )
@@ -90,20 +91,20 @@ _SET_CARD_KEYS = Query(
 
 
 def master_keys(given: str | None, folder: Path | None) -> KeySource:
-    """Where the master keys come from: 256-bit symmetric keys (JWK `oct`), each with a `kid` that no other has.
+    """Return the source of the master keys: 256-bit symmetric keys (JWK `oct`), each with a unique `kid`.
 
     Args:
-        given: a JWK set, or the path of a file that holds one.
-        folder: where keys are kept, and made at the first start, when none are given.
+        given: a JWK set, or the path of a file that holds one; None if the setting is not set.
+        folder: where keys are generated at the first start and kept, if none are given.
     """
     return KeySource("card master keys", "BANK_CARD_KEYS", _new_key, given, None if folder is None else folder / _FILE)
 
 
 class MasterKeys:
-    """The master keys by their names. Read anew when a name comes up that is not known yet.
+    """The master keys by name. They are read again when an unknown name is needed.
 
     Raises:
-        ConfigurationError: there are none, or they are malformed.
+        ConfigurationError: there are no keys, or they are malformed.
     """
 
     def __init__(self, source: KeySource) -> None:
@@ -113,7 +114,7 @@ class MasterKeys:
         self.reload()
 
     def reload(self) -> None:
-        """Read them anew."""
+        """Read the keys again."""
         try:
             keys = [(str(key["kid"]), OctKey.import_key(_symmetric(key)).raw_value) for key in self.source.read()]
             self._ciphers = {name: AESGCM(raw) for name, raw in keys}
@@ -124,14 +125,14 @@ class MasterKeys:
         self.newest = keys[0][0]
 
     def wrap(self, key: bytes, name: str, bound_to: bytes) -> bytes:
-        """A key under the master key with this name, bound to what it is for."""
+        """Return a key wrapped by the master key with this name, with its purpose as associated data."""
         return _seal(self._cipher(name), key, bound_to + name.encode())
 
     def unwrap(self, wrapped: bytes, name: str, bound_to: bytes) -> bytes:
-        """The key that `wrap` wrapped.
+        """Return the key that `wrap` wrapped.
 
         Raises:
-            ConfigurationError: the master key is missing, or another one under its name.
+            ConfigurationError: the master key is missing, or its name now belongs to another key.
         """
         try:
             return _open(self._cipher(name), wrapped, bound_to + name.encode())
@@ -147,7 +148,7 @@ class MasterKeys:
 
 
 class Vault:
-    """Makes, seals and reads card numbers. What it tells is for `revealCard` alone, and goes into no log."""
+    """Makes, seals and reads card numbers. Only `revealCard` may return what it reads; nothing of it is logged."""
 
     def __init__(self, masters: MasterKeys, bin_: str, hash_key: bytes, code_key: bytes) -> None:
         self._masters = masters
@@ -157,49 +158,49 @@ class Vault:
 
     @classmethod
     async def open(cls, db: Database, source: KeySource, bin_: str) -> "Vault":
-        """The vault of a bank whose numbers begin with `bin_`; its own keys are made at the first time.
+        """Open the vault of a bank whose card numbers begin with `bin_`. Its own keys are generated at the first start.
 
         Raises:
-            ConfigurationError: no master keys, or not the right ones.
+            ConfigurationError: there are no master keys, or they do not fit the stored ones.
         """
         masters = MasterKeys(source)
         rows = await db.fetch(_VAULT_KEYS)
         if not rows:
             by = masters.newest
-            made = [(each, masters.wrap(secrets.token_bytes(_KEY), by, _own(each)), by) for each in (_HASHES, _CODES)]
-            await db.transact(lambda connection: connection.insert(_INSERT_KEYS, made))
+            generated = [(each, masters.wrap(secrets.token_bytes(_KEY), by, _own(each)), by) for each in (_HASHES, _CODES)]
+            await db.transact(lambda connection: connection.insert(_INSERT_KEYS, generated))
             rows = await db.fetch(_VAULT_KEYS)
         keys = {row.purpose: masters.unwrap(row.wrapped_key, row.master_key, _own(row.purpose)) for row in rows}
         return cls(masters, bin_, keys[_HASHES], keys[_CODES])
 
     def new_number(self) -> str:
-        """A number at random, valid after Luhn. That no other card has it is for the caller to see to."""
+        """Return a random number with a valid check digit. The caller makes sure that no other card has it."""
         free = NUMBER_DIGITS - 1 - len(self._bin)
         digits = f"{self._bin}{secrets.randbelow(10**free):0{free}}"
         return digits + check_digit(digits)
 
     def hash_of(self, number: str) -> bytes:
-        """The keyed hash that a number is looked up by."""
+        """Return the keyed hash of a number, for look-ups."""
         return hmac.digest(self._hash_key, number.encode(), sha256)
 
     def code_of(self, number: str, year: int, month: int) -> str:
-        """The security code of a card: three digits, derived of its number and expiry."""
+        """Return the security code of a card: three digits, derived from its number and expiry."""
         digest = hmac.digest(self._code_key, f"{number}/{year:04}-{month:02}".encode(), sha256)
         return f"{int.from_bytes(digest) % 1000:03}"
 
     async def in_use(self, connection: Connection) -> str:
-        """The master key that new cards are wrapped by. It stays in use until the transaction ends."""
+        """Return the name of the master key in use. It stays in use until the transaction ends."""
         [row] = await connection.fetch(_KEY_IN_USE)
         return row.master_key
 
     def seal(self, card_id: UUID, number: str, by: str) -> tuple[UUID, bytes, bytes, bytes, str]:
-        """A row of `card_secrets`."""
+        """Return the row of `card_secrets` for a new card."""
         key = AESGCM.generate_key(8 * _KEY)
         sealed = _seal(AESGCM(key), number.encode(), _number(card_id))
         return card_id, self.hash_of(number), sealed, self._masters.wrap(key, by, _key(card_id)), by
 
     def number_of(self, row: SealedRow) -> str:
-        """The number of a card.
+        """Return the number of a card.
 
         Raises:
             ConfigurationError: its master key is missing.
@@ -208,7 +209,7 @@ class Vault:
         return _open(AESGCM(key), row.sealed_number, _number(row.card_id)).decode()
 
     async def rotate(self, db: Database) -> int:
-        """Have everything wrapped by the newest master key, on a live bank; tell how many cards were wrapped anew.
+        """Wrap all keys by the newest master key, while the bank runs; return how many cards' keys were wrapped again.
 
         Raises:
             ConfigurationError: a master key that is still in use is missing.
@@ -217,32 +218,32 @@ class Vault:
         masters.reload()
         by = masters.newest
 
-        async def take_up(connection: Connection) -> None:
+        async def rewrap_own_keys(connection: Connection) -> None:
             for row in await connection.fetch(_VAULT_KEYS_TO_CHANGE):
                 key = masters.unwrap(row.wrapped_key, row.master_key, _own(row.purpose))
                 await connection.execute(
                     _SET_VAULT_KEY, key_of=row.purpose, wrapped=masters.wrap(key, by, _own(row.purpose)), by=by
                 )
 
-        async def rewrap(connection: Connection) -> list[UUID]:
-            rows = await connection.fetch(_WRAPPED_OTHERWISE, after=after, by=by, most=_AT_A_TIME)
+        async def rewrap_card_keys(connection: Connection) -> list[UUID]:
+            rows = await connection.fetch(_WRAPPED_BY_OTHERS, after=after, by=by, maximum=_BATCH_SIZE)
             keys = [masters.unwrap(row.wrapped_key, row.master_key, _key(row.card_id)) for row in rows]
             cards = [row.card_id for row in rows]
             wrapped = [masters.wrap(key, by, _key(card)) for key, card in zip(keys, cards, strict=True)]
             await connection.execute(_SET_CARD_KEYS, cards=cards, wrapped=wrapped, by=by)
             return cards
 
-        await db.transact(take_up)
+        await db.transact(rewrap_own_keys)
         after, rotated = UUID(int=0), 0
-        while cards := await db.transact(rewrap):  # once through: what is issued by now is under the new key
+        while cards := await db.transact(rewrap_card_keys):  # one pass suffices: cards issued since use the new key
             after, rotated = cards[-1], rotated + len(cards)
         return rotated
 
 
 async def rotate(db: Database, vault: Vault, source: KeySource) -> int:
-    """Exchange the master key: by a new one if the keys are kept here, otherwise by the first that is given.
+    """Rotate the master key: to a new key if the keys are in the bank's own file, otherwise to the first that is given.
 
-    Keys that are kept here and no longer used are dropped. A rotation that broke off is taken up again.
+    Unused keys are removed from the bank's own file. A rotation that was interrupted is continued.
 
     Raises:
         ConfigurationError: the keys cannot be read or written, or one is missing.

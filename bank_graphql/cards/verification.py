@@ -1,4 +1,4 @@
-"""Verifies what transactions of cards count for limits, against the books."""
+"""Verifies cards and what their transactions count toward limits, against the books."""
 
 from bank_graphql.ledger.verification import Check
 
@@ -17,7 +17,7 @@ CHECKS = (
         "card spending",
         "SELECT count(*) FROM card_transactions",
         """
-        SELECT 'transaction ' || t.id || ' counts ' || c.counted || ' for the limits of its card' AS problem
+        SELECT 'transaction ' || t.id || ' counts ' || c.counted || ' toward the limits of its card' AS problem
         FROM card_transactions c JOIN transactions t ON t.id = c.transaction_id
         JOIN cards k ON k.id = c.card_id
         WHERE k.series_id <> c.series_id OR k.account_id NOT IN (t.from_account_id, t.to_account_id)

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from bank_graphql.cli import main
@@ -30,17 +31,18 @@ def no_key_check() -> None:
 def split_transaction() -> None:
     """Money and keys are written in two transactions: a crash between them leaves money moved without a key."""
     write, execute = service._write, service.execute_groups
-    pending: dict[Any, list[Any]] = {}
+    pending: ContextVar[list[Any]] = ContextVar("pending")
 
     async def money_first(connection: Connection, policy: Policy, state: BatchState, decisions: Decisions) -> None:
-        pending[asyncio.current_task()] = [(*key, *each.columns(), state.now) for key, each in decisions.new_outcomes.items()]
+        pending.get()[:] = [(*key, *each.columns(), state.now) for key, each in decisions.new_outcomes.items()]
         decisions.new_outcomes.clear()
         await write(connection, policy, state, decisions)
 
     async def execute_groups(db: Database, policy: Policy, groups: Sequence[Group]) -> Any:
+        rows: list[Any] = []
+        pending.set(rows)
         outcomes = await execute(db, policy, groups)
         await asyncio.sleep(0.03)
-        rows = pending.pop(asyncio.current_task())
         await db.transact(lambda connection: connection.insert(service._INSERT_OUTCOMES, rows))
         return outcomes
 
