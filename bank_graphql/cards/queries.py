@@ -19,7 +19,6 @@ from sqlalchemy import (
     column,
     func,
     not_,
-    or_,
     select,
     true,
     union,
@@ -33,7 +32,7 @@ from bank_graphql.accounts.queries import TRANSACTION_COLUMNS, TransactionRow, w
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.cards.models import Card, CardBlock, CardLimit, CardSecret, CardTransaction
 from bank_graphql.cards.rules import PERIODS, Calendar, SpentLimit, Window
-from bank_graphql.identity.queries import asked, fetch_lists, fetch_rows
+from bank_graphql.identity.queries import fetch_lists, fetch_rows, is_visible, requested_keys
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.loading import Requested
@@ -159,10 +158,10 @@ def with_accounts(cards: Any) -> Any:
     return cards.join(Account, col(Account.id) == Card.account_id).join(Balance, col(Balance.account_id) == Card.account_id)
 
 
-_ids, _transactions = asked(Uuid()), asked(Uuid())
+_ids, _transactions = requested_keys(Uuid()), requested_keys(Uuid())
 _CARDS = Query(
     with_accounts(select(_ids.c.position, *CARD_COLUMNS).select_from(_ids).join(Card, col(Card.id) == _ids.c.key)).where(
-        or_(col(Account.owner_id) == _ids.c.viewer, _ids.c.sees_all)
+        is_visible(col(Account.owner_id), _ids)
     ),
     CardRow,
 )
@@ -172,10 +171,10 @@ _CARDS_OF_TRANSACTIONS = Query(
         .select_from(_transactions)
         .join(CardTransaction, col(CardTransaction.transaction_id) == _transactions.c.key)
         .join(Card, col(Card.id) == CardTransaction.card_id)
-    ).where(or_(col(Account.owner_id) == _transactions.c.viewer, _transactions.c.sees_all)),
+    ).where(is_visible(col(Account.owner_id), _transactions)),
     CardRow,
 )
-_any = asked(Uuid(), scoped=False)
+_any = requested_keys(Uuid(), read_any=False)
 _MERCHANTS = Query(
     select(
         _any.c.position,

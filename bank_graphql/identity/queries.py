@@ -1,11 +1,27 @@
 """Reads of users and sessions, batched and scoped to the actor."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Boolean, ColumnElement, DateTime, Text, Uuid, and_, any_, bindparam, column, func, or_, select
+from sqlalchemy import (
+    Boolean,
+    ColumnClause,
+    ColumnElement,
+    DateTime,
+    TableValuedAlias,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    column,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.orm import Mapped
 from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
@@ -18,12 +34,12 @@ from bank_graphql.kit.loading import Requested
 from bank_graphql.kit.statements import Query, Row, array_of
 
 R = TypeVar("R", bound=Row)
-SESSIONS_MAX = 100
-"""Sessions that are listed; older ones can still be ended all together."""
+MAX_SESSIONS_LISTED = 100
+"""The maximum number of sessions that a list shows. Older ones can still be ended, all together."""
 
 
 class UserRow(Row):
-    """A user as others and the user may see it."""
+    """A user, as the user and staff see it."""
 
     id: UUID
     email: str
@@ -36,7 +52,7 @@ class UserRow(Row):
 
 
 class SignInRow(Row):
-    """What log-in needs to know about a user."""
+    """The columns of a user that a log-in checks."""
 
     id: UUID
     email_key: str
@@ -45,7 +61,10 @@ class SignInRow(Row):
 
 
 class StandingRow(Row):
-    """A session as far as requests depend on it."""
+    """What requests in a session depend on: its user, the user's role, and whether it is active.
+
+    A session is active until it is ended or expires, as long as its user's status is ACTIVE.
+    """
 
     user_id: UUID
     role: UserRole
@@ -58,7 +77,7 @@ class _RoleRow(Row):
 
 
 class SessionRow(Row):
-    """A session as its user sees it."""
+    """A session, as its user sees it."""
 
     id: UUID
     user_agent: str | None
@@ -68,7 +87,7 @@ class SessionRow(Row):
 
 
 class RefreshRow(Row):
-    """A refresh token, with what its use depends on."""
+    """A refresh token and its session. `active` is as in `StandingRow`."""
 
     session_id: UUID
     user_id: UUID
@@ -78,34 +97,41 @@ class RefreshRow(Row):
 
 
 viewer: ColumnElement[UUID] = column("viewer", Uuid())
-"""Who asks, in statements on what is `asked`, and in those of a `Listing`."""
+"""The id of the user who requests a row, in statements on `requested_keys` and in those of a `Listing`."""
 
 
-def own_or_any(owner_id: Any, asked: Any) -> ColumnElement[bool]:
-    """Whether the viewer is the owner, or sees everyone's."""
-    return or_(owner_id == asked.c.viewer, asked.c.sees_all)
+def requested_keys(key: TypeEngine[Any], *, read_any: bool = True, process_cards: bool = False) -> TableValuedAlias:
+    """Return a table of the keys that several actors request, for statements that `fetch_rows` or `fetch_lists` runs.
 
+    Its columns are `position`, `key`, `viewer`, and a flag for each permission that the statement depends on.
 
-def asked(key: TypeEngine[Any], *, scoped: bool = True, sees_cards: bool = False) -> Any:
-    """What several actors ask for, as a table for statements: `position`, `key`, `viewer`, and whether that one `sees_all`.
-
-    Where that makes no difference, it is not `scoped`, and has no `sees_all`. Where the card network sees what was paid by card,
-    it has `sees_cards`.
+    Args:
+        key: the keys' type.
+        read_any: whether there is a column `can_read_any`: the viewer has the permission READ_ANY.
+        process_cards: whether there is a column `can_process_cards`: the viewer has the permission PROCESS_CARDS.
     """
-    columns = {"keys": column("key", key), "viewers": column("viewer", Uuid())}
-    if scoped:
-        columns["seers"] = column("sees_all", Boolean())
-    if sees_cards:
-        columns["processors"] = column("sees_cards", Boolean())
+    columns: dict[str, ColumnClause[Any]] = {"keys": column("key", key), "viewers": column("viewer", Uuid())}
+    if read_any:
+        columns["read_any"] = column("can_read_any", Boolean())
+    if process_cards:
+        columns["process_cards"] = column("can_process_cards", Boolean())
     return (
         func.unnest(*(array_of(name, each.type) for name, each in columns.items()))
-        .table_valued(*columns.values(), with_ordinality="position", name="asked")
+        .table_valued(*columns.values(), with_ordinality="position", name="requested")
         .render_derived()
     )
 
 
-async def fetch_rows(db: Database, query: Query[R], requested: Sequence[Requested[Any]]) -> list[R | None]:
-    """The row at each position of what is `asked`, or None."""
+def is_visible(owner_id: Mapped[UUID], requested: TableValuedAlias) -> ColumnElement[bool]:
+    """Return the condition that the viewer is the owner of a row, or may read every owner's rows."""
+    return or_(owner_id == requested.c.viewer, requested.c.can_read_any)
+
+
+async def fetch_rows(db: Database, query: Query[R], requested: Sequence[Requested[Hashable]]) -> list[R | None]:
+    """Return the row of each key, in the order of the requests and of their keys; None for a key without one.
+
+    The query selects from `requested_keys`, and `position` is its first column.
+    """
     arguments = _arguments(query, requested)
     found: list[R | None] = [None] * len(arguments["keys"])
     for row in await db.fetch(query, **arguments):
@@ -113,8 +139,11 @@ async def fetch_rows(db: Database, query: Query[R], requested: Sequence[Requeste
     return found
 
 
-async def fetch_lists(db: Database, query: Query[R], requested: Sequence[Requested[Any]], **more: Any) -> list[list[R]]:
-    """The rows at each position of what is `asked`, given what else the query needs."""
+async def fetch_lists(db: Database, query: Query[R], requested: Sequence[Requested[Hashable]], **more: object) -> list[list[R]]:
+    """Return the rows of each key, in the order of the requests and of their keys.
+
+    The query selects from `requested_keys`, and `position` is its first column. `more` are its further arguments.
+    """
     arguments = _arguments(query, requested)
     found: list[list[R]] = [[] for _ in arguments["keys"]]
     for row in await db.fetch(query, **arguments, **more):
@@ -122,19 +151,20 @@ async def fetch_lists(db: Database, query: Query[R], requested: Sequence[Request
     return found
 
 
-def _arguments(query: Query[Any], requested: Sequence[Requested[Any]]) -> dict[str, list[Any]]:
-    keys: list[Any] = []
+def _arguments(query: Query[R], requested: Sequence[Requested[Hashable]]) -> dict[str, Sequence[Hashable]]:
+    """Return the arguments of `requested_keys`: an array for each column that the query has."""
+    keys: list[Hashable] = []
     viewers: list[UUID] = []
-    seers: list[bool] = []
-    processors: list[bool] = []
-    for actor, wanted in requested:
-        keys += wanted
-        viewers += [actor.user_id] * len(wanted)
-        if "seers" in query.names:
-            seers += [actor.is_allowed(Permission.READ_ANY)] * len(wanted)
-        if "processors" in query.names:
-            processors += [actor.is_allowed(Permission.PROCESS_CARDS)] * len(wanted)
-    return {"keys": keys, "viewers": viewers, "seers": seers, "processors": processors}
+    read_any: list[bool] = []
+    process_cards: list[bool] = []
+    for actor, each in requested:
+        keys += each
+        viewers += [actor.user_id] * len(each)
+        if "read_any" in query.names:
+            read_any += [actor.is_allowed(Permission.READ_ANY)] * len(each)
+        if "process_cards" in query.names:
+            process_cards += [actor.is_allowed(Permission.PROCESS_CARDS)] * len(each)
+    return {"keys": keys, "viewers": viewers, "read_any": read_any, "process_cards": process_cards}
 
 
 _user_columns = (
@@ -147,35 +177,34 @@ _user_columns = (
     col(User.created_at),
     col(User.updated_at),
 )
-_stands = and_(
+_is_active = and_(
     col(Session.ended_at).is_(None),
     col(Session.expires_at) > bindparam("now", type_=DateTime(timezone=True)),
     col(User.status) == UserStatus.ACTIVE,
 )
-_live = _stands.label("live")
-
-_ids = asked(Uuid())
+_active = _is_active.label("live")
+_ids = requested_keys(Uuid())
 _USERS = Query(
     select(_ids.c.position, *_user_columns)
     .select_from(_ids)
     .join(User, col(User.id) == _ids.c.key)
-    .where(or_(col(User.id) == _ids.c.viewer, _ids.c.sees_all)),
+    .where(is_visible(col(User.id), _ids)),
     UserRow,
 )
 OWN_PROFILE = Query(select(*_user_columns).where(col(User.id) == bindparam("user", type_=Uuid())), UserRow)
 _sign_in = select(col(User.id), col(User.email_key), col(User.password_hash), col(User.status))
 SIGN_IN = Query(_sign_in.where(col(User.email_key) == bindparam("email_key", type_=Text())), SignInRow)
 PASSWORD = Query(_sign_in.where(col(User.id) == bindparam("user", type_=Uuid())), SignInRow)
-_SESSION = Query(
-    select(col(Session.user_id), col(User.role), _live)
+_SESSION_STATE = Query(
+    select(col(Session.user_id), col(User.role), _active)
     .join(User, col(User.id) == Session.user_id)
     .where(col(Session.id) == bindparam("id", type_=Uuid())),
     StandingRow,
 )
-_STANDING = Query(
+_ACTIVE_ROLES = Query(
     select(col(Session.id), col(User.role))
     .join(User, col(User.id) == Session.user_id)
-    .where(col(Session.id) == any_(array_of("ids", Uuid())), _stands),
+    .where(col(Session.id) == any_(array_of("ids", Uuid())), _is_active),
     _RoleRow,
 )
 _SESSIONS = Query(
@@ -187,12 +216,12 @@ _SESSIONS = Query(
         col(Session.last_used_at),
     )
     .join(User, col(User.id) == Session.user_id)
-    .where(col(Session.user_id) == bindparam("viewer", type_=Uuid()), _stands)
+    .where(col(Session.user_id) == bindparam("viewer", type_=Uuid()), _is_active)
     .order_by(col(Session.id).desc()),
     SessionRow,
 )
 REFRESH_TOKEN = Query(
-    select(col(RefreshToken.session_id), col(Session.user_id), col(RefreshToken.used_at), col(RefreshToken.reply), _live)
+    select(col(RefreshToken.session_id), col(Session.user_id), col(RefreshToken.used_at), col(RefreshToken.reply), _active)
     .join(Session, col(Session.id) == RefreshToken.session_id)
     .join(User, col(User.id) == Session.user_id)
     .where(col(RefreshToken.token_hash) == bindparam("token_hash"))
@@ -202,20 +231,20 @@ REFRESH_TOKEN = Query(
 
 
 async def users(db: Database, requested: Sequence[Requested[UUID]]) -> list[UserRow | None]:
-    """The users; None where the asker may not see one: anyone sees oneself, and with `READ_ANY` everyone."""
+    """Return the users with the ids; None where the actor may not see one. Everyone sees oneself, and with READ_ANY all users."""
     return await fetch_rows(db, _USERS, requested)
 
 
 async def standing(db: Database, session_id: UUID, now: datetime) -> StandingRow | None:
-    """The session's user and role, and whether it still stands."""
-    return await db.fetch_one(_SESSION, id=session_id, now=now)
+    """Return the state of a session; None if there is no such session."""
+    return await db.fetch_one(_SESSION_STATE, id=session_id, now=now)
 
 
-async def standing_of(db: Database, sessions: Sequence[UUID], now: datetime) -> dict[UUID, UserRole]:
-    """Which of the sessions still stand, and their users' roles."""
-    return {row.id: row.role for row in await db.fetch(_STANDING, ids=list(sessions), now=now)}
+async def standing_of(db: Database, session_ids: Sequence[UUID], now: datetime) -> dict[UUID, UserRole]:
+    """Return those of the sessions that are active, each with its user's role."""
+    return {row.id: row.role for row in await db.fetch(_ACTIVE_ROLES, ids=list(session_ids), now=now)}
 
 
 async def sessions(db: Database, actor: Actor, now: datetime) -> list[SessionRow]:
-    """The actor's own sessions that still stand, newest first, `SESSIONS_MAX` at the most."""
-    return (await db.fetch(_SESSIONS, viewer=actor.user_id, now=now))[:SESSIONS_MAX]
+    """Return the actor's own active sessions, newest first, at most `MAX_SESSIONS_LISTED`."""
+    return (await db.fetch(_SESSIONS, viewer=actor.user_id, now=now))[:MAX_SESSIONS_LISTED]
