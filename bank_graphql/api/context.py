@@ -114,7 +114,7 @@ class Context:
     @property
     def session_has_ended(self) -> bool:
         """Whether the bearer's session was ended in this process since the request came."""
-        return self.bearer is not None and self.services.identity.has_ended(self.bearer.session_id)
+        return self.bearer is not None and self.services.identity.session_cache.has_ended(self.bearer.session_id)
 
     def require_session(self) -> None:
         """Make sure that the bearer's session was not ended in this process. What it was about to be sent is not sent then.

@@ -43,7 +43,7 @@ class Streams:
         self._streams: set[_Stream] = set()
         self._of_whom: Counter[Hashable] = Counter()
         self._ended = False
-        identity.when_sessions_end(self._end_sessions)
+        identity.session_cache.on_ended(self._end_sessions)
 
     def _end_sessions(self, sessions: Collection[UUID]) -> None:
         """End the streams and sockets of sessions that were ended in this process."""
@@ -106,7 +106,7 @@ class Streams:
         now = self._clock()
         actors = {stream: stream.actor for stream in self._streams if stream.actor is not None}
         sessions = {actor.session_id for actor in actors.values() if actor.session_id is not None}
-        standing = await self._identity.standing_of(list(sessions)) if sessions else {}
+        standing = await self._identity.active_sessions(list(sessions)) if sessions else {}
         for stream, actor in actors.items():
             expired = actor.expires_at is not None and actor.expires_at <= now
             if expired or (actor.session_id is not None and standing.get(actor.session_id) != actor.permissions):

@@ -279,7 +279,7 @@ class Cards:
         """
         # The password is checked before the transaction, which would stay open while it is hashed; and only for one's own card.
         own = await self._db.fetch_one(_CARD, card=card_id)
-        is_password = own is not None and own.owner_id == actor.user_id and await self._identity.is_password_of(actor, password)
+        is_password = own is not None and own.owner_id == actor.user_id and await self._identity.verify_password(actor, password)
 
         async def read(connection: Connection, card: CardRow) -> Secrets:
             if card.owner_id != actor.user_id:

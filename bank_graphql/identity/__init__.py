@@ -9,5 +9,7 @@
 - `tokens`: access tokens and the keys that sign them.
 - `refresh_tokens`: refresh tokens and sealed replies.
 - `queries`: batched reads of users and sessions, and what other rooms need to scope their own.
+- `statements`: the statements that change the tables.
+- `session_cache`: the state of sessions that were used or ended a moment ago.
 - `service`: signing up, in and out; the only writer.
 """

@@ -1,4 +1,4 @@
-"""The values that the users' columns may have. Pure, so that rules may import them."""
+"""The values that the users' columns may have, and what users do with their sessions. Pure, so that rules may import them."""
 
 from enum import StrEnum
 
@@ -19,3 +19,14 @@ class UserStatus(StrEnum):
     ACTIVE = "ACTIVE"
     SUSPENDED = "SUSPENDED"
     CLOSED = "CLOSED"
+
+
+class IdentityAction(StrEnum):
+    """What a user does, by the API's names, which the audit records. CREATE_USER is done on the command line."""
+
+    CREATE_USER = "createUser"
+    SIGN_UP = "signUp"
+    LOG_IN = "logIn"
+    REFRESH_SESSION = "refreshSession"
+    LOG_OUT = "logOut"
+    UPDATE_PROFILE = "updateProfile"

@@ -60,7 +60,7 @@ class SignInRow(Row):
     status: UserStatus
 
 
-class StandingRow(Row):
+class SessionState(Row):
     """What requests in a session depend on: its user, the user's role, and whether it is active.
 
     A session is active until it is ended or expires, as long as its user's status is ACTIVE.
@@ -68,7 +68,7 @@ class StandingRow(Row):
 
     user_id: UUID
     role: UserRole
-    live: bool
+    active: bool
 
 
 class _RoleRow(Row):
@@ -87,13 +87,13 @@ class SessionRow(Row):
 
 
 class RefreshRow(Row):
-    """A refresh token and its session. `active` is as in `StandingRow`."""
+    """A refresh token and its session. `active` is as in `SessionState`."""
 
     session_id: UUID
     user_id: UUID
     used_at: datetime | None
     reply: bytes | None
-    live: bool
+    active: bool
 
 
 viewer: ColumnElement[UUID] = column("viewer", Uuid())
@@ -182,7 +182,7 @@ _is_active = and_(
     col(Session.expires_at) > bindparam("now", type_=DateTime(timezone=True)),
     col(User.status) == UserStatus.ACTIVE,
 )
-_active = _is_active.label("live")
+_active = _is_active.label("active")
 _ids = requested_keys(Uuid())
 _USERS = Query(
     select(_ids.c.position, *_user_columns)
@@ -199,7 +199,7 @@ _SESSION_STATE = Query(
     select(col(Session.user_id), col(User.role), _active)
     .join(User, col(User.id) == Session.user_id)
     .where(col(Session.id) == bindparam("id", type_=Uuid())),
-    StandingRow,
+    SessionState,
 )
 _ACTIVE_ROLES = Query(
     select(col(Session.id), col(User.role))
@@ -235,12 +235,12 @@ async def users(db: Database, requested: Sequence[Requested[UUID]]) -> list[User
     return await fetch_rows(db, _USERS, requested)
 
 
-async def standing(db: Database, session_id: UUID, now: datetime) -> StandingRow | None:
+async def session_state(db: Database, session_id: UUID, now: datetime) -> SessionState | None:
     """Return the state of a session; None if there is no such session."""
     return await db.fetch_one(_SESSION_STATE, id=session_id, now=now)
 
 
-async def standing_of(db: Database, session_ids: Sequence[UUID], now: datetime) -> dict[UUID, UserRole]:
+async def active_roles(db: Database, session_ids: Sequence[UUID], now: datetime) -> dict[UUID, UserRole]:
     """Return those of the sessions that are active, each with its user's role."""
     return {row.id: row.role for row in await db.fetch(_ACTIVE_ROLES, ids=list(session_ids), now=now)}
 

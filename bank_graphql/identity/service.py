@@ -1,23 +1,17 @@
-"""Signing up, in and out. The only writer of the identity tables."""
+"""Sign users up, in and out, and keep their sessions. The only writer of the identity tables."""
 
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from cachetools import LRUCache
-from sqlalchemy import Boolean, DateTime, LargeBinary, Text, Uuid, bindparam, case, func, true, update
-from sqlmodel import col
-
 from bank_graphql.audit import service as audit
-from bank_graphql.identity import queries
-from bank_graphql.identity.enums import UserRole, UserStatus
+from bank_graphql.identity import queries, statements
+from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
 from bank_graphql.identity.errors import CredentialsRefused
-from bank_graphql.identity.models import RefreshToken, Session, User
 from bank_graphql.identity.passwords import PasswordHasher
-from bank_graphql.identity.permissions import PERMISSIONS
-from bank_graphql.identity.queries import SessionRow, StandingRow
+from bank_graphql.identity.permissions import PERMISSIONS, Permission
+from bank_graphql.identity.queries import SessionRow
 from bank_graphql.identity.refresh_tokens import REPLAY_FOR, Tokens, hash_of, new_refresh_token, seal, unseal
 from bank_graphql.identity.rules import (
     EMAIL_MAX,
@@ -27,87 +21,40 @@ from bank_graphql.identity.rules import (
     check_phone_number,
     email_key,
 )
+from bank_graphql.identity.session_cache import SessionCache
+from bank_graphql.identity.statements import NewUser
 from bank_graphql.identity.tokens import AccessTokens
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
-from bank_graphql.kit.errors import FieldProblem, NotFound, ValidationFailed
+from bank_graphql.kit.errors import FieldProblem, NotFound, Refusal, ValidationFailed
 from bank_graphql.kit.ids import global_id, new_id
 from bank_graphql.kit.slowdown import Slowdown
-from bank_graphql.kit.statements import Insert, Query, Row
 from bank_graphql.kit.text import normalise
 
-_MOST_ENDED = 100_000
-SESSION_CACHE_SECONDS = 2.0
-"""How long a process may go on believing that a session stands; what ends a session here is known here at once."""
-
-# A conflict is no error here, for the database would log the address that is taken.
-_INSERT_USER = Insert(
-    User,
-    *("id", "email", "email_key", "password_hash", "full_name", "phone_number", "role", "status", "created_at", "updated_at"),
-    skip_existing=True,
-)
-_INSERT_SESSION = Insert(Session, "id", "user_id", "user_agent", "ip_address", "created_at", "last_used_at", "expires_at")
-_INSERT_TOKEN = Insert(RefreshToken, "token_hash", "session_id", "created_at")
-_USE_TOKEN = Query(
-    update(RefreshToken)
-    .where(col(RefreshToken.token_hash) == bindparam("hash", type_=LargeBinary()))
-    .values(used_at=bindparam("now"), reply=bindparam("reply")),
-    Row,
-)
-_FORGET_REPLIES = Query(
-    update(RefreshToken)
-    .where(
-        col(RefreshToken.session_id) == bindparam("session", type_=Uuid()),
-        col(RefreshToken.reply).is_not(None),
-        col(RefreshToken.used_at) < bindparam("before", type_=DateTime(timezone=True)),
-    )
-    .values(reply=None),
-    Row,
-)
-_TOUCH_SESSION = Query(
-    update(Session)
-    .where(col(Session.id) == bindparam("session", type_=Uuid()))
-    .values(last_used_at=bindparam("now"), expires_at=bindparam("expires")),
-    Row,
-)
-_END_SESSIONS = Query(
-    update(Session)
-    .where(
-        col(Session.user_id) == bindparam("user", type_=Uuid()),
-        (col(Session.id) == bindparam("session", type_=Uuid())) | bindparam("session", type_=Uuid()).is_(None),
-        col(Session.ended_at).is_(None),
-    )
-    .values(ended_at=bindparam("now"))
-    .returning(col(Session.id)),
-    Row,
-)
-_REHASH = Query(update(User).where(col(User.id) == bindparam("user", type_=Uuid())).values(password_hash=bindparam("hash")), Row)
-_UPDATE_PROFILE = Query(
-    update(User)
-    .where(col(User.id) == bindparam("user", type_=Uuid()))
-    .values(
-        full_name=func.coalesce(bindparam("name", type_=Text()), User.full_name),
-        phone_number=case(
-            (bindparam("keeps_phone", type_=Boolean()) == true(), col(User.phone_number)),
-            else_=bindparam("phone", type_=Text()),
-        ),
-        updated_at=bindparam("now"),
-    ),
-    Row,
-)
+_MAX_USER_AGENT = 500
+"""The maximum number of characters of a user agent that are stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """What a client gets when it signs in or refreshes."""
+    """The answer to a sign-in or a refresh: the actor that the client is from now on, and its tokens."""
 
     actor: Actor
     tokens: Tokens
 
 
 class Identity:
-    """The identity service of one process: the hasher, the token keys, and the sessions seen a moment ago."""
+    """The identity service of one process.
+
+    Args:
+        db: the database.
+        hasher: hashes and verifies passwords.
+        tokens: issues and verifies access tokens.
+        clock: gives the time.
+        session_lifetime: how long a session lasts after its tokens were last refreshed.
+        allow_test_domains: whether e-mail addresses may be under `.test`.
+    """
 
     def __init__(
         self,
@@ -125,197 +72,185 @@ class Identity:
         self._clock = clock
         self._session_lifetime = session_lifetime
         self._allow_test_domains = allow_test_domains
-        self._seen: dict[UUID, tuple[float, StandingRow | None]] = {}
-        self._ended: LRUCache[UUID, bool] = LRUCache(_MOST_ENDED)
-        self._watchers: list[Callable[[Collection[UUID]], None]] = []
+        self.session_cache = SessionCache(db, clock)
         self._slowdown = Slowdown()
 
-    def when_sessions_end(self, call: Callable[[Collection[UUID]], None]) -> None:
-        """Pass on sessions that end in this process at once, before whoever ended them has an answer."""
-        self._watchers.append(call)
-
-    def has_ended(self, session_id: UUID | None) -> bool:
-        """Return whether the session was ended in this process."""
-        return session_id in self._ended
-
     def email_key(self, email: str) -> str:
-        """Return what an address is known by, however it is written; of what is no address, the text itself."""
+        """Return the key of an e-mail address, which is the same for all its spellings. A text that is not one is its own key."""
         address = check_email(email, allow_test_domains=self._allow_test_domains)
         return email_key(normalise(email[:EMAIL_MAX]) if isinstance(address, FieldProblem) else address)
 
     async def authenticate(self, token: str, origin: Origin) -> Actor | None:
-        """Whose access token this is, or None when it is not valid or its session has ended."""
-        claims = self.tokens.verify(token, self._clock())
-        if claims is None or self.has_ended(claims.session_id):
-            return None
-        now = time.monotonic()
-        known = self._seen.get(claims.session_id)
-        if known is None or now - known[0] > SESSION_CACHE_SECONDS:
-            if len(self._seen) > 100_000:
-                self._seen.clear()
-            known = (now, await queries.standing(self._db, claims.session_id, self._clock()))
-            self._seen[claims.session_id] = known
-        session = known[1]
-        if session is None or not session.live or session.user_id != claims.user_id:
-            return None
-        return Actor(session.user_id, claims.session_id, PERMISSIONS[session.role], origin, claims.expires_at)
+        """Return the actor of an access token; None if the token is not valid or its session is not active.
 
-    async def standing_of(self, sessions: Sequence[UUID]) -> dict[UUID, frozenset[str]]:
-        """Which of the sessions still stand, and what each may do."""
-        roles = await queries.standing_of(self._db, sessions, self._clock())
-        return {session: PERMISSIONS[role] for session, role in roles.items()}
+        Raises:
+            Unavailable: the session's state cannot be read.
+        """
+        claims = self.tokens.verify(token, self._clock())
+        if claims is None:
+            return None
+        state = await self.session_cache.state(claims.session_id)
+        if state is None or not state.active or state.user_id != claims.user_id:
+            return None
+        return Actor(state.user_id, claims.session_id, PERMISSIONS[state.role], origin, claims.expires_at)
+
+    async def active_sessions(self, session_ids: Sequence[UUID]) -> dict[UUID, frozenset[Permission]]:
+        """Return those of the sessions that are active, each with its user's permissions."""
+        roles = await queries.active_roles(self._db, session_ids, self._clock())
+        return {session_id: PERMISSIONS[role] for session_id, role in roles.items()}
 
     async def sessions(self, actor: Actor) -> list[SessionRow]:
-        """The actor's own sessions that still stand, newest first."""
+        """Return the actor's own active sessions, newest first, at most `queries.MAX_SESSIONS_LISTED`."""
         return await queries.sessions(self._db, actor, self._clock())
 
     async def create_user(
         self, *, email: str, password: str, full_name: str, phone_number: str | None = None, role: UserRole
     ) -> UUID:
-        """A new user of any role, without a session.
+        """Create a user of any role, without a session.
+
+        Returns:
+            The user's id.
 
         Raises:
-            ValidationFailed: with a problem for each field; `TAKEN` if the address has an account.
+            ValidationFailed: with a problem for each wrong field; the code is `TAKEN` if another user has the address.
         """
         user = await self._new_user(email, password, full_name, phone_number, role)
 
         async def work(connection: Connection) -> None:
             await _insert_user(connection, user)
-            await audit.write(connection, [audit.Record(self._clock(), None, "createUser", user[0])])
+            await audit.write(connection, [audit.Record(self._clock(), None, IdentityAction.CREATE_USER, user.id)])
 
         await self._db.transact(work)
-        return user[0]
+        return user.id
 
     async def sign_up(self, *, email: str, password: str, full_name: str, phone_number: str | None, origin: Origin) -> SignedIn:
-        """A new customer, signed in.
+        """Create a customer, and sign it in.
 
         Raises:
-            ValidationFailed: as `create_user`.
+            ValidationFailed: as for `create_user`.
         """
         user = await self._new_user(email, password, full_name, phone_number, UserRole.CUSTOMER)
 
         async def work(connection: Connection) -> SignedIn:
             await _insert_user(connection, user)
-            signed_in = await self._open_session(connection, user[0], origin)
-            await self._record(connection, signed_in.actor, "signUp", user[0])
+            signed_in = await self._open_session(connection, user.id, origin)
+            await self._record(connection, signed_in.actor, IdentityAction.SIGN_UP, user.id)
             return signed_in
 
         signed_in = await self._db.transact(work)
-        self._slowdown.succeeded(user[2], origin.network)
+        self._slowdown.succeeded(user.email_key, origin.network)
         return signed_in
 
     async def log_in(self, *, email: str, password: str, origin: Origin) -> SignedIn:
-        """A new session.
+        """Open a session for the user with this e-mail address and password.
 
         Raises:
-            CredentialsRefused: no such user, wrong password, or a user who may not sign in; all take equally long.
-            RateLimited: too many attempts on this address wait for their turn.
+            CredentialsRefused: there is no such user, the password is wrong, or the user is not active. All take equally long.
+            RateLimited: too many attempts on this e-mail address are queued.
         """
         key = self.email_key(email)
         await self._slowdown.turn(key, origin.network)
         user = await self._db.fetch_one(queries.SIGN_IN, email_key=key)
-        fits = await self._hasher.verify(password, user.password_hash if user else None)
-        if user is None or not fits or user.status != UserStatus.ACTIVE:
-            await self._refuse("logIn", user.id if user else None, origin)
+        matches = await self._hasher.verify(password, user.password_hash if user else None)
+        if user is None or not matches or user.status != UserStatus.ACTIVE:
+            await self._record_refused_credentials(IdentityAction.LOG_IN, user.id if user else None, origin)
             raise CredentialsRefused
         self._slowdown.succeeded(key, origin.network)
-        stronger = await self._hasher.hash(password) if self._hasher.is_outdated(user.password_hash) else None
+        new_hash = await self._hasher.hash(password) if self._hasher.is_outdated(user.password_hash) else None
         user_id = user.id
 
         async def work(connection: Connection) -> SignedIn:
-            if stronger is not None:
-                await connection.execute(_REHASH, user=user_id, hash=stronger)
+            if new_hash is not None:
+                await connection.execute(statements.SET_PASSWORD_HASH, user=user_id, hash=new_hash)
             signed_in = await self._open_session(connection, user_id, origin)
-            await self._record(connection, signed_in.actor, "logIn", user_id)
+            await self._record(connection, signed_in.actor, IdentityAction.LOG_IN, user_id)
             return signed_in
 
         return await self._db.transact(work)
 
-    async def is_password_of(self, actor: Actor, password: str) -> bool:
-        """Return whether this is the actor's password: asked once more before something that a stolen token must not do.
+    async def verify_password(self, actor: Actor, password: str) -> bool:
+        """Return whether this is the actor's password. It is required again for what a stolen token must not allow.
 
         Raises:
-            RateLimited: too many attempts on this user wait for their turn.
+            RateLimited: too many attempts on this user are queued.
         """
         [user] = await self._db.fetch(queries.PASSWORD, user=actor.user_id)
         await self._slowdown.turn(user.email_key, actor.origin.network)
-        fits = await self._hasher.verify(password, user.password_hash)
-        if fits:
+        matches = await self._hasher.verify(password, user.password_hash)
+        if matches:
             self._slowdown.succeeded(user.email_key, actor.origin.network)
-        return fits
+        return matches
 
     async def refresh(self, refresh_token: str, origin: Origin) -> SignedIn:
-        """Return new tokens for the session of a refresh token, which is used up by this.
+        """Use up a refresh token, and return new tokens for its session.
 
-        The same token again from the same client within `REPLAY_FOR` gets the same answer, for the first may have been lost.
+        Within `REPLAY_FOR` the same client gets the same answer for the same token again, because the first may have been lost.
 
         Raises:
-            CredentialsRefused: unknown or expired; and when it was used before, which ends the whole session.
+            CredentialsRefused: the token is unknown, its session is not active, or it was used before; the last ends the session.
         """
         token_hash = hash_of(refresh_token)
 
         async def work(connection: Connection) -> SignedIn | UUID | None:
             found = await connection.fetch_one(queries.REFRESH_TOKEN, token_hash=token_hash, now=self._clock())
-            if found is None or not found.live:
+            if found is None or not found.active:
                 return None
             now = self._clock()
             if found.used_at is not None:
                 reply = found.reply if now - found.used_at <= REPLAY_FOR else None
-                if reply is not None and (answered := unseal(reply, refresh_token, origin)) is not None:
-                    return await self._signed_in(connection, found.user_id, found.session_id, answered, origin)
-                await connection.execute(_END_SESSIONS, user=found.user_id, session=found.session_id, now=now)
+                if reply is not None and (tokens := unseal(reply, refresh_token, origin)) is not None:
+                    return await self._signed_in(connection, found.user_id, found.session_id, tokens, origin)
+                await connection.execute(statements.END_SESSIONS, user=found.user_id, session=found.session_id, now=now)
                 return found.session_id
             tokens = await self._issue(connection, found.user_id, found.session_id, now)
-            await connection.execute(_USE_TOKEN, hash=token_hash, now=now, reply=seal(tokens, refresh_token, origin))
-            await connection.execute(_FORGET_REPLIES, session=found.session_id, before=now - REPLAY_FOR)
-            await connection.execute(_TOUCH_SESSION, session=found.session_id, now=now, expires=now + self._session_lifetime)
+            reply, expires = seal(tokens, refresh_token, origin), now + self._session_lifetime
+            await connection.execute(statements.USE_TOKEN, hash=token_hash, now=now, reply=reply)
+            await connection.execute(statements.DELETE_OLD_REPLIES, session=found.session_id, before=now - REPLAY_FOR)
+            await connection.execute(statements.EXTEND_SESSION, session=found.session_id, now=now, expires=expires)
             return await self._signed_in(connection, found.user_id, found.session_id, tokens, origin)
 
         outcome = await self._db.transact(work)
         if isinstance(outcome, SignedIn):
             return outcome
         if outcome is not None:
-            self._end([outcome])
-        await self._refuse("refreshSession", outcome, origin)
+            self.session_cache.end([outcome])
+        await self._record_refused_credentials(IdentityAction.REFRESH_SESSION, outcome, origin)
         raise CredentialsRefused
 
     async def log_out(self, actor: Actor, *, session_id: UUID | None = None, everywhere: bool = False) -> set[UUID]:
-        """End this session, another one of the user's, or all of them; no request with their tokens is served any more.
+        """End sessions of the actor. Their access tokens are refused at once, and their refresh tokens too.
+
+        Args:
+            actor: the user.
+            session_id: the session to end; None for the actor's own.
+            everywhere: whether to end all sessions of the user instead.
 
         Returns:
-            The sessions that ended.
+            The ids of the sessions that ended.
 
         Raises:
-            NotFound: the user has no such session.
+            NotFound: the user has no such session, or it has ended already.
         """
         target = None if everywhere else session_id or actor.session_id
         missing = NotFound("session", global_id("Session", target) if target else None)
 
         async def work(connection: Connection) -> set[UUID]:
-            rows = await connection.fetch(_END_SESSIONS, user=actor.user_id, session=target, now=self._clock())
+            rows = await connection.fetch(statements.END_SESSIONS, user=actor.user_id, session=target, now=self._clock())
             refusal = None if rows or everywhere else missing
-            await audit.write(connection, [audit.Record.by(actor, self._clock(), "logOut", target or actor.user_id, refusal)])
+            await self._record(connection, actor, IdentityAction.LOG_OUT, target or actor.user_id, refusal)
             return {row.id for row in rows}
 
         ended = await self._db.transact(work)
-        self._end(ended)
+        self.session_cache.end(ended)
         if not ended and not everywhere:
             raise missing
         return ended
 
-    def _end(self, sessions: Collection[UUID]) -> None:
-        """Let nothing more happen in sessions that have ended."""
-        for each in sessions:
-            self._ended[each] = True
-            self._seen.pop(each, None)
-        for call in self._watchers:
-            call(sessions)
-
     async def update_profile(self, actor: Actor, *, full_name: str | None, phone_number: str | None) -> None:
-        """Change one's name or phone number; None leaves it, an empty phone number removes it.
+        """Change the actor's name or phone number. None leaves a field as it is; an empty phone number removes it.
 
         Raises:
-            ValidationFailed: with a problem for each field.
+            ValidationFailed: with a problem for each wrong field.
         """
         problems: list[FieldProblem] = []
         name = _collect(check_full_name(full_name), problems) if full_name is not None else None
@@ -325,20 +260,18 @@ class Identity:
 
         async def work(connection: Connection) -> None:
             await connection.execute(
-                _UPDATE_PROFILE,
+                statements.UPDATE_PROFILE,
                 user=actor.user_id,
                 name=name,
                 phone=phone,
                 keeps_phone=phone_number is None,
                 now=self._clock(),
             )
-            await self._record(connection, actor, "updateProfile", actor.user_id)
+            await self._record(connection, actor, IdentityAction.UPDATE_PROFILE, actor.user_id)
 
         await self._db.transact(work)
 
-    async def _new_user(
-        self, email: str, password: str, full_name: str, phone_number: str | None, role: UserRole
-    ) -> tuple[UUID, str, str, str, str, str | None, str, str, datetime, datetime]:
+    async def _new_user(self, email: str, password: str, full_name: str, phone_number: str | None, role: UserRole) -> NewUser:
         problems: list[FieldProblem] = []
         address = _collect(check_email(email, allow_test_domains=self._allow_test_domains), problems)
         name = _collect(check_full_name(full_name), problems)
@@ -350,19 +283,19 @@ class Identity:
             raise ValidationFailed(problems)
         hashed = await self._hasher.hash(password)
         now = self._clock()
-        return (new_id(), address, email_key(address), hashed, name, phone, role, UserStatus.ACTIVE, now, now)
+        return NewUser(new_id(), address, email_key(address), hashed, name, phone, role, UserStatus.ACTIVE, now, now)
 
     async def _open_session(self, connection: Connection, user_id: UUID, origin: Origin) -> SignedIn:
         session_id, now = new_id(), self._clock()
-        agent = origin.user_agent[:500] if origin.user_agent else None
+        agent = origin.user_agent[:_MAX_USER_AGENT] if origin.user_agent else None
         row = (session_id, user_id, agent, origin.ip_address, now, now, now + self._session_lifetime)
-        await connection.insert(_INSERT_SESSION, [row])
+        await connection.insert(statements.INSERT_SESSION, [row])
         tokens = await self._issue(connection, user_id, session_id, now)
         return await self._signed_in(connection, user_id, session_id, tokens, origin)
 
     async def _issue(self, connection: Connection, user_id: UUID, session_id: UUID, now: datetime) -> Tokens:
         refresh_token = new_refresh_token()
-        await connection.insert(_INSERT_TOKEN, [(hash_of(refresh_token), session_id, now)])
+        await connection.insert(statements.INSERT_TOKEN, [(hash_of(refresh_token), session_id, now)])
         access_token, expires_at = self.tokens.issue(user_id, session_id, now)
         return Tokens(access_token, refresh_token, expires_at)
 
@@ -372,23 +305,31 @@ class Identity:
         user = (await connection.fetch(queries.OWN_PROFILE, user=user_id))[0]
         return SignedIn(Actor(user_id, session_id, PERMISSIONS[user.role], origin), tokens)
 
-    async def _record(self, connection: Connection, actor: Actor, action: str, subject: UUID | None) -> None:
-        await audit.write(connection, [audit.Record.by(actor, self._clock(), action, subject)])
+    async def _record(
+        self, connection: Connection, actor: Actor, action: IdentityAction, subject_id: UUID, refusal: Refusal | None = None
+    ) -> None:
+        await audit.write(connection, [audit.Record.by(actor, self._clock(), action, subject_id, refusal)])
 
-    async def _refuse(self, action: str, subject: UUID | None, origin: Origin) -> None:
-        record = audit.Record(self._clock(), None, action, subject, CredentialsRefused.code, origin.ip_address, origin.request_id)
+    async def _record_refused_credentials(self, action: IdentityAction, subject_id: UUID | None, origin: Origin) -> None:
+        now, code = self._clock(), CredentialsRefused.code
+        record = audit.Record(now, None, action, subject_id, code, origin.ip_address, origin.request_id)
         await self._db.transact(lambda connection: audit.write(connection, [record]))
 
 
-async def _insert_user(connection: Connection, user: tuple[object, ...]) -> None:
-    await connection.insert(_INSERT_USER, [user])
-    user_id, _, key, *_ = user
-    found = await connection.fetch_one(queries.SIGN_IN, email_key=key)
-    if found is None or found.id != user_id:
-        raise ValidationFailed.of("email", "TAKEN", "There is an account with this e-mail address already.")
+async def _insert_user(connection: Connection, user: NewUser) -> None:
+    """Insert a user.
+
+    Raises:
+        ValidationFailed: another user has the e-mail address.
+    """
+    await connection.insert(statements.INSERT_USER, [user])
+    found = await connection.fetch_one(queries.SIGN_IN, email_key=user.email_key)
+    if found is None or found.id != user.id:
+        raise ValidationFailed.of("email", "TAKEN", "There is a user with this e-mail address already.")
 
 
 def _collect(checked: str | FieldProblem, problems: list[FieldProblem]) -> str | None:
+    """Return the checked value; None, and a problem more in the list, if the check failed."""
     if isinstance(checked, FieldProblem):
         problems.append(checked)
         return None

@@ -1,0 +1,82 @@
+"""The statements that change the identity tables. Only the service runs them."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Boolean, DateTime, LargeBinary, Text, Uuid, bindparam, case, func, true, update
+from sqlmodel import col
+
+from bank_graphql.identity.enums import UserRole, UserStatus
+from bank_graphql.identity.models import RefreshToken, Session, User
+from bank_graphql.kit.statements import Insert, Query, Row
+
+
+class NewUser(NamedTuple):
+    """A row to insert. Its name, address and phone number are normalised."""
+
+    id: UUID
+    email: str
+    email_key: str
+    password_hash: str
+    full_name: str
+    phone_number: str | None
+    role: UserRole
+    status: UserStatus
+    created_at: datetime
+    updated_at: datetime
+
+
+# An existing address is skipped and then looked for: after a unique violation the database would log the address.
+INSERT_USER = Insert(User, *NewUser._fields, skip_existing=True)
+INSERT_SESSION = Insert(Session, "id", "user_id", "user_agent", "ip_address", "created_at", "last_used_at", "expires_at")
+INSERT_TOKEN = Insert(RefreshToken, "token_hash", "session_id", "created_at")
+USE_TOKEN = Query(
+    update(RefreshToken)
+    .where(col(RefreshToken.token_hash) == bindparam("hash", type_=LargeBinary()))
+    .values(used_at=bindparam("now"), reply=bindparam("reply")),
+    Row,
+)
+DELETE_OLD_REPLIES = Query(
+    update(RefreshToken)
+    .where(
+        col(RefreshToken.session_id) == bindparam("session", type_=Uuid()),
+        col(RefreshToken.reply).is_not(None),
+        col(RefreshToken.used_at) < bindparam("before", type_=DateTime(timezone=True)),
+    )
+    .values(reply=None),
+    Row,
+)
+EXTEND_SESSION = Query(
+    update(Session)
+    .where(col(Session.id) == bindparam("session", type_=Uuid()))
+    .values(last_used_at=bindparam("now"), expires_at=bindparam("expires")),
+    Row,
+)
+END_SESSIONS = Query(
+    update(Session)
+    .where(
+        col(Session.user_id) == bindparam("user", type_=Uuid()),
+        (col(Session.id) == bindparam("session", type_=Uuid())) | bindparam("session", type_=Uuid()).is_(None),
+        col(Session.ended_at).is_(None),
+    )
+    .values(ended_at=bindparam("now"))
+    .returning(col(Session.id)),
+    Row,
+)
+SET_PASSWORD_HASH = Query(
+    update(User).where(col(User.id) == bindparam("user", type_=Uuid())).values(password_hash=bindparam("hash")), Row
+)
+UPDATE_PROFILE = Query(
+    update(User)
+    .where(col(User.id) == bindparam("user", type_=Uuid()))
+    .values(
+        full_name=func.coalesce(bindparam("name", type_=Text()), User.full_name),
+        phone_number=case(
+            (bindparam("keeps_phone", type_=Boolean()) == true(), col(User.phone_number)),
+            else_=bindparam("phone", type_=Text()),
+        ),
+        updated_at=bindparam("now"),
+    ),
+    Row,
+)
