@@ -8,7 +8,7 @@ from bank_graphql.kit.errors import Refusal
 
 @dataclass(eq=False)
 class CredentialsRefused(Refusal):
-    """The credentials do not fit. Which part was wrong is never told."""
+    """The credentials are not valid. The refusal does not say which part is wrong."""
 
     code: ClassVar[str] = "CredentialsRefused"
 

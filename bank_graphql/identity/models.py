@@ -1,4 +1,4 @@
-"""The identity tables."""
+"""The tables of users, their sessions and refresh tokens."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from bank_graphql.kit.columns import key_field, one_of, text_field, time_field, 
 
 
 class User(SQLModel, table=True):
-    """Someone who signs in."""
+    """A customer or a member of staff, who signs in with an e-mail address and a password."""
 
     __tablename__ = "users"
     __table_args__ = (one_of("role", UserRole), one_of("status", UserStatus))
@@ -30,7 +30,7 @@ class User(SQLModel, table=True):
 
 
 class Session(SQLModel, table=True):
-    """One signed-in client of a user, from log-in to log-out: a family of refresh tokens."""
+    """A signed-in client of a user, from log-in to log-out. Its refresh tokens replace each other."""
 
     __tablename__ = "sessions"
     __table_args__ = (Index("ix_sessions_user_id", "user_id"),)
@@ -46,9 +46,9 @@ class Session(SQLModel, table=True):
 
 
 class RefreshToken(SQLModel, table=True):
-    """The SHA-256 of a refresh token. A token is used once; one that comes back used ends its session.
+    """The SHA-256 of a refresh token. A token is good for one use; a second use ends its session.
 
-    `reply` is what the use was answered with, sealed, for as long as the same answer may be given again.
+    `reply` is the sealed answer to the use. It is kept for as long as a lost answer may be sent again.
     """
 
     __tablename__ = "refresh_tokens"

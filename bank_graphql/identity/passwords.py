@@ -1,4 +1,4 @@
-"""Hashing of passwords: Argon2id through passlib's API, off the event loop, a bounded number at a time."""
+"""Hash and verify passwords: Argon2id through passlib's API, in a few threads, with a bounded queue."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,52 +11,59 @@ from passlib.hash import argon2
 from bank_graphql.identity.rules import check_password, normalise_password
 from bank_graphql.kit.errors import FieldProblem, Unavailable
 
-MOST_WAITING = 100
-"""Passwords that may wait for their turn; one more is refused, for it would wait for seconds."""
-_LONGEST = 1024
-"""Characters that are looked at of what is given as a password; no password has as many."""
+MAX_WAITING = 100
+"""The maximum number of passwords that are queued. One more is refused, because it would wait for seconds."""
+_MAX_CHARACTERS = 1024
+"""The characters of a given password that are verified. No stored password has as many."""
 T = TypeVar("T")
 _ARGON2 = argon2.using(type="ID", memory_cost=19 * 1024, time_cost=2, parallelism=1)
 """19 MiB, two passes, one lane: the first choice of OWASP's password storage cheat sheet."""
 
 
 class PasswordHasher:
-    """Hashes and verifies passwords in a small pool of threads, so that log-ins cannot starve the bank."""
+    """Hashes and verifies passwords in a small pool of threads, so that many log-ins at once do not slow other requests down.
+
+    Args:
+        threads: how many passwords are hashed at the same time.
+    """
 
     def __init__(self, threads: int = 2) -> None:
-        argon2.set_backend()  # or two threads that hash for the first time disturb each other while it is loaded
+        argon2.set_backend()  # it is loaded with the first hash, and fails to load if two threads hash at once then
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._decoy: str | None = None
         self._waiting = 0
 
     async def hash(self, password: str) -> str:
-        """Return the hash to store, of the password in its one form."""
+        """Return the hash of the normalised password."""
         return await self._run(_ARGON2.hash, normalise_password(password))
 
     async def verify(self, password: str, stored: str | None) -> bool:
-        """Return whether the password fits. For an unknown user (`stored` is None) it takes as long, and the answer is no."""
+        """Return whether the password matches a stored hash.
+
+        Without a stored hash, for an unknown user, this takes as long and returns False.
+        """
         if self._decoy is None:
             self._decoy = await self.hash("nobody's password")
-        password = password[:_LONGEST]
-        fits: bool = await self._run(_ARGON2.verify, normalise_password(password), stored or self._decoy)
-        if not fits and normalise_password(password) != password:
-            fits = await self._run(_ARGON2.verify, password, stored or self._decoy)  # hashed before passwords had one form
-        return fits and stored is not None
+        password = password[:_MAX_CHARACTERS]
+        matches: bool = await self._run(_ARGON2.verify, normalise_password(password), stored or self._decoy)
+        if not matches and normalise_password(password) != password:
+            matches = await self._run(_ARGON2.verify, password, stored or self._decoy)  # hashed before passwords were normalised
+        return matches and stored is not None
 
-    async def weakness(self, password: str, about: tuple[str, ...]) -> FieldProblem | None:
-        """Return what is wrong with a new password, if anything; see `check_password`, which takes some milliseconds."""
-        return await self._run(partial(check_password, normalise_password(password), about=about))
+    async def check(self, password: str, user_inputs: tuple[str, ...]) -> FieldProblem | None:
+        """Return what is wrong with a new password, or None. It runs `check_password`, which takes some milliseconds."""
+        return await self._run(partial(check_password, normalise_password(password), user_inputs=user_inputs))
 
     def is_outdated(self, stored: str) -> bool:
-        """Whether a stored hash is weaker than those made now."""
+        """Return whether a stored hash is weaker than a new one."""
         return bool(_ARGON2.needs_update(stored))
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, function: Callable[..., T], *arguments: str) -> T:
-        if self._waiting >= MOST_WAITING:
+        if self._waiting >= MAX_WAITING:
             raise Unavailable("Too many sign-ins at a time: try again in a moment.")
         self._waiting += 1
         try:

@@ -1,4 +1,4 @@
-"""What each role may do: the only place that says so."""
+"""The permissions of each role. No other place defines them."""
 
 from enum import StrEnum
 
@@ -6,15 +6,15 @@ from bank_graphql.identity.enums import UserRole
 
 
 class Permission(StrEnum):
-    """One thing that a role may allow beyond a customer's own affairs."""
+    """Something that a role allows beyond what every user may do with their own accounts."""
 
-    READ_ANY = "READ_ANY"  # every customer's profile, accounts and transactions
-    HANDLE_CASH = "HANDLE_CASH"  # deposits to and withdrawals from any account
+    READ_ANY = "READ_ANY"  # read every customer's profile, accounts and transactions
+    HANDLE_CASH = "HANDLE_CASH"  # deposit to and withdraw from any account
     SETTLE_HOLDS = "SETTLE_HOLDS"  # capture and release holds between customers
-    REVERSE = "REVERSE"  # take transactions back
-    VERIFY_LEDGER = "VERIFY_LEDGER"  # see what the last verification found
-    MANAGE_ACCOUNTS = "MANAGE_ACCOUNTS"  # freeze, unfreeze, overdraft limits; freeze, unfreeze and cancel cards
-    PROCESS_CARDS = "PROCESS_CARDS"  # the card network's side: authorise, capture, release, refund, and see what was paid by card
+    REVERSE = "REVERSE"  # reverse transactions
+    VERIFY_LEDGER = "VERIFY_LEDGER"  # see the findings of the last verification
+    MANAGE_ACCOUNTS = "MANAGE_ACCOUNTS"  # freeze and unfreeze accounts and cards, set overdraft limits, cancel cards
+    PROCESS_CARDS = "PROCESS_CARDS"  # the card network: authorise, capture, release and refund card payments, and see them
 
 
 PERMISSIONS: dict[UserRole, frozenset[Permission]] = {

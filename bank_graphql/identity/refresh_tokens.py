@@ -1,7 +1,8 @@
-"""Refresh tokens: opaque, stored hashed, and used once. The answer to a use is kept for a moment, in case it is lost on its way.
+"""Refresh tokens: opaque, stored as hashes, and good for one use.
 
-It is kept sealed under a key that is derived from the token, which the database does not hold: so only who presents that token
-again can have the answer again, and only from the same address with the same program.
+The answer to a use is stored for a moment, because it may be lost on its way to the client. It is encrypted with a key that is
+derived from the token, which the database does not hold: only a client that presents the token again gets the answer again, and
+only from the same address and with the same user agent.
 """
 
 import hashlib
@@ -18,13 +19,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from bank_graphql.kit.actor import Origin
 
 REPLAY_FOR = timedelta(seconds=30)
-"""For how long a token that was used gets the same answer again."""
+"""For how long the second use of a token gets the same answer as the first."""
 _NONCE_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a use of a refresh token is answered with."""
+    """The answer to the use of a refresh token. `expires_at` is the access token's."""
 
     access_token: str
     refresh_token: str
@@ -32,24 +33,24 @@ class Tokens:
 
 
 def new_refresh_token() -> str:
-    """Return a new token, of 256 random bits."""
+    """Return a new token of 256 random bits."""
     return secrets.token_urlsafe(32)
 
 
 def hash_of(token: str) -> bytes:
-    """Return what a token is stored as."""
+    """Return the hash by which a token is stored."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def seal(tokens: Tokens, used: str, origin: Origin) -> bytes:
-    """Return the answer to a use, sealed for who presents the token `used` again from the same origin."""
+    """Return the encrypted answer to the use of the token `used`. It can be read with that token, from the same origin."""
     plain = json.dumps([tokens.access_token, tokens.refresh_token, tokens.expires_at.isoformat()]).encode()
     nonce = secrets.token_bytes(_NONCE_BYTES)
     return nonce + AESGCM(_key(used)).encrypt(nonce, plain, _client(origin))
 
 
 def unseal(sealed: bytes, used: str, origin: Origin) -> Tokens | None:
-    """Return what `seal` has sealed, or None for another token or another origin."""
+    """Return the answer that `seal` encrypted, or None for another token or another origin."""
     try:
         plain = AESGCM(_key(used)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _client(origin))
     except InvalidTag:

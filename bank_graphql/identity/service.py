@@ -276,9 +276,9 @@ class Identity:
         address = _collect(check_email(email, allow_test_domains=self._allow_test_domains), problems)
         name = _collect(check_full_name(full_name), problems)
         phone = _collect(check_phone_number(phone_number), problems) if phone_number else None
-        weakness = await self._hasher.weakness(password, (email[:EMAIL_MAX], full_name[:NAME_MAX]))
-        if weakness is not None:
-            problems.append(weakness)
+        problem = await self._hasher.check(password, (email[:EMAIL_MAX], full_name[:NAME_MAX]))
+        if problem is not None:
+            problems.append(problem)
         if problems or address is None or name is None:
             raise ValidationFailed(problems)
         hashed = await self._hasher.hash(password)

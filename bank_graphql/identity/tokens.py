@@ -1,11 +1,10 @@
-"""Access tokens: JWTs after RFC 9068, signed with ES256, verified as RFC 8725 advises; and the keys that sign them."""
+"""Access tokens: JWTs per RFC 9068, signed with ES256 and verified as RFC 8725 advises. And the keys that sign them."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from authlib.oauth2.rfc9068.claims import JWTAccessTokenClaims
@@ -20,14 +19,14 @@ from bank_graphql.kit.keysets import Key, KeySource
 
 ALGORITHM = "ES256"
 TYPE = "at+jwt"
-_LONGEST = 4096
-_MOST_VERIFIED = 10_000
+_MAX_CHARACTERS = 4096
+_MAX_CACHED = 10_000
 _FILE = "signing-keys.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a valid access token says."""
+    """The claims of a valid access token."""
 
     user_id: UUID
     session_id: UUID
@@ -38,10 +37,10 @@ class AccessTokens:
     """Issues and verifies access tokens.
 
     Args:
-        keys: the key set; its first key signs, all of them verify, so that keys can be exchanged without logging anyone out.
-        issuer: the bank's name for itself in tokens.
-        audience: who the tokens are for.
-        lifetime: how long a token is good.
+        keys: the key set. Its first key signs, and all of them verify, so that keys can be rotated without ending sessions.
+        issuer: the claim `iss`: the bank's own address.
+        audience: the claim `aud`: the API that accepts the tokens.
+        lifetime: how long a token is valid.
     """
 
     def __init__(self, keys: KeySet, *, issuer: str, audience: str, lifetime: timedelta) -> None:
@@ -49,7 +48,7 @@ class AccessTokens:
         self._issuer = issuer
         self._audience = audience
         self.lifetime = lifetime
-        self._verified: LRUCache[bytes, tuple[Claims, int]] = LRUCache(_MOST_VERIFIED)
+        self._verified: LRUCache[bytes, tuple[Claims, int]] = LRUCache(_MAX_CACHED)
         self._options = {
             "iss": {"essential": True, "value": issuer},
             "aud": {"essential": True, "value": audience},
@@ -62,12 +61,12 @@ class AccessTokens:
         }
 
     @property
-    def jwks(self) -> Mapping[str, Any]:
-        """The public keys, as published (RFC 7517)."""
-        return {"keys": [key.as_dict(private=False) for key in self._keys.keys]}
+    def jwks(self) -> Mapping[str, Sequence[Key]]:
+        """The public keys as a JWK set (RFC 7517)."""
+        return {"keys": [dict(key.as_dict(private=False)) for key in self._keys.keys]}
 
     def issue(self, user_id: UUID, session_id: UUID, now: datetime) -> tuple[str, datetime]:
-        """A token for a user's session, and when it expires."""
+        """Return a new token for a user's session, and when it expires."""
         expires_at = (now + self.lifetime).replace(microsecond=0)
         key = self._keys.keys[0]
         claims = {
@@ -84,11 +83,11 @@ class AccessTokens:
         return jwt.encode(header, claims, key, algorithms=[ALGORITHM]), expires_at
 
     def verify(self, token: str, now: datetime) -> Claims | None:
-        """What the token says, or None if it is not one of ours, not of this kind, or expired.
+        """Return the token's claims; None if this bank did not issue it, it is of another type, or it has expired.
 
-        A signature that was good is good again: what a token said is kept by its digest, and only its time is looked at anew.
+        Verified claims are cached by the token's digest, so its signature is verified once. Its expiry is checked each time.
         """
-        if len(token) > _LONGEST:
+        if len(token) > _MAX_CHARACTERS:
             return None
         digest = hashlib.sha256(token.encode()).digest()
         verified: tuple[Claims, int] | None = self._verified.get(digest)
@@ -110,24 +109,24 @@ class AccessTokens:
             ids = UUID(decoded.claims["sub"]), UUID(decoded.claims["sid"])
             return Claims(*ids, datetime.fromtimestamp(expires, UTC)), expires
         except (JoseError, ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
-            return None  # whatever a token says that no token of ours does, moments beyond any calendar included
+            return None  # malformed claims, such as a time beyond the calendar
 
 
 def signing_keys(given: str | None, folder: Path | None) -> KeySource:
-    """Where the signing keys come from: private EC keys on P-256.
+    """Return the source of the signing keys, which are private EC keys on the curve P-256.
 
     Args:
-        given: a JWK set, or the path of a file that holds one.
-        folder: where keys are kept, and made at the first start, when none are given.
+        given: a JWK set, or the path of a file that holds one; None if the setting is not set.
+        folder: where keys are stored, and generated at the first start, if none are given; None to require the setting.
     """
     return KeySource("signing keys", "BANK_SIGNING_KEYS", _new_key, given, None if folder is None else folder / _FILE)
 
 
 def load_keys(source: KeySource) -> KeySet:
-    """The signing keys.
+    """Return the signing keys of a source.
 
     Raises:
-        ConfigurationError: there are none, or what there is holds no usable key.
+        ConfigurationError: there are no keys, they cannot be read, or none is usable.
     """
     try:
         keys = [ECKey.import_key(key) for key in source.read()]

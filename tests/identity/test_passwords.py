@@ -9,7 +9,7 @@ from passlib.hash import argon2
 from bank_graphql.identity.passwords import PasswordHasher
 
 
-async def test_argon2id_with_at_least_the_agreed_parameters() -> None:
+async def test_hashes_are_argon2id_with_the_parameters_of_owasp() -> None:
     hasher = PasswordHasher()
     stored = await hasher.hash("correct horse")
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
@@ -19,20 +19,20 @@ async def test_argon2id_with_at_least_the_agreed_parameters() -> None:
     hasher.close()
 
 
-async def test_nothing_is_cut_off() -> None:
+async def test_all_characters_of_a_password_count() -> None:
     hasher = PasswordHasher()
     stored = await hasher.hash("x" * 256)
     assert not await hasher.verify("x" * 255, stored)
     hasher.close()
 
 
-async def test_weaker_hashes_are_outdated() -> None:
+async def test_a_hash_with_weaker_parameters_is_outdated() -> None:
     hasher = PasswordHasher()
     assert hasher.is_outdated(argon2.using(memory_cost=1024, time_cost=1).hash("x"))
     hasher.close()
 
 
-async def test_an_unknown_user_costs_a_verification_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_user_takes_as_long_as_a_known_one(monkeypatch: pytest.MonkeyPatch) -> None:
     hasher = PasswordHasher()
     verified = []
     run = hasher._run
@@ -49,7 +49,7 @@ async def test_an_unknown_user_costs_a_verification_too(monkeypatch: pytest.Monk
     hasher.close()
 
 
-def test_a_new_hasher_has_loaded_all_that_its_threads_share() -> None:
+def test_a_new_hasher_has_loaded_argon2() -> None:
     # passlib loads Argon2 with the first hash. Two threads that do so at once fail: "failed to replace lazy loader".
     code = """
 import asyncio

@@ -27,7 +27,7 @@ def keys(tmp_path: Path) -> KeySet:
     return load_keys(signing_keys(None, tmp_path))
 
 
-def test_a_token_says_who_and_until_when(keys: KeySet) -> None:
+def test_a_token_has_the_claims_of_rfc_9068(keys: KeySet) -> None:
     user, session = new_id(), new_id()
     token, expires_at = tokens(keys).issue(user, session, NOW)
     claims = tokens(keys).verify(token, NOW)
@@ -40,13 +40,13 @@ def test_a_token_says_who_and_until_when(keys: KeySet) -> None:
     assert {"iss", "aud", "sub", "client_id", "iat", "exp", "jti"} <= set(decoded.claims)
 
 
-def test_it_expires(keys: KeySet) -> None:
+def test_a_token_expires(keys: KeySet) -> None:
     token, expires_at = tokens(keys).issue(new_id(), new_id(), NOW)
     assert tokens(keys).verify(token, expires_at - timedelta(seconds=1))
     assert tokens(keys).verify(token, expires_at + timedelta(seconds=1)) is None
 
 
-def test_another_issuer_audience_or_key_is_refused(keys: KeySet, tmp_path: Path) -> None:
+def test_a_token_of_another_issuer_audience_or_key_is_refused(keys: KeySet, tmp_path: Path) -> None:
     token, _ = tokens(keys).issue(new_id(), new_id(), NOW)
     assert tokens(keys, issuer="https://other.example").verify(token, NOW) is None
     assert tokens(keys, audience="https://other.example").verify(token, NOW) is None
@@ -72,7 +72,7 @@ def test_other_algorithms_and_types_are_refused(keys: KeySet) -> None:
 
 
 @pytest.mark.parametrize("claim", ["iss", "aud", "exp", "sub", "sid", "jti", "client_id"])
-def test_each_claim_is_needed(keys: KeySet, claim: str) -> None:
+def test_a_token_without_one_of_the_claims_is_refused(keys: KeySet, claim: str) -> None:
     token, _ = tokens(keys).issue(new_id(), new_id(), NOW)
     decoded = jwt.decode(token, keys, algorithms=["ES256"])
     del decoded.claims[claim]
@@ -80,7 +80,7 @@ def test_each_claim_is_needed(keys: KeySet, claim: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "absurd",
+    "malformed",
     [
         *({"exp": value} for value in (10**30, -(10**30), 1e300, "1e300", [], {}, True, None, float("inf"))),
         *({"iat": value} for value in (10**30, "x", [])),
@@ -89,15 +89,15 @@ def test_each_claim_is_needed(keys: KeySet, claim: str) -> None:
         {"aud": {"a": BANK}},
     ],
 )
-def test_a_signed_token_that_says_absurd_things_is_none(keys: KeySet, absurd: dict[str, object]) -> None:
+def test_a_signed_token_with_malformed_claims_is_refused(keys: KeySet, malformed: dict[str, object]) -> None:
     ours = tokens(keys)
     token, _ = ours.issue(new_id(), new_id(), NOW)
     decoded = jwt.decode(token, keys, algorithms=["ES256"])
-    claims = json.dumps({**decoded.claims, **absurd})
+    claims = json.dumps({**decoded.claims, **malformed})
     assert ours.verify(jws.serialize_compact(decoded.header, claims, keys.keys[0], algorithms=["ES256"]), NOW) is None
 
 
-def test_a_header_or_claims_nested_without_end_are_none(keys: KeySet) -> None:
+def test_deeply_nested_headers_and_claims_are_refused(keys: KeySet) -> None:
     deep = urlsafe_b64encode(b'{"a":' * 600).decode().rstrip("=")
     body = urlsafe_b64encode(b"{}").decode().rstrip("=")
     for garbage in (f"{deep}.{body}.x", f"{body}.{deep}.x"):
@@ -105,11 +105,11 @@ def test_a_header_or_claims_nested_without_end_are_none(keys: KeySet) -> None:
 
 
 @pytest.mark.parametrize("garbage", ["", "x", "a.b.c", "é", "." * 100, "x" * 10_000, "eyJ.eyJ.x"])
-def test_garbage_is_no_token(keys: KeySet, garbage: str) -> None:
+def test_garbage_is_refused(keys: KeySet, garbage: str) -> None:
     assert tokens(keys).verify(garbage, NOW) is None
 
 
-def test_keys_rotate_without_logging_anyone_out(keys: KeySet, tmp_path: Path) -> None:
+def test_rotated_keys_verify_older_tokens(keys: KeySet, tmp_path: Path) -> None:
     token, _ = tokens(keys).issue(new_id(), new_id(), NOW)
     source = signing_keys(None, tmp_path)
     with source.changing():
@@ -122,13 +122,13 @@ def test_keys_rotate_without_logging_anyone_out(keys: KeySet, tmp_path: Path) ->
     assert all("d" not in key for key in tokens(rotated).jwks["keys"])
 
 
-def test_keys_are_made_once_for_us_alone(keys: KeySet, tmp_path: Path) -> None:
+def test_keys_are_generated_once_in_a_private_file(keys: KeySet, tmp_path: Path) -> None:
     assert (tmp_path / "signing-keys.json").stat().st_mode & 0o777 == 0o600
     assert load_keys(signing_keys(None, tmp_path)).keys[0].kid == keys.keys[0].kid
     assert [path.name for path in tmp_path.iterdir()] == ["signing-keys.json"]
 
 
-def test_keys_come_from_a_setting_or_a_file(tmp_path: Path) -> None:
+def test_keys_are_read_from_a_setting_or_a_file(tmp_path: Path) -> None:
     text = json.dumps({"keys": [ECKey.generate_key("P-256").as_dict(private=True)]})
     (tmp_path / "keys.json").write_text(text)
     assert (
@@ -150,7 +150,7 @@ def test_keys_come_from_a_setting_or_a_file(tmp_path: Path) -> None:
         None,
     ],
 )
-def test_unusable_keys_are_told_in_a_line(source: str | None) -> None:
+def test_unusable_keys_are_reported_in_one_line(source: str | None) -> None:
     with pytest.raises(ConfigurationError) as error:
         load_keys(signing_keys(source, None))
     assert "\n" not in str(error.value)
