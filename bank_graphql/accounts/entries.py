@@ -15,7 +15,7 @@ from sqlmodel import col
 
 from bank_graphql.accounts.models import Account
 from bank_graphql.identity.models import User
-from bank_graphql.identity.queries import fetch_lists, fetch_rows, is_visible, requested_keys, viewer
+from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys, viewer, visible_to_viewer
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.loading import Requested
 from bank_graphql.kit.paging import Listing, serial_key
@@ -153,13 +153,13 @@ def _visible(keys: Any, key: Any) -> Query[EntryRow]:
     return Query(
         _joined(select(keys.c.position, *_COLUMNS).select_from(keys).join(Entry, key == keys.c.key))
         .join(Account, col(Account.id) == Entry.account_id)
-        .where(is_visible(col(Account.owner_id), keys))
+        .where(visible_to_viewer(col(Account.owner_id), keys))
         .order_by(keys.c.position, col(Entry.id)),
         EntryRow,
     )
 
 
-_serials, _ids, _sides = requested_keys(BigInteger()), requested_keys(Uuid()), requested_keys(Uuid(), read_any=False)
+_serials, _ids, _sides = requested_keys(BigInteger()), requested_keys(Uuid()), requested_keys(Uuid(), sees_all=False)
 _ENTRIES = _visible(_serials, col(Entry.id))
 _ENTRIES_OF_TRANSACTIONS = _visible(_ids, col(Entry.transaction_id))
 _COUNTERPARTIES = Query(

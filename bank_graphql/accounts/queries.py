@@ -27,7 +27,7 @@ from sqlmodel import col
 
 from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
 from bank_graphql.accounts.models import Account
-from bank_graphql.identity.queries import fetch_rows, is_visible, requested_keys
+from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.loading import Requested
 from bank_graphql.kit.paging import Listing, uuid_key
@@ -94,13 +94,13 @@ _accounts = select(*ACCOUNT_COLUMNS).join(Balance, col(Balance.account_id) == Ac
 
 
 _ids, _numbers = requested_keys(Uuid()), requested_keys(Text())
-_known = requested_keys(Uuid(), process_cards=True)
+_known = requested_keys(Uuid(), sees_cards=True)
 _ACCOUNTS = Query(
     select(_ids.c.position, *ACCOUNT_COLUMNS)
     .select_from(_ids)
     .join(Account, col(Account.id) == _ids.c.key)
     .join(Balance, col(Balance.account_id) == Account.id)
-    .where(is_visible(col(Account.owner_id), _ids)),
+    .where(visible_to_viewer(col(Account.owner_id), _ids)),
     AccountRow,
 )
 _ACCOUNTS_BY_NUMBER = Query(
@@ -108,7 +108,7 @@ _ACCOUNTS_BY_NUMBER = Query(
     .select_from(_numbers)
     .join(Account, col(Account.number) == _numbers.c.key)
     .join(Balance, col(Balance.account_id) == Account.id)
-    .where(is_visible(col(Account.owner_id), _numbers)),
+    .where(visible_to_viewer(col(Account.owner_id), _numbers)),
     AccountRow,
 )
 ACCOUNTS_OF_USERS = Listing(
@@ -164,7 +164,7 @@ def _visible_transactions(key: Any) -> Query[TransactionRow]:
         )
         .exists()
     )
-    visible = or_(_known.c.can_read_any, touches_own, and_(_known.c.can_process_cards, by_card))
+    visible = or_(_known.c.sees_all, touches_own, and_(_known.c.sees_cards, by_card))
     return Query(
         with_notes(
             select(_known.c.position, *TRANSACTION_COLUMNS).select_from(_known).join(Transaction, key == _known.c.key)

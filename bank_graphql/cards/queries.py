@@ -32,7 +32,7 @@ from bank_graphql.accounts.queries import TRANSACTION_COLUMNS, TransactionRow, w
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.cards.models import Card, CardBlock, CardLimit, CardSecret, CardTransaction
 from bank_graphql.cards.rules import PERIODS, Calendar, SpentLimit, Window
-from bank_graphql.identity.queries import fetch_lists, fetch_rows, is_visible, requested_keys
+from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys, visible_to_viewer
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.loading import Requested
@@ -161,7 +161,7 @@ def with_accounts(cards: Any) -> Any:
 _ids, _transactions = requested_keys(Uuid()), requested_keys(Uuid())
 _CARDS = Query(
     with_accounts(select(_ids.c.position, *CARD_COLUMNS).select_from(_ids).join(Card, col(Card.id) == _ids.c.key)).where(
-        is_visible(col(Account.owner_id), _ids)
+        visible_to_viewer(col(Account.owner_id), _ids)
     ),
     CardRow,
 )
@@ -171,10 +171,10 @@ _CARDS_OF_TRANSACTIONS = Query(
         .select_from(_transactions)
         .join(CardTransaction, col(CardTransaction.transaction_id) == _transactions.c.key)
         .join(Card, col(Card.id) == CardTransaction.card_id)
-    ).where(is_visible(col(Account.owner_id), _transactions)),
+    ).where(visible_to_viewer(col(Account.owner_id), _transactions)),
     CardRow,
 )
-_any = requested_keys(Uuid(), read_any=False)
+_any = requested_keys(Uuid(), sees_all=False)
 _MERCHANTS = Query(
     select(
         _any.c.position,

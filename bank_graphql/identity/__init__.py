@@ -3,6 +3,7 @@
 - `enums`: roles and statuses.
 - `models`: the tables of users, sessions and refresh tokens.
 - `permissions`: what each role allows.
+- `visibility`: what an actor sees.
 - `errors`: refusals.
 - `rules`: checks of e-mail addresses, names, phone numbers and passwords.
 - `passwords`: hashing and verifying passwords.

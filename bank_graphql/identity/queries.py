@@ -18,7 +18,6 @@ from sqlalchemy import (
     bindparam,
     column,
     func,
-    or_,
     select,
 )
 from sqlalchemy.orm import Mapped
@@ -27,7 +26,7 @@ from sqlmodel import col
 
 from bank_graphql.identity.enums import UserRole, UserStatus
 from bank_graphql.identity.models import RefreshToken, Session, User
-from bank_graphql.identity.permissions import Permission
+from bank_graphql.identity.visibility import is_visible, sees_all, sees_cards
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.loading import Requested
@@ -100,21 +99,21 @@ viewer: ColumnElement[UUID] = column("viewer", Uuid())
 """The id of the user who requests a row, in statements on `requested_keys` and in those of a `Listing`."""
 
 
-def requested_keys(key: TypeEngine[Any], *, read_any: bool = True, process_cards: bool = False) -> TableValuedAlias:
+def requested_keys(key: TypeEngine[Any], *, sees_all: bool = True, sees_cards: bool = False) -> TableValuedAlias:
     """Return a table of the keys that several actors request, for statements that `fetch_rows` or `fetch_lists` runs.
 
-    Its columns are `position`, `key`, `viewer`, and a flag for each permission that the statement depends on.
+    Its columns are `position`, `key`, `viewer`, and where the statement depends on them, `sees_all` and `sees_cards`.
 
     Args:
         key: the keys' type.
-        read_any: whether there is a column `can_read_any`: the viewer has the permission READ_ANY.
-        process_cards: whether there is a column `can_process_cards`: the viewer has the permission PROCESS_CARDS.
+        sees_all: whether there is a column `sees_all`, which is true of a viewer that sees what any customer owns.
+        sees_cards: whether there is a column `sees_cards`, which is true of a viewer that sees all transactions made by card.
     """
     columns: dict[str, ColumnClause[Any]] = {"keys": column("key", key), "viewers": column("viewer", Uuid())}
-    if read_any:
-        columns["read_any"] = column("can_read_any", Boolean())
-    if process_cards:
-        columns["process_cards"] = column("can_process_cards", Boolean())
+    if sees_all:
+        columns["sees_all"] = column("sees_all", Boolean())
+    if sees_cards:
+        columns["sees_cards"] = column("sees_cards", Boolean())
     return (
         func.unnest(*(array_of(name, each.type) for name, each in columns.items()))
         .table_valued(*columns.values(), with_ordinality="position", name="requested")
@@ -122,9 +121,10 @@ def requested_keys(key: TypeEngine[Any], *, read_any: bool = True, process_cards
     )
 
 
-def is_visible(owner_id: Mapped[UUID], requested: TableValuedAlias) -> ColumnElement[bool]:
-    """Return the condition that the viewer is the owner of a row, or may read every owner's rows."""
-    return or_(owner_id == requested.c.viewer, requested.c.can_read_any)
+def visible_to_viewer(owner_id: Mapped[UUID], requested: TableValuedAlias) -> ColumnElement[bool]:
+    """Return the condition that what has this owner is visible to the viewer of a requested key."""
+    condition: ColumnElement[bool] = is_visible(owner_id, requested.c.viewer, requested.c.sees_all)
+    return condition
 
 
 async def fetch_rows(db: Database, query: Query[R], requested: Sequence[Requested[Hashable]]) -> list[R | None]:
@@ -155,16 +155,16 @@ def _arguments(query: Query[R], requested: Sequence[Requested[Hashable]]) -> dic
     """Return the arguments of `requested_keys`: an array for each column that the query has."""
     keys: list[Hashable] = []
     viewers: list[UUID] = []
-    read_any: list[bool] = []
-    process_cards: list[bool] = []
+    all_seen: list[bool] = []
+    cards_seen: list[bool] = []
     for actor, each in requested:
         keys += each
         viewers += [actor.user_id] * len(each)
-        if "read_any" in query.names:
-            read_any += [actor.is_allowed(Permission.READ_ANY)] * len(each)
-        if "process_cards" in query.names:
-            process_cards += [actor.is_allowed(Permission.PROCESS_CARDS)] * len(each)
-    return {"keys": keys, "viewers": viewers, "read_any": read_any, "process_cards": process_cards}
+        if "sees_all" in query.names:
+            all_seen += [sees_all(actor)] * len(each)
+        if "sees_cards" in query.names:
+            cards_seen += [sees_cards(actor)] * len(each)
+    return {"keys": keys, "viewers": viewers, "sees_all": all_seen, "sees_cards": cards_seen}
 
 
 _user_columns = (
@@ -188,7 +188,7 @@ _USERS = Query(
     select(_ids.c.position, *_user_columns)
     .select_from(_ids)
     .join(User, col(User.id) == _ids.c.key)
-    .where(is_visible(col(User.id), _ids)),
+    .where(visible_to_viewer(col(User.id), _ids)),
     UserRow,
 )
 OWN_PROFILE = Query(select(*_user_columns).where(col(User.id) == bindparam("user", type_=Uuid())), UserRow)
