@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
                 cards=bank.cards,
                 feed=bank.feed,
                 streams=streams,
-                move=bank.move,
+                move=bank.execute,
                 limiter=Limiter(),
                 attempts_per_minute=settings.log_in_rate_limit,
             )

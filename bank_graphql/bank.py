@@ -57,7 +57,7 @@ class Bank:
     policy: payments.Policy
     feed: Feed
     hub: Hub
-    move: Callable[[Group], Awaitable[list[Outcome]]]
+    execute: Callable[[Group], Awaitable[list[Outcome]]]
     expire_holds: Callable[[], Awaitable[int]]
     jobs: tuple[Job, ...]
     listener: Listener
@@ -127,7 +127,7 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
                 tell()
             return expired
 
-        move = _moving(db, policy, settings, told=tell, stack=stack)
+        execute = _batched(db, policy, settings, told=tell, stack=stack)
         yield Bank(
             db=db,
             identity=identity,
@@ -136,14 +136,14 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             policy=policy,
             feed=feed,
             hub=hub,
-            move=move,
+            execute=execute,
             expire_holds=expire_holds,
             jobs=(Job("expire holds", settings.job_seconds, expire_holds), *_jobs(db, settings, policy)),
             listener=listener,
         )
 
 
-def _moving(
+def _batched(
     db: Database, policy: payments.Policy, settings: Settings, *, told: Callable[[], None], stack: AsyncExitStack
 ) -> Callable[[Group], Awaitable[list[Outcome]]]:
     """Gathers what is to be carried out into batches; `told` is called after each."""
@@ -170,7 +170,7 @@ def _moving(
     async def in_pieces(group: Group) -> list[Outcome]:
         return [outcome for piece in group.split(settings.batch_max) for outcome in await batcher.submit(piece)]
 
-    async def move(group: Group) -> list[Outcome]:
+    async def execute(group: Group) -> list[Outcome]:
         if len(group.commands) <= settings.batch_max:
             return await batcher.submit(group)
         # Large transactions would nearly always share some account, and wait for one another. All of them or none begin, and
@@ -178,7 +178,7 @@ def _moving(
         batcher.require_room(group)
         return await asyncio.shield(asyncio.create_task(in_pieces(group)))
 
-    return move
+    return execute
 
 
 def _jobs(db: Database, settings: Settings, policy: payments.Policy) -> Iterator[Job]:

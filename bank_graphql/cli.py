@@ -120,7 +120,7 @@ def demo() -> None:
         async with _existing_bank(settings) as bank:
             is_incomplete = await demonstration.is_incomplete(bank.db)
             if is_incomplete:
-                await demonstration.fill(bank.db, bank.identity, bank.move)
+                await demonstration.fill(bank.db, bank.identity, bank.execute)
             return is_incomplete
 
     if not _run(work()):
@@ -291,7 +291,7 @@ async def _start(
         async with open_bank(settings) as bank:
             if settings.is_demo and await demonstration.is_incomplete(bank.db):
                 progress.waits_for("the demo customers")
-                await demonstration.fill(bank.db, bank.identity, bank.move)
+                await demonstration.fill(bank.db, bank.identity, bank.execute)
             progress.waits_for("what is under way to be finished")
         _greet(settings)
         if serving is not None and listener is not None:

@@ -29,7 +29,7 @@ async def customer(opened: bank.Bank, name: str) -> tuple[Actor, UUID]:
     """A customer with an account."""
     user = await opened.identity.create_user(email=f"{name}@bank.test", password=PASSWORD, full_name=name, role=UserRole.CUSTOMER)
     actor = Actor(user, None, PERMISSIONS[UserRole.CUSTOMER])
-    [account] = await opened.move(Group((OpenAccount(actor=actor, key=key(), kind="CHECKING", currency="EUR", name="x"),)))
+    [account] = await opened.execute(Group((OpenAccount(actor=actor, key=key(), kind="CHECKING", currency="EUR", name="x"),)))
     assert isinstance(account, Opened)
     return actor, account.account_id
 
@@ -42,8 +42,8 @@ def deposits(actor: Actor, account_id: UUID, most: int) -> tuple[Deposit, ...]:
 async def test_nobody_fills_the_queue_for_the_others(settings: Settings) -> None:
     async with bank.open_bank(settings.model_copy(update={"batch_queue": 40})) as opened:
         ada, grace = await customer(opened, "ada"), await customer(opened, "grace")
-        flood = [opened.move(Group(deposits(*ada, 5), atomic=True)) for _ in range(30)]
-        *answers, own = await asyncio.gather(*flood, opened.move(Group(deposits(*grace, 1))), return_exceptions=True)
+        flood = [opened.execute(Group(deposits(*ada, 5), atomic=True)) for _ in range(30)]
+        *answers, own = await asyncio.gather(*flood, opened.execute(Group(deposits(*grace, 1))), return_exceptions=True)
         refused = [answer for answer in answers if isinstance(answer, Unavailable)]
         assert len(refused) == 28
         assert isinstance(own, list)
@@ -56,7 +56,7 @@ async def test_a_large_request_is_finished_in_its_order_even_if_its_caller_goes_
     async with bank.open_bank(settings.model_copy(update={"batch_max": 3})) as opened:
         ada, account_id = await customer(opened, "ada")
         asked = deposits(ada, account_id, 20)
-        asking = asyncio.create_task(opened.move(Group(asked)))
+        asking = asyncio.create_task(opened.execute(Group(asked)))
         while not await raw.fetchval("SELECT count(*) FROM entries"):
             await asyncio.sleep(0)
         asking.cancel()

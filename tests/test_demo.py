@@ -20,14 +20,14 @@ async def test_a_demo_that_is_interrupted_is_completed(bank: Bank, interrupted_b
             if not left:
                 raise KeyboardInterrupt
             left -= 1
-            return await bank.move(group)
+            return await bank.execute(group)
 
         assert await demo.is_incomplete(bank.db)
         if steps < 100:
             with pytest.raises(KeyboardInterrupt):
                 await demo.fill(bank.db, bank.identity, move)
     if await demo.is_incomplete(bank.db):
-        await demo.fill(bank.db, bank.identity, bank.move)
+        await demo.fill(bank.db, bank.identity, bank.execute)
     assert not await demo.is_incomplete(bank.db)
     async with bank.db.connection() as connection:
         found = await connection.raw.fetch(

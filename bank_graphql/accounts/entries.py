@@ -14,6 +14,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account
+from bank_graphql.accounts.queries import of_visible_account
 from bank_graphql.identity.models import User
 from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys, viewer, visible_to_viewer
 from bank_graphql.kit.db import Database
@@ -142,6 +143,7 @@ ENTRIES = Listing(
     parents=[col(Entry.account_id)],
     by=col(Entry.id),
     key=serial_key("Entry"),
+    visible=of_visible_account,
     newest_first=True,
     record=EntryRow,
 )

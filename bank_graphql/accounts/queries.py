@@ -1,6 +1,6 @@
-"""What an actor may see: one's own accounts and what moved on them; with `READ_ANY`, everyone's.
+"""Batched reads of accounts and transactions, each as far as it is visible to the actor who requests it.
 
-Something that one may not see is left out, exactly as if it did not exist.
+`identity.visibility` has the rule. What is not visible is left out, exactly as if it did not exist.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,17 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
+    ColumnElement,
     DateTime,
     Select,
+    TableValuedAlias,
     Text,
     Uuid,
     and_,
     any_,
     bindparam,
+    column,
     func,
     or_,
     select,
@@ -28,10 +32,11 @@ from sqlmodel import col
 from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
 from bank_graphql.accounts.models import Account
 from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
+from bank_graphql.identity.visibility import sees_all
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.loading import Requested
 from bank_graphql.kit.paging import Listing, uuid_key
-from bank_graphql.kit.statements import Query, Row
+from bank_graphql.kit.statements import Query, Row, array_of
 from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
 from bank_graphql.ledger.models import Balance, Transaction, TransactionNote
 
@@ -111,11 +116,57 @@ _ACCOUNTS_BY_NUMBER = Query(
     .where(visible_to_viewer(col(Account.owner_id), _numbers)),
     AccountRow,
 )
+
+
+class _BalanceAtRow(Row):
+    position: int
+    balance: int
+
+
+_at = (
+    func.unnest(
+        array_of("accounts", Uuid()),
+        array_of("times", DateTime(timezone=True)),
+        array_of("viewers", Uuid()),
+        array_of("sees_all", Boolean()),
+    )
+    .table_valued(
+        column("account_id", Uuid()),
+        column("time", DateTime(timezone=True)),
+        column("viewer", Uuid()),
+        column("sees_all", Boolean()),
+        with_ordinality="position",
+        name="requested",
+    )
+    .render_derived()
+)
+_BALANCES_AT = Query(
+    select(_at.c.position, func.balance_at(_at.c.account_id, _at.c.time).label("balance"))
+    .select_from(_at)
+    .join(Account, col(Account.id) == _at.c.account_id)
+    .where(visible_to_viewer(col(Account.owner_id), _at)),
+    _BalanceAtRow,
+)
+_owned = aliased(Account)
+
+
+def of_visible_account(listed: TableValuedAlias) -> ColumnElement[bool]:
+    """Return the condition that a requested list belongs to an account that is visible to its viewer."""
+    owner = select(col(_owned.owner_id)).where(col(_owned.id) == listed.c.listed_parent).correlate(listed).scalar_subquery()
+    return visible_to_viewer(owner, listed)
+
+
+def of_visible_user(listed: TableValuedAlias) -> ColumnElement[bool]:
+    """Return the condition that a requested list belongs to a user who is visible to its viewer."""
+    return visible_to_viewer(listed.c.listed_parent, listed)
+
+
 ACCOUNTS_OF_USERS = Listing(
     _accounts,
     parents=[col(Account.owner_id)],
     by=col(Account.id),
     key=uuid_key("Account"),
+    visible=of_visible_user,
     newest_first=False,
     record=AccountRow,
 )
@@ -198,6 +249,7 @@ TRANSACTIONS_OF_ACCOUNTS = Listing(
     parents=[col(Transaction.from_account_id), col(Transaction.to_account_id)],
     by=col(Transaction.id),
     key=uuid_key("Transaction"),
+    visible=of_visible_account,
     newest_first=True,
     record=TransactionRow,
 )
@@ -222,3 +274,19 @@ async def transactions(db: Database, requested: Sequence[Requested[UUID]]) -> li
 async def reversals(db: Database, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
     """What takes the transactions back; None where nothing does, or the asker may not see it."""
     return await fetch_rows(db, _REVERSALS, requested)
+
+
+async def balances_at(db: Database, requested: Sequence[Requested[tuple[UUID, datetime]]]) -> list[int | None]:
+    """Return the booked balances of accounts at given times, in minor units; None for an account that is not visible."""
+    keys = [(actor, *key) for actor, each in requested for key in each]
+    found: list[int | None] = [None] * len(keys)
+    rows = await db.fetch(
+        _BALANCES_AT,
+        accounts=[account for _, account, _ in keys],
+        times=[time for _, _, time in keys],
+        viewers=[actor.user_id for actor, _, _ in keys],
+        sees_all=[sees_all(actor) for actor, _, _ in keys],
+    )
+    for row in rows:
+        found[row.position - 1] = row.balance
+    return found

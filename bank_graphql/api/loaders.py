@@ -16,13 +16,13 @@ from bank_graphql.cards.queries import CardRow, MerchantRow
 from bank_graphql.cards.rules import Calendar, SpentLimit
 from bank_graphql.identity import queries as identity
 from bank_graphql.identity.queries import UserRow
+from bank_graphql.identity.visibility import sees_all
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.loading import Loader, Reader, Requested
 from bank_graphql.kit.paging import Listing, Page, Slice
 from bank_graphql.kit.statements import Row
-from bank_graphql.ledger import queries as ledger
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -70,7 +70,7 @@ class Readers:
         self.merchant: Reader[UUID, MerchantRow | None] = Reader(partial(cards.merchants, db))
         self.limits_of_card: Reader[UUID, list[SpentLimit]] = Reader(partial(cards.limits, db, calendar, clock))
         self.entries_of_transaction: Reader[UUID, list[EntryRow]] = Reader(partial(entries.entries_of_transactions, db))
-        self.balance_at: Reader[tuple[UUID, datetime], int] = Reader(partial(_balances_at, db))
+        self.balance_at: Reader[tuple[UUID, datetime], int | None] = Reader(partial(accounts.balances_at, db))
         self.accounts_of_user: Reader[PageKey, Slice[AccountRow]] = _lists(db, accounts.ACCOUNTS_OF_USERS)
         self.cards_of_user: Reader[PageKey, Slice[CardRow]] = _lists(db, cards.CARDS_OF_USERS)
         self.cards_of_account: Reader[PageKey, Slice[CardRow]] = _lists(db, cards.CARDS_OF_ACCOUNTS)
@@ -115,10 +115,6 @@ async def _counterparties(db: Database, requested: Sequence[Requested[Any]]) -> 
     return told
 
 
-async def _balances_at(db: Database, requested: Sequence[Requested[tuple[UUID, datetime]]]) -> list[int]:
-    return await ledger.balances_at(db, [key for _, keys in requested for key in keys])
-
-
 def _lists(db: Database, listing: Listing[R], statements_at_a_time: int = 3) -> Reader[PageKey, Slice[R]]:
     """Reads pages. While the rows of one statement are worked on, others are under way: so none may be too large."""
     return Reader(
@@ -127,16 +123,21 @@ def _lists(db: Database, listing: Listing[R], statements_at_a_time: int = 3) -> 
 
 
 async def _pages(db: Database, listing: Listing[R], requested: Sequence[Requested[PageKey]]) -> list[Slice[R]]:
-    """Pages of a list whose parents the askers may see; one statement for all pages of the same size, direction and filters."""
+    """Return pages of lists, with one statement for all pages of the same size, direction and filters."""
     wanted = [key for _, keys in requested for key in keys]
-    viewers = [actor.user_id for actor, keys in requested for _ in keys]
-    alike: dict[tuple[int, bool, TransactionFilters | None], list[int]] = {}
+    actors = [actor for actor, keys in requested for _ in keys]
+    groups: dict[tuple[int, bool, TransactionFilters | None], list[int]] = {}
     for position, (_, page, filters) in enumerate(wanted):
-        alike.setdefault((page.size, page.backward, filters), []).append(position)
+        groups.setdefault((page.size, page.backward, filters), []).append(position)
     found: dict[int, Slice[R]] = {}
-    for (_, _, filters), positions in alike.items():
-        pages, whose = [wanted[position][:2] for position in positions], [viewers[position] for position in positions]
-        slices = await listing.fetch(db, pages, whose, **_arguments(filters))
+    for (_, _, filters), positions in groups.items():
+        slices = await listing.fetch(
+            db,
+            [wanted[position][:2] for position in positions],
+            viewers=[actors[position].user_id for position in positions],
+            sees_all=[sees_all(actors[position]) for position in positions],
+            **_arguments(filters),
+        )
         found.update(zip(positions, slices, strict=True))
     return [found[position] for position in range(len(wanted))]
 

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     DateTime,
     LargeBinary,
+    TableValuedAlias,
     Text,
     Uuid,
     and_,
@@ -28,7 +30,7 @@ from sqlmodel import col
 
 from bank_graphql.accounts.enums import FrozenBy
 from bank_graphql.accounts.models import Account
-from bank_graphql.accounts.queries import TRANSACTION_COLUMNS, TransactionRow, with_notes
+from bank_graphql.accounts.queries import TRANSACTION_COLUMNS, TransactionRow, of_visible_account, of_visible_user, with_notes
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.cards.models import Card, CardBlock, CardLimit, CardSecret, CardTransaction
 from bank_graphql.cards.rules import PERIODS, Calendar, SpentLimit, Window
@@ -174,17 +176,20 @@ _CARDS_OF_TRANSACTIONS = Query(
     ).where(visible_to_viewer(col(Account.owner_id), _transactions)),
     CardRow,
 )
-_any = requested_keys(Uuid(), sees_all=False)
+_paid = requested_keys(Uuid(), sees_cards=True)
 _MERCHANTS = Query(
     select(
-        _any.c.position,
+        _paid.c.position,
         col(CardTransaction.merchant_name).label("name"),
         col(CardTransaction.merchant_category).label("category_code"),
         col(CardTransaction.merchant_country).label("country"),
         col(CardTransaction.decline_reason),
     )
-    .select_from(_any)
-    .join(CardTransaction, col(CardTransaction.transaction_id) == _any.c.key),
+    .select_from(_paid)
+    .join(CardTransaction, col(CardTransaction.transaction_id) == _paid.c.key)
+    .join(Card, col(Card.id) == CardTransaction.card_id)
+    .join(Account, col(Account.id) == Card.account_id)
+    .where(visible_to_viewer(col(Account.owner_id), _paid) | _paid.c.sees_cards),
     MerchantRow,
 )
 _listing = partial(Listing, by=col(Card.id), key=uuid_key("Card"), newest_first=False, record=CardRow)
@@ -194,12 +199,28 @@ CARDS_OF_USERS: Listing[CardRow] = _listing(
     .join(Card, col(Card.account_id) == Account.id)
     .join(Balance, col(Balance.account_id) == Account.id),
     parents=[col(Account.owner_id)],
+    visible=of_visible_user,
 )
 """The cards of users, in the order in which they were issued."""
 CARDS_OF_ACCOUNTS: Listing[CardRow] = _listing(
-    with_accounts(select(*CARD_COLUMNS).select_from(Card)), parents=[col(Card.account_id)]
+    with_accounts(select(*CARD_COLUMNS).select_from(Card)), parents=[col(Card.account_id)], visible=of_visible_account
 )
 """The cards of accounts, in the order in which they were issued."""
+_owner_account, _owned = aliased(Account), aliased(Card)
+
+
+def _of_visible_card(listed: TableValuedAlias) -> ColumnElement[bool]:
+    """Return the condition that a requested list belongs to a card that is visible to its viewer."""
+    owner = (
+        select(col(_owner_account.owner_id))
+        .join(_owned, col(_owned.account_id) == _owner_account.id)
+        .where(col(_owned.id) == listed.c.listed_parent)
+        .correlate(listed)
+        .scalar_subquery()
+    )
+    return visible_to_viewer(owner, listed)
+
+
 TRANSACTIONS_OF_CARDS = Listing(
     with_notes(
         select(col(CardTransaction.transaction_id), *TRANSACTION_COLUMNS)
@@ -209,6 +230,7 @@ TRANSACTIONS_OF_CARDS = Listing(
     parents=[col(CardTransaction.card_id)],
     by=col(CardTransaction.transaction_id),
     key=uuid_key("CardTransaction"),
+    visible=_of_visible_card,
     newest_first=True,
     record=TransactionRow,
 )
@@ -225,13 +247,18 @@ _spent_now = (
     .scalar_subquery()
 )
 _order = case({window.value: order for order, window in enumerate(LimitWindow)}, value=col(CardLimit.time_window))
+_limited = requested_keys(Uuid())
 _LIMITS = Query(
-    select(_any.c.position, col(CardLimit.time_window), col(CardLimit.amount), _spent_now.label("spent"), col(Balance.currency))
-    .select_from(_any)
-    .join(Card, col(Card.id) == _any.c.key)
+    select(
+        _limited.c.position, col(CardLimit.time_window), col(CardLimit.amount), _spent_now.label("spent"), col(Balance.currency)
+    )
+    .select_from(_limited)
+    .join(Card, col(Card.id) == _limited.c.key)
     .join(CardLimit, col(CardLimit.card_id) == Card.id)
+    .join(Account, col(Account.id) == Card.account_id)
     .join(Balance, col(Balance.account_id) == Card.account_id)
-    .order_by(_any.c.position, _order),
+    .where(visible_to_viewer(col(Account.owner_id), _limited))
+    .order_by(_limited.c.position, _order),
     _LimitRow,
 )
 _secret_of = aliased(CardSecret)

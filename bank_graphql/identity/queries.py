@@ -121,7 +121,7 @@ def requested_keys(key: TypeEngine[Any], *, sees_all: bool = True, sees_cards: b
     )
 
 
-def visible_to_viewer(owner_id: Mapped[UUID], requested: TableValuedAlias) -> ColumnElement[bool]:
+def visible_to_viewer(owner_id: Mapped[UUID] | ColumnElement[UUID], requested: TableValuedAlias) -> ColumnElement[bool]:
     """Return the condition that what has this owner is visible to the viewer of a requested key."""
     condition: ColumnElement[bool] = is_visible(owner_id, requested.c.viewer, requested.c.sees_all)
     return condition

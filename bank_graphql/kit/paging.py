@@ -9,7 +9,22 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Select, Uuid, bindparam, column, func, literal_column, select, true, tuple_, union_all
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Select,
+    TableValuedAlias,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
 
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import BadRequest
@@ -108,10 +123,12 @@ class Listing(Generic[R]):
     """A list under each of many parents, such as the entries of accounts, that is read page by page.
 
     Args:
-        rows: the select of all items of all parents. What it tells may depend on who asks, the column `viewer`.
+        rows: the select of all items of all parents. It may depend on the user who reads, the column `viewer`.
         parents: the column that names an item's parent; several if an item may be under one parent or another.
         by: the column that orders the list.
         key: what kind of key that is.
+        visible: makes the condition that a requested list is visible, from the table of requested lists, whose columns are
+            `listed_parent`, `viewer` and `sees_all` (whether the viewer sees everything). A list that is not visible is empty.
         newest_first: whether the list runs from high keys to low ones.
         record: the type of the items.
     """
@@ -123,35 +140,50 @@ class Listing(Generic[R]):
         parents: Sequence[_Column],
         by: _Column,
         key: KeyType,
+        visible: Callable[[TableValuedAlias], ColumnElement[bool]],
         newest_first: bool,
         record: type[R],
     ) -> None:
         self.key = key
         self._newest_first = newest_first
         self._ascending, self._descending = (
-            self._compile(rows, parents, by, record, descending=descending) for descending in (False, True)
+            self._compile(rows, parents, by, visible, record, descending=descending) for descending in (False, True)
         )
 
     async def fetch(
-        self, db: Database, asked: Sequence[tuple[Hashable, Page]], viewers: Sequence[UUID], **arguments: Any
+        self,
+        db: Database,
+        requested: Sequence[tuple[Hashable, Page]],
+        viewers: Sequence[UUID],
+        sees_all: Sequence[bool],
+        **arguments: Any,
     ) -> list[Slice[R]]:
-        """The asked page of the list under each parent, as each viewer may see it. All pages have the same size and direction."""
-        page = asked[0][1]
+        """Return a page of the list under each requested parent.
+
+        Args:
+            db: the database.
+            requested: the parents and pages. All pages have the same size and direction.
+            viewers: for each of them, the id of the user who reads.
+            sees_all: for each of them, whether that user sees what anybody owns.
+            arguments: further arguments of the select.
+        """
+        page = requested[0][1]
         upwards = page.backward == self._newest_first
-        lows, highs = [self._low(page) for _, page in asked], [self._high(page) for _, page in asked]
+        lows, highs = [self._low(page) for _, page in requested], [self._high(page) for _, page in requested]
         rows = await db.fetch(
             self._ascending if upwards else self._descending,
-            listed_parents=[parent for parent, _ in asked],
+            listed_parents=[parent for parent, _ in requested],
             lows=lows,
             highs=highs,
             viewers=viewers,
+            sees_all=sees_all,
             fetch=page.size + 1,
             **arguments,
         )
-        found: list[list[R]] = [[] for _ in asked]
+        found: list[list[R]] = [[] for _ in requested]
         for row in rows:
             found[row[0] - 1].append(row)
-        return [_cut(items, page) for items, (_, page) in zip(found, asked, strict=True)]
+        return [_cut(items, page) for items, (_, page) in zip(found, requested, strict=True)]
 
     def _low(self, page: Page) -> Key:
         low = page.before if self._newest_first else page.after
@@ -166,6 +198,7 @@ class Listing(Generic[R]):
         rows: Select[Any],
         parents: Sequence[_Column],
         by: _Column,
+        visible: Callable[[TableValuedAlias], ColumnElement[bool]],
         record: type[R],
         *,
         descending: bool,
@@ -176,12 +209,14 @@ class Listing(Generic[R]):
                 array_of("lows", by.type),
                 array_of("highs", by.type),
                 array_of("viewers", Uuid()),
+                array_of("sees_all", Boolean()),
             )
             .table_valued(
                 column("listed_parent", parents[0].type),
                 column("low", by.type),
                 column("high", by.type),
                 column("viewer", Uuid()),
+                column("sees_all", Boolean()),
                 with_ordinality="listed_position",
                 name="listed",
             )
@@ -208,6 +243,7 @@ class Listing(Generic[R]):
         statement = (
             select(parent.c.listed_position, *item.c)
             .select_from(parent.join(item, true()))
+            .where(visible(parent))
             .order_by(parent.c.listed_position, order)
         )
         return Query(statement, record)

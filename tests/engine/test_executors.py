@@ -63,7 +63,7 @@ class World:
             cards=bank.cards,
             feed=bank.feed,
             streams=Streams(bank.hub, bank.feed, bank.identity, utc_now),
-            move=bank.move,
+            move=bank.execute,
             limiter=Limiter(),
             attempts_per_minute=10**9,
         )

@@ -39,7 +39,7 @@ async def ada(bank: Bank) -> Actor:
 
 @pytest.fixture
 async def account(bank: Bank, ada: Actor) -> Any:
-    [outcome] = await bank.move(Group((OpenAccount(actor=ada, key="open", kind="CHECKING", currency="EUR", name="Daily"),)))
+    [outcome] = await bank.execute(Group((OpenAccount(actor=ada, key="open", kind="CHECKING", currency="EUR", name="Daily"),)))
     assert isinstance(outcome, Opened)
     return outcome.account_id
 
@@ -53,7 +53,7 @@ async def followed(bank: Bank) -> AsyncIterator[Bank]:
 
 
 async def deposit(bank: Bank, ada: Actor, account: Any, amount: int = 100) -> None:
-    await bank.move(Group((Deposit(actor=ada, key=new_id().hex, account_id=account, amount=Money(amount, "EUR")),)))
+    await bank.execute(Group((Deposit(actor=ada, key=new_id().hex, account_id=account, amount=Money(amount, "EUR")),)))
 
 
 async def test_a_slow_transaction_with_a_low_id_is_waited_for_and_order_holds(
@@ -170,7 +170,7 @@ async def test_a_closed_account_keeps_its_last_event_however_late_it_may_be_read
     begun = holding.transaction()
     await begun.start()
     await holding.fetchval("SELECT pg_current_xact_id()::text")
-    await followed.move(Group((Withdraw(actor=ada, key="all", account_id=account, amount=Money(100, "EUR")),)))
+    await followed.execute(Group((Withdraw(actor=ada, key="all", account_id=account, amount=Money(100, "EUR")),)))
     await followed.accounts.close(ada, account)
     for _ in range(2):
         await streams.check()

@@ -8,7 +8,6 @@ import asyncpg
 import pytest
 
 from bank_graphql.kit.db import Database
-from bank_graphql.ledger import queries
 
 ACCOUNTS = [UUID(int=n) for n in range(1, 6)]
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -31,20 +30,23 @@ async def fill(raw: "asyncpg.Connection[asyncpg.Record]", entries: int) -> list[
     return rows
 
 
-async def test_a_balance_of_the_past_is_that_after_the_last_entry_by_then(
-    db: Database, raw: "asyncpg.Connection[asyncpg.Record]"
-) -> None:
+async def test_a_balance_of_the_past_is_that_after_the_last_entry_by_then(raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     rows = await fill(raw, 2000)
-    moments = sorted({at + timedelta(seconds=shift) for _, _, at in rows[::23] for shift in (-1, 0, 1)})
-    asked = [
-        (account, moment) for account in ACCOUNTS for moment in (*moments, NOON - timedelta(days=900), NOON + timedelta(days=900))
+    times = sorted({at + timedelta(seconds=shift) for _, _, at in rows[::23] for shift in (-1, 0, 1)})
+    requested = [
+        (account, time) for account in ACCOUNTS for time in (*times, NOON - timedelta(days=900), NOON + timedelta(days=900))
     ]
     expected = []
-    for account, moment in asked:
-        before = [balance for each, balance, at in rows if each == account and at <= moment]
+    for account, time in requested:
+        before = [balance for each, balance, at in rows if each == account and at <= time]
         expected.append(before[-1] if before else 0)
     assert len(set(expected)) > 100
-    assert await queries.balances_at(db, asked) == expected
+    found = await raw.fetch(
+        "SELECT balance_at(account_id, time) AS balance FROM unnest($1::uuid[], $2::timestamptz[]) WITH ORDINALITY "
+        "AS requested (account_id, time, position) ORDER BY position",
+        *zip(*requested, strict=True),
+    )
+    assert [row["balance"] for row in found] == expected
 
 
 @pytest.mark.parametrize("distinct", [2, -1])

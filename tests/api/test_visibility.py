@@ -1,0 +1,80 @@
+"""The one rule of who sees what, tried on every reader, each without the parent that a query would reach it by."""
+
+from collections.abc import Hashable
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+
+from bank_graphql import demo
+from bank_graphql.api.loaders import PaidByCard, Readers, TransactionFilters
+from bank_graphql.bank import Bank
+from bank_graphql.identity.enums import UserRole
+from bank_graphql.identity.permissions import PERMISSIONS
+from bank_graphql.identity.visibility import sees
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.ids import new_id
+from bank_graphql.kit.loading import Loader
+from bank_graphql.kit.paging import Page, Slice
+from tests.policy import UTC as CALENDAR
+
+PAGE = Page(20, False, None, None)
+FILTERS = TransactionFilters()
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or value == [] or (isinstance(value, Slice) and not value.items)
+
+
+async def test_every_reader_gives_strangers_nothing_without_its_parent(
+    bank: Bank, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await demo.fill(bank.db, bank.identity, bank.execute)
+    ada = await raw.fetchval("SELECT id FROM users WHERE email_key = 'ada@example.com'")
+    account = await raw.fetchval("SELECT id FROM accounts WHERE owner_id = $1 AND kind = 'CHECKING' ORDER BY id LIMIT 1", ada)
+    entry = await raw.fetchrow("SELECT id, transaction_id FROM entries WHERE account_id = $1 ORDER BY id DESC LIMIT 1", account)
+    paid = await raw.fetchrow("SELECT transaction_id, card_id FROM card_transactions LIMIT 1")
+    assert entry is not None
+    assert paid is not None
+    number = await raw.fetchval("SELECT number FROM accounts WHERE id = $1", account)
+    keys: dict[str, Hashable] = {
+        "user": ada,
+        "account": account,
+        "account_by_number": number,
+        "transaction": entry["transaction_id"],
+        "entry": entry["id"],
+        "counterparty": PaidByCard(paid["transaction_id"]),
+        "card": paid["card_id"],
+        "card_of_transaction": paid["transaction_id"],
+        "merchant": paid["transaction_id"],
+        "limits_of_card": paid["card_id"],
+        "entries_of_transaction": entry["transaction_id"],
+        "balance_at": (account, datetime.now(UTC)),
+        "accounts_of_user": (ada, PAGE, None),
+        "cards_of_user": (ada, PAGE, None),
+        "cards_of_account": (account, PAGE, None),
+        "transactions_of_card": (paid["card_id"], PAGE, None),
+        "entries_of_account": (account, PAGE, None),
+        "transactions_of_account": (account, PAGE, FILTERS),
+    }
+    readers = Readers(bank.db, CALENDAR, utc_now)
+    assert set(vars(readers)) == set(keys) | {"reversal"}  # which reads as `transaction` does, and nothing is reversed here
+    for name, key in keys.items():
+        for actor, is_visible in (
+            (Actor(ada, None, PERMISSIONS[UserRole.CUSTOMER]), True),
+            (Actor(new_id(), None, PERMISSIONS[UserRole.AUDITOR]), True),
+            (Actor(new_id(), None, PERMISSIONS[UserRole.CUSTOMER]), False),
+        ):
+            value = await Loader(getattr(readers, name), actor).load(key)
+            assert _is_nothing(value) is not is_visible, (name, actor)
+    stranger = Actor(new_id(), None, PERMISSIONS[UserRole.CUSTOMER])
+    named = await Loader(readers.counterparty, stranger).load(account)
+    assert named is not None
+    assert (named.name, named.account_number) == ("Ada Lovelace", f"••••{number[-4:]}")
+
+
+@pytest.mark.parametrize("role", UserRole)
+def test_the_banks_own_accounts_are_visible_to_nobody(role: UserRole) -> None:
+    assert not sees(Actor(new_id(), None, PERMISSIONS[role]), None)
