@@ -147,7 +147,7 @@ async def measure(server: sides.Server, kind: Kind) -> tuple[int, float]:
                     raise RuntimeError(answer.text[:200])
             taken += processor_seconds(server.pid) - before
             sent += kind.times
-    return points(kind, bodies[3]["query"], bodies[3]["variables"]), taken * 1e6 / sent
+    return points(kind, kind.query(), kind.variables()), taken * 1e6 / sent
 
 
 async def others_keep(server: sides.Server, own: list[str], seconds: float = 4.0) -> float:

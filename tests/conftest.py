@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
+from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from bank_graphql.app import create_app
@@ -130,7 +131,14 @@ def settled(raw: "asyncpg.Connection[asyncpg.Record]") -> Callable[[], Awaitable
 @pytest.fixture
 def settings(dsn: str, tmp_path: Path) -> Settings:
     """A sandbox on this test's own database."""
-    return Settings(database_url=dsn, sandbox=True, data_dir=tmp_path, log_in_rate_limit=100_000, job_seconds=0.1, _env_file=None)
+    return Settings(
+        database_url=SecretStr(dsn),
+        sandbox=True,
+        data_dir=tmp_path,
+        log_in_rate_limit=100_000,
+        job_seconds=0.1,
+        _env_file=None,  # type: ignore[call-arg]
+    )
 
 
 @pytest.fixture

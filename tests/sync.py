@@ -19,7 +19,7 @@ GRAPHQL, DUMP = ROOT / "schema.graphql", ROOT / "migrations" / "schema.sql"
 
 def dump(dsn: str) -> str:
     """The database's schema as SQL, without what differs from machine to machine."""
-    command = [binaries() / "pg_dump", "--schema-only", "--no-owner", "--no-privileges", dsn]
+    command = [str(binaries() / "pg_dump"), "--schema-only", "--no-owner", "--no-privileges", dsn]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     lines = [line for line in text.splitlines() if not re.match(r"(--|SET |SELECT pg_catalog|\\(un)?restrict|$)", line)]
     return "\n".join(lines) + "\n"

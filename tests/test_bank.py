@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from bank_graphql import bank
+from bank_graphql.accounts.enums import AccountKind
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
@@ -29,7 +30,9 @@ async def customer(opened: bank.Bank, name: str) -> tuple[Actor, UUID]:
     """A customer with an account."""
     user = await opened.identity.create_user(email=f"{name}@bank.test", password=PASSWORD, full_name=name, role=UserRole.CUSTOMER)
     actor = Actor(user, None, PERMISSIONS[UserRole.CUSTOMER])
-    [account] = await opened.execute(Group((OpenAccount(actor=actor, key=key(), kind="CHECKING", currency="EUR", name="x"),)))
+    [account] = await opened.execute(
+        Group((OpenAccount(actor=actor, key=key(), kind=AccountKind.CHECKING, currency="EUR", name="x"),))
+    )
     assert isinstance(account, Opened)
     return actor, account.account_id
 
@@ -56,7 +59,7 @@ async def test_a_large_request_is_finished_in_its_order_even_if_its_caller_goes_
     async with bank.open_bank(settings.model_copy(update={"batch_max": 3})) as opened:
         ada, account_id = await customer(opened, "ada")
         asked = deposits(ada, account_id, 20)
-        asking = asyncio.create_task(opened.execute(Group(asked)))
+        asking = asyncio.ensure_future(opened.execute(Group(asked)))
         while not await raw.fetchval("SELECT count(*) FROM entries"):
             await asyncio.sleep(0)
         asking.cancel()

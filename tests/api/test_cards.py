@@ -429,9 +429,9 @@ async def test_who_plays_the_card_network(
 ) -> None:
     ada = await plain.sign_up("ada@example.com", "Ada Lovelace")
     grace = await plain.sign_up("grace@example.com", "Grace Hopper")
-    tessa, nora = [
-        await plain.log_in((await staff(role)) and f"{role.lower()}@bank.test") for role in (UserRole.TELLER, UserRole.PROCESSOR)
-    ]
+    for role in (UserRole.TELLER, UserRole.PROCESSOR):
+        await staff(role)
+    tessa, nora = await plain.log_in("teller@bank.test"), await plain.log_in("processor@bank.test")
     account = (await ada.open())["id"]
     await tessa.deposit(account, "100")
     card = (await ada.issue(account))["id"]
@@ -490,8 +490,8 @@ async def test_limits_are_counted_in_windows_of_the_calendar(settings: Settings)
             card = (await ada.issue(account, limits=[limit(each, "100") for each in ("DAY", "WEEK", "MONTH")]))["id"]
             first = made(await ada.authorize(card, "10"))
 
-            async def at(*when: int) -> dict[str, str]:
-                moments.append(datetime(2026, *when, tzinfo=UTC))
+            async def at(month: int, day: int, hour: int = 0, minute: int = 0) -> dict[str, str]:
+                moments.append(datetime(2026, month, day, hour, minute, tzinfo=UTC))
                 client = await Client(http).log_in("ada@bank.test")
                 ada.token = client.token
                 return await left(ada, card)

@@ -279,14 +279,13 @@ async def test_an_atomic_batch_is_all_or_none(ada: Client, grace: Client, pair: 
     assert alone["__typename"] == "IdempotencyConflictRejection"
     assert alone["original"]["id"] == moved["results"][0]["transaction"]["id"]
     twice = transfer_of(hers, his, "1")
-    assert (await ada.batch(twice, twice, atomic=True))["fields"] == [
-        {"path": ["transfers", "1", "idempotencyKey"], "code": "USED"}
-    ]
+    repeated: Any = (await ada.batch(twice, twice, atomic=True))["fields"]
+    assert repeated == [{"path": ["transfers", "1", "idempotencyKey"], "code": "USED"}]
     await ada.deposit(hers, "1")
     spoilt = await ada.batch(transfer_of(hers, his, "1"), transfer_of(hers, his, "x"), atomic=True)
     assert [result["__typename"] for result in spoilt["results"]] == ["BatchAbortedRejection", "ValidationRejection"]
-    used = await ada.batch(transfer_of(hers, his, "x"), items[0], atomic=True)
-    assert used["fields"] == [{"path": ["transfers", "1", "idempotencyKey"], "code": "USED"}]
+    mixed: Any = await ada.batch(transfer_of(hers, his, "x"), items[0], atomic=True)
+    assert mixed["fields"] == [{"path": ["transfers", "1", "idempotencyKey"], "code": "USED"}]
     nothing = await ada.batch(transfer_of(hers, his, "x"), transfer_of("nonsense", his, "1"))
     assert [result["__typename"] for result in nothing["results"]] == ["ValidationRejection", "NotFoundRejection"]
     assert await balance(ada, hers) == ("1.00", "0.00", "1.00")

@@ -107,7 +107,7 @@ async def test_nothing_is_sent_once_a_log_out_is_answered(
         assert mine.token is not None
         sent: Sent = []
         begun = [asyncio.Event() for _ in range(3)]
-        following = [asyncio.create_task(follow(app, mine.token, sent, each)) for each in begun]
+        following = [asyncio.ensure_future(follow(app, mine.token, sent, each)) for each in begun]
         for each in begun:
             await each.wait()
         async with asyncio.timeout(20):

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bank_graphql.bank import Bank, open_bank
 from bank_graphql.cards import queries
 from bank_graphql.cards import verification as cards_verification
+from bank_graphql.cards.enums import LimitWindow
 from bank_graphql.cards.rules import Merchant
 from bank_graphql.cards.service import Cards
 from bank_graphql.identity.enums import UserRole
@@ -209,7 +210,7 @@ class Shop(RuleBasedStateMachine):
         self.limits.pop(window, None)
         if amount is not None:
             self.limits[window] = amount
-        given = [(name, Money(each, "EUR")) for name, each in self.limits.items()]
+        given = [(LimitWindow(name), Money(each, "EUR")) for name, each in self.limits.items()]
         self.runner.run(self.cards.set_limits(self.owner, self.card, given, None))
 
     @rule()

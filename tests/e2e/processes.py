@@ -48,6 +48,7 @@ class Server:
             line = await asyncio.to_thread(self.process.stdout.readline)
             assert line, f"it ended: {self.output}"
             self.output += line
+        assert self.process.stdout is not None
         self._rest = asyncio.create_task(asyncio.to_thread(self.process.stdout.read))  # or it would wait for us to read
         self.url = next(word for word in self.output.split() if word.startswith("http")).removesuffix("/graphql")
         self.http = httpx.AsyncClient(base_url=self.url, timeout=20)

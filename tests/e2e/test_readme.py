@@ -24,8 +24,8 @@ async def test_the_tour(folder: Path) -> None:
             if not step["tour"]:
                 continue
             script += step["text"].replace(".venv/bin/bank-graphql", f"{sys.executable} -m bank_graphql") + "echo; echo =====\n"
-            told = following is not None and not following["tour"] and following["kind"] in {"json", "text"}
-            expected.append(following["text"] if told and following else "")
+            is_shown = following is not None and not following["tour"] and following["kind"] in {"json", "text"}
+            expected.append(following["text"] if is_shown and following else "")
         walked = subprocess.run(
             ["bash", "-c", script],
             env=environment(folder, BANK_PORT=server.url.rpartition(":")[2]),
@@ -36,9 +36,9 @@ async def test_the_tour(folder: Path) -> None:
         )
     answers = walked.stdout.split("=====\n")
     assert len(expected) >= 8
-    for answer, told in zip(answers, expected, strict=False):
-        pattern = re.escape(told.strip()).replace("…", ".+")
-        assert re.fullmatch(pattern, answer.strip(), re.DOTALL), f"{answer}\n\nis not\n\n{told}"
+    for answer, text in zip(answers, expected, strict=False):
+        pattern = re.escape(text.strip()).replace("…", ".+")
+        assert re.fullmatch(pattern, answer.strip(), re.DOTALL), f"{answer}\n\nis not\n\n{text}"
 
 
 def usage(*command: str) -> str:
@@ -52,9 +52,9 @@ def test_every_command_is_described_and_exists() -> None:
     assert described == set(re.findall(r"^  ([a-z-]+)", listed, re.MULTILINE))
     for name in described:
         row = next(line for line in README.splitlines() if line.startswith(f"| `bank-graphql {name}` |"))
-        told = usage(name)
+        text = usage(name)
         for option in re.findall(r"--[a-z-]+", row):
-            assert option in told, f"{name} {option}"
+            assert option in text, f"{name} {option}"
 
 
 def test_every_mutation_says_what_a_repetition_does() -> None:

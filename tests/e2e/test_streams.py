@@ -370,7 +370,7 @@ async def test_cursors_that_make_no_sense(server: Server, two: Two) -> None:
     ada, first, _, second = two
     async with socket(server.url) as connection:
         await connection.start(ada.token)
-        for number, given in enumerate(
+        for number, given in enumerate[dict[str, Any]](
             ({"after": "garbage"}, {"after": first}, {"accounts": [second]}, {"accounts": ["x"]}, {"accounts": []})
         ):
             await connection.subscribe(key=str(number), **given)

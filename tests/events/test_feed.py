@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from bank_graphql.accounts.enums import AccountKind
 from bank_graphql.accounts.feed import cursor_of
 from bank_graphql.api.streams import MOST_SOCKETS, Streams
 from bank_graphql.bank import Bank
@@ -39,7 +40,9 @@ async def ada(bank: Bank) -> Actor:
 
 @pytest.fixture
 async def account(bank: Bank, ada: Actor) -> Any:
-    [outcome] = await bank.execute(Group((OpenAccount(actor=ada, key="open", kind="CHECKING", currency="EUR", name="Daily"),)))
+    [outcome] = await bank.execute(
+        Group((OpenAccount(actor=ada, key="open", kind=AccountKind.CHECKING, currency="EUR", name="Daily"),))
+    )
     assert isinstance(outcome, Opened)
     return outcome.account_id
 
@@ -152,7 +155,8 @@ async def test_what_is_deleted_during_a_replay_is_told(bank: Bank, ada: Actor, a
 
 
 async def follow_into(seen: list[Any], streams: Streams, actor: Actor, account: Any) -> None:
-    async with aclosing(streams.events(actor, Interest(accounts=frozenset({account})), None)) as stream:
+    events: Any = streams.events(actor, Interest(accounts=frozenset({account})), None)
+    async with aclosing(events) as stream:
         async for event in stream:
             seen.append(event)  # noqa: PERF401 - as they come
 

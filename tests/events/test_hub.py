@@ -134,7 +134,7 @@ async def test_who_begins_without_a_cursor_gets_what_comes_after_that(source: So
     await until_followed(hub, 2)
     source.add(FIRST)
     source.broken = False
-    assert await asyncio.gather(others, following) == [[1, 2], [2]]
+    assert list(await asyncio.gather(others, following)) == [[1, 2], [2]]
 
 
 async def test_what_came_while_nobody_followed_fills_no_queue(source: Source, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,9 @@ async def _open(servers: list[Process], rng: random.Random) -> Workload:
     """Customers with accounts, and a teller who sees all of them."""
     async with httpx.AsyncClient(base_url=servers[0].url, timeout=20) as http:
         teller = await Client(http).log_in("teller@bank.test")
-        customers, opening, numbers = [], {}, {}
+        customers: list[Customer] = []
+        opening: dict[str, int] = {}
+        numbers: dict[str, str] = {}
         for number in range(CUSTOMERS):
             client = await Client(http).sign_up(f"customer{number}@bank.test", f"Customer {number}")
             opened = [await client.open(deposit="1000") for _ in range(ACCOUNTS)]

@@ -4,6 +4,7 @@ import json
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from joserfc import jws, jwt
@@ -79,12 +80,17 @@ def test_a_token_without_one_of_the_claims_is_refused(keys: KeySet, claim: str) 
     assert tokens(keys).verify(jwt.encode(decoded.header, decoded.claims, keys.keys[0], algorithms=["ES256"]), NOW) is None
 
 
+EXPIRIES: list[Any] = [10**30, -(10**30), 1e300, "1e300", [], {}, True, None, float("inf")]
+ISSUED: list[Any] = [10**30, "x", []]
+IDS: list[Any] = [5, "x", "", [], {"a": 1}, "0" * 33, None]
+
+
 @pytest.mark.parametrize(
     "malformed",
     [
-        *({"exp": value} for value in (10**30, -(10**30), 1e300, "1e300", [], {}, True, None, float("inf"))),
-        *({"iat": value} for value in (10**30, "x", [])),
-        *({name: value} for name in ("sub", "sid") for value in (5, "x", "", [], {"a": 1}, "0" * 33, None)),
+        *({"exp": value} for value in EXPIRIES),
+        *({"iat": value} for value in ISSUED),
+        *({name: value} for name in ("sub", "sid") for value in IDS),
         {"iss": ["https://bank.example"]},
         {"aud": {"a": BANK}},
     ],

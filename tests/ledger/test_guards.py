@@ -167,7 +167,7 @@ async def test_a_table_of_ones_own_is_not_taken_for_the_banks(raw: Raw) -> None:
 
 
 async def test_the_embedded_servers_application_cannot_become_its_owner(folder: Path) -> None:
-    async with open_server(Settings(data_dir=folder, _env_file=None)) as owner:
+    async with open_server(Settings(data_dir=folder, _env_file=None)) as owner:  # type: ignore[call-arg]
         await schema.migrate(owner)
         connection = await asyncpg.connect(owner.replace("//bank@", "//bank_app@"))
         for attack in (

@@ -1,12 +1,13 @@
 """The registry of commands is complete."""
 
 import inspect
+from typing import Any
 
 from bank_graphql.payments import commands
 from bank_graphql.payments.commands import COMMANDS, Command
 
 
-def _all_subclasses(kind: type[Command]) -> set[type[Command]]:
+def _all_subclasses(kind: Any) -> set[type[Command]]:
     # A dataclass with slots replaces the class that was written, which lives on until it is collected: the module has the new one.
     found = {each for each in kind.__subclasses__() if getattr(inspect.getmodule(each), each.__name__) is each}
     return found | {deeper for each in found for deeper in _all_subclasses(each)}

@@ -102,7 +102,7 @@ common: dict[str, Any] = {"actor": actors, "key": st.none()}
 class Later:
     """A command about the n-th transaction that there is when it is carried out."""
 
-    kind: type[Command]
+    kind: Any
     actor: Actor
     number: int
     more: dict[str, Any]
@@ -136,7 +136,8 @@ def at_last(requested: Command | Later, state: BatchState) -> Command:
     kinds = {CaptureHold: ("HOLD",), ReleaseHold: ("HOLD",), RefundCardPayment: ("CARD_PAYMENT",)}.get(requested.kind)
     there = [key for key, each in state.ledger.transactions.items() if (each.kind in kinds if kinds else each.kind != "HOLD")]
     named = there[requested.number % len(there)] if there and requested.number < 12 else UUID(int=7)
-    return requested.kind(actor=requested.actor, key=None, transaction_id=named, **requested.more)
+    command: Command = requested.kind(actor=requested.actor, key=None, transaction_id=named, **requested.more)
+    return command
 
 
 def outcome(command: Command, state: BatchState) -> object:
@@ -306,7 +307,7 @@ def test_a_fingerprint_is_of_the_input() -> None:
 
 
 def test_fingerprints_stay_what_they_are_across_versions() -> None:
-    given = {"actor": ACTORS[0], "key": "a"}
+    given: dict[str, Any] = {"actor": ACTORS[0], "key": "a"}
     pinned = {
         Deposit(**given, account_id=ACCOUNTS[1], amount=Money(5, "EUR")): "546262edb9c0bda361998deacf380b12",
         Withdraw(**given, account_id=ACCOUNTS[1], amount=Money(5, "EUR"), description="x"): "be435fe16a4e1e3314ebee6a884b46ae",

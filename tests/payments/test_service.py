@@ -12,8 +12,10 @@ import pytest
 import stdnum.iban
 from structlog.testing import capture_logs
 
+from bank_graphql.accounts.enums import AccountKind
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.bank import Bank
+from bank_graphql.cards.enums import CardForm, CardKind, LimitWindow
 from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.cards.rules import Merchant
 from bank_graphql.identity.enums import UserRole
@@ -59,7 +61,7 @@ async def accounts(db: Database, owner: Actor, how_many: int, deposit: int = 100
         db,
         POLICY,
         [
-            OpenAccount(actor=owner, key=key(), kind="CHECKING", currency="EUR", name="x", opening_deposit=deposit)
+            OpenAccount(actor=owner, key=key(), kind=AccountKind.CHECKING, currency="EUR", name="x", opening_deposit=deposit)
             for _ in range(how_many)
         ],
     )
@@ -136,7 +138,7 @@ async def test_one_key_on_accounts_that_differ_has_one_effect(db: Database, cust
         )
         kinds = sorted(type(batch[0]).__name__ for batch in batches)
         assert kinds == [*["IdempotencyConflict"] * 4, "Moved"]
-        opening = OpenAccount(actor=customer, key=key(), kind="CHECKING", currency="EUR", name="x")
+        opening = OpenAccount(actor=customer, key=key(), kind=AccountKind.CHECKING, currency="EUR", name="x")
         opened = await asyncio.gather(*(service.execute(db, POLICY, [opening]) for _ in range(5)))
         assert sorted(outcome.replayed for [outcome] in opened if isinstance(outcome, Opened)) == [False, True, True, True, True]
     await verified(db)
@@ -333,8 +335,8 @@ async def test_an_atomic_group_that_comes_several_times_at_once_moves_once(
 async def test_a_dry_run_of_anything_is_as_if_it_had_not_been(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
     """Also of what is not in the book: accounts that are opened, cards, and what is spent with them."""
     [one] = await accounts(db, customer, 1)
-    limits = (("DAY", Money(50, "EUR")),)
-    issue = IssueCard(actor=customer, key=key(), account_id=one, kind="DEBIT", form="VIRTUAL", limits=limits)
+    limits = ((LimitWindow.DAY, Money(50, "EUR")),)
+    issue = IssueCard(actor=customer, key=key(), account_id=one, kind=CardKind.DEBIT, form=CardForm.VIRTUAL, limits=limits)
     [issued] = await service.execute(db, POLICY, [issue])
     assert isinstance(issued, Issued)
 
@@ -346,7 +348,9 @@ async def test_a_dry_run_of_anything_is_as_if_it_had_not_been(db: Database, cust
 
     tables = (*TABLES, "balances", "cards", "card_secrets", "card_transactions")
     before = {table: await raw.fetchval(f"SELECT count(*) FROM {table}") for table in tables}
-    opening = OpenAccount(actor=customer, key=key(), kind="CHECKING", currency="CHF", name="New", opening_deposit=5, dry_run=True)
+    opening = OpenAccount(
+        actor=customer, key=key(), kind=AccountKind.CHECKING, currency="CHF", name="New", opening_deposit=5, dry_run=True
+    )
     replaced = ReplaceCard(actor=customer, key=key(), card_id=issued.card_id, dry_run=True)
     again = replace(issue, key=key(), dry_run=True)
     tried = Group((opening, again, pay(40, dry_run=True), pay(60, dry_run=True), replaced))
@@ -364,7 +368,7 @@ async def test_accounts_are_opened_where_most_serials_have_no_number(
     db: Database, customer: Actor, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     dutch = replace(POLICY, numbering=Numbering("NL", "ABNA"))
-    opening = [OpenAccount(actor=customer, key=key(), kind="CHECKING", currency="EUR", name="x") for _ in range(100)]
+    opening = [OpenAccount(actor=customer, key=key(), kind=AccountKind.CHECKING, currency="EUR", name="x") for _ in range(100)]
     outcomes = await service.execute(db, dutch, opening)
     assert all(isinstance(each, Opened) for each in outcomes)
     for row in await raw.fetch("SELECT number FROM accounts"):
