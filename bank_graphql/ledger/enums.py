@@ -38,7 +38,7 @@ class ChangeKind(StrEnum):
 
 
 class Purpose(StrEnum):
-    """What an internal account of the bank is for; there is one for each purpose and currency."""
+    """What an internal account of the bank is for. There is one account for each purpose and currency."""
 
     CASH = "CASH"
     CARD_SETTLEMENT = "CARD_SETTLEMENT"

@@ -18,9 +18,9 @@ from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatu
 
 
 class Balance(SQLModel, table=True):
-    """What an account holds now: the sum of its entries, what is reserved, and how far it may go below zero.
+    """The balance of an account: the sum of its entries, what holds reserve, and how far it may go below zero.
 
-    Internal accounts of the bank have a purpose and no floor. Customers' accounts have no purpose, and a floor.
+    The bank's internal accounts have a purpose and no floor. Customers' accounts have a floor and no purpose.
     """
 
     __tablename__ = "balances"
@@ -81,7 +81,7 @@ class Transaction(SQLModel, table=True):
 
 
 class TransactionNote(SQLModel, table=True):
-    """What a person wrote about a transaction: apart, so that it can be erased while the books stay as they are."""
+    """What a person wrote about a transaction. It has a table of its own, so that it can be erased without changing the books."""
 
     __tablename__ = "transaction_notes"
 
@@ -92,8 +92,8 @@ class TransactionNote(SQLModel, table=True):
 class Entry(SQLModel, table=True):
     """The effect of a transaction on one account. Ids rise in the order in which the account was changed.
 
-    A trigger holds what foreign keys would, and more, for all entries of a statement at once: that there is the transaction, that
-    this is one of its accounts, and that the entries sum to zero.
+    Instead of foreign keys there is a trigger, which checks all entries of a statement at once: the transaction exists, the
+    account is one of its two, and the entries sum to zero.
     """
 
     __tablename__ = "entries"
@@ -112,7 +112,7 @@ class Entry(SQLModel, table=True):
 
 
 class VerificationRun(SQLModel, table=True):
-    """What a verification found, check by check."""
+    """A verification: when it ran, and the finding of each check."""
 
     __tablename__ = "verification_runs"
 

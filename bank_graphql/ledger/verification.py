@@ -1,6 +1,6 @@
 """Recomputes the books from scratch and compares.
 
-Each check reads one unchanging view and lets the database do the work, so memory stays bounded however large the bank is.
+All checks read one snapshot, and the database does the work, so memory stays bounded however large the bank is.
 """
 
 import json
@@ -23,7 +23,7 @@ class Check:
     Attributes:
         name: what is verified.
         count: SQL that counts the rows examined.
-        problems: SQL whose first row, if there is one, tells in its column `problem` what is wrong.
+        problems: SQL that finds discrepancies; the column `problem` of its first row, if there is one, describes the first.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check came to: how many rows it examined, and the first discrepancy, None if there is none."""
+    """The result of a check: how many rows it examined, and the first discrepancy, None if there is none."""
 
     name: str
     examined: int
@@ -41,7 +41,7 @@ class Finding:
 
     @property
     def ok(self) -> bool:
-        """Whether all was as it should be."""
+        """Whether there is no discrepancy."""
         return self.first_problem is None
 
 
@@ -209,7 +209,7 @@ def _nothing(_: Finding) -> None:
 
 
 async def verify(db: Database, checks: Sequence[Check] = CHECKS, report: Callable[[Finding], None] = _nothing) -> list[Finding]:
-    """Run the checks, all on the same unchanging view of a live bank; `report` hears of each as it ends."""
+    """Run the checks, all on one snapshot of a live bank; `report` is called with each finding as soon as its check ends."""
 
     async def work(connection: Connection) -> list[Finding]:
         findings = []
@@ -224,12 +224,12 @@ async def verify(db: Database, checks: Sequence[Check] = CHECKS, report: Callabl
 
 
 async def record(db: Database, findings: Sequence[Finding], now: datetime) -> None:
-    """Keep what a verification found."""
+    """Store the findings of a verification."""
     checks = json.dumps([[each.name, each.examined, each.first_problem] for each in findings])
     await db.transact(lambda connection: connection.insert(_RECORD, [(now, checks)]))
 
 
 async def latest(db: Database) -> tuple[datetime, list[Finding]] | None:
-    """When the books were verified last, and what was found; None if they never were."""
+    """Return the time and the findings of the latest verification; None if there was none."""
     row = await db.fetch_one(_LATEST)
     return None if row is None else (row.checked_at, [Finding(*check) for check in json.loads(row.checks)])

@@ -9,7 +9,7 @@ from bank_graphql.kit.errors import Refusal
 
 @dataclass(eq=False)
 class BatchAborted(Refusal):
-    """Another item of an atomic batch was refused, so nothing of it happened. `index` says which, from 0."""
+    """Another item of an atomic batch was refused, so no item took effect. `index` is the refused item, counted from 0."""
 
     code: ClassVar[str] = "BatchAborted"
     index: int
@@ -20,7 +20,7 @@ class BatchAborted(Refusal):
 
 @dataclass(eq=False)
 class IdempotencyConflict(Refusal):
-    """The key was used before, for something else."""
+    """The key was used before, for another request."""
 
     code: ClassVar[str] = "IdempotencyConflict"
     original: UUID | None

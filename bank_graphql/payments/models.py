@@ -1,4 +1,4 @@
-"""What is remembered of commands with an idempotency key."""
+"""The table of outcomes that are stored under idempotency keys."""
 
 from datetime import datetime
 from typing import Any
@@ -13,9 +13,9 @@ from bank_graphql.payments.enums import OutcomeKind
 
 
 class IdempotencyOutcome(SQLModel, table=True):
-    """The outcome of a user's key, written in the transaction of what it did. Never changed; pruned when old.
+    """The outcome of a user's key, written in the transaction of what it did. It never changes, and is deleted when it is old.
 
-    It needs no foreign key to the user, for users are never deleted.
+    It needs no foreign key to the user, because users are never deleted.
     """
 
     __tablename__ = "idempotency_outcomes"

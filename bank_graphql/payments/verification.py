@@ -1,4 +1,4 @@
-"""Verifies what is remembered of keys, and the feed's outbox, against the books."""
+"""Verifies stored outcomes, and the feed's events, against the books."""
 
 from bank_graphql.ledger.verification import Check
 
