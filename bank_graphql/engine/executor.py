@@ -37,7 +37,7 @@ from bank_graphql.engine.documents import Documents, Prepared
 from bank_graphql.engine.execution import BreadthFirst, Resumed
 from bank_graphql.engine.plan import Operation, Planner
 from bank_graphql.kit.errors import BadRequest, Fault, RateLimited, Refusal, TooComplex, Unauthenticated, Unavailable
-from bank_graphql.kit.fairness import FairShare
+from bank_graphql.kit.fair_share import FairShare
 
 _log = structlog.get_logger(__name__)
 _MAX_SOURCE = 200_000
@@ -173,7 +173,7 @@ class Executor:
     def _spend(self, cost: int, context: Context, already: int = 0) -> None:
         limit = self._user_limit if context.bearer else self._address_limit
         bucket = context.services.limiter.spend(context.payer, cost, per_minute=limit)
-        self._share.count(context.payer, cost)
+        self._share.record(context.payer, cost)
         context.bucket = replace(bucket, cost=cost + already) if already else bucket
 
     async def _execute(self, operation: Operation, request: Request, context: Context) -> ExecutionResult:
