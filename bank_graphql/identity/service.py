@@ -29,8 +29,8 @@ from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import FieldProblem, NotFound, Refusal, ValidationFailed
 from bank_graphql.kit.ids import global_id, new_id
-from bank_graphql.kit.slowdown import Slowdown
 from bank_graphql.kit.text import normalise
+from bank_graphql.kit.throttle import AttemptThrottle
 
 _MAX_USER_AGENT = 500
 """The maximum number of characters of a user agent that are stored."""
@@ -73,7 +73,7 @@ class Identity:
         self._session_lifetime = session_lifetime
         self._allow_test_domains = allow_test_domains
         self.session_cache = SessionCache(db, clock)
-        self._slowdown = Slowdown()
+        self._throttle = AttemptThrottle()
 
     def email_key(self, email: str) -> str:
         """Return the key of an e-mail address, which is the same for all its spellings. A text that is not one is its own key."""
@@ -138,7 +138,7 @@ class Identity:
             return signed_in
 
         signed_in = await self._db.transact(work)
-        self._slowdown.succeeded(user.email_key, origin.network)
+        self._throttle.record_success(user.email_key, origin.network)
         return signed_in
 
     async def log_in(self, *, email: str, password: str, origin: Origin) -> SignedIn:
@@ -149,13 +149,13 @@ class Identity:
             RateLimited: too many attempts on this e-mail address are queued.
         """
         key = self.email_key(email)
-        await self._slowdown.turn(key, origin.network)
+        await self._throttle.wait_turn(key, origin.network)
         user = await self._db.fetch_one(queries.SIGN_IN, email_key=key)
         matches = await self._hasher.verify(password, user.password_hash if user else None)
         if user is None or not matches or user.status != UserStatus.ACTIVE:
             await self._record_refused_credentials(IdentityAction.LOG_IN, user.id if user else None, origin)
             raise CredentialsRefused
-        self._slowdown.succeeded(key, origin.network)
+        self._throttle.record_success(key, origin.network)
         new_hash = await self._hasher.hash(password) if self._hasher.is_outdated(user.password_hash) else None
         user_id = user.id
 
@@ -175,10 +175,10 @@ class Identity:
             RateLimited: too many attempts on this user are queued.
         """
         [user] = await self._db.fetch(queries.PASSWORD, user=actor.user_id)
-        await self._slowdown.turn(user.email_key, actor.origin.network)
+        await self._throttle.wait_turn(user.email_key, actor.origin.network)
         matches = await self._hasher.verify(password, user.password_hash)
         if matches:
-            self._slowdown.succeeded(user.email_key, actor.origin.network)
+            self._throttle.record_success(user.email_key, actor.origin.network)
         return matches
 
     async def refresh(self, refresh_token: str, origin: Origin) -> SignedIn:
