@@ -29,7 +29,7 @@ from bank_graphql.kit.db import Database, may_act_as
 from bank_graphql.kit.embedded import SUPERUSER, EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError, Refusal
 from bank_graphql.kit.keysets import KeySource
-from bank_graphql.kit.listening import Listener, PostgresListener, RedisListener
+from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
 from bank_graphql.kit.periodic import Job
 from bank_graphql.payments import service as payments
 from bank_graphql.payments.groups import GROUP_MAX, Group
@@ -60,18 +60,18 @@ class Bank:
     execute: Callable[[Group], Awaitable[list[Outcome]]]
     expire_holds: Callable[[], Awaitable[int]]
     jobs: tuple[Job, ...]
-    listener: Listener
+    notifier: Notifier
 
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
         """Have the feed read for subscribers until leaving."""
         self.hub.start()
-        self.listener.start()
+        self.notifier.start()
         try:
             yield
         finally:
             await self.hub.close()
-            await self.listener.close()
+            await self.notifier.close()
 
 
 @asynccontextmanager
@@ -116,11 +116,11 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
         await events.begin_epoch(db, clock)
         feed = Feed(db)
         hub = Hub(feed)
-        listener = _listener(settings, dsn, hub)
+        notifier = _notifier(settings, dsn, hub)
 
         def tell() -> None:
             hub.wake()
-            listener.tell()
+            notifier.notify()
 
         async def expire_holds() -> int:
             if expired := await payments.expire_holds(db, policy):
@@ -139,7 +139,7 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             execute=execute,
             expire_holds=expire_holds,
             jobs=(Job("expire holds", settings.job_seconds, expire_holds), *_jobs(db, settings, policy)),
-            listener=listener,
+            notifier=notifier,
         )
 
 
@@ -246,10 +246,10 @@ def _identity(db: Database, settings: Settings, clock: Clock, stack: AsyncExitSt
     )
 
 
-def _listener(settings: Settings, dsn: str, hub: Hub) -> Listener:
+def _notifier(settings: Settings, dsn: str, hub: Hub) -> Notifier:
     if settings.redis_url is not None:
-        return RedisListener(settings.redis_url.get_secret_value(), CHANNEL, hub.wake)
-    return PostgresListener(dsn, CHANNEL, hub.wake)
+        return RedisNotifier(settings.redis_url.get_secret_value(), CHANNEL, hub.wake)
+    return PostgresNotifier(dsn, CHANNEL, hub.wake)
 
 
 def _most_under_way(settings: Settings) -> int:

@@ -1,4 +1,4 @@
-"""Wake-ups between processes: heard by the others, and again after the connection was broken."""
+"""Notifications between processes: received by the others, and again after the connection was broken."""
 
 import asyncio
 import shutil
@@ -11,26 +11,26 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
-from bank_graphql.kit import listening
-from bank_graphql.kit.listening import Listener, PostgresListener, RedisListener
+from bank_graphql.kit import notifications
+from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
 
 
-class Ear:
-    """Counts what is heard."""
+class Receiver:
+    """Counts the notifications that it receives."""
 
     def __init__(self) -> None:
         self.count = 0
-        self.news = asyncio.Event()
+        self.received = asyncio.Event()
 
-    def heard(self) -> None:
+    def notified(self) -> None:
         self.count += 1
-        self.news.set()
+        self.received.set()
 
     async def next(self) -> None:
-        """Wait until something is heard."""
+        """Wait for the next notification."""
         async with asyncio.timeout(15):
-            await self.news.wait()
-        self.news.clear()
+            await self.received.wait()
+        self.received.clear()
 
 
 @pytest.fixture
@@ -51,72 +51,70 @@ async def redis(folder: Path) -> AsyncIterator[str]:
 
 
 @pytest.fixture(params=["postgres", "redis"])
-def make(request: pytest.FixtureRequest, dsn: str) -> Callable[[Ear], Listener]:
-    """Makes listeners of either kind."""
+def make(request: pytest.FixtureRequest, dsn: str) -> Callable[[Receiver], Notifier]:
+    """Return a function that makes notifiers of either kind."""
     if request.param == "postgres":
-        return lambda ear: PostgresListener(dsn, "test", ear.heard)
+        return lambda receiver: PostgresNotifier(dsn, "test", receiver.notified)
     address = request.getfixturevalue("redis")
-    return lambda ear: RedisListener(address, "test", ear.heard)
+    return lambda receiver: RedisNotifier(address, "test", receiver.notified)
 
 
-async def test_the_others_are_told_and_oneself_is_not(make: Callable[[Ear], Listener]) -> None:
-    mine, theirs = Ear(), Ear()
-    telling, hearing = make(mine), make(theirs)
-    for each in (telling, hearing):
+async def test_the_others_are_notified_and_the_sender_is_not(make: Callable[[Receiver], Notifier]) -> None:
+    mine, theirs = Receiver(), Receiver()
+    sender, other = make(mine), make(theirs)
+    for each in (sender, other):
         each.start()
     await mine.next()
     await theirs.next()
     for _ in range(3):
         before = mine.count
-        telling.tell()
+        sender.notify()
         await theirs.next()
         assert mine.count == before
-    hearing.tell()
+    other.notify()
     await mine.next()
-    for each in (telling, hearing):
+    for each in (sender, other):
         await each.close()
 
 
-async def test_a_broken_connection_heals_and_what_was_missed_is_looked_for(
+async def test_a_broken_connection_is_replaced_and_counts_as_a_notification(
     dsn: str, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    ear = Ear()
-    listener = PostgresListener(dsn, "test", ear.heard)
-    listener.start()
-    await ear.next()
+    receiver = Receiver()
+    notifier = PostgresNotifier(dsn, "test", receiver.notified)
+    notifier.start()
+    await receiver.next()
     for _ in range(2):
         await raw.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE application_name = 'bank_graphql listener' AND datname = current_database()"
         )
-        await ear.next()
+        await receiver.next()
     await raw.execute("SELECT pg_notify('test', 'another')")
-    await ear.next()
-    await listener.close()
+    await receiver.next()
+    await notifier.close()
 
 
-async def test_a_server_that_is_not_there_is_waited_for(redis: str) -> None:
-    ear = Ear()
-    listener = RedisListener(redis.replace("127.0.0.1", "127.0.0.2"), "test", ear.heard)
-    listener.start()
-    listener.tell()
+async def test_a_server_that_cannot_be_reached_is_no_error(redis: str) -> None:
+    receiver = Receiver()
+    notifier = RedisNotifier(redis.replace("127.0.0.1", "127.0.0.2"), "test", receiver.notified)
+    notifier.start()
+    notifier.notify()
     await asyncio.sleep(0)
-    await listener.close()
-    assert ear.count == 0
+    await notifier.close()
+    assert receiver.count == 0
 
 
-async def test_a_connection_that_has_gone_silent_is_noticed_by_its_heartbeat(
-    dsn: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between the bank and its database something swallows all that is said, and says nothing itself."""
+async def test_the_heartbeat_detects_a_silent_connection(dsn: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy before the database drops all data in both directions, and keeps the connections open."""
     place = parse_qs(urlsplit(dsn).query)["host"][0]
     silent = asyncio.Event()
     passing: list[asyncio.Task[None]] = []
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while said := await reader.read(65536):
+        while data := await reader.read(65536):
             if not silent.is_set():
-                writer.write(said)
+                writer.write(data)
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_unix_connection(f"{place}/.s.PGSQL.5432")
@@ -134,16 +132,16 @@ async def test_a_connection_that_has_gone_silent_is_noticed_by_its_heartbeat(
         silent.clear()
         passing.append(asyncio.create_task(pass_on(reader, writer)))
 
-    monkeypatch.setattr(listening, "LIMIT_SECONDS", 0.3)
+    monkeypatch.setattr(notifications, "TIMEOUT_SECONDS", 0.3)
     proxy = await asyncio.start_unix_server(connected, f"{folder}/.s.PGSQL.5432")
-    ear = Ear()
-    listener = PostgresListener(dsn.replace(place, str(folder)), "test", ear.heard, heartbeat_seconds=0.05)
-    listener.start()
-    await ear.next()
+    receiver = Receiver()
+    notifier = PostgresNotifier(dsn.replace(place, str(folder)), "test", receiver.notified, heartbeat_seconds=0.05)
+    notifier.start()
+    await receiver.next()
     silent.set()
-    await ear.next()
-    assert len(passing) >= 2  # the driver makes one of its own, to cancel what takes so long
-    await listener.close()
+    await receiver.next()
+    assert len(passing) >= 2  # the driver opens another to cancel the statement that timed out
+    await notifier.close()
     proxy.close()
     for each in passing:
         each.cancel()
