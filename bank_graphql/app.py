@@ -25,7 +25,7 @@ from bank_graphql.bank import open_bank
 from bank_graphql.engine.executor import Executor
 from bank_graphql.kit import log
 from bank_graphql.kit.clock import Clock, utc_now
-from bank_graphql.kit.periodic import Job, running
+from bank_graphql.kit.jobs import Job, running
 from bank_graphql.kit.rate_limiter import Limiter
 from bank_graphql.settings import Settings
 from bank_graphql.web import health

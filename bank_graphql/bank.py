@@ -28,9 +28,9 @@ from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Database, may_act_as
 from bank_graphql.kit.embedded import SUPERUSER, EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError, Refusal
+from bank_graphql.kit.jobs import Job
 from bank_graphql.kit.keysets import KeySource
 from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
-from bank_graphql.kit.periodic import Job
 from bank_graphql.payments import service as payments
 from bank_graphql.payments.groups import GROUP_MAX, Group
 from bank_graphql.payments.outcomes import Outcome

@@ -1,4 +1,4 @@
-"""Jobs that run again and again beside the requests. A job that fails is tried again next time; no job outlives its owner."""
+"""Jobs that a process runs periodically, besides serving requests."""
 
 import asyncio
 import random
@@ -13,7 +13,13 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something to do every so many seconds. Several processes may do it at the same time."""
+    """A job that runs at an interval. Several processes may run it at the same time.
+
+    Attributes:
+        name: what the logs call it.
+        seconds: the interval between two runs.
+        run: runs the job once.
+    """
 
     name: str
     seconds: float
@@ -22,7 +28,7 @@ class Job:
 
 @asynccontextmanager
 async def running(jobs: Sequence[Job]) -> AsyncIterator[None]:
-    """Run the jobs until leaving."""
+    """Run the jobs inside an `async with` block, and cancel them at its end. A job that fails runs again at its next time."""
     tasks = [asyncio.create_task(_repeat(job)) for job in jobs]
     try:
         yield
@@ -34,9 +40,9 @@ async def running(jobs: Sequence[Job]) -> AsyncIterator[None]:
 
 async def _repeat(job: Job) -> None:
     while True:
-        # Not all processes at the same moment.
+        # Jitter, so that not all processes run the job at the same moment.
         await asyncio.sleep(job.seconds * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
         try:
             await job.run()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next time may go well
+        except Exception as error:  # noqa: BLE001 - whatever the error is, the next run may succeed
             _log.warning("a job failed and is tried again", job=job.name, exc_info=error)

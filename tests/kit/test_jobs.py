@@ -1,13 +1,13 @@
-"""Jobs that run again and again."""
+"""Periodic jobs."""
 
 import asyncio
 
 from structlog.testing import capture_logs
 
-from bank_graphql.kit.periodic import Job, running
+from bank_graphql.kit.jobs import Job, running
 
 
-async def test_a_job_runs_on_after_a_failure_and_ends_with_its_owner() -> None:
+async def test_a_job_runs_again_after_a_failure_and_stops_with_its_block() -> None:
     runs = 0
     enough = asyncio.Event()
 
