@@ -18,7 +18,7 @@ from bank_graphql.accounts.queries import of_visible_account
 from bank_graphql.identity.models import User
 from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys, viewer, visible_to_viewer
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.loading import Requested
+from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.paging import Listing, serial_key
 from bank_graphql.kit.statements import Query, Row
 from bank_graphql.ledger.enums import TransactionKind, TransactionStatus

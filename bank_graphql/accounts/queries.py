@@ -34,7 +34,7 @@ from bank_graphql.accounts.models import Account
 from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
 from bank_graphql.identity.visibility import sees_all
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.loading import Requested
+from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.paging import Listing, uuid_key
 from bank_graphql.kit.statements import Query, Row, array_of
 from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus

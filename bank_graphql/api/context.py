@@ -16,7 +16,7 @@ from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor, Caller, Origin
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Refusal, Unauthenticated
-from bank_graphql.kit.loading import Loader, Reader
+from bank_graphql.kit.loaders import Loader, Reader
 from bank_graphql.kit.rate_limiter import BucketState, Limiter
 from bank_graphql.payments.commands import Command
 from bank_graphql.payments.groups import Group

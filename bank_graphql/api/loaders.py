@@ -20,7 +20,7 @@ from bank_graphql.identity.visibility import sees_all
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.loading import Loader, Reader, Requested
+from bank_graphql.kit.loaders import Loader, Reader, Requested
 from bank_graphql.kit.paging import Listing, Page, Slice
 from bank_graphql.kit.statements import Row
 
@@ -43,7 +43,7 @@ class TransactionFilters:
     search_id: UUID | None = None
 
 
-_MOST_ROWS = 250
+_MAX_ROWS = 250
 PageKey = tuple[UUID, Page, TransactionFilters | None]
 """The parent, the page, and the filters of a list that has any."""
 
@@ -79,7 +79,7 @@ class Readers:
         self.transactions_of_account: Reader[PageKey, Slice[TransactionRow]] = _lists(
             db,
             accounts.TRANSACTIONS_OF_ACCOUNTS,
-            statements_at_a_time=4,  # a search through a long history takes its time, and others do not wait for it
+            max_statements=4,  # a search through a long history takes its time, and others do not wait for it
         )
 
 
@@ -115,10 +115,10 @@ async def _counterparties(db: Database, requested: Sequence[Requested[Any]]) -> 
     return told
 
 
-def _lists(db: Database, listing: Listing[R], statements_at_a_time: int = 3) -> Reader[PageKey, Slice[R]]:
+def _lists(db: Database, listing: Listing[R], max_statements: int = 3) -> Reader[PageKey, Slice[R]]:
     """Reads pages. While the rows of one statement are worked on, others are under way: so none may be too large."""
     return Reader(
-        partial(_pages, db, listing), most=_MOST_ROWS, weigh=lambda key: key[1].size, statements_at_a_time=statements_at_a_time
+        partial(_pages, db, listing), max_rows=_MAX_ROWS, rows_per_key=lambda key: key[1].size, max_statements=max_statements
     )
 
 

@@ -37,7 +37,7 @@ from bank_graphql.cards.rules import PERIODS, Calendar, SpentLimit, Window
 from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys, visible_to_viewer
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
-from bank_graphql.kit.loading import Requested
+from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.money import Money
 from bank_graphql.kit.paging import Listing, uuid_key
 from bank_graphql.kit.statements import Query, Row, any_of, array_of

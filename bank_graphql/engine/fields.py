@@ -13,7 +13,7 @@ import strawberry
 
 from bank_graphql.api.context import Context, Info
 from bank_graphql.api.loaders import Readers
-from bank_graphql.kit.loading import Reader
+from bank_graphql.kit.loaders import Reader
 
 EDGE = "edge"
 """The name of the edge in a field's metadata."""

@@ -29,7 +29,7 @@ from bank_graphql.identity.models import RefreshToken, Session, User
 from bank_graphql.identity.visibility import is_visible, sees_all, sees_cards
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.loading import Requested
+from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.statements import Query, Row, array_of
 
 R = TypeVar("R", bound=Row)

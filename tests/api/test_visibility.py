@@ -16,7 +16,7 @@ from bank_graphql.identity.visibility import sees
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.ids import new_id
-from bank_graphql.kit.loading import Loader
+from bank_graphql.kit.loaders import Loader
 from bank_graphql.kit.paging import Page, Slice
 from tests.policy import UTC as CALENDAR
 

@@ -1,4 +1,4 @@
-"""Reads by key: gathered across requests, remembered within one, and never another actor's."""
+"""Reads by key: batched across requests, cached within one, and separate for each actor."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,13 +6,13 @@ from uuid import uuid4
 
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Unavailable
-from bank_graphql.kit.loading import Loader, Reader, Requested
+from bank_graphql.kit.loaders import Loader, Reader, Requested
 
 ADA, GRACE = (Actor(uuid4(), None, frozenset()) for _ in range(2))
 
 
 class Source:
-    """What readers read from: a value names its key and who asked. Each read waits until it is let go."""
+    """A source of values, each made of its key and its actor. Reads wait while `open` is not set."""
 
     def __init__(self) -> None:
         self.reads: list[list[tuple[Actor, int]]] = []
@@ -21,20 +21,20 @@ class Source:
         self.fails = False
 
     async def fetch(self, requested: Sequence[Requested[int]]) -> list[str]:
-        wanted = [(actor, key) for actor, keys in requested for key in keys]
-        self.reads.append(wanted)
+        keys_by_actor = [(actor, key) for actor, keys in requested for key in keys]
+        self.reads.append(keys_by_actor)
         await self.open.wait()
         if self.fails:
             raise Unavailable
-        return [value(actor, key) for actor, key in wanted]
+        return [value(actor, key) for actor, key in keys_by_actor]
 
 
 def value(actor: Actor, key: int) -> str:
-    """What the source has under a key for an actor."""
+    """Return the value of a key for an actor."""
     return f"{key} of {actor.user_id}"
 
 
-async def test_what_several_requests_ask_for_is_read_together_and_each_gets_its_own() -> None:
+async def test_the_keys_of_several_requests_are_read_together_and_each_gets_its_values() -> None:
     source = Source()
     reader = Reader(source.fetch)
     ada, grace = Loader(reader, ADA), Loader(reader, GRACE)
@@ -43,7 +43,7 @@ async def test_what_several_requests_ask_for_is_read_together_and_each_gets_its_
     assert source.reads == [[(ADA, 1), (ADA, 2), (GRACE, 2), (GRACE, 1)]]
 
 
-async def test_what_is_asked_while_a_read_is_under_way_goes_into_the_next() -> None:
+async def test_keys_requested_during_a_read_go_into_the_next() -> None:
     source = Source()
     reader = Reader(source.fetch)
     source.open.clear()
@@ -57,7 +57,7 @@ async def test_what_is_asked_while_a_read_is_under_way_goes_into_the_next() -> N
     assert [len(read) for read in source.reads] == [1, 4]
 
 
-async def test_a_request_asks_for_each_key_once() -> None:
+async def test_a_request_reads_each_key_once() -> None:
     source = Source()
     loader = Loader(Reader(source.fetch), ADA)
     assert await loader.load_many([1, 1, 2]) == [value(ADA, 1), value(ADA, 1), value(ADA, 2)]
@@ -79,7 +79,7 @@ async def test_another_request_reads_anew() -> None:
     assert len(source.reads) == 2
 
 
-async def test_a_read_that_fails_fails_for_all_that_asked_and_not_for_the_next() -> None:
+async def test_a_failed_read_fails_for_all_its_requests_and_not_for_the_next() -> None:
     source = Source()
     reader = Reader(source.fetch)
     source.fails = True
@@ -90,7 +90,7 @@ async def test_a_read_that_fails_fails_for_all_that_asked_and_not_for_the_next()
     assert await Loader(reader, ADA).load(1) == value(ADA, 1)
 
 
-async def test_a_request_that_goes_away_takes_nothing_from_the_others() -> None:
+async def test_a_cancelled_request_does_not_disturb_the_others() -> None:
     source = Source()
     reader = Reader(source.fetch)
     source.open.clear()
@@ -104,18 +104,18 @@ async def test_a_request_that_goes_away_takes_nothing_from_the_others() -> None:
     assert await stays == value(GRACE, 2)
 
 
-async def test_one_slow_read_holds_up_no_other_where_several_may_run() -> None:
-    source, under_way, first = Source(), asyncio.Event(), asyncio.Event()
+async def test_a_slow_read_does_not_delay_others_where_several_may_run() -> None:
+    source, started, first = Source(), asyncio.Event(), asyncio.Event()
 
     async def fetch(requested: Sequence[Requested[int]]) -> list[str]:
         if requested[0][1] == [0]:
-            under_way.set()
+            started.set()
             await first.wait()
         return await source.fetch(requested)
 
-    reader = Reader(fetch, statements_at_a_time=2)
+    reader = Reader(fetch, max_statements=2)
     slow = asyncio.create_task(Loader(reader, ADA).load(0))
-    await under_way.wait()
+    await started.wait()
     assert await Loader(reader, GRACE).load(1) == value(GRACE, 1)
     first.set()
     assert await slow == value(ADA, 0)
