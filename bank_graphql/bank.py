@@ -156,14 +156,14 @@ def _batched(
 
     batcher: Batcher[Group, list[Outcome]] = Batcher(
         carry_out,
-        weigh=lambda group: len(group.commands),
-        max_batch=settings.batch_max,
-        max_queue=settings.batch_queue,
-        owner=lambda group: group.owner_id,
-        max_owned=settings.batch_queue // 4,
-        max_running=BATCHES_AT_A_TIME,
-        max_under_way=_most_under_way(settings),
-        worthwhile=0.5,
+        size_of=lambda group: len(group.commands),
+        max_batch_size=settings.batch_max,
+        max_queue_size=settings.batch_queue,
+        owner_of=lambda group: group.owner_id,
+        max_queue_size_per_owner=settings.batch_queue // 4,
+        max_concurrent_batches=BATCHES_AT_A_TIME,
+        max_concurrent_size=_max_concurrent_commands(settings),
+        min_start_ratio=0.5,
     )
     stack.push_async_callback(batcher.close)
 
@@ -252,14 +252,14 @@ def _notifier(settings: Settings, dsn: str, hub: Hub) -> Notifier:
     return PostgresNotifier(dsn, CHANNEL, hub.wake)
 
 
-def _most_under_way(settings: Settings) -> int:
+def _max_concurrent_commands(settings: Settings) -> int:
     """How many commands may be under way at a time: full batches, or a largest atomic group beside smaller ones."""
     return max(settings.batch_max * BATCHES_AT_A_TIME, GROUP_MAX * 3 // 2)
 
 
 async def _require_lock_table(db: Database, settings: Settings) -> None:
     """See to it that the server can hold the locks of what is under way: one for the key and each account of every command."""
-    needed = _most_under_way(settings) * LOCKS_PER_COMMAND
+    needed = _max_concurrent_commands(settings) * LOCKS_PER_COMMAND
     size = await db.lock_table_size()
     if size < needed:
         raise ConfigurationError(

@@ -1,7 +1,7 @@
-"""Gathers work that arrives one by one into batches, and hands each its own result.
+"""Collect items that arrive one by one into batches, and return to each caller the result of its own item.
 
-While batches are under way the next one fills up, so batches grow with the load, and where none is under way nothing waits.
-What is in the queue, and how many batches are under way, is bounded.
+While batches are running, the next one collects items. So batches grow with the load, and without load no item waits.
+The queue, and the number and size of running batches, are bounded.
 """
 
 import asyncio
@@ -15,201 +15,206 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-PATIENCE_SECONDS = 0.05
+MAX_START_DELAY_SECONDS = 0.05
+"""The longest that a batch waits for more items before it starts beside running ones."""
 _Entry = tuple[Item, "asyncio.Future[Result]", float]
-"""What waits: the item, its result to be, and until when it waits."""
+"""A queued item, the future of its result, and the loop's time at which it is refused."""
 
 
 class Batcher(Generic[Item, Result]):
-    """Runs `work(items)`, which returns one result (or exception) for each item, in their order.
+    """Runs batches of items with `work(items)`, which returns one result or exception per item, in their order.
 
-    A batch that fails as a whole is run again item by item, so that a bad item never spoils its neighbours (but not when the
-    failure is that the database is out of reach).
+    When `work` raises, the items run again one by one, so that one bad item does not fail the others. It is not run again when
+    it raises `Unavailable`, because then every item would fail.
 
-    Attributes:
-        max_batch: the most weight in one batch, though a single item may weigh more.
-        weigh: what an item weighs.
-        max_queue: the most weight that may wait; what comes on top is refused as `Unavailable`.
-        owner: whose an item is; None for all to be of one.
-        max_owned: the most weight that may wait for one owner, so that nobody fills the queue for the others; an owner for whom
-            nothing waits may always add an item, if the queue has room. None for no such bound.
-        max_running: the most batches under way at a time.
-        max_under_way: the most weight in them together, though a single batch may weigh more; None for no such bound.
-        worthwhile: the least weight that must wait for a batch to begin beside others, as a share of theirs. Without it batches
-            begin early and stay small. A full batch is always worthwhile; nothing waits for this longer than `PATIENCE_SECONDS`.
-        deadline: seconds that an item may wait for its turn before it is refused as `Unavailable`; None for as long as it takes.
+    Args:
+        work: runs a batch.
+        max_batch_size: the maximum size of a batch. A single item may be larger.
+        size_of: returns the size of an item.
+        max_queue_size: the maximum size of all queued items. Items beyond it are refused as `Unavailable`.
+        owner_of: returns the owner of an item.
+        max_queue_size_per_owner: the maximum size of one owner's queued items, so that no owner fills the queue for the others.
+            An owner without queued items may always add one, if the queue has room. None for no maximum.
+        max_concurrent_batches: the maximum number of batches that run at the same time.
+        max_concurrent_size: the maximum size of these together, though a single batch may be larger. None for no maximum.
+        min_start_ratio: a batch only starts beside running ones when the queue has at least this part of their size. Without it
+            batches start early and stay small. It is ignored for a full batch, and after `MAX_START_DELAY_SECONDS`.
+        max_wait_seconds: how long an item may be queued before it is refused as `Unavailable`. None for no maximum.
     """
 
     def __init__(
         self,
         work: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
         *,
-        max_batch: int = 500,
-        weigh: Callable[[Item], int] = lambda _: 1,
-        max_queue: int = 10_000,
-        owner: Callable[[Item], Hashable] = lambda _: None,
-        max_owned: int | None = None,
-        max_running: int = 2,
-        max_under_way: int | None = None,
-        worthwhile: float = 0,
-        deadline: float | None = 10.0,
+        max_batch_size: int = 500,
+        size_of: Callable[[Item], int] = lambda _: 1,
+        max_queue_size: int = 10_000,
+        owner_of: Callable[[Item], Hashable] = lambda _: None,
+        max_queue_size_per_owner: int | None = None,
+        max_concurrent_batches: int = 2,
+        max_concurrent_size: int | None = None,
+        min_start_ratio: float = 0,
+        max_wait_seconds: float | None = 10.0,
     ) -> None:
         self._work = work
-        self._max_batch = max_batch
-        self._weigh = weigh
-        self._max_queue = max_queue
-        self._owner = owner
-        self._max_owned = max_owned
-        self._max_running = max_running
-        self._max_under_way = max_under_way
-        self._worthwhile = worthwhile
-        self._deadline = deadline
-        self._waiting: deque[_Entry[Item, Result]] = deque()
-        self._weight = 0
-        self._owned: Counter[Hashable] = Counter()
+        self._max_batch_size = max_batch_size
+        self._size_of = size_of
+        self._max_queue_size = max_queue_size
+        self._owner_of = owner_of
+        self._max_queue_size_per_owner = max_queue_size_per_owner
+        self._max_concurrent_batches = max_concurrent_batches
+        self._max_concurrent_size = max_concurrent_size
+        self._min_start_ratio = min_start_ratio
+        self._max_wait_seconds = max_wait_seconds
+        self._queue: deque[_Entry[Item, Result]] = deque()
+        self._queue_size = 0
+        self._queue_size_by_owner: Counter[Hashable] = Counter()
         self._running: dict[asyncio.Task[None], int] = {}
-        self._under_way = 0
-        self._is_to_start = False
-        self._closed = False
-        # One of each for all: a timer takes as long to set as all else here.
-        self._late: asyncio.TimerHandle | None = None
-        self._impatient: asyncio.TimerHandle | None = None
+        self._running_size = 0
+        self._is_start_scheduled = False
+        self._is_closed = False
+        # One timer of each kind for the whole queue: to set a timer for each item takes as long as everything else here.
+        self._expiry_timer: asyncio.TimerHandle | None = None
+        self._start_timer: asyncio.TimerHandle | None = None
 
     async def submit(self, item: Item) -> Result:
-        """Have the item worked on in a batch to come, once, even if the caller goes away.
+        """Run the item in one of the next batches, and return its result. It runs once, even if the caller is cancelled.
 
         Raises:
-            Unavailable: the queue is full, the batcher is closing, or the item's turn came too late.
+            Unavailable: the queue is full, the batcher is closed, or the item was queued too long.
             Exception: what `work` returned or raised for this item.
         """
         return await self.enqueue(item)
 
     def enqueue(self, item: Item) -> "asyncio.Future[Result]":
-        """Have the item worked on in a batch to come; its result to be. Cancelling that does not call the item back.
+        """Queue the item, and return a future of its result. Cancelling the future does not remove the item from the queue.
 
         Raises:
-            Unavailable: the queue is full, or the batcher is closing.
+            Unavailable: the queue is full, or the batcher is closed.
         """
         self.require_room(item)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        self._waiting.append((item, future, loop.time() + (self._deadline or 0)))
-        if self._deadline and self._late is None:
-            self._late = loop.call_later(self._deadline, self._refuse_late)
-        self._count(item, 1)
-        if not self._is_to_start and len(self._running) < self._max_running:
-            self._is_to_start = True
+        self._queue.append((item, future, loop.time() + (self._max_wait_seconds or 0)))
+        if self._max_wait_seconds and self._expiry_timer is None:
+            self._expiry_timer = loop.call_later(self._max_wait_seconds, self._refuse_expired)
+        self._add_to_queue_size(item, 1)
+        if not self._is_start_scheduled and len(self._running) < self._max_concurrent_batches:
+            self._is_start_scheduled = True
             loop.call_soon(self._start)
         return future
 
     def require_room(self, item: Item) -> None:
-        """See to it that this item may wait now.
+        """Make sure that the item can be queued now.
 
         Raises:
-            Unavailable: the queue is full, too much of it is the owner's, or the batcher is closing.
+            Unavailable: the queue is full, its owner has too much in it, or the batcher is closed.
         """
-        weight, owned = self._weigh(item), 0 if self._max_owned is None else self._owned[self._owner(item)]
-        if self._closed or (self._waiting and self._weight + weight > self._max_queue):
+        size = self._size_of(item)
+        if self._is_closed or (self._queue and self._queue_size + size > self._max_queue_size):
             raise Unavailable
-        if self._max_owned is not None and owned and owned + weight > self._max_owned:
-            raise Unavailable
+        if self._max_queue_size_per_owner is not None:
+            owned = self._queue_size_by_owner[self._owner_of(item)]
+            if owned and owned + size > self._max_queue_size_per_owner:
+                raise Unavailable
 
-    def _count(self, item: Item, sign: int) -> None:
-        """Count what waits: an item that came, or (-1) went."""
-        weight = sign * self._weigh(item)
-        self._weight += weight
-        if self._max_owned is not None:
-            owner = self._owner(item)
-            self._owned[owner] += weight
-            if not self._owned[owner]:
-                del self._owned[owner]
+    def _add_to_queue_size(self, item: Item, sign: int) -> None:
+        """Adjust the sizes of the queue: `sign` is 1 for an item added, and -1 for one removed."""
+        size = sign * self._size_of(item)
+        self._queue_size += size
+        if self._max_queue_size_per_owner is not None:
+            owner = self._owner_of(item)
+            self._queue_size_by_owner[owner] += size
+            if not self._queue_size_by_owner[owner]:
+                del self._queue_size_by_owner[owner]
 
     async def close(self) -> None:
-        """Take nothing more, and finish what was taken."""
-        self._closed = True
-        while self._waiting or self._running:
+        """Refuse new items, and wait until the queued and running ones have finished."""
+        self._is_closed = True
+        while self._queue or self._running:
             self._start_one()
             # Not `gather`: from Python 3.12 on it does not yield for tasks that are done, and then `_finished` is never called.
             await asyncio.wait(self._running)
-        for timer in (self._late, self._impatient):
+        for timer in (self._expiry_timer, self._start_timer):
             if timer is not None:
                 timer.cancel()
 
     def _start(self) -> None:
-        """Start what may start and is worthwhile; what is not is started a little later."""
-        self._is_to_start = False
-        while self._weight >= min(self._max_batch, self._worthwhile * self._under_way) and self._start_one():
+        """Start as many batches as the limits and `min_start_ratio` allow. If items remain, set a timer to start them."""
+        self._is_start_scheduled = False
+        while self._queue_size >= min(self._max_batch_size, self._min_start_ratio * self._running_size) and self._start_one():
             pass
-        if self._waiting and self._worthwhile and self._impatient is None and len(self._running) < self._max_running:
-            self._impatient = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._start_at_once)
+        can_start_more = len(self._running) < self._max_concurrent_batches
+        if self._queue and self._min_start_ratio and self._start_timer is None and can_start_more:
+            self._start_timer = asyncio.get_running_loop().call_later(MAX_START_DELAY_SECONDS, self._start_delayed)
 
-    def _start_at_once(self) -> None:
-        self._impatient = None
+    def _start_delayed(self) -> None:
+        self._start_timer = None
         self._start_one()
         self._start()
 
     def _start_one(self) -> bool:
-        """Start a batch, if there may be one more and something waits for it; tell whether."""
-        taken, weight = self._take() if len(self._running) < self._max_running else ([], 0)
+        """Start one batch if the limits allow it and there are queued items. Return whether one was started."""
+        taken, size = self._take() if len(self._running) < self._max_concurrent_batches else ([], 0)
         if taken:
             task = asyncio.get_running_loop().create_task(self._run(taken))
-            self._running[task] = weight
-            self._under_way += weight
+            self._running[task] = size
+            self._running_size += size
             task.add_done_callback(self._finished)
         return bool(taken)
 
     def _take(self) -> "tuple[list[_Entry[Item, Result]], int]":
-        """The next batch and its weight; nothing if it would be too much beside what is under way."""
+        """Remove the next batch from the queue. Return it and its size; it is empty if it would exceed `max_concurrent_size`."""
         taken: list[_Entry[Item, Result]] = []
-        weight, under_way = 0, self._under_way
-        while self._waiting:
-            more = self._weigh(self._waiting[0][0])
-            if taken and weight + more > self._max_batch:
+        size, running_size = 0, self._running_size
+        while self._queue:
+            added = self._size_of(self._queue[0][0])
+            if taken and size + added > self._max_batch_size:
                 break
-            if under_way and self._max_under_way is not None and under_way + weight + more > self._max_under_way:
+            if running_size and self._max_concurrent_size is not None and running_size + size + added > self._max_concurrent_size:
                 break
-            taken.append(self._waiting.popleft())
-            weight += more
-            self._count(taken[-1][0], -1)
-        return taken, weight
+            taken.append(self._queue.popleft())
+            size += added
+            self._add_to_queue_size(taken[-1][0], -1)
+        return taken, size
 
-    def _refuse_late(self) -> None:
-        """Refuse what has waited for too long, and look again when the next one will have."""
+    def _refuse_expired(self) -> None:
+        """Refuse the items that were queued too long, and set the timer for the next one."""
         loop = asyncio.get_running_loop()
-        self._late, now = None, loop.time()
-        while self._waiting and self._late is None:
-            item, future, until = self._waiting[0]
-            if until > now:
-                self._late = loop.call_at(until, self._refuse_late)
+        self._expiry_timer, now = None, loop.time()
+        while self._queue and self._expiry_timer is None:
+            item, future, expires_at = self._queue[0]
+            if expires_at > now:
+                self._expiry_timer = loop.call_at(expires_at, self._refuse_expired)
             else:
-                self._waiting.popleft()
-                self._count(item, -1)
-                _settle(future, Unavailable())
+                self._queue.popleft()
+                self._add_to_queue_size(item, -1)
+                _resolve(future, Unavailable())
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
-        self._under_way -= self._running.pop(task)
+        self._running_size -= self._running.pop(task)
         self._start()
 
     async def _run(self, taken: "Sequence[_Entry[Item, Result]]") -> None:
         for (_, future, _), result in zip(taken, await self._results([item for item, _, _ in taken]), strict=True):
-            _settle(future, result)
+            _resolve(future, result)
 
     async def _results(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
         try:
             return await self._work(items)
         except Unavailable as error:
             return [error] * len(items)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is given to the caller it belongs to
+        except Exception as error:  # noqa: BLE001 - whatever the error is, it belongs to the caller of the item
             if len(items) == 1:
                 return [error]
             return [(await self._results([item]))[0] for item in items]
 
 
-def _settle(future: "asyncio.Future[Result]", result: Result | Exception) -> None:
+def _resolve(future: "asyncio.Future[Result]", result: Result | Exception) -> None:
     if future.done():
         return
     if isinstance(result, Exception):
         future.set_exception(result)
-        future.exception()  # seen: a caller that went away is no reason for a warning
+        future.exception()  # marks it as retrieved: a caller that was cancelled is no reason for a warning
     else:
         future.set_result(result)

@@ -47,11 +47,11 @@ class Reader(Generic[K, V]):
         self._fetch = fetch
         self._batcher: Batcher[Requested[K], list[V]] = Batcher(
             self._read,
-            max_batch=max_rows,
-            weigh=lambda requested: len(requested[1]) if rows_per_key is None else sum(map(rows_per_key, requested[1])),
-            max_queue=MAX_ROWS_WAITING,
-            max_running=max_statements,
-            deadline=None,  # statements have a time limit of their own
+            max_batch_size=max_rows,
+            size_of=lambda requested: len(requested[1]) if rows_per_key is None else sum(map(rows_per_key, requested[1])),
+            max_queue_size=MAX_ROWS_WAITING,
+            max_concurrent_batches=max_statements,
+            max_wait_seconds=None,  # statements have a time limit of their own
         )
 
     def request(self, actor: Actor, keys: Sequence[K]) -> "asyncio.Future[list[V]]":
