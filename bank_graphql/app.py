@@ -26,7 +26,7 @@ from bank_graphql.engine.executor import Executor
 from bank_graphql.kit import log
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.jobs import Job, running
-from bank_graphql.kit.rate_limiter import Limiter
+from bank_graphql.kit.rate_limiter import RateLimiter
 from bank_graphql.settings import Settings
 from bank_graphql.web import health
 from bank_graphql.web.authentication import BearerAuthentication
@@ -66,7 +66,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
                 feed=bank.feed,
                 streams=streams,
                 move=bank.execute,
-                limiter=Limiter(),
+                limiter=RateLimiter(),
                 attempts_per_minute=settings.log_in_rate_limit,
             )
             identify = BearerAuthentication(bank.identity)

@@ -17,7 +17,7 @@ from bank_graphql.kit.actor import Actor, Caller, Origin
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Refusal, Unauthenticated
 from bank_graphql.kit.loaders import Loader, Reader
-from bank_graphql.kit.rate_limiter import BucketState, Limiter
+from bank_graphql.kit.rate_limiter import BucketState, RateLimiter
 from bank_graphql.payments.commands import Command
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome, Preview
@@ -39,7 +39,7 @@ class Services:
     feed: Feed
     streams: Streams
     move: Move
-    limiter: Limiter
+    limiter: RateLimiter
     attempts_per_minute: int
 
 

@@ -1,7 +1,7 @@
-"""Token buckets: how much may be asked, and how fast.
+"""Limit rates with token buckets.
 
-A bucket holds what a caller may spend, and fills up evenly. Buckets lie in the memory of a process, so that with several
-processes each grants its own share.
+A bucket holds the cost that a caller may spend, and refills at an even rate. Buckets are kept in the memory of one process, so
+with several processes each grants the full rate.
 """
 
 import time
@@ -13,18 +13,18 @@ from datetime import datetime, timedelta
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.errors import RateLimited
 
-_MOST_BUCKETS = 100_000
+_MAX_BUCKETS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class BucketState:
-    """What is left in a bucket after spending.
+    """The state of a bucket after spending.
 
     Attributes:
-        limit: what a full bucket holds.
-        remaining: what is left, rounded down.
-        cost: what was spent just now.
-        seconds_until_full: how long it takes until the bucket is full again.
+        limit: the capacity of the bucket.
+        remaining: the cost that can still be spent now, rounded down.
+        cost: the cost that was spent.
+        seconds_until_full: how long the bucket takes to refill.
     """
 
     limit: int
@@ -38,29 +38,33 @@ class BucketState:
         return utc_now() + timedelta(seconds=self.seconds_until_full)
 
 
-class Limiter:
-    """Buckets by name. The least recently used ones are dropped when there are too many."""
+class RateLimiter:
+    """Buckets by name. Beyond `_MAX_BUCKETS` the least recently used are dropped.
+
+    Args:
+        monotonic: returns the time in seconds.
+    """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def spend(self, bucket: str, cost: int, *, per_minute: int) -> BucketState:
-        """Take `cost` out of a bucket that holds, and fills up with, `per_minute`.
+        """Spend `cost` from a bucket that holds `per_minute` and refills at that rate.
 
         Raises:
-            RateLimited: there is not that much left; nothing is taken.
+            RateLimited: less than `cost` remains. Nothing is spent.
         """
         now = self._monotonic()
-        level, at = self._buckets.pop(bucket, (float(per_minute), now))
-        level = min(float(per_minute), level + (now - at) * per_minute / 60)
-        enough = cost <= level
-        if enough:
+        level, updated_at = self._buckets.pop(bucket, (float(per_minute), now))
+        level = min(float(per_minute), level + (now - updated_at) * per_minute / 60)
+        is_enough = cost <= level
+        if is_enough:
             level -= cost
         self._buckets[bucket] = (level, now)
-        if len(self._buckets) > _MOST_BUCKETS:
+        if len(self._buckets) > _MAX_BUCKETS:
             self._buckets.popitem(last=False)
-        if not enough:
+        if not is_enough:
             missing = min(cost, per_minute) - level
             raise RateLimited(retry_after=max(1, round(missing * 60 / per_minute + 0.5)))
         return BucketState(per_minute, int(level), cost, (per_minute - level) * 60 / per_minute)

@@ -28,7 +28,7 @@ from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.ids import encode_cursor, global_id, new_id, uuid_of
 from bank_graphql.kit.money import Money
-from bank_graphql.kit.rate_limiter import Limiter
+from bank_graphql.kit.rate_limiter import RateLimiter
 from bank_graphql.payments.commands import (
     AuthorizeCard,
     CaptureHold,
@@ -64,7 +64,7 @@ class World:
             feed=bank.feed,
             streams=Streams(bank.hub, bank.feed, bank.identity, utc_now),
             move=bank.execute,
-            limiter=Limiter(),
+            limiter=RateLimiter(),
             attempts_per_minute=10**9,
         )
         self.planned = Executor(SCHEMA, user_limit=10**12, address_limit=10**12)

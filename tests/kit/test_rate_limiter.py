@@ -3,10 +3,10 @@
 import pytest
 
 from bank_graphql.kit.errors import RateLimited
-from bank_graphql.kit.rate_limiter import Limiter
+from bank_graphql.kit.rate_limiter import RateLimiter
 
 
-class Watch:
+class Clock:
     def __init__(self) -> None:
         self.now = 1000.0
 
@@ -14,28 +14,28 @@ class Watch:
         return self.now
 
 
-def test_a_bucket_empties_and_fills_up_evenly() -> None:
-    watch = Watch()
-    limiter = Limiter(watch)
+def test_a_bucket_empties_and_refills_evenly() -> None:
+    clock = Clock()
+    limiter = RateLimiter(clock)
     assert limiter.spend("a", 40, per_minute=60).remaining == 20
     assert limiter.spend("a", 20, per_minute=60).remaining == 0
     with pytest.raises(RateLimited) as refused:
         limiter.spend("a", 5, per_minute=60)
     assert 5 <= refused.value.retry_after <= 6
-    watch.now += 5
+    clock.now += 5
     assert limiter.spend("a", 5, per_minute=60).remaining == 0
-    watch.now += 1000
+    clock.now += 1000
     assert limiter.spend("a", 0, per_minute=60).remaining == 60
 
 
-def test_buckets_are_apart() -> None:
-    limiter = Limiter(Watch())
+def test_buckets_are_independent() -> None:
+    limiter = RateLimiter(Clock())
     limiter.spend("a", 60, per_minute=60)
     assert limiter.spend("b", 1, per_minute=60).remaining == 59
 
 
-def test_refusal_takes_nothing() -> None:
-    limiter = Limiter(Watch())
+def test_a_refusal_spends_nothing() -> None:
+    limiter = RateLimiter(Clock())
     limiter.spend("a", 50, per_minute=60)
     with pytest.raises(RateLimited):
         limiter.spend("a", 11, per_minute=60)
