@@ -79,7 +79,7 @@ def serve(
     """Run the bank."""
     settings = configuration.load(host=host, port=port, demo=demo, migrate=migrate)
     log.configure(level=settings.log_level)
-    with server.listen(settings.host, settings.port) as listener, Progress("starting").printed() as progress:
+    with server.listen(settings.host, settings.port) as listener, Progress("starting") as progress:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         # The server's processes read their settings anew.
         os.environ |= {"BANK_HOST": settings.host, "BANK_PORT": str(settings.port)}
@@ -89,11 +89,11 @@ def serve(
         with suppress(KeyboardInterrupt):  # what was under way is finished
             if workers > 1:
                 _run(_start(settings, progress))
-                progress.is_over()
+                progress.stop()
                 Multiprocess(config, sockets=[listener]).run()
             else:
                 with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-                    runner.run(_start(settings, progress, server.Server(config, progress.is_over), listener))
+                    runner.run(_start(settings, progress, server.Server(config, progress.stop), listener))
 
 
 @app.command()
@@ -280,22 +280,22 @@ async def _start(
     settings: Settings, progress: Progress, serving: server.Server | None = None, listener: socket.socket | None = None
 ) -> None:
     """Do what must be done once, before any process serves; then have this process serve, if it is given a server for that."""
-    progress.waits_for("the database to answer" if settings.database_url else "PostgreSQL to start")
+    progress.waiting_for("the database to answer" if settings.database_url else "PostgreSQL to start")
     async with open_server(settings) as dsn:  # held, so that the embedded server runs through
-        progress.waits_for("the database's schema")
+        progress.waiting_for("the database's schema")
         if settings.migrate:
             await schema.migrate(dsn)
         else:
             await schema.require_current(dsn)
-        progress.waits_for("the bank to open")
+        progress.waiting_for("the bank to open")
         async with open_bank(settings) as bank:
             if settings.is_demo and await demonstration.is_incomplete(bank.db):
-                progress.waits_for("the demo customers")
+                progress.waiting_for("the demo customers")
                 await demonstration.fill(bank.db, bank.identity, bank.execute)
-            progress.waits_for("what is under way to be finished")
+            progress.waiting_for("what is under way to be finished")
         _greet(settings)
         if serving is not None and listener is not None:
-            progress.waits_for("the server to begin")
+            progress.waiting_for("the server to begin")
             await serving.serve(sockets=[listener])
             if not serving.started:
                 raise typer.Exit(1)

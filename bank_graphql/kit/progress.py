@@ -1,47 +1,47 @@
-"""Print what a program waits for, if that takes long."""
+"""Print what a program is waiting for, if that takes long."""
 
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
-PATIENCE_SECONDS = 20.0
+INTERVAL_SECONDS = 20.0
 
 
 class Progress:
-    """Prints a line on standard error every `PATIENCE_SECONDS`, from a thread: the event loop may be what hangs.
+    """Prints a line on standard error every `INTERVAL_SECONDS` inside a `with` block, until `stop` is called.
+
+    It prints from a thread, because the event loop may be what hangs.
 
     Args:
-        what: what is under way, e.g. "starting".
+        activity: what is going on, e.g. "starting".
     """
 
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._waits_for = ""
-        self._is_over = threading.Event()
+    def __init__(self, activity: str) -> None:
+        self._activity = activity
+        self._waiting_for = ""
+        self._is_stopped = threading.Event()
+        self._thread = threading.Thread(target=self._print, args=[time.monotonic()], daemon=True)
 
-    def waits_for(self, what: str) -> None:
-        """Say what comes next, e.g. "PostgreSQL to start"."""
-        self._waits_for = what
+    def waiting_for(self, what: str) -> None:
+        """Set what comes next, e.g. "PostgreSQL to start"."""
+        self._waiting_for = what
 
-    def is_over(self) -> None:
+    def stop(self) -> None:
         """Print nothing more."""
-        self._is_over.set()
+        self._is_stopped.set()
 
-    @contextmanager
-    def printed(self) -> Iterator["Progress"]:
-        """Print until leaving, or until it `is_over`."""
-        thread = threading.Thread(target=self._print, args=[time.monotonic()], daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.is_over()
-            thread.join()
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
 
-    def _print(self, since: float) -> None:
-        while not self._is_over.wait(PATIENCE_SECONDS):
-            seconds = round(time.monotonic() - since)
-            text = f"bank-graphql: still {self._what} after {seconds} s: waiting for {self._waits_for}."
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.stop()
+        self._thread.join()
+
+    def _print(self, started_at: float) -> None:
+        while not self._is_stopped.wait(INTERVAL_SECONDS):
+            seconds = round(time.monotonic() - started_at)
+            text = f"bank-graphql: still {self._activity} after {seconds} s: waiting for {self._waiting_for}."
             print(text, file=sys.stderr, flush=True)
