@@ -25,7 +25,7 @@ from bank_graphql.identity.service import Identity
 from bank_graphql.identity.tokens import AccessTokens, load_keys, signing_keys
 from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
-from bank_graphql.kit.db import Database, may_act_as
+from bank_graphql.kit.db import Database, can_set_role
 from bank_graphql.kit.embedded import SUPERUSER, EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError, Refusal
 from bank_graphql.kit.jobs import Job
@@ -104,7 +104,7 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             min_size=settings.pool_min_size,
             max_size=settings.pool_max_size,
             statement_timeout=settings.statement_timeout,
-            role=ROLE if await may_act_as(dsn, ROLE, insert_into="entries") else None,
+            role=ROLE if await can_set_role(dsn, ROLE, insert_into="entries") else None,
         )
         stack.push_async_callback(db.close)
         await _require_lock_table(db, settings)

@@ -250,7 +250,7 @@ def main() -> None:
         _fail(str(error))
     except Unavailable as error:
         cause = error.__cause__
-        _fail(f"The database is out of reach{f': {describe(error)}' if cause else ''}.")
+        _fail(f"The database cannot be reached{f': {describe(error)}' if cause else ''}.")
     except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError) as error:
         _fail(f"The database refuses what the bank needs: {describe(error)}. Run 'bank-graphql migrate' as its owner.")
     except asyncpg.DiskFullError as error:

@@ -13,7 +13,15 @@ import asyncpg
 import structlog
 
 from bank_graphql.kit import db_session
-from bank_graphql.kit.db_errors import CONNECTION_ERRORS, LOST, READ_ONLY, TRANSIENT, WRITE_FAULTS, connection_errors, translate
+from bank_graphql.kit.db_errors import (
+    CONNECTION_ERRORS,
+    LOST_CONNECTION_ERRORS,
+    READ_ONLY_ERROR,
+    RETRYABLE_ERRORS,
+    WRITE_ERRORS,
+    as_configuration_error,
+    to_fault,
+)
 from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.statements import Insert, Query, Row, Writes
 
@@ -113,7 +121,7 @@ class Database:
         self._ready: list[Any] = []  # the pool's own lending takes as long as a small statement
         self._waiting = 0
         self._is_renewing = False
-        self._write_fault: str | None = None
+        self._write_error: str | None = None
 
     @classmethod
     async def open(
@@ -149,7 +157,7 @@ class Database:
             "idle_in_transaction_session_timeout": limit,
             **({} if role is None else {"role": role}),
         }
-        with connection_errors():
+        with as_configuration_error():
             pool = await asyncpg.create_pool(
                 dsn,
                 min_size=min(min_size, max_size),
@@ -163,7 +171,7 @@ class Database:
             )
         database = cls(pool, acquire_timeout)
         try:
-            with connection_errors("The database cannot be used"):
+            with as_configuration_error("The database cannot be used"):
                 async with database.connection() as first, database.connection() as second:
                     db_session.require_version(first.raw)
                     await db_session.require_sessions(first.raw, second.raw)
@@ -187,10 +195,10 @@ class Database:
         """
         async with self.connection() as connection:
             if await connection.raw.fetchval(db_session.IS_READ_ONLY):
-                raise READ_ONLY("it only allows reading: it is a standby, or default_transaction_read_only is on")
-            if self._write_fault is not None:
+                raise READ_ONLY_ERROR("it only allows reading: it is a standby, or default_transaction_read_only is on")
+            if self._write_error is not None:
                 await connection.raw.execute(_NEEDS_DISK)
-        self._write_fault = None
+        self._write_error = None
 
     async def close(self) -> None:
         """Close all connections, waiting a moment for those in use."""
@@ -230,15 +238,15 @@ class Database:
         else:
             await self._pool.release(raw)
 
-    async def note_write_fault(self, error: Exception) -> None:
+    async def record_write_error(self, error: Exception) -> None:
         """Take note that the database cannot be written to, for `require_writable`; replace connections that can only read.
 
         What one connection met holds for all that were made before: after a failover they lead to the former primary.
         """
-        if self._write_fault is None:
+        if self._write_error is None:
             _log.error("the database cannot be written to", reason=str(error))
-        self._write_fault = str(error)
-        if isinstance(error, READ_ONLY) and not self._is_renewing:
+        self._write_error = str(error)
+        if isinstance(error, READ_ONLY_ERROR) and not self._is_renewing:
             self._is_renewing = True
             await self._pool.expire_connections()
             while self._ready:
@@ -255,10 +263,10 @@ class Database:
             try:
                 async with self.connection() as connection:
                     return await connection.fetch(query, **arguments)
-            except TRANSIENT:
+            except RETRYABLE_ERRORS:
                 await _pause(attempt)
             except Unavailable as error:
-                if not isinstance(error.__cause__, LOST):
+                if not isinstance(error.__cause__, LOST_CONNECTION_ERRORS):
                     raise
                 await _pause(attempt)
         raise Unavailable
@@ -285,7 +293,7 @@ class Database:
         rolled back. When the connection is lost during the commit, nobody knows how it went: the caller asks again, with its key.
 
         Raises:
-            Unavailable: the database is out of reach, or the attempts are used up.
+            Unavailable: the database cannot be reached, or the attempts are used up.
         """
         for attempt in range(ATTEMPTS):
             committing = False
@@ -300,13 +308,13 @@ class Database:
                         raise
                     committing = True
                     await connection.end("COMMIT")
-            except TRANSIENT as error:
+            except RETRYABLE_ERRORS as error:
                 _log.warning("transaction tried again", sqlstate=error.sqlstate, attempt=attempt + 1)
             except Unavailable as error:
-                if committing or not isinstance(error.__cause__, LOST):
+                if committing or not isinstance(error.__cause__, LOST_CONNECTION_ERRORS):
                     raise
             else:
-                self._write_fault = None
+                self._write_error = None
                 return result
             await _pause(attempt)
         raise Unavailable
@@ -329,9 +337,9 @@ class _Lease:
 
     async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         raw = self._raw
-        fault = translate(error)
-        if isinstance(error, WRITE_FAULTS):
-            await self._database.note_write_fault(error)
+        fault = to_fault(error)
+        if isinstance(error, WRITE_ERRORS):
+            await self._database.record_write_error(error)
         as_new = False
         with suppress(asyncpg.InterfaceError):  # it is gone already
             as_new = error is None and not raw.is_in_transaction()
@@ -342,13 +350,13 @@ class _Lease:
             raise fault from error
 
 
-async def may_act_as(dsn: str, role: str, *, insert_into: str) -> bool:
+async def can_set_role(dsn: str, role: str, *, insert_into: str) -> bool:
     """Whether we can act in another role, and it may write to this table.
 
     Raises:
         ConfigurationError: the database cannot be reached.
     """
-    with connection_errors():
+    with as_configuration_error():
         connection = await asyncpg.connect(dsn, timeout=10)
         try:
             if await connection.fetchval("SELECT current_user") == role:

@@ -1,4 +1,4 @@
-"""Translate the driver's errors: which mean that the database cannot be reached or written to, and which may be tried again."""
+"""Classify the driver's errors (the database cannot be reached or written to, or a retry may help), and translate them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,33 +6,33 @@ from contextlib import contextmanager
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 
-from bank_graphql.kit.errors import BadRequest, ConfigurationError, Unavailable
+from bank_graphql.kit.errors import BadRequest, ConfigurationError, Fault, Unavailable
 
-TRANSIENT = (
+RETRYABLE_ERRORS = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.InvalidCachedStatementError,
-    asyncpg.OutOfMemoryError,  # the lock table is full just now
+    asyncpg.OutOfMemoryError,  # the lock table is full at the moment
 )
-"""After these a transaction is run again on the same connection."""
+"""A transaction that failed with one of these runs again, on a connection that still works."""
 CONNECTION_ERRORS = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what the driver says when the server ends a connection in the midst of its work
+    asyncpg.InternalClientError,  # raised when the server closes a connection while the driver is working on it
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TooManyConnectionsError,
 )
-"""The database, or the connection to it, is not there just now."""
-READ_ONLY = asyncpg.ReadOnlySQLTransactionError
-"""The server has become a standby, or was set to allow reading only."""
-WRITE_FAULTS = (READ_ONLY, asyncpg.DiskFullError, asyncpg.PostgresIOError)
-"""The database answers, and cannot be written to just now."""
-LOST = (
+"""The database cannot be reached, or the connection to it is lost."""
+READ_ONLY_ERROR = asyncpg.ReadOnlySQLTransactionError
+"""The server has become a standby, or was set to be read-only."""
+WRITE_ERRORS = (READ_ONLY_ERROR, asyncpg.DiskFullError, asyncpg.PostgresIOError)
+"""The database can be reached, but cannot be written to at the moment."""
+LOST_CONNECTION_ERRORS = (
     ConnectionError,
-    FileNotFoundError,  # a Unix socket whose server is just being started again
+    FileNotFoundError,  # a Unix socket whose server is restarting
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
@@ -40,25 +40,25 @@ LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.IdleSessionTimeoutError,
-    READ_ONLY,
+    READ_ONLY_ERROR,
 )
-"""Nothing of the transaction has happened: it may be run again on another connection."""
-_NO_SESSION = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
-"""What statements that were prepared before meet when a pooler has handed the session to someone else."""
-SESSION_NEEDED = (
+"""A transaction that failed with one of these before its commit had no effect: it may run again on another connection."""
+_LOST_SESSION_ERRORS = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
+"""Raised for prepared statements when a pooler has given the session to another client."""
+POOLER_WITHOUT_SESSIONS = (
     "The database is behind a connection pooler that does not keep sessions. "
     "The bank needs one session for each connection: set pool_mode=session in PgBouncer, or connect to PostgreSQL itself."
 )
 
 
-def translate(error: BaseException | None) -> Exception | None:
-    """Return `Unavailable` for a database that is not there or cannot be written to, `BadRequest` for text that no column holds.
+def to_fault(error: BaseException | None) -> Fault | None:
+    """Return the fault that an error of the driver means to the caller, or None if it means none.
 
-    None stands for every other error, which stays as it is.
+    It is `Unavailable` if the database cannot be reached or written to, and `BadRequest` for text that PostgreSQL cannot store.
     """
-    if isinstance(error, ValueError):  # the driver refuses an argument: our fault, not the database's
+    if isinstance(error, ValueError):  # the driver refuses an argument, which is our bug and not a connection error
         return None
-    if isinstance(error, (*CONNECTION_ERRORS, *WRITE_FAULTS)):
+    if isinstance(error, (*CONNECTION_ERRORS, *WRITE_ERRORS)):
         return Unavailable()
     if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
         return BadRequest("Text may not contain the character NUL.")
@@ -66,7 +66,10 @@ def translate(error: BaseException | None) -> Exception | None:
 
 
 def describe(error: BaseException) -> str:
-    """Return the first line of what the database, or the system, gave as the reason. It has no details, which may quote rows."""
+    """Return the reason of an error of the database or the system, in one line.
+
+    It is the first line of the message only: the details that follow may quote rows.
+    """
     cause: BaseException = error
     if isinstance(error, DBAPIError) and error.orig is not None:
         cause = error.orig.__cause__ or error.orig
@@ -76,19 +79,19 @@ def describe(error: BaseException) -> str:
 
 
 @contextmanager
-def connection_errors(what: str = "The database cannot be reached", advice: str = "Check DATABASE_URL.") -> Iterator[None]:
-    """Raise what goes wrong as one line.
+def as_configuration_error(what: str = "The database cannot be reached", advice: str = "Check DATABASE_URL.") -> Iterator[None]:
+    """Translate errors of the database inside a `with` block to a `ConfigurationError` with a message of one line.
 
     Args:
-        what: what could not be done.
-        advice: what to do about it.
+        what: a sentence, without its full stop, that says what failed.
+        advice: a sentence that says what to do about it.
 
     Raises:
-        ConfigurationError: instead of what the driver raises.
+        ConfigurationError: the block raised an error of the database, of the connection to it, or of its address.
     """
     try:
         yield
-    except _NO_SESSION as error:
-        raise ConfigurationError(SESSION_NEEDED) from error
+    except _LOST_SESSION_ERRORS as error:
+        raise ConfigurationError(POOLER_WITHOUT_SESSIONS) from error
     except (Unavailable, *CONNECTION_ERRORS, asyncpg.PostgresError, DBAPIError, ValueError, OverflowError) as error:
         raise ConfigurationError(f"{what}: {describe(error)}. {advice}") from error

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from bank_graphql.kit.db_errors import SESSION_NEEDED
+from bank_graphql.kit.db_errors import POOLER_WITHOUT_SESSIONS
 from bank_graphql.kit.errors import ConfigurationError
 
 MINIMUM_VERSION = 15
@@ -54,7 +54,7 @@ async def require_sessions(first: Any, second: Any) -> None:
     """
     ids = [await each.fetchval("SELECT pg_backend_pid()") for each in (first, second, first, second)]
     if ids[0] == ids[1] or ids[:2] != ids[2:]:
-        raise ConfigurationError(SESSION_NEEDED)
+        raise ConfigurationError(POOLER_WITHOUT_SESSIONS)
 
 
 def require_version(connection: Any) -> None:

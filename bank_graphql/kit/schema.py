@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 import bank_graphql
 from bank_graphql.kit import db_session
-from bank_graphql.kit.db_errors import connection_errors
+from bank_graphql.kit.db_errors import as_configuration_error
 from bank_graphql.kit.errors import ConfigurationError
 
 _GRANT_ATTEMPTS = 20
@@ -46,7 +46,7 @@ async def migrate(dsn: str, revision: str = "head") -> None:
         ConfigurationError: the database cannot be reached, is not fit for the bank, lacks rights for this user, or holds a schema
             of a newer version of the bank or of another application.
     """
-    with connection_errors("The database cannot be migrated", "Check the rights of this user, who must own the schema."):
+    with as_configuration_error("The database cannot be migrated", "Check the rights of this user, who must own the schema."):
         await _require_fit(dsn)
         await _run(dsn, lambda config: command.upgrade(config, revision))
         if revision == "head":
@@ -59,7 +59,7 @@ async def require_current(dsn: str) -> None:
     Raises:
         ConfigurationError: it is not, or the database cannot be reached or is not fit for the bank.
     """
-    with connection_errors("The database's schema cannot be read", "Check the rights of this user."):
+    with as_configuration_error("The database's schema cannot be read", "Check the rights of this user."):
         await _require_fit(dsn)
         found = await _run(dsn, lambda config: MigrationContext.configure(config.attributes["connection"]).get_current_revision())
     head = _scripts().get_current_head()
@@ -118,7 +118,7 @@ async def _grant(dsn: str) -> None:
 
 @asynccontextmanager
 async def _connected(dsn: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
-    with connection_errors():
+    with as_configuration_error():
         # Without a cache: a pooler that does not keep sessions is to be found out, not to fail on a prepared statement.
         connection = await asyncpg.connect(dsn, timeout=10, statement_cache_size=0)
     try:
@@ -135,7 +135,7 @@ async def _run(dsn: str, run: Callable[[Config], T]) -> T:
     """Run an Alembic command, and return what it returns."""
 
     async def connect() -> Any:
-        with connection_errors():
+        with as_configuration_error():
             return await asyncpg.connect(dsn, timeout=10)
 
     engine = create_async_engine("postgresql+asyncpg://", poolclass=NullPool, async_creator=connect)

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.db_errors import WRITE_FAULTS
+from bank_graphql.kit.db_errors import WRITE_ERRORS
 from bank_graphql.kit.errors import Unavailable
 
 
@@ -24,6 +24,6 @@ class Readiness:
         try:
             await self._db.require_writable()
         except Unavailable as error:
-            state = "not writable" if isinstance(error.__cause__, WRITE_FAULTS) else "out of reach"
+            state = "not writable" if isinstance(error.__cause__, WRITE_ERRORS) else "unreachable"
             return JSONResponse({"status": "unavailable", "database": state}, status_code=503)
         return JSONResponse({"status": "ok", "database": "ok"})

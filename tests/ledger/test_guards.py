@@ -7,7 +7,7 @@ import pytest
 
 from bank_graphql.bank import Bank, open_server
 from bank_graphql.kit import schema
-from bank_graphql.kit.db import may_act_as
+from bank_graphql.kit.db import can_set_role
 from bank_graphql.settings import Settings
 from tests.client import Client
 
@@ -183,10 +183,10 @@ async def test_the_embedded_servers_application_cannot_become_its_owner(folder: 
 
 async def test_grants_come_back_with_every_upgrade(dsn: str, raw: Raw) -> None:
     await raw.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM bank_app")
-    assert not await may_act_as(dsn, "bank_app", insert_into="entries")
-    assert not await may_act_as(dsn, "no_such_role", insert_into="entries")
+    assert not await can_set_role(dsn, "bank_app", insert_into="entries")
+    assert not await can_set_role(dsn, "no_such_role", insert_into="entries")
     await schema.migrate(dsn)
-    assert await may_act_as(dsn, "bank_app", insert_into="entries")
+    assert await can_set_role(dsn, "bank_app", insert_into="entries")
 
 
 async def test_the_application_acts_in_its_role(bank: Bank) -> None:

@@ -5,7 +5,7 @@ const version = document.getElementById("version") as HTMLElement;
 
 try {
   const response = await fetch("health/ready");
-  health.textContent = response.ok ? "Open: the bank and its database answer." : "The database is out of reach just now.";
+  health.textContent = response.ok ? "Open: the bank and its database answer." : "The database cannot be reached just now.";
   health.className = response.ok ? "good" : "bad";
   version.textContent = `Version ${(await (await fetch("version")).json()).version}`;
 } catch {
