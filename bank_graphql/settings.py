@@ -24,7 +24,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bank_graphql.kit.dsn import parse_dsn
 from bank_graphql.kit.errors import ConfigurationError
@@ -166,6 +166,20 @@ class Settings(BaseSettings):
     )
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - as pydantic-settings calls it
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the file's values as they are written: pydantic-settings replaces `${…}` in them, and has no option for that."""
+        if isinstance(dotenv_settings, DotEnvSettingsSource) and dotenv_settings.env_file is not None:
+            dotenv_settings.env_vars = {name.lower(): value for name, value in _file_values().items() if value}
+        return init_settings, env_settings, dotenv_settings, file_secret_settings
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _capitals(cls, value: Any) -> Any:
@@ -292,11 +306,16 @@ def _environment() -> dict[str, str | None]:
                 wrong = [each.original.line for each in parse_stream(file) if each.error]
             if wrong:
                 raise ConfigurationError(f"The file {_FILE} cannot be read at line {wrong[0]}: it may lack a quotation mark.")
-        return {**dotenv_values(_FILE, encoding=_ENCODING), **os.environ}
+        return {**_file_values(), **os.environ}
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"The file {_FILE} is not text in UTF-8: save it as UTF-8.") from error
     except OSError as error:
         raise ConfigurationError(f"The file {_FILE} cannot be read: {error.strerror}.") from error
+
+
+def _file_values() -> dict[str, str | None]:
+    """Return what the file sets, as it is written there: a password may contain `${…}`."""
+    return dotenv_values(_FILE, encoding=_ENCODING, interpolate=False)
 
 
 def _refuse_replaced(environment: Mapping[str, str | None]) -> None:

@@ -62,6 +62,19 @@ def test_a_file_is_read_and_the_environment_counts_more(monkeypatch: pytest.Monk
     assert settings.load(port=9003).port == 9003
 
 
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_values_of_the_file_are_taken_as_they_are_written(monkeypatch: pytest.MonkeyPatch, quote: str) -> None:
+    monkeypatch.setenv("x", "replaced")
+    Path(".env").write_text(f"DATABASE_URL={quote}postgresql://u:a${{x}}b${{y:-z}}$x@db/bank{quote}\n", encoding="utf-8")
+    loaded = settings.load()
+    assert loaded.database_url is not None
+    assert loaded.database_url.get_secret_value() == "postgresql://u:a${x}b${y:-z}$x@db/bank"
+    assert loaded.external_dsn == "postgresql://u:a%24%7Bx%7Db%24%7By%3A-z%7D%24x@db/bank"
+    Path(".env").write_text(f"SECRET_KEY={quote}${{y}}{quote}\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="SECRET_KEY"):
+        settings.load()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
