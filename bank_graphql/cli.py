@@ -237,7 +237,7 @@ def rotate_signing_keys() -> None:
     if settings.signing_keys is not None:
         _fail("BANK_SIGNING_KEYS is set: put a new key in front of its set yourself, and restart the bank.")
     source = signing_keys(None, settings.data_dir / "keys")
-    with source.changing():
+    with source.locked():
         source.add()
     print("The next start signs with a new key; the older keys go on verifying.")
 

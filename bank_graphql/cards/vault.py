@@ -137,13 +137,16 @@ class MasterKeys:
         try:
             return _open(self._cipher(name), wrapped, bound_to + name.encode())
         except InvalidTag as error:
-            raise ConfigurationError(f"The card master key '{name}' is not the one that cards were stored with.") from error
+            raise ConfigurationError(
+                f"The card master key '{name}' in {self.source.location} is not the one that cards were stored with. "
+                f"{self.source.advice}"
+            ) from error
 
     def _cipher(self, name: str) -> AESGCM:
         if name not in self._ciphers:
             self.reload()
         if name not in self._ciphers:
-            raise ConfigurationError(f"The card master key '{name}' is missing in {self.source.place}.")
+            raise ConfigurationError(f"The card master key '{name}' is missing in {self.source.location}. {self.source.advice}")
         return self._ciphers[name]
 
 
@@ -248,13 +251,13 @@ async def rotate(db: Database, vault: Vault, source: KeySource) -> int:
     Raises:
         ConfigurationError: the keys cannot be read or written, or one is missing.
     """
-    if not source.is_kept_here:
+    if not source.is_managed:
         return await vault.rotate(db)
-    with source.changing():
+    with source.locked():
         if len(source.read()) == 1:
             source.add()
         rotated = await vault.rotate(db)
-        source.keep(1)
+        source.keep_newest(1)
     return rotated
 
 

@@ -1,4 +1,4 @@
-"""Sets of private keys (JWK sets, RFC 7517): given in a setting, or kept in a file that only we can read."""
+"""Sets of secret keys (JWK sets, RFC 7517), from a setting or from a file that only its owner can read."""
 
 import contextlib
 import fcntl
@@ -13,29 +13,30 @@ from typing import Any
 from bank_graphql.kit.errors import ConfigurationError
 
 Key = dict[str, Any]
-"""A JWK."""
+"""A JSON Web Key."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """Where a key set comes from. The first of its keys is the newest.
+    """Where a key set comes from: a setting, or a file that the bank manages. The first key of the set is the newest.
 
     Attributes:
-        what: what to call the keys, e.g. "signing keys".
-        setting: the setting that may give them.
-        make: a new key, given the older ones.
-        given: what the setting says: a JWK set, or the path of a file that holds one; None if it is not set.
-        file: where the keys are kept, and made at their first use, if they are not given; None if they must be.
+        name: what messages call the keys, e.g. "signing keys".
+        setting: the setting that can give the keys.
+        generate: returns a new key, given the existing ones.
+        configured: the value of the setting: a JWK set, or the path of a file that holds one. None if it is not set.
+        file: the managed file, which is used when the setting is not, and is created with a first key when it is first read.
+            None if the setting is required.
     """
 
-    what: str
+    name: str
     setting: str
-    make: Callable[[Sequence[Key]], Key]
-    given: str | None
+    generate: Callable[[Sequence[Key]], Key]
+    configured: str | None
     file: Path | None
 
     def read(self) -> list[Key]:
-        """The keys as they are now.
+        """Return the current keys.
 
         Raises:
             ConfigurationError: there are none, or they cannot be read.
@@ -43,7 +44,7 @@ class KeySource:
         try:
             keys = json.loads(self._text())["keys"]
         except OSError as error:
-            raise ConfigurationError(f"The {self.what} cannot be read: {error.strerror}: {error.filename}.") from error
+            raise ConfigurationError(f"The {self.name} cannot be read: {error.strerror}: {error.filename}.") from error
         except (ValueError, KeyError, TypeError) as error:
             raise self.malformed from error
         if not (isinstance(keys, list) and keys and all(isinstance(key, dict) for key in keys)):
@@ -51,74 +52,80 @@ class KeySource:
         return keys
 
     @property
-    def place(self) -> str:
-        """Where the keys are looked for."""
-        return str(self.file) if self.is_kept_here else self.setting
+    def is_managed(self) -> bool:
+        """Whether the keys are in a file that the bank manages, and so can change."""
+        return self.configured is None and self.file is not None
+
+    @property
+    def location(self) -> str:
+        """Where the keys are read from, for messages: the path of the managed file, or the name of the setting."""
+        return str(self.file.resolve()) if self.configured is None and self.file is not None else self.setting
+
+    @property
+    def advice(self) -> str:
+        """A sentence for messages about wrong keys, which says what to check."""
+        return f"Check BANK_DATA_DIR, or set {self.setting}." if self.is_managed else f"Check {self.setting}."
 
     @property
     def malformed(self) -> ConfigurationError:
-        """What to say about a set that is none, or holds keys that are not fit for use."""
-        return ConfigurationError(f"The {self.what} are no JWK set with secret keys of the right kind ({self.place}).")
-
-    @property
-    def is_kept_here(self) -> bool:
-        """Whether the keys are in a file of our own, which we may change."""
-        return self.given is None and self.file is not None
+        """The error for text that is not a JWK set, or for keys of the wrong kind."""
+        return ConfigurationError(f"The {self.name} are no JWK set with secret keys of the right kind ({self.location}).")
 
     def add(self) -> None:
-        """Put a new key in front. The keys must be kept here, and `changing`."""
+        """Generate a key and put it first. The keys must be managed, and `locked`."""
         keys = self.read()
-        self._write([self.make(keys), *keys])
+        self._write([self.generate(keys), *keys])
 
-    def keep(self, how_many: int) -> None:
-        """Drop all but so many of the newest keys. The keys must be kept here, and `changing`."""
-        self._write(self.read()[:how_many])
+    def keep_newest(self, count: int) -> None:
+        """Delete all keys but the newest `count`. The keys must be managed, and `locked`."""
+        self._write(self.read()[:count])
 
     @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Keep other processes from changing the keys meanwhile.
+    def locked(self) -> Iterator[None]:
+        """Prevent other processes from changing the managed keys inside a `with` block.
 
         Raises:
-            ConfigurationError: the file cannot be written.
+            ConfigurationError: the keys are not managed, or the file cannot be written.
         """
-        file = self._file()
+        file = self._managed_file()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with file.with_name(f".{file.name}.lock").open("w", encoding="utf-8") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
-            raise ConfigurationError(f"The {self.what} cannot be written: {error.strerror}: {error.filename}.") from error
+            raise ConfigurationError(f"The {self.name} cannot be written: {error.strerror}: {error.filename}.") from error
 
     def _text(self) -> str:
-        if self.given is not None:
-            return self.given if self.given.lstrip().startswith("{") else Path(self.given).read_text(encoding="utf-8")
+        if self.configured is not None:
+            is_key_set = self.configured.lstrip().startswith("{")
+            return self.configured if is_key_set else Path(self.configured).read_text(encoding="utf-8")
         if self.file is None:
-            raise ConfigurationError(f"No {self.what}: set {self.setting} to a JWK set or to the path of a file that holds one.")
+            raise ConfigurationError(f"No {self.name}: set {self.setting} to a JWK set or to the path of a file that holds one.")
         if not self.file.exists():
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._draft([self.make(())])
-            with contextlib.suppress(FileExistsError):  # another process was first
+            draft = self._write_draft([self.generate(())])
+            with contextlib.suppress(FileExistsError):  # another process has created it first
                 self.file.hardlink_to(draft)
             draft.unlink()
         return self.file.read_text(encoding="utf-8")
 
-    def _file(self) -> Path:
-        if self.file is None or self.given is not None:
+    def _managed_file(self) -> Path:
+        if self.file is None or self.configured is not None:
             raise ConfigurationError(f"{self.setting} is set: change the keys there.")
         return self.file
 
     def _write(self, keys: Sequence[Key]) -> None:
-        self._draft(keys).replace(self._file())
-        folder = os.open(self._file().parent, os.O_RDONLY)
+        self._write_draft(keys).replace(self._managed_file())
+        folder = os.open(self._managed_file().parent, os.O_RDONLY)
         try:
-            os.fsync(folder)  # or the exchange may be lost with the power, though what depends on it is committed
+            os.fsync(folder)  # or a power failure may undo the replacement, although data that needs the new keys is committed
         finally:
             os.close(folder)
 
-    def _draft(self, keys: Sequence[Key]) -> Path:
-        """A file that only we can read."""
-        file = self._file()
+    def _write_draft(self, keys: Sequence[Key]) -> Path:
+        """Write the keys to a temporary file beside the managed one, which only its owner can read."""
+        file = self._managed_file()
         draft = file.with_name(f".{file.name}.{os.getpid()}")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
             json.dump({"keys": list(keys)}, opened)

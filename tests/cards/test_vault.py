@@ -114,9 +114,13 @@ async def test_a_rotation_waits_for_cards_that_are_being_issued(
 
 async def test_the_keys_are_ours_alone_and_needed(settings: Settings, vault: Vault, db: Database, tmp_path: Path) -> None:
     assert (tmp_path / "keys" / "card-master-keys.json").stat().st_mode & 0o777 == 0o600
-    with pytest.raises(ConfigurationError, match="is not the one that cards were stored with"):
+    message = r"^The card master key '1' in BANK_CARD_KEYS is not the one that cards were stored with\. Check BANK_CARD_KEYS\.$"
+    with pytest.raises(ConfigurationError, match=message):
         await Vault.open(db, master_keys(KEYS, None), "990055")
-    with pytest.raises(ConfigurationError, match="'1' is missing in BANK_CARD_KEYS"):
+    message = rf"'1' in {tmp_path}/elsewhere/card-master-keys\.json is not .*\. Check BANK_DATA_DIR, or set BANK_CARD_KEYS\.$"
+    with pytest.raises(ConfigurationError, match=message):
+        await Vault.open(db, master_keys(None, tmp_path / "elsewhere"), "990055")
+    with pytest.raises(ConfigurationError, match=r"'1' is missing in BANK_CARD_KEYS\. Check BANK_CARD_KEYS\.$"):
         await Vault.open(db, master_keys(KEYS.replace('"1"', '"2"'), None), "990055")
 
 
@@ -215,7 +219,7 @@ async def test_a_rotation_goes_through_all_cards(
 async def test_a_rotation_that_broke_off_is_taken_up(ada: Client, card: str, settings: Settings, db: Database) -> None:
     source = card_keys(settings)
     secret = await ada.reveal(card)
-    with source.changing():
+    with source.locked():
         source.add()  # and the process ends
     assert await rotate_card_keys(settings, db) == 1
     assert [key["kid"] for key in source.read()] == ["2"]

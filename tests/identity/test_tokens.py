@@ -118,7 +118,7 @@ def test_garbage_is_refused(keys: KeySet, garbage: str) -> None:
 def test_rotated_keys_verify_older_tokens(keys: KeySet, tmp_path: Path) -> None:
     token, _ = tokens(keys).issue(new_id(), new_id(), NOW)
     source = signing_keys(None, tmp_path)
-    with source.changing():
+    with source.locked():
         source.add()
     rotated = load_keys(signing_keys(None, tmp_path))
     assert len(rotated.keys) == 2
