@@ -1,5 +1,7 @@
 """Classify the driver's errors (the database cannot be reached or written to, or a retry may help), and translate them."""
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,6 +47,10 @@ LOST_CONNECTION_ERRORS = (
 """A transaction that failed with one of these before its commit had no effect: it may run again on another connection."""
 _LOST_SESSION_ERRORS = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
 """Raised for prepared statements when a pooler has given the session to another client."""
+_FAILED_CALL = re.compile(r"\[Errno (\d+)\] Connect call failed \('([^']*)', (\d+)")
+"""How asyncio describes an address that cannot be connected to. It lists several if the host's name has several."""
+_TLS_DECORATION = re.compile(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$")
+"""What OpenSSL's messages have before and after the text for people."""
 POOLER_WITHOUT_SESSIONS = (
     "The database is behind a connection pooler that does not keep sessions. "
     "The bank needs one session for each connection: set pool_mode=session in PgBouncer, or connect to PostgreSQL itself."
@@ -75,7 +81,22 @@ def describe(error: BaseException) -> str:
         cause = error.orig.__cause__ or error.orig
     elif isinstance(error, Unavailable) and error.__cause__ is not None:
         cause = error.__cause__
-    return (str(cause) or type(cause).__name__).splitlines()[0].rstrip(".")
+    text = _describe_system_error(cause) if isinstance(cause, OSError) else str(cause)
+    return (text or type(cause).__name__).splitlines()[0].rstrip(".")
+
+
+def _describe_system_error(error: OSError) -> str:
+    """Return the reason without error numbers and tuples, e.g. "connection refused (127.0.0.1, port 5432)"."""
+    if failed := _FAILED_CALL.findall(str(error)):
+        return ", ".join(f"{_lower_first(os.strerror(int(number)))} ({host}, port {port})" for number, host, port in failed)
+    if error.strerror is None:
+        return str(error) or ("no answer in time" if isinstance(error, TimeoutError) else "")
+    reason = _lower_first(_TLS_DECORATION.sub("", error.strerror))
+    return f"{reason}: {error.filename}" if error.filename else reason
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 @contextmanager

@@ -160,10 +160,8 @@ async def test_a_database_that_is_not_there(dsn: str) -> None:
         "postgresql://127.0.0.1:1/none",
         "postgresql://bank@/bank?host=/nowhere",
     ):
-        with pytest.raises(ConfigurationError) as error:
+        with pytest.raises(ConfigurationError, match=r"^The database cannot be reached: [^\[\n]*\. Check DATABASE_URL\.$"):
             await Database.open(wrong)
-        assert "\n" not in str(error.value)
-        assert "DATABASE_URL" in str(error.value)
 
 
 def test_enums_go_as_text() -> None:
