@@ -1,6 +1,5 @@
 """Statements, compiled once; and the rows that come back, the driver's own records with attributes."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
@@ -31,7 +30,8 @@ from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
 
-_DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]
+_DIALECT = dialect.dialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]
+"""The driver's dialect, but with parameters as `%(name)s` (and `%` as `%%`), so that they can be numbered from any number on."""
 
 
 class Row(asyncpg.Record):
@@ -61,8 +61,9 @@ class Query(Generic[R]):
     take a naive datetime for local time; both are refused here.
     """
 
-    __slots__ = ("_statement", "checked", "defaults", "names", "record", "sql")
+    __slots__ = ("_statement", "_template", "checked", "defaults", "names", "record", "sql")
 
+    _template: str
     sql: str
     names: tuple[str, ...]
     defaults: dict[str, Any]
@@ -77,11 +78,16 @@ class Query(Generic[R]):
         if name not in Query.__slots__:
             raise AttributeError(name)
         compiled = self._statement.compile(dialect=_DIALECT)
-        self.sql = str(compiled)
-        self.names = tuple(getattr(compiled, "positiontup", None) or ())
+        self._template = compiled.string
+        self.names = tuple(compiled.params)
+        self.sql = self.numbered(0)
         self.defaults = {name: _plain(value) for name, value in compiled.params.items()}
         self.checked = tuple(_checks(compiled.binds))  # type: ignore[attr-defined]
         return getattr(self, name)
+
+    def numbered(self, offset: int) -> str:
+        """Return the SQL with its parameters numbered from `$(offset + 1)` on."""
+        return self._template % {name: f"${number}" for number, name in enumerate(self.names, offset + 1)}
 
     def arguments(self, given: dict[str, Any]) -> list[Any]:
         """The statement's arguments in their order, `given` before what was written into the statement.
@@ -237,15 +243,10 @@ class Writes:
 def _together(queries: tuple[Query[Any], ...]) -> str:
     parts, before = [], 0
     for query in queries:
-        parts.append(_renumbered(query.sql, before))
+        parts.append(query.numbered(before))
         before += len(query.names)
     *others, last = parts
     return f"WITH {', '.join(f'w{n} AS ({part})' for n, part in enumerate(others))} {last}" if others else last
-
-
-def _renumbered(sql: str, by: int) -> str:
-    """The statement with all parameters' numbers raised."""
-    return re.sub(r"\$(\d+)", lambda found: f"${int(found[1]) + by}", sql)
 
 
 def array_of(name: str, type_: TypeEngine[Any]) -> BindParameter[Any]:

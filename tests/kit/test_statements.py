@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import BigInteger, DateTime, Uuid, bindparam, select, update
+from sqlalchemy import BigInteger, DateTime, Uuid, bindparam, literal_column, select, text, update
 from sqlmodel import col
 
 from bank_graphql.audit.models import AuditEvent
@@ -35,6 +35,17 @@ def test_what_the_driver_would_take_for_something_else_is_refused(name: str, giv
     query = Query(select(bindparam(name, type_=kinds[name]).label("it")), Row)
     with pytest.raises(TypeError, match=name):
         query.arguments({name: given})
+
+
+def test_only_parameters_are_numbered() -> None:
+    number = bindparam("number", type_=BigInteger())
+    fixed = literal_column("'5 % of $1, %(number)s'").label("fixed")
+    query = Query(select(fixed, (number % 2).label("odd"), number.label("number")), Row)
+    assert query.sql == "SELECT '5 % of $1, %(number)s' AS fixed, $1::BIGINT % $2::BIGINT AS odd, $1::BIGINT AS number"
+    assert query.numbered(8) == "SELECT '5 % of $1, %(number)s' AS fixed, $9::BIGINT % $10::BIGINT AS odd, $9::BIGINT AS number"
+    query = Query(text("SELECT '5 % of $1, %(number)s', :number % 2"), Row)
+    assert query.sql == "SELECT '5 % of $1, %(number)s', $1 % 2"
+    assert query.numbered(8) == "SELECT '5 % of $1, %(number)s', $9 % 2"
 
 
 async def test_several_statements_are_one_round_trip_and_one_transaction(
