@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_bank(settings, clock=clock) as bank, bank.followed():
+        async with open_bank(settings, clock=clock) as bank, bank.feed_running():
             streams = Streams(bank.hub, bank.feed, bank.identity, clock)
             services = Services(
                 db=bank.db,

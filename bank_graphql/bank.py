@@ -1,11 +1,10 @@
-"""Puts the rooms together, from the database up to the payments; `app` and `cli` build on it."""
+"""Puts the rooms together, from the database up to the payments: their services, jobs and checks. `app` and `cli` use it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -14,10 +13,13 @@ from bank_graphql.accounts.feed import Feed
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.accounts.service import Accounts
 from bank_graphql.audit import service as audit
+from bank_graphql.cards import jobs as cards_jobs
 from bank_graphql.cards import service as cards
+from bank_graphql.cards import verification as cards_verification
 from bank_graphql.cards.rules import Calendar, CardPolicy
 from bank_graphql.cards.service import Cards
 from bank_graphql.cards.vault import Vault, master_keys, rotate
+from bank_graphql.events import jobs as events_jobs
 from bank_graphql.events import service as events
 from bank_graphql.events.hub import Hub
 from bank_graphql.identity.passwords import PasswordHasher
@@ -31,7 +33,10 @@ from bank_graphql.kit.errors import ConfigurationError, Refusal
 from bank_graphql.kit.jobs import Job
 from bank_graphql.kit.keysets import KeySource
 from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
+from bank_graphql.ledger import verification as ledger_verification
+from bank_graphql.payments import jobs as payments_jobs
 from bank_graphql.payments import service as payments
+from bank_graphql.payments import verification as payments_verification
 from bank_graphql.payments.groups import GROUP_MAX, Group
 from bank_graphql.payments.outcomes import Outcome
 from bank_graphql.settings import Environment, Settings
@@ -43,12 +48,20 @@ ROLE = "bank_app"
 LOCKS_PER_COMMAND = 3
 BATCHES_AT_A_TIME = 3
 CHANNEL = "bank_feed"
-"""Where processes tell each other that there are new events."""
+"""The channel on which processes notify each other of new events."""
+CHECKS = (*ledger_verification.CHECKS, *cards_verification.CHECKS, *payments_verification.CHECKS)
+"""The checks of all rooms, for `verify`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """The rooms of one process, put together."""
+    """The rooms of one process, put together.
+
+    Attributes:
+        execute: executes a group of commands, in batches with those of other requests.
+        expire_holds: expires all holds that are due, and returns how many expired.
+        jobs: what a serving process runs periodically.
+    """
 
     db: Database
     identity: Identity
@@ -63,8 +76,8 @@ class Bank:
     notifier: Notifier
 
     @asynccontextmanager
-    async def followed(self) -> AsyncIterator[None]:
-        """Have the feed read for subscribers until leaving."""
+    async def feed_running(self) -> AsyncIterator[None]:
+        """Read the feed for subscribers inside an `async with` block."""
         self.hub.start()
         self.notifier.start()
         try:
@@ -76,7 +89,7 @@ class Bank:
 
 @asynccontextmanager
 async def open_server(settings: Settings) -> AsyncIterator[str]:
-    """The address of the database for the owner of its schema; the embedded server runs at least until leaving.
+    """Yield the address of the database for its owner. The embedded server, if it is used, runs inside the block at least.
 
     Raises:
         ConfigurationError: the embedded server does not start.
@@ -90,27 +103,17 @@ async def open_server(settings: Settings) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator[Bank]:
-    """Open the database (and run the embedded one) and put the rooms together; on leaving, finish what is under way.
+    """Open the database (and run the embedded one) and put the rooms together; on leaving, finish the batches in progress.
 
     Raises:
-        ConfigurationError: something is not set up as it must be.
+        ConfigurationError: a setting, a key or the database is not as the bank needs it.
     """
     async with AsyncExitStack() as stack:
-        # The embedded server lets in whoever can reach its socket: there the application connects as no more than it is.
+        # The embedded server accepts any user who can reach its socket, so the application connects with its own role only.
         owner = await stack.enter_async_context(open_server(settings))
         dsn = settings.external_dsn or owner.replace(f"//{SUPERUSER}@", f"//{ROLE}@")
-        db = await Database.open(
-            dsn,
-            min_size=settings.pool_min_size,
-            max_size=settings.pool_max_size,
-            statement_timeout=settings.statement_timeout,
-            role=ROLE if await can_set_role(dsn, ROLE, insert_into="entries") else None,
-        )
+        db = await _open_database(dsn, settings)
         stack.push_async_callback(db.close)
-        await _require_lock_table(db, settings)
-        async with db.connection() as connection:
-            if await connection.raw.fetchval(_OWNS) and settings.env is Environment.PRODUCTION:
-                _log.warning("the application acts as the owner of its tables; see BANK_OWNER_DATABASE_URL")
         identity = _identity(db, settings, clock, stack)
         policy = await _policy(db, settings, clock)
         await events.begin_epoch(db, clock)
@@ -118,16 +121,15 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
         hub = Hub(feed)
         notifier = _notifier(settings, dsn, hub)
 
-        def tell() -> None:
+        def wake_feed() -> None:
             hub.wake()
             notifier.notify()
 
         async def expire_holds() -> int:
             if expired := await payments.expire_holds(db, policy):
-                tell()
+                wake_feed()
             return expired
 
-        execute = _batched(db, policy, settings, told=tell, stack=stack)
         yield Bank(
             db=db,
             identity=identity,
@@ -136,26 +138,45 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
             policy=policy,
             feed=feed,
             hub=hub,
-            execute=execute,
+            execute=_batched_execute(db, policy, settings, after_each=wake_feed, stack=stack),
             expire_holds=expire_holds,
-            jobs=(Job("expire holds", settings.job_seconds, expire_holds), *_jobs(db, settings, policy)),
+            jobs=_jobs(db, settings, policy, expire_holds),
             notifier=notifier,
         )
 
 
-def _batched(
-    db: Database, policy: payments.Policy, settings: Settings, *, told: Callable[[], None], stack: AsyncExitStack
-) -> Callable[[Group], Awaitable[list[Outcome]]]:
-    """Gathers what is to be carried out into batches; `told` is called after each."""
+async def _open_database(dsn: str, settings: Settings) -> Database:
+    db = await Database.open(
+        dsn,
+        min_size=settings.pool_min_size,
+        max_size=settings.pool_max_size,
+        statement_timeout=settings.statement_timeout,
+        role=ROLE if await can_set_role(dsn, ROLE, insert_into="entries") else None,
+    )
+    try:
+        await _require_lock_table(db, settings)
+        async with db.connection() as connection:
+            if await connection.raw.fetchval(_OWNS) and settings.env is Environment.PRODUCTION:
+                _log.warning("the application acts as the owner of its tables; see BANK_OWNER_DATABASE_URL")
+    except BaseException:
+        await db.close()
+        raise
+    return db
 
-    async def carry_out(groups: Sequence[Group]) -> Sequence[list[Outcome] | Refusal]:
+
+def _batched_execute(
+    db: Database, policy: payments.Policy, settings: Settings, *, after_each: Callable[[], None], stack: AsyncExitStack
+) -> Callable[[Group], Awaitable[list[Outcome]]]:
+    """Return a function that executes a group in a batch with others; `after_each` is called after each batch."""
+
+    async def execute_batch(groups: Sequence[Group]) -> Sequence[list[Outcome] | Refusal]:
         try:
             return await payments.execute_groups(db, policy, groups)
         finally:
-            told()
+            after_each()
 
     batcher: Batcher[Group, list[Outcome]] = Batcher(
-        carry_out,
+        execute_batch,
         size_of=lambda group: len(group.commands),
         max_batch_size=settings.batch_max,
         max_queue_size=settings.batch_queue,
@@ -167,26 +188,29 @@ def _batched(
     )
     stack.push_async_callback(batcher.close)
 
-    async def in_pieces(group: Group) -> list[Outcome]:
-        return [outcome for piece in group.split(settings.batch_max) for outcome in await batcher.submit(piece)]
+    async def execute_parts(group: Group) -> list[Outcome]:
+        return [outcome for part in group.split(settings.batch_max) for outcome in await batcher.submit(part)]
 
     async def execute(group: Group) -> list[Outcome]:
         if len(group.commands) <= settings.batch_max:
             return await batcher.submit(group)
-        # Large transactions would nearly always share some account, and wait for one another. All of them or none begin, and
-        # those that have are finished, even if the caller goes away.
+        # Very large transactions would nearly always share an account, and wait for one another: hence the parts. Either all of
+        # them are queued or none, and they are finished even if the caller goes away.
         batcher.require_room(group)
-        return await asyncio.shield(asyncio.create_task(in_pieces(group)))
+        return await asyncio.shield(asyncio.create_task(execute_parts(group)))
 
     return execute
 
 
-def _jobs(db: Database, settings: Settings, policy: payments.Policy) -> Iterator[Job]:
-    forget_old_events = partial(events.forget_old_events, db, policy.clock, timedelta(days=settings.feed_days))
-    forget_old_keys = partial(payments.delete_old_keys, db, policy, timedelta(days=settings.key_days))
-    yield Job("expire cards", max(settings.job_seconds, 60), partial(cards.expire, db, policy.clock))
-    yield Job("forget old keys", max(settings.job_seconds, 600), forget_old_keys)
-    yield Job("forget old events", max(settings.job_seconds, 600), forget_old_events)
+def _jobs(
+    db: Database, settings: Settings, policy: payments.Policy, expire_holds: Callable[[], Awaitable[int]]
+) -> tuple[Job, ...]:
+    seconds = settings.job_seconds
+    return (
+        *payments_jobs.jobs(db, policy, expire_holds=expire_holds, seconds=seconds, keep_keys=timedelta(days=settings.key_days)),
+        *cards_jobs.jobs(db, policy.clock, seconds=seconds),
+        *events_jobs.jobs(db, policy.clock, seconds=seconds, keep=timedelta(days=settings.feed_days)),
+    )
 
 
 async def _policy(db: Database, settings: Settings, clock: Clock) -> payments.Policy:
@@ -206,13 +230,13 @@ async def _policy(db: Database, settings: Settings, clock: Clock) -> payments.Po
 
 
 def card_keys(settings: Settings) -> KeySource:
-    """Where the cards' master keys come from."""
+    """Return the source of the cards' master keys."""
     given = settings.card_keys.get_secret_value() if settings.card_keys else None
     return master_keys(given, None if settings.env is Environment.PRODUCTION else settings.data_dir / "keys")
 
 
 async def rotate_card_keys(settings: Settings, db: Database) -> int:
-    """Exchange the cards' master key on a live bank; tell how many cards are under the new one since.
+    """Rotate the cards' master key while the bank runs; return how many cards' keys were wrapped again.
 
     Raises:
         ConfigurationError: the keys cannot be read or written, or one is missing.
@@ -253,12 +277,16 @@ def _notifier(settings: Settings, dsn: str, hub: Hub) -> Notifier:
 
 
 def _max_concurrent_commands(settings: Settings) -> int:
-    """How many commands may be under way at a time: full batches, or a largest atomic group beside smaller ones."""
+    """Return how many commands may be executed at a time: full batches, or the largest atomic group beside smaller ones."""
     return max(settings.batch_max * BATCHES_AT_A_TIME, GROUP_MAX * 3 // 2)
 
 
 async def _require_lock_table(db: Database, settings: Settings) -> None:
-    """See to it that the server can hold the locks of what is under way: one for the key and each account of every command."""
+    """Check that the server can hold the locks of all concurrent batches: one for the key and each account of every command.
+
+    Raises:
+        ConfigurationError: its lock table is too small.
+    """
     needed = _max_concurrent_commands(settings) * LOCKS_PER_COMMAND
     size = await db.lock_table_size()
     if size < needed:

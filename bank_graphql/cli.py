@@ -22,8 +22,7 @@ from uvicorn.supervisors import Multiprocess
 from bank_graphql import demo as demonstration
 from bank_graphql import settings as configuration
 from bank_graphql.api.schema import build_schema, export, introspection
-from bank_graphql.bank import Bank, open_bank, open_server, rotate_card_keys
-from bank_graphql.cards import verification as cards_verification
+from bank_graphql.bank import CHECKS, Bank, open_bank, open_server, rotate_card_keys
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.tokens import signing_keys
 from bank_graphql.kit import log, schema
@@ -34,7 +33,6 @@ from bank_graphql.kit.errors import ConfigurationError, Unavailable, ValidationF
 from bank_graphql.kit.files import replace_text
 from bank_graphql.kit.progress import Progress
 from bank_graphql.ledger import verification
-from bank_graphql.payments import verification as payments_verification
 from bank_graphql.settings import Settings
 from bank_graphql.web import server
 from bank_graphql.web.endpoint import MAX_BODY
@@ -173,11 +171,10 @@ def create_user(
 def verify() -> None:
     """Recompute the books from scratch and compare. Exits with 1 if anything is wrong."""
     settings = configuration.load()
-    checks = (*verification.CHECKS, *cards_verification.CHECKS, *payments_verification.CHECKS)
 
     async def work() -> list[verification.Finding]:
         async with _existing_bank(settings) as bank:
-            findings = await verification.verify(bank.db, checks, _tell)
+            findings = await verification.verify(bank.db, CHECKS, _tell)
             await verification.record(bank.db, findings, utc_now())
             return findings
 

@@ -313,7 +313,7 @@ async def test_a_mutation_that_fails_is_carried_out_once(world: World, which: st
 @asynccontextmanager
 async def followed(bank: Bank) -> AsyncIterator[None]:
     """While the feed can be followed."""
-    async with bank.followed():
+    async with bank.feed_running():
         while bank.hub.position is None:
             await asyncio.sleep(0)
         yield

@@ -49,7 +49,7 @@ async def account(bank: Bank, ada: Actor) -> Any:
 
 @pytest.fixture
 async def followed(bank: Bank) -> AsyncIterator[Bank]:
-    async with bank.followed():
+    async with bank.feed_running():
         while bank.hub.position is None:
             await asyncio.sleep(0)
         yield bank

@@ -1,0 +1,31 @@
+"""What the payments do by themselves: holds expire, old idempotency keys are deleted."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+
+from bank_graphql.kit.db import Database
+from bank_graphql.kit.jobs import Job
+from bank_graphql.payments import service
+from bank_graphql.payments.service import Policy
+
+SECONDS_BETWEEN_DELETIONS = 600
+
+
+def jobs(
+    db: Database, policy: Policy, *, expire_holds: Callable[[], Awaitable[int]], seconds: float, keep_keys: timedelta
+) -> tuple[Job, ...]:
+    """Return the room's jobs.
+
+    Args:
+        db: the database.
+        policy: how the bank is set up.
+        expire_holds: expires the holds that are due, and wakes the feed.
+        seconds: how often to look for holds that are due.
+        keep_keys: how long stored outcomes are kept.
+    """
+    delete_old_keys = partial(service.delete_old_keys, db, policy, keep_keys)
+    return (
+        Job("expire holds", seconds, expire_holds),
+        Job("delete old keys", max(seconds, SECONDS_BETWEEN_DELETIONS), delete_old_keys),
+    )
