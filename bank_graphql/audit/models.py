@@ -1,4 +1,4 @@
-"""The audit's table. It names things by id only: what people wrote, and who they are, is looked up where it can be erased."""
+"""The table of the audit. It names users and things by their ids only, so that personal data can be erased where it is stored."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from bank_graphql.kit.columns import text_field, time_field, uuid_field
 
 
 class AuditEvent(SQLModel, table=True):
-    """One thing that someone did or was refused."""
+    """An action that somebody executed or was refused."""
 
     __tablename__ = "audit_events"
     __table_args__ = (Index("ix_audit_events_actor_id_id", "actor_id", "id"),)

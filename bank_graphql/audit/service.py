@@ -14,16 +14,16 @@ from bank_graphql.kit.statements import Insert, Writes
 
 T = TypeVar("T")
 DONE = "DONE"
-"""The outcome of an action that took effect; a refused one has the refusal's code."""
+"""The outcome of an action that was executed. The outcome of a refused one is the refusal's `code`."""
 
 
 class Record(NamedTuple):
-    """What to write down: a row.
+    """A row of the audit.
 
     Attributes:
         at: when it happened.
-        actor_id: the user who did it, or None when nobody was signed in.
-        action: what was done, in the API's name for it, e.g. `logIn`.
+        actor_id: the user who did it; None when nobody was signed in, or the bank did it.
+        action: what was done, by the API's name for it, e.g. `logIn`.
         subject_id: what it was done to.
         outcome: `DONE`, or the `code` of the refusal.
         ip_address: where the request came from.
@@ -39,12 +39,16 @@ class Record(NamedTuple):
     request_id: str | None = None
 
     @classmethod
-    def by(cls, actor: Actor, at: datetime, action: str, subject_id: UUID | None, refusal: Refusal | None = None) -> "Record":
-        """What an actor did, or was refused."""
-        outcome = DONE if refusal is None else refusal.code
-        origin = actor.origin
+    def of(cls, actor: Actor, at: datetime, action: str, subject_id: UUID | None, refusal: Refusal | None = None) -> "Record":
+        """Return the record of an actor's action, which was executed unless there is a refusal."""
         return cls(
-            at, actor.user_id if actor.user_id.int else None, action, subject_id, outcome, origin.ip_address, origin.request_id
+            at=at,
+            actor_id=actor.user_id if actor.user_id.int else None,  # the bank acts under the id 0
+            action=action,
+            subject_id=subject_id,
+            outcome=DONE if refusal is None else refusal.code,
+            ip_address=actor.origin.ip_address,
+            request_id=actor.origin.request_id,
         )
 
 
@@ -52,37 +56,50 @@ _INSERT = Insert(AuditEvent, *Record._fields, shared=["at"])
 
 
 async def write(connection: Connection, records: Sequence[Record]) -> None:
-    """Append to the audit, within the transaction of what is recorded."""
+    """Append records in the transaction of the actions that they are about."""
     writes = Writes()
     record(writes, records)
     await connection.write(writes)
 
 
 def record(writes: Writes, records: Sequence[Record]) -> None:
-    """Append to the audit together with other writes."""
+    """Add records to the writes of the actions that they are about."""
     writes.insert(_INSERT, records)
 
 
 async def execute_audited(
-    db: Database, clock: Clock, actor: Actor, action: str, subject_id: UUID, act: Callable[[Connection], Awaitable[T]]
+    db: Database, clock: Clock, actor: Actor, action: str, subject_id: UUID, work: Callable[[Connection], Awaitable[T]]
 ) -> T:
-    """Do something to one thing in a transaction, with its record. A refusal is recorded too, and raised once that is committed.
+    """Execute an action on one thing and record it, in one transaction.
+
+    A refusal is recorded and committed too, and then raised.
+
+    Args:
+        db: the database.
+        clock: gives the time of the record.
+        actor: who requests the action.
+        action: the API's name for it.
+        subject_id: the thing.
+        work: executes the action. It raises a refusal before it writes anything.
+
+    Returns:
+        What `work` returned.
 
     Raises:
-        Refusal: what `act` raised, which it does before it writes anything.
+        Refusal: what `work` raised.
     """
 
-    async def work(connection: Connection) -> T | Refusal:
+    async def work_and_record(connection: Connection) -> T | Refusal:
         outcome: T | Refusal
         try:
-            outcome = await act(connection)
+            outcome = await work(connection)
         except Refusal as refusal:
             outcome = refusal
-        told = outcome if isinstance(outcome, Refusal) else None
-        await write(connection, [Record.by(actor, clock(), action, subject_id, told)])
+        refused = outcome if isinstance(outcome, Refusal) else None
+        await write(connection, [Record.of(actor, clock(), action, subject_id, refused)])
         return outcome
 
-    outcome = await db.transact(work)
+    outcome = await db.transact(work_and_record)
     if isinstance(outcome, Refusal):
         raise outcome
     return outcome

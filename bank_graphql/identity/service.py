@@ -308,7 +308,7 @@ class Identity:
     async def _record(
         self, connection: Connection, actor: Actor, action: IdentityAction, subject_id: UUID, refusal: Refusal | None = None
     ) -> None:
-        await audit.write(connection, [audit.Record.by(actor, self._clock(), action, subject_id, refusal)])
+        await audit.write(connection, [audit.Record.of(actor, self._clock(), action, subject_id, refusal)])
 
     async def _record_refused_credentials(self, action: IdentityAction, subject_id: UUID | None, origin: Origin) -> None:
         now, code = self._clock(), CredentialsRefused.code

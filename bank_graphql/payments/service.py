@@ -143,7 +143,7 @@ async def _write(connection: Connection, policy: Policy, state: BatchState, deci
     audit.record(
         writes,
         [
-            audit.Record.by(
+            audit.Record.of(
                 each.command.actor,
                 state.now,
                 each.command.action,
