@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bank_graphql.accounts.feed import Feed
+from bank_graphql.accounts.feed import EventRow, Feed
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.accounts.service import Accounts
 from bank_graphql.audit import service as audit
@@ -69,7 +69,7 @@ class Bank:
     cards: Cards
     policy: payments.Policy
     feed: Feed
-    hub: Hub
+    hub: Hub[EventRow]
     execute: Callable[[Group], Awaitable[list[Outcome]]]
     expire_holds: Callable[[], Awaitable[int]]
     jobs: tuple[Job, ...]
@@ -116,7 +116,7 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncItera
         stack.push_async_callback(db.close)
         identity = _identity(db, settings, clock, stack)
         policy = await _policy(db, settings, clock)
-        await events.begin_epoch(db, clock)
+        await events.start_epoch(db, clock)
         feed = Feed(db)
         hub = Hub(feed)
         notifier = _notifier(settings, dsn, hub)
@@ -270,7 +270,7 @@ def _identity(db: Database, settings: Settings, clock: Clock, stack: AsyncExitSt
     )
 
 
-def _notifier(settings: Settings, dsn: str, hub: Hub) -> Notifier:
+def _notifier(settings: Settings, dsn: str, hub: Hub[EventRow]) -> Notifier:
     if settings.redis_url is not None:
         return RedisNotifier(settings.redis_url.get_secret_value(), CHANNEL, hub.wake)
     return PostgresNotifier(dsn, CHANNEL, hub.wake)

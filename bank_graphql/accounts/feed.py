@@ -1,10 +1,10 @@
-"""The feed as an actor may read it: the events of one's own accounts; with `READ_ANY`, of any."""
+"""Read the feed: the events of the accounts that an actor sees."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Uuid, and_, any_, bindparam, func, or_, select, true, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Uuid, and_, any_, bindparam, func, or_, select, true, tuple_
 from sqlmodel import col
 
 from bank_graphql.accounts.enums import AccountStatus
@@ -13,39 +13,41 @@ from bank_graphql.events.enums import TransactionEventKind
 from bank_graphql.events.errors import CursorExpired
 from bank_graphql.events.hub import Interest
 from bank_graphql.events.models import FeedStart, Position, TransactionEvent, Xid8
-from bank_graphql.events.service import EPOCH, ORDER, POSITION, PositionRow, arguments_of, position_named
-from bank_graphql.identity.permissions import Permission
+from bank_graphql.events.service import EPOCH, POSITION, POSITION_COLUMNS, PositionRow, position_arguments, position_parameters
+from bank_graphql.identity.visibility import sees
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import BadRequest
 from bank_graphql.kit.ids import decode_cursor, encode_cursor
 from bank_graphql.kit.statements import Query, Row, array_of
 
-CURSOR = "TransactionEvent"
-MOST_ACCOUNTS = 100
-FROM_THE_START = Position(0, 0, 0)
-_LAST = 10**18 - 1  # the largest number that cursors have
-_WITHOUT_END = Position(2**31 - 1, 2**63 - 1, 2**63 - 1)
+CURSOR_KIND = "TransactionEvent"
+MAX_ACCOUNTS = 100
+FIRST = Position(0, 0, 0)
+"""The position before all events."""
+_LAST = Position(2**31 - 1, 2**63 - 1, 2**63 - 1)
+_MAX_SEQUENCE = 10**18 - 1  # the largest number in a cursor
+_MALFORMED = "This is not a cursor of the feed: use one that the feed has returned."
 
 
 class EventRow(PositionRow):
-    """An event, and whose account it is about."""
+    """An event, with the owner of its account."""
 
     kind: TransactionEventKind
     account_id: UUID
     transaction_id: UUID
-    occurred_at: Any
+    occurred_at: datetime
     owner_id: UUID
 
     @property
     def cursor(self) -> str:
-        """Its position, as clients send it back."""
+        """The event's position, as a cursor."""
         return cursor_of(self.position)
 
     @property
     def id(self) -> str:
-        """What its cursor is made of."""
-        return ".".join(map(str, self.position))
+        """The event's position, as text."""
+        return _text_of(self.position)
 
 
 class _HorizonRow(Row):
@@ -61,19 +63,19 @@ class _AccountRow(Row):
 
 
 _xmin = func.pg_snapshot_xmin(func.pg_current_snapshot(), type_=Xid8())
-# Below the oldest transaction that is still under way nothing can appear any more.
-_settled = or_(
+# An event is final if no other event can appear before it: no database transaction with a lower id than its own still runs.
+_is_final = or_(
     col(TransactionEvent.epoch) < EPOCH,
     and_(col(TransactionEvent.epoch) == EPOCH, col(TransactionEvent.writer) < _xmin),
 )
 _columns = (
-    *ORDER,
+    *POSITION_COLUMNS,
     col(TransactionEvent.kind),
     col(TransactionEvent.account_id),
     col(TransactionEvent.transaction_id),
     col(TransactionEvent.occurred_at),
 )
-_most = bindparam("most", type_=BigInteger())
+_limit = bindparam("limit", type_=BigInteger())
 _HORIZON = Query(
     select(
         EPOCH.label("epoch"),
@@ -85,34 +87,34 @@ _HORIZON = Query(
 _AFTER = Query(
     select(*_columns, col(Account.owner_id))
     .join(Account, col(Account.id) == TransactionEvent.account_id)
-    .where(position_named("after") < POSITION, _settled)
-    .order_by(*ORDER)
-    .limit(_most),
+    .where(position_parameters("after") < POSITION, _is_final)
+    .order_by(*POSITION_COLUMNS)
+    .limit(_limit),
     EventRow,
 )
 
 
-def _of(whose: Any) -> Query[EventRow]:
-    """The events of some accounts: the first of each, and of these the first."""
-    of_account = (col(TransactionEvent.account_id), *ORDER)  # as the index has them, and no other
+def _replay_of(condition: ColumnElement[bool]) -> Query[EventRow]:
+    """Return the query of the first events of all accounts that meet a condition. It reads the first events of each of them."""
+    of_account = (col(TransactionEvent.account_id), *POSITION_COLUMNS)  # the columns of the index, in its order
     event = (
         select(*_columns)
         .where(
-            position_named("after", Account.id) < tuple_(*of_account),
-            position_named("until", Account.id) >= tuple_(*of_account),
-            _settled,
+            position_parameters("after", col(Account.id)) < tuple_(*of_account),
+            position_parameters("until", col(Account.id)) >= tuple_(*of_account),
+            _is_final,
         )
         .order_by(*of_account)
-        .limit(_most)
+        .limit(_limit)
         .correlate(Account)
         .lateral("event")
     )
-    statement = select(*event.c, col(Account.owner_id)).join(event, true()).where(whose)
-    return Query(statement.order_by(event.c.epoch, event.c.writer, event.c.sequence).limit(_most), EventRow)
+    statement = select(*event.c, col(Account.owner_id)).join(event, true()).where(condition)
+    return Query(statement.order_by(event.c.epoch, event.c.writer, event.c.sequence).limit(_limit), EventRow)
 
 
-_OF_OWNER = _of(col(Account.owner_id) == bindparam("owner", type_=Uuid()))
-_OF_ACCOUNTS = _of(col(Account.id) == any_(array_of("accounts", Uuid())))
+_REPLAY_OWNER = _replay_of(col(Account.owner_id) == bindparam("owner", type_=Uuid()))
+_REPLAY_ACCOUNTS = _replay_of(col(Account.id) == any_(array_of("accounts", Uuid())))
 _START = Query(select(col(FeedStart.epoch), col(FeedStart.writer), col(FeedStart.sequence)), PositionRow)
 _ACCOUNTS = Query(
     select(col(Account.id), col(Account.owner_id), col(Account.status)).where(col(Account.id) == any_(array_of("ids", Uuid()))),
@@ -121,71 +123,80 @@ _ACCOUNTS = Query(
 
 
 def cursor_of(position: Position) -> str:
-    """A position in the feed, as clients send it back."""
-    return encode_cursor(CURSOR, ".".join(map(str, position)))
+    """Return the cursor of a position."""
+    return encode_cursor(CURSOR_KIND, _text_of(position))
 
 
 def position_of(cursor: str) -> Position:
-    """The position that a cursor names.
+    """Return the position of a cursor.
 
     Raises:
         BadRequest: it is not a cursor of the feed.
     """
-    parts = decode_cursor(cursor, CURSOR).split(".")
+    parts = decode_cursor(cursor, CURSOR_KIND).split(".")
     if len(parts) != len(Position._fields) or not all(part.isascii() and part.isdigit() and len(part) <= 18 for part in parts):
-        raise BadRequest("The cursor is damaged: take one that the feed has given.")
+        raise BadRequest(_MALFORMED)
     position = Position(*map(int, parts))
     if position.epoch >= 2**31:
-        raise BadRequest("The cursor is damaged: take one that the feed has given.")
+        raise BadRequest(_MALFORMED)
     return position
 
 
+def _text_of(position: Position) -> str:
+    return ".".join(map(str, position))
+
+
 class Feed:
-    """Reads the feed: for the hub, page by page, and what one may see of it."""
+    """Reads the feed, for the hub and page by page.
+
+    Args:
+        db: the database.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def head(self) -> Position:
-        """The position behind all that may be read now."""
+        """Return a position after all events that are final now."""
         [row] = await self._db.fetch(_HORIZON)
-        return Position(row.epoch, row.xmin - 1, _LAST)
+        return Position(row.epoch, row.xmin - 1, _MAX_SEQUENCE)
 
     async def horizon(self) -> tuple[int, int]:
-        """The ids of transactions: below the first all have ended; the second and all above have not begun."""
+        """Return two ids of database transactions: all below the first have ended, and none from the second on has started."""
         [row] = await self._db.fetch(_HORIZON)
         return row.xmin, row.xmax
 
-    async def after(self, position: Position, most: int) -> Sequence[EventRow]:
-        """The next events of all accounts behind a position."""
-        return await self._db.fetch(_AFTER, **arguments_of("after", position), most=most)
+    async def after(self, position: Position, limit: int) -> Sequence[EventRow]:
+        """Return the next events of all accounts after a position."""
+        return await self._db.fetch(_AFTER, **position_arguments("after", position), limit=limit)
 
-    async def of(self, interest: Interest, after: Position, until: Position, most: int) -> Sequence[EventRow]:
-        """The next events of some accounts behind a position, up to another one.
+    async def replay(self, interest: Interest, after: Position, until: Position, limit: int) -> Sequence[EventRow]:
+        """Return the next events of an interest after a position, up to and including another one.
 
         Raises:
-            CursorExpired: some of them were deleted meanwhile.
+            CursorExpired: some of these events have been deleted.
         """
-        arguments: dict[str, Any] = {**arguments_of("after", after), **arguments_of("until", until)}
-        if interest.accounts is None:
-            query, arguments["owner"] = _OF_OWNER, interest.owner_id
-        else:
-            query, arguments["accounts"] = _OF_ACCOUNTS, list(interest.accounts)
-        events = await self._db.fetch(query, **arguments, most=most)
-        if after > FROM_THE_START:
-            await self._require_kept(after)  # afterwards, for events are deleted and the start moved in one transaction
+        query, of_interest = _query_for(interest)
+        positions = {**position_arguments("after", after), **position_arguments("until", until)}
+        events = await self._db.fetch(query, **of_interest, **positions, limit=limit)
+        if after > FIRST:
+            await self._require_kept(after)  # last, because one transaction deletes events and sets the start
         return events
 
-    async def page(self, interest: Interest, after: Position | None, most: int) -> Sequence[EventRow]:
-        """The next events of some accounts, from the feed's start or behind a position."""
-        return await self.of(interest, after or FROM_THE_START, _WITHOUT_END, most)
+    async def page(self, interest: Interest, after: Position | None, limit: int) -> Sequence[EventRow]:
+        """Return the next events of an interest, after a position or from the feed's start.
 
-    async def since(self, cursor: str | None) -> Position | None:
-        """The position that a cursor names.
+        Raises:
+            CursorExpired: some of these events have been deleted.
+        """
+        return await self.replay(interest, after or FIRST, _LAST, limit)
+
+    async def resume_position(self, cursor: str | None) -> Position | None:
+        """Return the position of a cursor; None for no cursor.
 
         Raises:
             BadRequest: it is not a cursor of the feed.
-            CursorExpired: what came behind it is no longer kept.
+            CursorExpired: events after it have been deleted.
         """
         if cursor is None:
             return None
@@ -198,23 +209,35 @@ class Feed:
         if start is not None and position < start.position:
             raise CursorExpired
 
-    async def interest(self, actor: Actor, accounts: Sequence[UUID | None] | None) -> Interest:
-        """What an actor may follow: all own accounts, or these.
+    async def interest_of(self, actor: Actor, account_ids: Sequence[UUID | None] | None) -> Interest:
+        """Return the interest in the given accounts; without any, in all of the actor's own.
+
+        Args:
+            actor: who subscribes.
+            account_ids: 1 to `MAX_ACCOUNTS` ids; None among them is what is not the id of an account.
 
         Raises:
-            BadRequest: there is no such account (or it is not the actor's to see), or there are too many.
+            BadRequest: an account does not exist or is not visible to the actor, or there are too many.
         """
-        if accounts is None:
+        if account_ids is None:
             return Interest(owner_id=actor.user_id)
-        if not 0 < len(accounts) <= MOST_ACCOUNTS:
-            raise BadRequest(f"Name 1 to {MOST_ACCOUNTS} accounts, or leave 'accountIds' out for all.")
-        wanted = {account for account in accounts if account is not None}
-        rows = await self._db.fetch(_ACCOUNTS, ids=list(wanted))
-        visible = {row.id for row in rows if row.owner_id == actor.user_id or actor.is_allowed(Permission.READ_ANY)}
-        if None in accounts or visible != wanted:
+        if not 0 < len(account_ids) <= MAX_ACCOUNTS:
+            raise BadRequest(f"Give 1 to {MAX_ACCOUNTS} accounts, or leave 'accountIds' out for all of your own.")
+        requested = {account_id for account_id in account_ids if account_id is not None}
+        rows = await self._db.fetch(_ACCOUNTS, ids=list(requested))
+        visible = {row.id for row in rows if sees(actor, row.owner_id)}
+        if None in account_ids or visible != requested:
             raise BadRequest("There is no such account.")
-        return Interest(accounts=frozenset(wanted))
+        return Interest(account_ids=frozenset(requested))
 
-    async def are_closed(self, accounts: Sequence[UUID]) -> set[UUID]:
-        """Which of the accounts are closed."""
-        return {row.id for row in await self._db.fetch(_ACCOUNTS, ids=list(accounts)) if row.status == AccountStatus.CLOSED}
+    async def closed_among(self, account_ids: Sequence[UUID]) -> set[UUID]:
+        """Return those of the accounts that are closed."""
+        rows = await self._db.fetch(_ACCOUNTS, ids=list(account_ids))
+        return {row.id for row in rows if row.status == AccountStatus.CLOSED}
+
+
+def _query_for(interest: Interest) -> tuple[Query[EventRow], Mapping[str, object]]:
+    """Return the query of an interest's events, and the arguments that say which accounts they are of."""
+    if interest.account_ids is None:
+        return _REPLAY_OWNER, {"owner": interest.owner_id}
+    return _REPLAY_ACCOUNTS, {"accounts": list(interest.account_ids)}

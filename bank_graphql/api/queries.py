@@ -5,7 +5,7 @@ from typing import Any
 
 import strawberry
 
-from bank_graphql.accounts.feed import CURSOR, cursor_of
+from bank_graphql.accounts.feed import CURSOR_KIND, cursor_of
 from bank_graphql.accounts.rules import normalise_number
 from bank_graphql.api.context import Context
 from bank_graphql.api.scalars import BigInt, DateTime
@@ -23,7 +23,7 @@ from bank_graphql.kit.paging import KeyType, Slice, page_of
 from bank_graphql.ledger import verification
 
 MOST_NODES = 100
-EVENTS = KeyType(CURSOR, lambda text: None, 0, 0)  # noqa: ARG005 - the feed reads its cursors itself
+EVENTS = KeyType(CURSOR_KIND, lambda text: None, 0, 0)  # noqa: ARG005 - the feed reads its cursors itself
 
 
 @strawberry.type(description="How fast the viewer may go on asking: a bucket of cost points that fills up evenly.")
@@ -112,7 +112,7 @@ class Query:
         size = page_of(EVENTS, first).size
         accounts = None if account_ids is None else [uuid_of(each, "Account") for each in account_ids]
         feed, viewer = root.services.feed, root.viewer
-        interest, since = await feed.interest(viewer, accounts), await feed.since(after)
+        interest, since = await feed.interest_of(viewer, accounts), await feed.resume_position(after)
         events = await feed.page(interest, since, size + 1)
         return Paged(Slice(events[:size], has_next=len(events) > size, has_previous=since is not None), EVENTS)
 

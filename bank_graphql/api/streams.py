@@ -1,4 +1,4 @@
-"""Streams of events: who has how many, and whether they may go on."""
+"""Event streams and sockets of this process: how many each user has, and when they must end."""
 
 import asyncio
 from collections import Counter
@@ -17,118 +17,149 @@ from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.errors import Fault, RateLimited, Unavailable
 
 CHECK_SECONDS = 1.5
-"""How often is looked for sessions that have ended elsewhere; a fifth more at the most, so that no stream outlives one by 2 s."""
-MOST_STREAMS = 200
-"""Streams that one user may have in one process."""
-MOST_SOCKETS = 50
-"""Sockets that one user may have in one process, or one address where nobody is signed in."""
+"""How often sessions that another process may have ended are checked. The interval varies by up to a fifth, so a stream ends
+within 2 s after its session."""
+MAX_STREAMS = 200
+"""The maximum number of streams of one user in one process."""
+MAX_SOCKETS = 50
+"""The maximum number of sockets of one user in one process, or of one network where nobody is signed in."""
+_RETRY_SECONDS = 60
 
 
 @dataclass(eq=False, slots=True)
 class _Stream:
+    """A stream or a socket.
+
+    Attributes:
+        actor: its user; None where nobody is signed in.
+        end: ends it with a fault.
+        subscriber: gets the events of a stream; None for a socket.
+        finish_at: once all accounts of the stream are closed: an id of a database transaction. The stream is finished when all
+            transactions with lower ids have ended, because they may still write events of those accounts.
+    """
+
     actor: Actor | None
     end: Callable[[Fault], None]
-    subscriber: Subscriber | None = None
-    last: int | None = None  # once its accounts are closed: the id below which all transactions must have ended
+    subscriber: Subscriber[EventRow] | None = None
+    finish_at: int | None = None
 
 
 class Streams:
-    """All streams of this process. `check` them every `CHECK_SECONDS`."""
+    """All streams and sockets of this process. A job calls `check` every `CHECK_SECONDS`.
 
-    def __init__(self, hub: Hub, feed: Feed, identity: Identity, clock: Clock) -> None:
+    Args:
+        hub: hands out new events.
+        feed: knows which accounts are closed.
+        identity: knows which sessions are active.
+        clock: gives the time by which access tokens expire.
+    """
+
+    def __init__(self, hub: Hub[EventRow], feed: Feed, identity: Identity, clock: Clock) -> None:
         self._hub = hub
         self._feed = feed
         self._identity = identity
         self._clock = clock
         self._streams: set[_Stream] = set()
-        self._of_whom: Counter[Hashable] = Counter()
-        self._ended = False
+        self._counts: Counter[Hashable] = Counter()
+        self._stopped = False
         identity.session_cache.on_ended(self._end_sessions)
 
-    def _end_sessions(self, sessions: Collection[UUID]) -> None:
-        """End the streams and sockets of sessions that were ended in this process."""
-        for stream in list(self._streams):
-            if stream.actor is not None and stream.actor.session_id in sessions:
-                stream.end(SessionEnded())
-
     async def events(self, actor: Actor, interest: Interest, after: Position | None) -> AsyncIterator[EventRow]:
-        """An actor's events.
+        """Yield the events of an interest: those after a position, if there is one, and then new ones.
 
         Raises:
-            RateLimited: the actor has too many streams.
-            SessionEnded: the actor's session has ended, or the token has expired.
-            Unavailable: the bank stops, or the feed cannot be read.
-            TooSlow: too much waits for the stream.
+            RateLimited: the actor has `MAX_STREAMS` streams.
+            SessionEnded: the actor's session has ended, or the access token has expired.
+            Unavailable: the bank is stopping, or the feed cannot be read.
+            TooSlow: too many events are queued for the stream.
         """
-        subscriber = Subscriber(interest)
-        release = self._add(_Stream(actor, subscriber.end, subscriber), ("streams", actor.user_id), MOST_STREAMS)
+        subscriber: Subscriber[EventRow] = Subscriber(interest)
+        remove = self._add(_Stream(actor, subscriber.end, subscriber), ("streams", actor.user_id), MAX_STREAMS)
         try:
             async with aclosing(self._hub.events(subscriber, after)) as events:
                 async for event in events:
                     yield event
         finally:
-            release()
+            remove()
 
     def watch(self, actor: Actor | None, origin: Origin, end: Callable[[Fault], None]) -> Callable[[], None]:
-        """Watch over a socket: `end` is called once its user may not go on. Call what is returned when the socket has ended.
+        """Watch a socket.
+
+        Args:
+            actor: the socket's user; None if nobody is signed in.
+            origin: where the socket comes from.
+            end: called with the reason when the socket must end.
+
+        Returns:
+            A function to call when the socket has ended.
 
         Raises:
-            RateLimited: there are too many sockets of the actor, or of the address where nobody is signed in.
+            RateLimited: the actor, or the network of a signed-out client, has `MAX_SOCKETS` sockets.
+            Unavailable: the bank is stopping.
         """
-        whose: Hashable = ("sockets", actor.user_id) if actor is not None else ("sockets from", origin.network)
-        return self._add(_Stream(actor, end), whose, MOST_SOCKETS)
+        counted_as: Hashable = ("sockets", actor.user_id) if actor is not None else ("sockets from", origin.network)
+        return self._add(_Stream(actor, end), counted_as, MAX_SOCKETS)
 
     def end_all(self) -> None:
-        """The bank stops: end all streams and sockets, and begin none."""
-        self._ended = True
+        """End all streams and sockets, and refuse new ones, because the bank is stopping."""
+        self._stopped = True
         for stream in list(self._streams):
             stream.end(Unavailable())
 
-    def _add(self, stream: _Stream, whose: Hashable, most: int) -> Callable[[], None]:
-        if self._ended:
+    def _add(self, stream: _Stream, counted_as: Hashable, limit: int) -> Callable[[], None]:
+        """Add a stream or a socket, and return a function that removes it."""
+        if self._stopped:
             raise Unavailable
-        if self._of_whom[whose] >= most:
-            raise RateLimited(retry_after=60)
+        if self._counts[counted_as] >= limit:
+            raise RateLimited(retry_after=_RETRY_SECONDS)
         self._streams.add(stream)
-        self._of_whom[whose] += 1
+        self._counts[counted_as] += 1
 
-        def release() -> None:
+        def remove() -> None:
             if stream in self._streams:
                 self._streams.discard(stream)
-                self._of_whom[whose] -= 1
-                if not self._of_whom[whose]:
-                    del self._of_whom[whose]
+                self._counts[counted_as] -= 1
+                if not self._counts[counted_as]:
+                    del self._counts[counted_as]
 
-        return release
+        return remove
+
+    def _end_sessions(self, session_ids: Collection[UUID]) -> None:
+        """End the streams and sockets of sessions that this process has ended."""
+        for stream in list(self._streams):
+            if stream.actor is not None and stream.actor.session_id in session_ids:
+                stream.end(SessionEnded())
 
     async def check(self) -> None:
-        """End the streams of those who may not go on, and those that have nothing more to come."""
+        """End streams whose session, permissions or token are no longer valid, and finish those whose accounts are closed."""
         now = self._clock()
         actors = {stream: stream.actor for stream in self._streams if stream.actor is not None}
-        sessions = {actor.session_id for actor in actors.values() if actor.session_id is not None}
-        standing = await self._identity.active_sessions(list(sessions)) if sessions else {}
+        session_ids = {actor.session_id for actor in actors.values() if actor.session_id is not None}
+        active = await self._identity.active_sessions(list(session_ids)) if session_ids else {}
         for stream, actor in actors.items():
             expired = actor.expires_at is not None and actor.expires_at <= now
-            if expired or (actor.session_id is not None and standing.get(actor.session_id) != actor.permissions):
+            if expired or (actor.session_id is not None and active.get(actor.session_id) != actor.permissions):
                 stream.end(SessionEnded())
         await self._finish_closed()
 
     async def _finish_closed(self) -> None:
-        """Finish the streams whose accounts are all closed, once the hub has passed all that was under way by then."""
-        following = {stream: stream.subscriber for stream in self._streams if stream.subscriber is not None}
-        followed = {account for each in following.values() for account in each.interest.accounts or ()}
-        closed = await self._feed.are_closed(list(followed)) if followed else set()
+        """Finish the streams whose accounts are all closed, once the hub has read all events of these accounts."""
+        subscribers = {stream: stream.subscriber for stream in self._streams if stream.subscriber is not None}
+        account_ids = {each for subscriber in subscribers.values() for each in subscriber.interest.account_ids or ()}
+        closed = await self._feed.closed_among(list(account_ids)) if account_ids else set()
         closing = {
-            stream: each for stream, each in following.items() if each.interest.accounts and each.interest.accounts <= closed
+            stream: subscriber
+            for stream, subscriber in subscribers.items()
+            if subscriber.interest.account_ids and subscriber.interest.account_ids <= closed
         }
         if not closing:
             return
         all_ended_below, next_id = await self._feed.horizon()
         for stream in closing:
-            stream.last = stream.last or next_id
-        finished = [each for stream, each in closing.items() if all_ended_below >= (stream.last or next_id)]
+            stream.finish_at = stream.finish_at or next_id
+        finished = [subscriber for stream, subscriber in closing.items() if all_ended_below >= (stream.finish_at or next_id)]
         if finished:
             async with asyncio.timeout(2 * CHECK_SECONDS):
-                await self._hub.look()
-        for each in finished:
-            each.finish()
+                await self._hub.read_now()
+        for subscriber in finished:
+            subscriber.finish()

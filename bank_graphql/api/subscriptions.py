@@ -28,7 +28,7 @@ class Subscription:
     ) -> AsyncGenerator[EventRow, None]:
         services, viewer = root.services, root.viewer
         accounts = None if account_ids is None else [uuid_of(each, "Account") for each in account_ids]
-        interest = await services.feed.interest(viewer, accounts)
-        since = await services.feed.since(after)
+        interest = await services.feed.interest_of(viewer, accounts)
+        since = await services.feed.resume_position(after)
         async for event in services.streams.events(viewer, interest, since):
             yield event

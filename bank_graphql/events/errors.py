@@ -1,7 +1,4 @@
-"""Why a stream of events ends, or does not begin.
-
-Of those that have begun, most may be taken up again: see `PASSING`.
-"""
+"""Why a stream of events is refused or ends."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,25 +8,28 @@ from bank_graphql.kit.errors import Fault, Unauthenticated, Unavailable
 
 @dataclass(eq=False)
 class CursorExpired(Fault):
-    """The cursor is older than what the feed keeps."""
+    """Events after the cursor have been deleted."""
 
-    message: str = "The events behind this cursor are no longer kept: read 'feedCursor', then the accounts anew, and go on there."
+    message: str = (
+        "Events after this cursor have been deleted: query 'feedCursor', then the accounts, and resume after that cursor."
+    )
     code: ClassVar[str] = "CURSOR_EXPIRED"
 
 
 @dataclass(eq=False)
 class TooSlow(Unavailable):
-    """A subscriber does not fetch its events as fast as they come."""
+    """A subscriber receives its events more slowly than they happen."""
 
-    message: str = "Too many events wait for this stream: resume after the last cursor that arrived."
+    message: str = "Too many events are queued for this stream: connect again, and resume after the last cursor that arrived."
 
 
 @dataclass(eq=False)
 class SessionEnded(Unauthenticated):
-    """The session that a stream was begun with has ended, or its token has expired."""
+    """The session of a stream has ended, or the access token that it was opened with has expired."""
 
     message: str = "The session has ended, or its token has expired: sign in again, and resume after the last cursor."
 
 
-PASSING = (Unavailable, SessionEnded)
-"""Ends after which a client should connect again and resume. It is cut off, for what is told as the end is final to clients."""
+RESUMABLE = (Unavailable, SessionEnded)
+"""The faults after which a client should connect again and resume. Such a stream is cut off without a last message, because
+clients take an error or a completion as final and do not connect again."""

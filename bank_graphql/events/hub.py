@@ -1,7 +1,7 @@
-"""The feed, live: one reader for a whole process, which hands each event to the subscribers that it is for.
+"""The live feed: one reader for the whole process, which hands each new event to its subscribers.
 
-Every subscriber gets each of its events once, in commit order. What it missed is read for it up to the position that the hub had
-when it came; what came since is waiting in its queue by then.
+Each subscriber gets each of its events once, in commit order. What it missed is replayed from the database up to the position
+that the hub had reached when it subscribed. What happened since is in its queue by then.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 import structlog
@@ -19,20 +19,21 @@ from bank_graphql.events.models import Position
 from bank_graphql.kit.errors import Fault, Unavailable
 
 _log = structlog.get_logger(__name__)
-AT_A_TIME = 500
-PAUSES = (0.02, 0.05, 0.2)
-"""How soon to look again after a wake-up, in seconds: what was written may have to wait for a slower transaction before it."""
+BATCH_SIZE = 500
+"""The maximum number of events that one statement reads."""
+DELAYS_AFTER_WAKE = (0.02, 0.05, 0.2)
+"""Seconds after which a woken hub reads again: an event cannot be read while a database transaction with a lower id runs."""
 POLL_SECONDS = 1.0
-QUEUE = 1000
-"""Events that may wait for one subscriber."""
+MAX_QUEUED = 1000
+"""The maximum number of events that are queued for one subscriber."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """Which events someone wants: those of an owner's accounts, or of certain accounts."""
+    """The events that a subscriber gets: those of all accounts of an owner, future ones too, or those of given accounts."""
 
     owner_id: UUID | None = None
-    accounts: frozenset[UUID] | None = None
+    account_ids: frozenset[UUID] | None = None
 
 
 class Event(Protocol):
@@ -40,111 +41,127 @@ class Event(Protocol):
 
     @property
     def position(self) -> Position:
-        """Where it is in the feed."""
+        """The event's position in the feed."""
 
     @property
     def account_id(self) -> UUID:
-        """The account that it is about."""
+        """The account that the event is about."""
 
     @property
     def owner_id(self) -> UUID:
-        """Whose account that is."""
+        """The account's owner."""
 
 
-class Source(Protocol):
-    """Where events are read from: only those before which nothing can appear any more."""
+E = TypeVar("E", bound=Event)
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+
+
+class Source(Protocol[E_co]):
+    """Reads events from the database: only final ones, before which no other event can appear."""
 
     async def head(self) -> Position:
-        """The position behind all that may be read now."""
+        """Return a position after all events that are final now."""
 
-    async def after(self, position: Position, most: int) -> Sequence[Any]:
-        """The next events behind a position."""
+    async def after(self, position: Position, limit: int) -> Sequence[E_co]:
+        """Return the next events of all accounts after a position."""
 
-    async def of(self, interest: Interest, after: Position, until: Position, most: int) -> Sequence[Any]:
-        """The next events of some accounts behind a position, up to another one."""
+    async def replay(self, interest: Interest, after: Position, until: Position, limit: int) -> Sequence[E_co]:
+        """Return the next events of an interest after a position, up to and including another one."""
 
 
-class Subscriber:
-    """One stream of events, and what waits for it."""
+class Subscriber(Generic[E]):
+    """A stream of events and its queue.
+
+    Attributes:
+        interest: the events that it gets.
+        queue: the events to send next.
+        is_live: whether the replay is complete, so that all further events come from the queue.
+        has_overflowed: whether events did not fit into the queue during the replay, and must be replayed too.
+        is_finished: whether the stream ends after its queue.
+    """
 
     def __init__(self, interest: Interest) -> None:
         self.interest = interest
-        self.queue: deque[Any] = deque()
+        self.queue: deque[E] = deque()
         self.is_live = False
-        self.is_behind = False
+        self.has_overflowed = False
         self.is_finished = False
-        self._ended: Fault | None = None
-        self._news = asyncio.Event()
+        self._fault: Fault | None = None
+        self._changed = asyncio.Event()
 
-    def offer(self, event: Any) -> None:
-        """Put an event into the queue. A subscriber that is still catching up reads it later; one that is too slow is cut off."""
-        if len(self.queue) < QUEUE:
+    def enqueue(self, event: E) -> None:
+        """Queue an event. If the queue is full, a live subscriber is ended, and another one replays the event later."""
+        if len(self.queue) < MAX_QUEUED:
             self.queue.append(event)
-            self._news.set()
+            self._changed.set()
         elif self.is_live:
             self.end(TooSlow())
         else:
-            self.is_behind = True
+            self.has_overflowed = True
 
-    def end(self, why: Fault) -> None:
-        """End the stream, with what has not been fetched by now unfetched."""
-        self._ended = self._ended or why
-        self._news.set()
-
-    def require_not_ended(self) -> None:
-        """Raises why the stream has ended, if it has."""
-        if self._ended is not None:
-            raise self._ended
+    def end(self, fault: Fault) -> None:
+        """End the stream with a fault. What is queued is not sent."""
+        self._fault = self._fault or fault
+        self._changed.set()
 
     def finish(self) -> None:
-        """Nothing more will come: end the stream after what waits in the queue."""
+        """End the stream after what is queued, because no further event can come."""
         self.is_finished = True
-        self._news.set()
+        self._changed.set()
 
-    async def next(self) -> Any | None:
-        """The next event of the queue; None if nothing more will come.
+    def raise_if_ended(self) -> None:
+        """Raise the fault that the stream has ended with, if there is one."""
+        if self._fault is not None:
+            raise self._fault
+
+    async def next(self) -> E | None:
+        """Wait for the next event of the queue and return it; None if the stream is finished.
 
         Raises:
-            Fault: why the stream ends.
+            Fault: the stream has ended.
         """
-        while not self.queue and self._ended is None and not self.is_finished:
-            self._news.clear()
-            await self._news.wait()
-        self.require_not_ended()
+        while not self.queue and self._fault is None and not self.is_finished:
+            self._changed.clear()
+            await self._changed.wait()
+        self.raise_if_ended()
         return self.queue.popleft() if self.queue else None
 
 
-class Hub:
-    """Reads new events for all subscribers of the process. `wake` it when there may be some; it looks now and then anyway.
+class Hub(Generic[E]):
+    """Reads new events for all subscribers of the process: when `wake` is called, and every `poll_seconds`.
 
-    While there are no subscribers, no event is read, and nobody is woken: the hub only keeps up with the feed's end.
+    Without subscribers it reads no events, and wakes nobody. It only keeps its position at the feed's head.
+
+    Args:
+        source: reads the events.
+        poll_seconds: how often it reads if nobody wakes it.
     """
 
-    def __init__(self, source: Source, *, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(self, source: Source[E], *, poll_seconds: float = POLL_SECONDS) -> None:
         self._source = source
         self._poll_seconds = poll_seconds
-        self._by_owner: dict[UUID, set[Subscriber]] = {}
-        self._by_account: dict[UUID, set[Subscriber]] = {}
-        self._wake = asyncio.Event()
+        self._by_owner: dict[UUID, set[Subscriber[E]]] = {}
+        self._by_account: dict[UUID, set[Subscriber[E]]] = {}
+        self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
-        self._waiting: list[asyncio.Future[None]] = []
+        self._awaiting_read: list[asyncio.Future[None]] = []
         self.position: Position | None = None
 
     def wake(self) -> None:
-        """There may be new events."""
-        if self._is_followed or self._waiting:
-            self._wake.set()
+        """Have the hub read soon, because there may be new events."""
+        if self._has_subscribers or self._awaiting_read:
+            self._woken.set()
 
-    async def look(self) -> None:
-        """Look for new events now, and return when all that may be read is handed on."""
-        looked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(looked)
+    async def read_now(self) -> None:
+        """Read, and return when all events that are final now are queued for their subscribers."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._awaiting_read.append(done)
         self.wake()
-        await looked
+        await done
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start reading."""
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
@@ -159,118 +176,118 @@ class Hub:
 
     @property
     def subscribers(self) -> int:
-        """How many there are."""
+        """The number of subscribers."""
         return len({id(each) for group in self._groups() for each in group})
 
-    async def events(self, subscriber: Subscriber, after: Position | None) -> AsyncGenerator[Any, None]:
-        """A subscriber's events: those behind `after` that it missed, then those to come. Without `after`, those to come.
+    async def events(self, subscriber: Subscriber[E], after: Position | None) -> AsyncGenerator[E, None]:
+        """Yield a subscriber's events: first those after the position `after`, if there is one, and then new ones.
 
         Raises:
             Unavailable: the hub cannot read, or is closing.
-            TooSlow: too much waits for the subscriber.
+            TooSlow: too many events are queued for the subscriber.
             Fault: what the subscriber was ended with.
         """
-        at = await self._beginning(after)
+        reached = await self._start_position(after)
         groups = list(self._groups_of(subscriber.interest))
         for group in groups:
             group.add(subscriber)
         self.wake()
         try:
             while not subscriber.is_live:
-                async for event in self._missed(subscriber, at):
-                    subscriber.require_not_ended()  # a long replay outlives no session
-                    at = event.position
+                async for event in self._replay(subscriber, reached):
+                    subscriber.raise_if_ended()  # a session may end during a long replay
+                    reached = event.position
                     yield event
-                subscriber.is_live = not subscriber.is_behind
-                if subscriber.is_behind:  # so much came meanwhile that it is read once more
-                    subscriber.is_behind = False
+                subscriber.is_live = not subscriber.has_overflowed
+                if subscriber.has_overflowed:  # the queue has a gap: replay what has happened since
+                    subscriber.has_overflowed = False
                     subscriber.queue.clear()
-            while (event := await subscriber.next()) is not None:
-                if event.position > at:
-                    yield event
+            while (queued := await subscriber.next()) is not None:
+                if queued.position > reached:
+                    yield queued
         finally:
             for group in groups:
                 group.discard(subscriber)
-            self._forget_empty(subscriber.interest)
+            self._drop_empty_groups(subscriber.interest)
 
-    async def _beginning(self, after: Position | None) -> Position:
+    async def _start_position(self, after: Position | None) -> Position:
         if self.position is None or self._closed:
             raise Unavailable
-        if after is None or not self._is_followed:
+        if after is None or not self._has_subscribers:
             head = await self._source.head()
             after = after or head
-            if not self._is_followed:  # what came unseen is to be replayed, and not to fill the queue
+            if not self._has_subscribers:  # events that nobody has read so far are replayed, and must not fill the queue
                 self.position = max(self.position, head)
         return after
 
-    async def _missed(self, subscriber: Subscriber, at: Position) -> AsyncIterator[Any]:
+    async def _replay(self, subscriber: Subscriber[E], after: Position) -> AsyncIterator[E]:
         until = self.position
-        while until is not None and at < until:
-            missed = await self._source.of(subscriber.interest, at, until, AT_A_TIME)
-            for event in missed:
+        while until is not None and after < until:
+            events = await self._source.replay(subscriber.interest, after, until, BATCH_SIZE)
+            for event in events:
                 yield event
-            if len(missed) < AT_A_TIME:
+            if len(events) < BATCH_SIZE:
                 return
-            at = missed[-1].position
+            after = events[-1].position
 
     async def _run(self) -> None:
-        failing, idle = False, 0
+        failing, reads_since_wake = False, 0
         while not self._closed:
-            self._wake.clear()
-            waiting, self._waiting = self._waiting, []
+            self._woken.clear()
+            awaiting, self._awaiting_read = self._awaiting_read, []
             try:
-                await self._advance()
+                await self._read_new()
                 if failing:
-                    _log.info("the feed goes on")
+                    _log.info("the feed can be read again")
                 failing = False
-                for looked in waiting:
-                    if not looked.done():
-                        looked.set_result(None)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next time may go well
+                for done in awaiting:
+                    if not done.done():
+                        done.set_result(None)
+            except Exception as error:  # noqa: BLE001 - whatever the error is, reading may succeed the next time
                 if not failing:
-                    _log.warning("the feed waits for its database", reason=type(error).__name__)
+                    _log.warning("the feed cannot be read", reason=type(error).__name__)
                 failing = True
-                self._waiting = waiting + self._waiting
-            pause = PAUSES[idle] if idle < len(PAUSES) else self._poll_seconds
+                self._awaiting_read = awaiting + self._awaiting_read
+            delay = DELAYS_AFTER_WAKE[reads_since_wake] if reads_since_wake < len(DELAYS_AFTER_WAKE) else self._poll_seconds
             try:
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
-                idle = 0
+                async with asyncio.timeout(delay):
+                    await self._woken.wait()
+                reads_since_wake = 0
             except TimeoutError:
-                idle += 1
+                reads_since_wake += 1
 
-    async def _advance(self) -> None:
-        if self.position is None or not self._is_followed:
+    async def _read_new(self) -> None:
+        if self.position is None or not self._has_subscribers:
             head = await self._source.head()
-            if not self._is_followed:  # who has come meanwhile follows from where we were
+            if not self._has_subscribers:  # whoever subscribed meanwhile gets the events after the old position
                 self.position = max(self.position or head, head)
-        while self._is_followed and self.position is not None:
-            events = await self._source.after(self.position, AT_A_TIME)
+        while self._has_subscribers and self.position is not None:
+            events = await self._source.after(self.position, BATCH_SIZE)
             for event in events:
                 for group in (self._by_owner.get(event.owner_id, ()), self._by_account.get(event.account_id, ())):
                     for subscriber in group:
-                        subscriber.offer(event)
+                        subscriber.enqueue(event)
                 self.position = event.position
-            if len(events) < AT_A_TIME:
+            if len(events) < BATCH_SIZE:
                 return
 
     @property
-    def _is_followed(self) -> bool:
+    def _has_subscribers(self) -> bool:
         return bool(self._by_owner or self._by_account)
 
-    def _groups(self) -> Iterator[set[Subscriber]]:
+    def _groups(self) -> Iterator[set[Subscriber[E]]]:
         yield from self._by_owner.values()
         yield from self._by_account.values()
 
-    def _groups_of(self, interest: Interest) -> Iterator[set[Subscriber]]:
+    def _groups_of(self, interest: Interest) -> Iterator[set[Subscriber[E]]]:
         if interest.owner_id is not None:
             yield self._by_owner.setdefault(interest.owner_id, set())
-        for account_id in interest.accounts or ():
+        for account_id in interest.account_ids or ():
             yield self._by_account.setdefault(account_id, set())
 
-    def _forget_empty(self, interest: Interest) -> None:
+    def _drop_empty_groups(self, interest: Interest) -> None:
         if interest.owner_id is not None and not self._by_owner.get(interest.owner_id, True):
             del self._by_owner[interest.owner_id]
-        for account_id in interest.accounts or ():
+        for account_id in interest.account_ids or ():
             if not self._by_account.get(account_id, True):
                 del self._by_account[account_id]

@@ -20,4 +20,4 @@ def jobs(db: Database, clock: Clock, *, seconds: float, keep: timedelta) -> tupl
         seconds: how often to look for old events, but at least ten minutes.
         keep: how long events are kept.
     """
-    return (Job("delete old events", max(seconds, MIN_SECONDS), partial(service.forget_old_events, db, clock, keep)),)
+    return (Job("delete old events", max(seconds, MIN_SECONDS), partial(service.delete_old_events, db, clock, keep)),)

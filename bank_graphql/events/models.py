@@ -1,4 +1,4 @@
-"""The outbox's table."""
+"""The tables of the feed, and positions in it."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,16 +18,16 @@ class Xid8(UserDefinedType[Any]):
     cache_ok = True
 
     def get_col_spec(self, **_: Any) -> str:
-        """The type's name in SQL."""
+        """Return the type's name in SQL."""
         return "xid8"
 
 
 class Position(NamedTuple):
-    """A place in the feed: events behind it compare greater.
+    """A position in the feed. Positions compare in the order of the feed.
 
     Attributes:
-        epoch: how often the database was moved to another cluster, where transaction ids start again.
-        writer: the id of the transaction that wrote the event.
+        epoch: the number of times that the database was moved to another cluster, where transaction ids start again.
+        writer: the id of the database transaction that wrote the event.
         sequence: the event's own number.
     """
 
@@ -37,7 +37,7 @@ class Position(NamedTuple):
 
 
 class FeedEpoch(SQLModel, table=True):
-    """A cluster that the feed was written in, by its identity."""
+    """A PostgreSQL cluster that events were written in, by its system identifier and timeline."""
 
     __tablename__ = "feed_epochs"
 
@@ -47,7 +47,7 @@ class FeedEpoch(SQLModel, table=True):
 
 
 class FeedStart(SQLModel, table=True):
-    """Where the feed starts: all events up to this position were deleted. A single row."""
+    """The start of the feed: all events up to this position have been deleted. The table has a single row."""
 
     __tablename__ = "feed_start"
     __table_args__ = (CheckConstraint("id = 1", name="is_single"),)
@@ -60,9 +60,9 @@ class FeedStart(SQLModel, table=True):
 
 
 class TransactionEvent(SQLModel, table=True):
-    """One change of a transaction, as seen from one account, at its `Position` in the feed.
+    """One change of a transaction, for one of its accounts, at its `Position` in the feed.
 
-    Events are copies that are deleted again, written together with what they tell of: they need no foreign keys.
+    An event is a copy that is written together with the change and deleted after some days, so it needs no foreign keys.
     """
 
     __tablename__ = "transaction_events"

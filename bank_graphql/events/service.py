@@ -1,13 +1,14 @@
-"""The only writer of the outbox: events, the epoch that they are written in, and their end."""
+"""Write events, start the epoch that they are written in, and delete old ones. The only writer of the feed's tables."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, Integer, Text, bindparam, cast, column, delete, func, select, true, tuple_
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped
+from sqlalchemy.sql.elements import Tuple
 from sqlmodel import col
 
 from bank_graphql.events.enums import TransactionEventKind
@@ -17,7 +18,7 @@ from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.statements import Insert, Query, Row, Writes
 
 EPOCH = select(func.coalesce(func.max(FeedEpoch.epoch), 0)).scalar_subquery()
-"""The present epoch, in SQL: read with each statement, for another process may begin one."""
+"""The current epoch, in SQL. Each statement reads it, because another process may start a new one."""
 _INSERT = Insert(
     TransactionEvent, "kind", "account_id", "transaction_id", "occurred_at", shared=["occurred_at"], also={"epoch": EPOCH}
 )
@@ -33,13 +34,13 @@ class PositionRow(Row):
 
     @property
     def position(self) -> Position:
-        """The position."""
+        """The three columns as one value."""
         return Position(self.epoch, self.writer, self.sequence)
 
 
 class _EpochRow(Row):
     epoch: int
-    is_here: bool
+    is_current: bool
 
 
 class _EventTimeRow(PositionRow):
@@ -55,43 +56,50 @@ _cluster = (
     .scalar_subquery()
 )
 _LATEST_EPOCH = Query(
-    select(col(FeedEpoch.epoch), (col(FeedEpoch.cluster) == _cluster).label("is_here"))
+    select(col(FeedEpoch.epoch), (col(FeedEpoch.cluster) == _cluster).label("is_current"))
     .order_by(col(FeedEpoch.epoch).desc())
     .limit(1),
     _EpochRow,
 )
-_BEGIN_EPOCH = Query(
+_START_EPOCH = Query(
     insert(FeedEpoch)
     .values(cluster=_cluster, began_at=bindparam("now", type_=DateTime(timezone=True)))
     .returning(col(FeedEpoch.epoch)),
     _EpochRow,
 )
-ORDER = (col(TransactionEvent.epoch), col(TransactionEvent.writer), col(TransactionEvent.sequence))
-POSITION = tuple_(*ORDER)
-"""Where an event is in the feed, in SQL."""
+POSITION_COLUMNS = (col(TransactionEvent.epoch), col(TransactionEvent.writer), col(TransactionEvent.sequence))
+POSITION = tuple_(*POSITION_COLUMNS)
+"""The position of an event, in SQL."""
 
 
-def position_named(name: str, *under: Any) -> Any:
-    """A position as three arguments of a statement, `under` what else is compared before it; `arguments_of` makes them."""
+def position_parameters(name: str, *prefix: Mapped[UUID]) -> Tuple:
+    """Return a position as three parameters of a statement. `position_arguments` returns their values.
+
+    Args:
+        name: the parameters' common prefix.
+        prefix: columns that are compared before the position.
+    """
     return tuple_(
-        *under,
+        *prefix,
         bindparam(f"{name}_epoch", type_=Integer()),
         bindparam(f"{name}_writer", type_=Xid8()),
         bindparam(f"{name}_sequence", type_=BigInteger()),
     )
 
 
-def arguments_of(name: str, position: Position) -> dict[str, int]:
-    """The arguments for `position_named`."""
+def position_arguments(name: str, position: Position) -> dict[str, int]:
+    """Return the values of the `position_parameters` with this name."""
     return {f"{name}_{part}": value for part, value in position._asdict().items()}
 
 
 _OLDEST = Query(
-    select(*ORDER, col(TransactionEvent.occurred_at)).order_by(*ORDER).limit(bindparam("most", type_=BigInteger())),
+    select(*POSITION_COLUMNS, col(TransactionEvent.occurred_at))
+    .order_by(*POSITION_COLUMNS)
+    .limit(bindparam("limit", type_=BigInteger())),
     _EventTimeRow,
 )
 _DELETE = Query(
-    delete(TransactionEvent).where(position_named("until") >= POSITION).returning(col(TransactionEvent.sequence)),
+    delete(TransactionEvent).where(position_parameters("until") >= POSITION).returning(col(TransactionEvent.sequence)),
     Row,
 )
 _start = insert(FeedStart).values(
@@ -101,7 +109,7 @@ _start = insert(FeedStart).values(
     sequence=bindparam("until_sequence", type_=BigInteger()),
     deleted_until=bindparam("before", type_=DateTime(timezone=True)),
 )
-_MOVE_START = Query(
+_SET_START = Query(
     _start.on_conflict_do_update(
         index_elements=["id"],
         set_={name: _start.excluded[name] for name in ("epoch", "writer", "sequence", "deleted_until")},
@@ -110,40 +118,47 @@ _MOVE_START = Query(
 )
 
 
-async def begin_epoch(db: Database, clock: Clock) -> int:
-    """The epoch that this database writes in: a new one if it was moved to another cluster, where transaction ids differ."""
+async def start_epoch(db: Database, clock: Clock) -> int:
+    """Return the epoch in which this database writes events. It starts a new one if the database was moved to another cluster.
+
+    Transaction ids of two clusters cannot be compared, so positions compare epochs first.
+    """
 
     async def work(connection: Connection) -> int:
         await connection.lock([_LOCK])
         latest = await connection.fetch_one(_LATEST_EPOCH)
-        if latest is None or not latest.is_here:
-            [latest] = await connection.fetch(_BEGIN_EPOCH, now=clock())
+        if latest is None or not latest.is_current:
+            [latest] = await connection.fetch(_START_EPOCH, now=clock())
         return latest.epoch
 
     return await db.transact(work)
 
 
 def record(writes: Writes, events: Sequence[tuple[TransactionEventKind, UUID, UUID, datetime]]) -> None:
-    """Write events (kind, account, transaction, moment) in the transaction that moves the money, in order."""
+    """Add events (kind, account id, transaction id, time) to the writes of the changes that they are about, in order."""
     writes.insert(_INSERT, events)
 
 
-async def forget_old_events(db: Database, clock: Clock, keep: timedelta, most: int = 5000) -> int:
-    """Delete all events older than `keep`, so many at a time, and note where the feed starts then; tell how many there were."""
-    before, forgotten = clock() - keep, 0
+async def delete_old_events(db: Database, clock: Clock, keep: timedelta, batch_size: int = 5000) -> int:
+    """Delete the events that are older than `keep`, in batches, and set the feed's start after them.
+
+    Returns:
+        The number of deleted events.
+    """
+    before, deleted = clock() - keep, 0
 
     async def work(connection: Connection) -> int:
         await connection.lock([_LOCK])
-        oldest = await connection.fetch(_OLDEST, most=most)
-        doomed = list(takewhile(lambda event: event.occurred_at < before, oldest))
-        if not doomed:
+        oldest = await connection.fetch(_OLDEST, limit=batch_size)
+        expired = list(takewhile(lambda event: event.occurred_at < before, oldest))
+        if not expired:
             return 0
-        until = arguments_of("until", doomed[-1].position)
-        await connection.execute(_MOVE_START, **until, before=before)
+        until = position_arguments("until", expired[-1].position)
+        await connection.execute(_SET_START, **until, before=before)
         return len(await connection.fetch(_DELETE, **until))
 
     while True:
-        gone = await db.transact(work)
-        forgotten += gone
-        if gone < most:
-            return forgotten
+        in_batch = await db.transact(work)
+        deleted += in_batch
+        if in_batch < batch_size:
+            return deleted

@@ -13,7 +13,7 @@ from strawberry.http.streaming import SSETransport
 from bank_graphql.api.context import Context, Services
 from bank_graphql.api.scalars import to_json
 from bank_graphql.engine.executor import Executor, Request
-from bank_graphql.events.errors import PASSING, SessionEnded
+from bank_graphql.events.errors import RESUMABLE, SessionEnded
 from bank_graphql.kit.actor import Caller
 from bank_graphql.kit.errors import BadRequest, RateLimited, Unavailable
 
@@ -127,7 +127,7 @@ class GraphQLEndpoint:
                     await _write(send, EVENTS.heartbeat_message(_text))
                 elif isinstance(coming.exception(), StopAsyncIteration):
                     break
-                elif isinstance(coming.result().ended_by, PASSING):
+                elif isinstance(coming.result().ended_by, RESUMABLE):
                     await _write(send, "", is_last=True)
                     return
                 else:

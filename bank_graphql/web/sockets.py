@@ -20,7 +20,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 from bank_graphql.api.context import Context, Services
 from bank_graphql.api.scalars import to_json
 from bank_graphql.engine.executor import Executor, Request
-from bank_graphql.events.errors import PASSING, SessionEnded, TooSlow
+from bank_graphql.events.errors import RESUMABLE, SessionEnded, TooSlow
 from bank_graphql.kit.actor import Caller
 from bank_graphql.kit.errors import Fault, RateLimited, Unavailable
 from bank_graphql.web.endpoint import MAX_BODY, Identify
@@ -276,7 +276,7 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
     async def _fail(self, operation: Operation[Any, None], errors: Any, why: Exception | None = None) -> None:
         if isinstance(why, SessionEnded):
             return  # the socket is closed as soon as what is under way is answered
-        if isinstance(why, PASSING):
+        if isinstance(why, RESUMABLE):
             await self._cut_off(why)
         else:
             await operation.send_operation_message({"id": operation.id, "type": "error", "payload": errors})

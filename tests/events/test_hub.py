@@ -1,4 +1,4 @@
-"""The hub: each subscriber gets each of its events once and in order, whatever comes in between."""
+"""The hub: each subscriber gets each of its events once and in order."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -47,21 +47,21 @@ class Source:
             await self.delays.pop(0).wait()
         return self.events[-1].position if self.events else Position(1, 0, 0)
 
-    async def after(self, position: Position, most: int) -> Sequence[Event]:
+    async def after(self, position: Position, limit: int) -> Sequence[Event]:
         self.reads += 1
         if self.broken:
             raise Unavailable
-        return [event for event in self.events if event.position > position][:most]
+        return [event for event in self.events if event.position > position][:limit]
 
-    async def of(self, interest: Interest, after: Position, until: Position, most: int) -> Sequence[Event]:
+    async def replay(self, interest: Interest, after: Position, until: Position, limit: int) -> Sequence[Event]:
         wanted = [
             event
             for event in self.events
             if after < event.position <= until
-            and (event.owner_id == interest.owner_id or event.account_id in (interest.accounts or ()))
+            and (event.owner_id == interest.owner_id or event.account_id in (interest.account_ids or ()))
         ]
         await asyncio.sleep(0)
-        return wanted[:most]
+        return wanted[:limit]
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def hub(source: Source) -> AsyncIterator[Hub]:
 
 
 async def take(hub: Hub, subscriber: Subscriber, many: int, after: Position | None = None) -> list[int]:
-    """The sequence numbers of a subscriber's next events."""
+    """Return the sequence numbers of a subscriber's next events."""
     taken: list[int] = []
     async with aclosing(hub.events(subscriber, after)) as events:
         async for event in events:
@@ -90,87 +90,89 @@ async def take(hub: Hub, subscriber: Subscriber, many: int, after: Position | No
     return taken
 
 
-async def until_followed(hub: Hub, many: int = 1) -> None:
+async def until_subscribed(hub: Hub, many: int = 1) -> None:
     while hub.subscribers < many:
         await asyncio.sleep(0)
 
 
-async def test_each_gets_its_own_events_and_one_read_serves_all(source: Source, hub: Hub) -> None:
+async def test_each_subscriber_gets_its_own_events(source: Source, hub: Hub) -> None:
     both = [
         asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 3)),
-        asyncio.create_task(take(hub, Subscriber(Interest(accounts=frozenset({SECOND, THIRD}))), 3)),
+        asyncio.create_task(take(hub, Subscriber(Interest(account_ids=frozenset({SECOND, THIRD}))), 3)),
     ]
-    await until_followed(hub, 2)
+    await until_subscribed(hub, 2)
     source.add(FIRST, SECOND, THIRD, THIRD, FIRST)
     hub.wake()
     assert await asyncio.gather(*both) == [[1, 2, 5], [2, 3, 4]]
     assert hub.subscribers == 0
 
 
-async def test_no_event_is_read_while_nobody_follows(source: Source, hub: Hub) -> None:
+async def test_no_event_is_read_without_subscribers(source: Source, hub: Hub) -> None:
     source.add(*[FIRST] * 10)
-    await hub.look()
+    await hub.read_now()
     assert (hub.position, source.reads) == (source.events[-1].position, 0)
 
 
-async def test_who_comes_while_the_hub_looks_misses_nothing(source: Source, hub: Hub) -> None:
+async def test_a_subscriber_that_comes_during_a_read_misses_nothing(source: Source, hub: Hub) -> None:
     delay = asyncio.Event()
     source.delays.append(delay)
     while source.delays:
         await asyncio.sleep(0)
-    following = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1))
-    await until_followed(hub)
+    receiving = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1))
+    await until_subscribed(hub)
     source.add(FIRST)
     delay.set()
-    assert await following == [1]
+    assert await receiving == [1]
 
 
-async def test_who_begins_without_a_cursor_gets_what_comes_after_that(source: Source, hub: Hub) -> None:
+async def test_a_subscriber_without_a_cursor_gets_new_events_only(source: Source, hub: Hub) -> None:
     others = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 2))
-    await until_followed(hub)
-    source.broken = True  # the hub is behind
+    await until_subscribed(hub)
+    source.broken = True  # the hub's position stays behind
     source.add(FIRST)
-    following = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1))
-    await until_followed(hub, 2)
+    receiving = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1))
+    await until_subscribed(hub, 2)
     source.add(FIRST)
     source.broken = False
-    assert list(await asyncio.gather(others, following)) == [[1, 2], [2]]
+    assert list(await asyncio.gather(others, receiving)) == [[1, 2], [2]]
 
 
-async def test_what_came_while_nobody_followed_fills_no_queue(source: Source, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hubs, "QUEUE", 10)
+async def test_events_from_before_the_first_subscriber_do_not_fill_its_queue(
+    source: Source, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubs, "MAX_QUEUED", 10)
     source.add(*[FIRST] * 100)
     assert await take(hub, Subscriber(Interest(owner_id=ADA)), 99, after=Position(1, 10, 1)) == list(range(2, 101))
     source.add(*[FIRST] * 100)
-    following = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1))
-    await until_followed(hub)
+    receiving = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1))
+    await until_subscribed(hub)
     source.add(FIRST)
-    assert await following == [201]
+    assert await receiving == [201]
 
 
-async def test_what_was_missed_comes_first_and_nothing_twice(source: Source, hub: Hub) -> None:
+async def test_replayed_events_come_before_new_ones_and_none_twice(source: Source, hub: Hub) -> None:
     source.add(*[FIRST] * 1200)
     hub.wake()
-    following = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1300, after=Position(1, 10, 100)))
+    receiving = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1300, after=Position(1, 10, 100)))
     for _ in range(200):
         source.add(FIRST)
         hub.wake()
         await asyncio.sleep(0)
-    assert await following == list(range(101, 1401))
+    assert await receiving == list(range(101, 1401))
 
 
-async def test_a_cursor_ahead_of_the_hub_is_waited_for(source: Source, hub: Hub) -> None:
-    following = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1, after=Position(1, 10, 2)))
-    await until_followed(hub)
+async def test_a_subscriber_with_a_cursor_ahead_of_the_hub_waits(source: Source, hub: Hub) -> None:
+    receiving = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1, after=Position(1, 10, 2)))
+    await until_subscribed(hub)
     source.add(FIRST, FIRST, FIRST)
     hub.wake()
-    assert await following == [3]
+    assert await receiving == [3]
 
 
-async def test_more_than_the_queue_holds_while_catching_up_is_read_again(
+async def test_events_that_overflow_the_queue_during_a_replay_are_replayed_too(
     source: Source, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "QUEUE", 10)
+    monkeypatch.setattr(hubs, "MAX_QUEUED", 10)
     source.add(*[FIRST] * 600)
     hub.wake()
     while hub.position != source.events[-1].position:
@@ -190,13 +192,13 @@ async def test_more_than_the_queue_holds_while_catching_up_is_read_again(
     assert taken == list(range(1, 701))
 
 
-async def test_who_does_not_fetch_is_cut_off_and_can_resume(source: Source, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hubs, "QUEUE", 10)
+async def test_a_slow_subscriber_is_ended_and_can_resume(source: Source, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubs, "MAX_QUEUED", 10)
     subscriber = Subscriber(Interest(owner_id=ADA))
     source.add(FIRST)
     async with aclosing(hub.events(subscriber, None)) as events:
         first = asyncio.ensure_future(anext(events))
-        await until_followed(hub)
+        await until_subscribed(hub)
         source.add(FIRST)
         hub.wake()
         last = (await first).position
@@ -210,33 +212,33 @@ async def test_who_does_not_fetch_is_cut_off_and_can_resume(source: Source, hub:
         except TooSlow:
             pass
         else:
-            pytest.fail("it goes on")
+            pytest.fail("the stream does not end")
     assert await take(hub, Subscriber(Interest(owner_id=ADA)), 32 - last.sequence, after=last) == list(
         range(last.sequence + 1, 33)
     )
 
 
-async def test_a_stream_ends_when_it_is_told_to(source: Source, hub: Hub) -> None:
+async def test_end_raises_the_fault_and_finish_sends_the_queue_first(source: Source, hub: Hub) -> None:
     subscriber = Subscriber(Interest(owner_id=ADA))
-    following = asyncio.create_task(take(hub, subscriber, 5))
-    await until_followed(hub)
+    receiving = asyncio.create_task(take(hub, subscriber, 5))
+    await until_subscribed(hub)
     subscriber.end(Unauthenticated())
     with pytest.raises(Unauthenticated):
-        await following
+        await receiving
     finishing = Subscriber(Interest(owner_id=ADA))
-    following = asyncio.create_task(take(hub, finishing, 5))
-    await until_followed(hub)
+    receiving = asyncio.create_task(take(hub, finishing, 5))
+    await until_subscribed(hub)
     source.add(FIRST, FIRST)
     hub.wake()
     while len(finishing.queue) == 0 and hub.position != source.events[-1].position:
         await asyncio.sleep(0)
     finishing.finish()
-    assert await following == [1, 2]
+    assert await receiving == [1, 2]
 
 
-async def test_a_source_that_breaks_is_read_on_when_it_heals(source: Source, hub: Hub) -> None:
-    following = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 2))
-    await until_followed(hub)
+async def test_reading_continues_when_a_broken_source_works_again(source: Source, hub: Hub) -> None:
+    receiving = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 2))
+    await until_subscribed(hub)
     source.broken = True
     before = source.reads
     source.add(FIRST, FIRST)
@@ -244,7 +246,7 @@ async def test_a_source_that_breaks_is_read_on_when_it_heals(source: Source, hub
     while source.reads < before + 3:
         await asyncio.sleep(0)
     source.broken = False
-    assert await following == [1, 2]
+    assert await receiving == [1, 2]
 
 
 async def test_closing_ends_all_streams(source: Source) -> None:
@@ -252,11 +254,11 @@ async def test_closing_ends_all_streams(source: Source) -> None:
     made.start()
     while made.position is None:
         await asyncio.sleep(0)
-    following = asyncio.create_task(take(made, Subscriber(Interest(owner_id=ADA)), 1))
-    await until_followed(made)
+    receiving = asyncio.create_task(take(made, Subscriber(Interest(owner_id=ADA)), 1))
+    await until_subscribed(made)
     await made.close()
     with pytest.raises(Unavailable):
-        await following
+        await receiving
     with pytest.raises(Unavailable):
         await take(made, Subscriber(Interest(owner_id=ADA)), 1)
 
