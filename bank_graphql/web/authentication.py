@@ -1,4 +1,4 @@
-"""Who sent a request: bearer tokens (RFC 6750) in, an actor out."""
+"""Authenticate requests by their bearer tokens (RFC 6750)."""
 
 from functools import lru_cache
 from ipaddress import ip_address
@@ -11,16 +11,22 @@ from bank_graphql.web.middleware import request_id_of
 
 
 class BearerAuthentication:
-    """Reads `Authorization: Bearer …`. A token that is not good is not the same as none: the request is to be refused then."""
+    """Finds the actor of a request by `Authorization: Bearer …`.
+
+    A request with an invalid token is not taken for one without a token, because it must be refused.
+
+    Args:
+        identity: verifies the tokens.
+    """
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
 
     async def __call__(self, scope: Scope) -> Caller:
-        """Return who sent the request, and from where.
+        """Return who sent a request, and from where.
 
         Raises:
-            Unavailable: the session cannot be looked up.
+            Unavailable: the state of the token's session cannot be read.
         """
         headers = dict(reversed(scope["headers"]))
         client = scope.get("client")
@@ -38,7 +44,7 @@ class BearerAuthentication:
 
 @lru_cache(maxsize=4096)
 def _address(host: str) -> str | None:
-    """The address in its normal form; None for what a proxy made up."""
+    """Return the address in its normal form; None if it is not an IP address, because a proxy may send anything."""
     try:
         return str(ip_address(host))
     except ValueError:

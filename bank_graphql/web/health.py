@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can serve."""
+"""Report whether the process runs, and whether it can serve."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -9,18 +9,22 @@ from bank_graphql.kit.errors import Unavailable
 
 
 async def live(_request: Request) -> Response:
-    """The process answers."""
+    """Answer 200: the process runs."""
     return JSONResponse({"status": "ok"})
 
 
 class Readiness:
-    """Serves `/health/ready`: whether the database answers and can be written to."""
+    """Serves `/health/ready`: whether the database answers and can be written.
+
+    Args:
+        db: the database.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def __call__(self, _request: Request) -> Response:
-        """Answer 200, or 503 while the database is not there, only allows reading, or has no space left."""
+        """Answer 200, or 503 while the database is unreachable, is read-only, or has no disk space left."""
         try:
             await self._db.require_writable()
         except Unavailable as error:

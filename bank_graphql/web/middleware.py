@@ -1,9 +1,7 @@
-"""What every HTTP request goes through: an id, security headers, a line in the log, and an answer even when we fail."""
+"""The middleware of every HTTP request: an id, security headers, a line in the log, and an answer to an unexpected error."""
 
 import re
 import time
-from collections.abc import MutableMapping
-from typing import Any
 
 import structlog
 from starlette.responses import JSONResponse
@@ -23,14 +21,20 @@ _SECURITY_HEADERS = {
 _log = structlog.get_logger(__name__)
 
 
-def request_id_of(scope: MutableMapping[str, Any]) -> str | None:
-    """The id of the request, as in the answer's `X-Request-ID` and in the logs."""
+def request_id_of(scope: Scope) -> str | None:
+    """Return the id of a request, as in the answer's `X-Request-ID` and in the logs; None outside the middleware."""
     request_id: str | None = scope.get("state", {}).get("request_id")
     return request_id
 
 
 class RequestMiddleware:
-    """Gives each request an id (the client's, if it is a sane one), and each answer its headers."""
+    """Gives each request an id, and each answer its headers.
+
+    Args:
+        app: the application behind it.
+        https: whether clients use HTTPS, so that browsers should require it.
+        verbose: whether to log each request.
+    """
 
     def __init__(self, app: ASGIApp, *, https: bool, verbose: bool) -> None:
         self._app = app
@@ -43,8 +47,8 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = next((v.decode("latin-1") for k, v in scope["headers"] if k == b"x-request-id"), "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else new_name()
+        sent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+        request_id = sent if _REQUEST_ID.fullmatch(sent) else new_name()
         scope.setdefault("state", {})["request_id"] = request_id
         started, status = time.perf_counter(), 0
 
@@ -54,7 +58,7 @@ class RequestMiddleware:
                 status = message["status"]
                 headers = list(message.get("headers", ()))
                 names = {name for name, _ in headers}
-                headers += [each for each in self._headers if each[0] not in names]
+                headers += [header for header in self._headers if header[0] not in names]
                 headers.append((b"x-request-id", request_id.encode()))
                 message["headers"] = headers
             await send(message)

@@ -1,14 +1,14 @@
-"""The pages for people: the landing page, and GraphiQL. npm builds them of `bank_graphql/playground`; they need no other host."""
+"""Serve the landing page and GraphiQL. npm builds them from `bank_graphql/playground`; they load nothing from other hosts."""
 
+import os
 from pathlib import Path
-from typing import Any
 
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 BUILT = Path(__file__).parent.parent / "playground" / "dist"
-# Monaco, GraphiQL's editor, writes style elements of its own; everything else comes from here, as files.
+# Monaco, GraphiQL's editor, inserts style elements. Everything else is a file of this host.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; "
     "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -19,7 +19,12 @@ _MISSING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>bank_g
 
 
 class Page:
-    """One of the pages; without npm's files, a note that says how to get them. An ASGI application."""
+    """One of the pages, as an ASGI application. If npm has not built it, a page that says how to.
+
+    Args:
+        name: the file's name.
+        folder: where npm builds the files.
+    """
 
     def __init__(self, name: str, folder: Path = BUILT) -> None:
         self._file = folder / name
@@ -31,13 +36,19 @@ class Page:
 
 
 class Assets(StaticFiles):
-    """What the pages load. The names change with the contents, so that browsers may keep them."""
+    """The files that the pages load. Their names change with their contents, so browsers may cache them for good.
+
+    Args:
+        folder: where npm builds the files.
+    """
 
     def __init__(self, folder: Path = BUILT) -> None:
         super().__init__(directory=folder / "assets", check_dir=False)
 
-    def file_response(self, *arguments: Any, **more: Any) -> Response:
-        """A file."""
-        response = super().file_response(*arguments, **more)
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """Return the response with a file."""
+        response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response

@@ -1,4 +1,4 @@
-"""The schema, published for whatever generates code from it; and the version that it belongs to."""
+"""Publish the schema, for tools such as code generators, and the bank's version."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -11,17 +11,22 @@ _HOUR = {"Cache-Control": "public, max-age=3600"}
 
 
 class PublishedSchema:
-    """The schema as text (SDL) and as the answer to an introspection query (JSON), each made when it is first asked for."""
+    """Serves the schema as text (SDL) and as the answer to an introspection query (JSON). Each is made at its first request.
+
+    Args:
+        text: makes the text.
+        introspection: makes the JSON.
+    """
 
     def __init__(self, text: Callable[[], str], introspection: Callable[[], str]) -> None:
         self._make_text, self._make_introspection = text, introspection
 
     async def text(self, _request: Request) -> Response:
-        """`schema.graphql`."""
+        """Answer with `schema.graphql`."""
         return PlainTextResponse(self._text, headers=_HOUR)
 
     async def introspection(self, _request: Request) -> Response:
-        """`schema.json`."""
+        """Answer with `schema.json`."""
         return Response(self._introspection, media_type="application/json", headers=_HOUR)
 
     @cached_property
@@ -34,5 +39,5 @@ class PublishedSchema:
 
 
 async def version(_request: Request) -> Response:
-    """The bank's version."""
+    """Answer with the bank's version."""
     return JSONResponse({"version": version_of("bank-graphql")})

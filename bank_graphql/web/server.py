@@ -1,4 +1,4 @@
-"""The server process: uvicorn with our protocols, a socket to listen on, and an end in good order."""
+"""The server process: uvicorn with the bank's protocols, the socket that it listens on, and a graceful stop."""
 
 import signal
 import socket
@@ -15,12 +15,12 @@ BACKLOG = 2048
 
 
 def configuration(*, workers: int, trusted_proxies: str, max_message: int) -> uvicorn.Config:
-    """Return how the application is served.
+    """Return uvicorn's configuration.
 
     Args:
-        workers: processes.
-        trusted_proxies: addresses whose `X-Forwarded-For` is believed, separated by commas.
-        max_message: bytes that a socket's message may have.
+        workers: the number of processes.
+        trusted_proxies: addresses whose `X-Forwarded-For` is trusted, separated by commas.
+        max_message: the maximum size of a socket's message, in bytes.
     """
     return uvicorn.Config(
         "bank_graphql.app:create_app",
@@ -42,10 +42,10 @@ def configuration(*, workers: int, trusted_proxies: str, max_message: int) -> uv
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens, for this process and those that it starts.
+    """Return a listening socket, for this process and those that it starts.
 
     Raises:
-        ConfigurationError: nobody can listen there.
+        ConfigurationError: the address cannot be listened on.
     """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -61,20 +61,20 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """A server that says when its start is over.
+    """A server that reports when it has started.
 
     Args:
-        config: how to serve.
-        when_started: called once connections are accepted.
+        config: uvicorn's configuration.
+        on_started: called once connections are accepted.
     """
 
-    def __init__(self, config: uvicorn.Config, when_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
         super().__init__(config)
-        self._when_started = when_started
+        self._on_started = on_started
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop in good order when a signal says so; and when that is done, do not send it again, which would end us at once."""
+        """Stop gracefully at a signal. Unlike uvicorn, do not raise the signal again afterwards, which would kill the process."""
         handlers = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -83,6 +83,6 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the bank, and begin to accept connections."""
+        """Start the application, and accept connections."""
         await super().startup(sockets)
-        self._when_started()
+        self._on_started()
