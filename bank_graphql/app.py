@@ -1,12 +1,12 @@
-"""Puts the server together: routes, middleware in their order, and the bank behind them for as long as it runs."""
+"""Compose the server: routes, middleware, and the bank that they serve while the application runs."""
 
 import asyncio
 import gc
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from types import FrameType
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -38,17 +38,26 @@ from bank_graphql.web.schema import PublishedSchema, version
 from bank_graphql.web.sockets import GraphQLSockets
 
 GRAPHQL = "/graphql"
+_SignalHandler = Callable[[int, FrameType | None], object] | int | None
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> Starlette:
-    """The ASGI application. Without settings, those of the environment."""
+    """Return the ASGI application.
+
+    Args:
+        settings: the bank's settings; None for those of the environment.
+        clock: gives the time.
+
+    Raises:
+        ConfigurationError: a setting of the environment is wrong.
+    """
     settings = settings or configuration.load()
     log.configure(level=settings.log_level)
     built = build_schema()
     executor = Executor(
         built,
-        user_limit=settings.points_per_minute,
-        address_limit=max(1, settings.points_per_minute // 10),
+        user_limit=settings.cost_per_minute,
+        address_limit=max(1, settings.cost_per_minute // 10),
     )
 
     is_https, is_verbose = settings.address.startswith("https://"), settings.log_level == "DEBUG"
@@ -75,12 +84,15 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             app.state.sockets = GraphQLSockets(executor, services, identify, [*settings.origins, settings.address])
             app.state.readiness = health.Readiness(bank.db)
             app.state.keys = PublishedKeys(bank.identity.tokens)
-            # What there is now stays: the collector need not look at it again and again. Requests leave it next to nothing, but
-            # sockets do: some 80 objects each that refer to one another, so it must not wait for millions of them either.
+            # All objects of now live as long as the process, so the garbage collector need not visit them again. Requests leave
+            # almost no cycles, but each socket leaves some 80 objects, so the collector must still run now and then.
             gc.collect()
             gc.freeze()
             gc.set_threshold(10_000, 5, 3)
-            async with running((*bank.jobs, Job("check streams", CHECK_SECONDS, streams.check))), _told_to_stop(streams.end_all):
+            async with (
+                running((*bank.jobs, Job("check streams", CHECK_SECONDS, streams.check))),
+                _on_stop_signal(streams.end_all),
+            ):
                 yield
             streams.end_all()
 
@@ -99,7 +111,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
         ],
         lifespan=lifespan,
     )
-    app.router.redirect_slashes = False  # it would redirect to whatever host the client names
+    app.router.redirect_slashes = False  # it would redirect to any host that the client names
     return app
 
 
@@ -110,7 +122,7 @@ def _routes(schema: PublishedSchema) -> list[BaseRoute]:
         Route("/schema.graphql", schema.text),
         Route("/schema.json", schema.introspection),
         Route("/version", version),
-        Route(GRAPHQL, _GraphQLRoute()),  # it refuses other methods itself, the same way with and without CORS
+        Route(GRAPHQL, _GraphQLRoute()),  # it refuses other methods itself, in the same way with and without CORS
         WebSocketRoute(GRAPHQL, _SocketRoute()),
         Route("/health/live", health.live),
         Route("/health/ready", _handled_by("readiness")),
@@ -119,7 +131,7 @@ def _routes(schema: PublishedSchema) -> list[BaseRoute]:
 
 
 class _Application(Starlette):
-    """The application. Requests for GraphQL that come from no web page need no routing and no CORS, so they go without."""
+    """The application. GraphQL requests that no web page sends, without an origin, skip routing and CORS."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == GRAPHQL and not any(name == b"origin" for name, _ in scope["headers"]):
@@ -129,44 +141,45 @@ class _Application(Starlette):
 
 
 class _GraphQLRoute:
-    """The GraphQL endpoint, which the lifespan puts in place once the bank is open, as routes find it."""
+    """Forwards requests to the GraphQL endpoint, which exists once the bank is open."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await scope["app"].state.graphql(scope, receive, send)
 
 
 class _SocketRoute:
-    """GraphQL over WebSocket, likewise."""
+    """Forwards sockets to GraphQL over WebSocket, which exists once the bank is open."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await scope["app"].state.sockets(scope, receive, send)
 
 
 @asynccontextmanager
-async def _told_to_stop(stop: Callable[[], None]) -> AsyncIterator[None]:
-    """Call `stop` as soon as the process is told to stop: the server waits for streams to end, and so they must end first."""
+async def _on_stop_signal(stop: Callable[[], None]) -> AsyncIterator[None]:
+    """Call `stop` when the process gets a signal to stop. The server waits for streams, so they must be ended first."""
     loop = asyncio.get_running_loop()
-    before: dict[int, Any] = {}
+    earlier: dict[int, _SignalHandler] = {}
 
-    def told(number: int, frame: Any) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(stop)
-        if callable(before[number]):
-            before[number](number, frame)
+        handler = earlier[number]
+        if callable(handler):
+            handler(number, frame)
 
-    if threading.current_thread() is threading.main_thread():
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        for number in before:
-            signal.signal(number, told)
+    if threading.current_thread() is threading.main_thread():  # Python sets handlers in the main thread only
+        earlier = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        for number in earlier:
+            signal.signal(number, handle)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            if signal.getsignal(number) is told:
+        for number, handler in earlier.items():
+            if signal.getsignal(number) is handle:
                 signal.signal(number, handler)
 
 
-def _handled_by(name: str) -> Any:
-    """An endpoint that the lifespan puts in place once the bank is open."""
+def _handled_by(name: str) -> Callable[[Request], Awaitable[Response]]:
+    """Return a handler that forwards requests to the one with this name, which exists once the bank is open."""
 
     async def handle(request: Request) -> Response:
         response: Response = await getattr(request.app.state, name)(request)

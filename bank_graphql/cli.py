@@ -1,6 +1,6 @@
 """The command line: `bank-graphql`, or `python -m bank_graphql`.
 
-Every command prints one clear line and exits with 1 when something is not set up as it must be.
+If the bank is not set up correctly, a command prints one line that says what is wrong and what to do, and exits with 1.
 """
 
 import asyncio
@@ -9,11 +9,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, NoReturn
 
 import asyncpg
 import typer
@@ -39,8 +39,8 @@ from bank_graphql.web.endpoint import MAX_BODY
 from bank_graphql.web.playground import BUILT
 
 
-def _print_version(is_wanted: bool) -> None:
-    if is_wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         print(f"bank-graphql {version('bank-graphql')}")
         raise typer.Exit
 
@@ -61,17 +61,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-T = TypeVar("T")
 
 
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on. [BANK_HOST]")] = None,
-    port: Annotated[int | None, typer.Option(help="The port to listen on; 0 for any that is free. [BANK_PORT]")] = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes serve.")] = 1,
-    demo: Annotated[bool | None, typer.Option("--demo/--no-demo", help="Fill an empty bank. [BANK_DEMO]")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on; 0 for any free port. [BANK_PORT]")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="The number of processes.")] = 1,
+    demo: Annotated[
+        bool | None, typer.Option("--demo/--no-demo", help="Fill an empty bank with demo customers. [BANK_DEMO]")
+    ] = None,
     migrate: Annotated[
-        bool | None, typer.Option("--migrate/--no-migrate", help="Bring the schema up to date first. [BANK_MIGRATE]")
+        bool | None, typer.Option("--migrate/--no-migrate", help="Migrate the database first. [BANK_MIGRATE]")
     ] = None,
 ) -> None:
     """Run the bank."""
@@ -79,14 +80,14 @@ def serve(
     log.configure(level=settings.log_level)
     with server.listen(settings.host, settings.port) as listener, Progress("starting") as progress:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-        # The server's processes read their settings anew.
+        # The server's processes read their own settings from the environment.
         os.environ |= {"BANK_HOST": settings.host, "BANK_PORT": str(settings.port)}
         for name in configuration.unknown():
             print(f"bank-graphql: there is no setting {name}; it is ignored.", file=sys.stderr)
         config = server.configuration(workers=workers, trusted_proxies=settings.trusted_proxies, max_message=MAX_BODY)
-        with suppress(KeyboardInterrupt):  # what was under way is finished
+        with suppress(KeyboardInterrupt):  # requests that were running are finished
             if workers > 1:
-                _run(_start(settings, progress))
+                asyncio.run(_start(settings, progress))
                 progress.stop()
                 Multiprocess(config, sockets=[listener]).run()
             else:
@@ -96,23 +97,23 @@ def serve(
 
 @app.command()
 def migrate() -> None:
-    """Bring the database's schema up to date."""
+    """Migrate the database to this version's schema."""
     settings = configuration.load()
 
     async def work() -> None:
         async with open_server(settings) as dsn:
             await schema.migrate(dsn)
 
-    _run(work())
+    asyncio.run(work())
     print("The schema is up to date.")
 
 
 @app.command()
 def demo() -> None:
-    """Fill an empty bank with demo customers, accounts and some history."""
+    """Fill an empty bank with demo customers, accounts and transactions."""
     settings = configuration.load()
     if not settings.is_sandbox:
-        _fail("The demo's password is known to everyone, so it is for sandboxes only: set BANK_SANDBOX=true if this is one.")
+        _fail("The demo customers' password is public, so they are for sandboxes only: set BANK_SANDBOX=true if this is one.")
 
     async def work() -> bool:
         async with _existing_bank(settings) as bank:
@@ -121,8 +122,8 @@ def demo() -> None:
                 await demonstration.fill(bank.db, bank.identity, bank.execute)
             return is_incomplete
 
-    if not _run(work()):
-        _fail("The bank has users already: the demo is for an empty one.")
+    if not asyncio.run(work()):
+        _fail("The bank has users already: only an empty bank can be filled.")
     print(_how_to_sign_in())
 
 
@@ -130,10 +131,10 @@ def demo() -> None:
 def export_schema(
     path: Annotated[
         Path | None,
-        typer.Argument(help="The file to write; one named .json gets the introspection. Without it, standard output."),
+        typer.Argument(help="The file to write: a .json file gets the introspection result. Without it, standard output."),
     ] = None,
 ) -> None:
-    """Write the GraphQL schema, as text or as introspection."""
+    """Write the GraphQL schema, as text (SDL) or as the result of an introspection query."""
     schema = build_schema()
     text = introspection(schema) if path is not None and path.suffix == ".json" else export(schema)
     if path is None:
@@ -148,11 +149,11 @@ def export_schema(
 
 @app.command("create-user")
 def create_user(
-    role: Annotated[UserRole, typer.Option(help="What the user is to the bank.")],
-    email: Annotated[str, typer.Option(help="The e-mail address to sign in with.")],
-    full_name: Annotated[str, typer.Option(help="The name.")],
+    role: Annotated[UserRole, typer.Option(help="The user's role.")],
+    email: Annotated[str, typer.Option(help="The e-mail address, with which the user signs in.")],
+    full_name: Annotated[str, typer.Option(help="The full name.")],
 ) -> None:
-    """Create a user of any role; the password is asked for, or read from standard input."""
+    """Create a user of any role. The password is typed at a prompt, or read from standard input."""
     settings = configuration.load()
     password = _read_password()
 
@@ -161,7 +162,7 @@ def create_user(
             await bank.identity.create_user(email=email, password=password, full_name=full_name, role=role)
 
     try:
-        _run(work())
+        asyncio.run(work())
     except ValidationFailed as error:
         _fail(str(error))
     print(f"{email} can sign in as {role}.")
@@ -169,22 +170,22 @@ def create_user(
 
 @app.command()
 def verify() -> None:
-    """Recompute the books from scratch and compare. Exits with 1 if anything is wrong."""
+    """Recompute the ledger from its entries and compare. Exits with 1 if anything is wrong."""
     settings = configuration.load()
 
     async def work() -> list[verification.Finding]:
         async with _existing_bank(settings) as bank:
-            findings = await verification.verify(bank.db, CHECKS, _tell)
+            findings = await verification.verify(bank.db, CHECKS, _print_finding)
             await verification.record(bank.db, findings, utc_now())
             return findings
 
-    if not all(finding.ok for finding in _run(work())):
+    if not all(finding.ok for finding in asyncio.run(work())):
         raise typer.Exit(1)
 
 
 @app.command("expire-holds")
 def expire_holds() -> None:
-    """Let holds whose time has come expire. A running bank does so by itself."""
+    """Expire the holds that are due. A running bank does so itself."""
     settings = configuration.load()
 
     async def work() -> int:
@@ -194,49 +195,49 @@ def expire_holds() -> None:
                 expired += some
             return expired
 
-    print(f"{_run(work())} holds expired.")
+    print(f"{asyncio.run(work())} holds expired.")
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
-def psql(arguments: Annotated[list[str] | None, typer.Argument(help="Arguments for psql, after --.")] = None) -> None:
-    """Open the database's own client on the bank's database."""
+def psql(arguments: Annotated[list[str] | None, typer.Argument(help="Arguments of psql, after --.")] = None) -> None:
+    """Run psql, PostgreSQL's client, on the bank's database."""
     settings = configuration.load()
     _require_data(settings)
 
     async def work() -> int:
         async with open_server(settings) as dsn:
             command = [str(binaries() / "psql"), dsn, *(arguments or [])]
-            # Ctrl-C is for psql, which cancels its query; the bank's part goes on until psql ends.
+            # psql handles Ctrl-C by cancelling its query, so this process must not stop before psql ends.
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
             client = await asyncio.create_subprocess_exec(*command)
             return await client.wait()
 
-    raise typer.Exit(_run(work()))
+    raise typer.Exit(asyncio.run(work()))
 
 
 @app.command("rotate-card-keys")
 def rotate_keys_of_cards() -> None:
-    """Exchange the master key of card numbers, while the bank runs: for a new one, or for the first in BANK_CARD_KEYS."""
+    """Rotate the master key of card numbers, while the bank runs: to a new key, or to the first in BANK_CARD_KEYS."""
     settings = configuration.load()
 
     async def work() -> int:
         async with _existing_bank(settings) as bank:
             return await rotate_card_keys(settings, bank.db)
 
-    rotated = _run(work())
-    print(f"{rotated} cards were put under another key." if rotated else "All cards were under the first key already.")
+    rotated = asyncio.run(work())
+    print(f"{rotated} cards use another key now." if rotated else "All cards used the first key already.")
 
 
 @app.command("rotate-signing-keys")
 def rotate_signing_keys() -> None:
-    """Put a new key in front of the data folder's signing keys. Restart the bank to sign with it; nobody is logged out."""
+    """Add a signing key to the data folder. The bank signs with it after a restart. Sessions continue."""
     settings = configuration.load()
     if settings.signing_keys is not None:
-        _fail("BANK_SIGNING_KEYS is set: put a new key in front of its set yourself, and restart the bank.")
+        _fail("BANK_SIGNING_KEYS is set: add a new key at the beginning of that set, and restart the bank.")
     source = signing_keys(None, settings.data_dir / "keys")
     with source.locked():
         source.add()
-    print("The next start signs with a new key; the older keys go on verifying.")
+    print("After the next start the bank signs with the new key. The older keys still verify.")
 
 
 def main() -> None:
@@ -256,7 +257,11 @@ def main() -> None:
 
 @asynccontextmanager
 async def _existing_bank(settings: Settings) -> AsyncIterator[Bank]:
-    """The bank, if its database has the schema that this version works with."""
+    """Open the bank.
+
+    Raises:
+        ConfigurationError: the database does not have this version's schema.
+    """
     _require_data(settings)
     async with open_server(settings) as dsn:
         await schema.require_current(dsn)
@@ -265,20 +270,21 @@ async def _existing_bank(settings: Settings) -> AsyncIterator[Bank]:
 
 
 def _require_data(settings: Settings) -> None:
-    """Refuse to make a new bank, where one is expected to be."""
+    """Fail if there is no bank. A command on an existing bank must not create one."""
     if settings.database_url is None and not (settings.data_dir / "postgres").exists():
         folder = settings.data_dir.resolve()
         _fail(
-            f"There is no bank in {folder}: go to where it was started, or set BANK_DATA_DIR. 'bank-graphql migrate' makes one."
+            f"There is no bank in {folder}: change to the folder where it was started, or set BANK_DATA_DIR. "
+            "'bank-graphql migrate' creates a bank."
         )
 
 
 async def _start(
     settings: Settings, progress: Progress, serving: server.Server | None = None, listener: socket.socket | None = None
 ) -> None:
-    """Do what must be done once, before any process serves; then have this process serve, if it is given a server for that."""
+    """Migrate and fill the bank once, before any process serves. Then serve in this process, if a server is given."""
     progress.waiting_for("the database to answer" if settings.database_url else "PostgreSQL to start")
-    async with open_server(settings) as dsn:  # held, so that the embedded server runs through
+    async with open_server(settings) as dsn:  # kept open, so that the embedded server keeps running
         progress.waiting_for("the database's schema")
         if settings.migrate:
             await schema.migrate(dsn)
@@ -298,13 +304,13 @@ async def _start(
                 raise typer.Exit(1)
 
 
-def _tell(finding: verification.Finding) -> None:
-    """A line for each check, as soon as it has ended."""
+def _print_finding(finding: verification.Finding) -> None:
+    """Print a line for a check, and one for what it found wrong."""
     try:
         print(f"{'ok   ' if finding.ok else 'WRONG'} {finding.name}: {finding.examined} examined", flush=True)
         if finding.first_problem is not None:
             print(f"      {finding.first_problem}", flush=True)
-    except BrokenPipeError:  # whoever reads has seen enough
+    except BrokenPipeError:  # the reader, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -313,7 +319,7 @@ def _greet(settings: Settings) -> None:
     print(f"The bank          {address}")
     print(f"GraphiQL          {address}/graphql")
     if not BUILT.exists():
-        print("                  It is not built yet: install npm (Node 20.19 or newer), then run 'make playground'.")
+        print("                  It is not built yet: install npm (Node 20.19 or newer), and run 'make playground'.")
     if settings.is_demo:
         print(_how_to_sign_in())
     where = "at DATABASE_URL" if settings.database_url else str((settings.data_dir / "postgres").resolve())
@@ -333,10 +339,6 @@ def _read_password() -> str:
             _fail("The two passwords differ.")
         return password
     return sys.stdin.readline().rstrip("\r\n")
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(work)
 
 
 def _fail(message: str) -> NoReturn:

@@ -1,8 +1,7 @@
-"""How the bank is set up. The only reader of the environment; everything else is handed what it needs.
+"""The bank's settings. Only this module reads the environment; all others are given what they need.
 
-Every setting is read from the environment under its name here in capitals with `BANK_` in front, or from a file `.env`.
-Some names of the REST service that the bank replaces go on working; others are refused with a line that says what
-replaces them.
+A setting is read from the environment, under its name in capitals with the prefix `BANK_`, or from the file `.env`. Some names of
+the REST service that the bank replaces still work. Others are refused, with a line that says what replaces them.
 """
 
 import os
@@ -24,6 +23,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bank_graphql.kit.dsn import parse_dsn
@@ -40,14 +40,14 @@ _TOLERANCE = re.compile(r"[0-9]{4}:[0-9]{1,3}", re.ASCII)
 
 
 class Environment(StrEnum):
-    """Where the bank runs. `production` refuses what is only good for a laptop."""
+    """Where the bank runs. `production` refuses settings that are for development only."""
 
     DEVELOPMENT = "development"
     PRODUCTION = "production"
 
 
 class LogLevel(StrEnum):
-    """The least severe lines that are logged."""
+    """The lowest severity that is logged."""
 
     DEBUG = "DEBUG"
     INFO = "INFO"
@@ -182,12 +182,12 @@ class Settings(BaseSettings):
 
     @field_validator("log_level", mode="before")
     @classmethod
-    def _capitals(cls, value: Any) -> Any:
+    def _in_capitals(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
     @field_validator("time_zone")
     @classmethod
-    def _is_known(cls, value: str) -> str:
+    def _require_time_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -196,13 +196,13 @@ class Settings(BaseSettings):
 
     @field_validator("card_tolerances")
     @classmethod
-    def _are_tolerances(cls, value: str) -> str:
-        if any(not _TOLERANCE.fullmatch(each) or int(each[5:]) > 100 for each in _listed(value)):
+    def _require_tolerances(cls, value: str) -> str:
+        if any(not _TOLERANCE.fullmatch(each) or int(each[5:]) > 100 for each in _split(value)):
             raise ValueError("tolerances are a category and at most 100 per cent each: 5812:20,7011:15")
         return value
 
     @model_validator(mode="after")
-    def _fits_production(self) -> Self:
+    def _require_consistency(self) -> Self:
         if self.env is Environment.PRODUCTION:
             if self.database_url is None:
                 raise ValueError("BANK_ENV=production needs DATABASE_URL: the embedded database is for development")
@@ -216,7 +216,7 @@ class Settings(BaseSettings):
 
     @property
     def is_sandbox(self) -> bool:
-        """Whether owners may pay cash in and out themselves."""
+        """Whether account owners may deposit, withdraw and play the card network themselves."""
         return self.database_url is None if self.sandbox is None else self.sandbox
 
     @property
@@ -228,37 +228,37 @@ class Settings(BaseSettings):
         return f"http://{host}:{self.port}"
 
     @property
-    def points_per_minute(self) -> int:
-        """What a signed-in user may spend on requests."""
+    def cost_per_minute(self) -> int:
+        """The cost of the requests that a signed-in user may send a minute."""
         return self.rate_limit or (100_000_000 if self.is_sandbox else 1_000_000)
 
     @property
     def is_demo(self) -> bool:
-        """Whether an empty bank is filled with demo customers: in a sandbox only, for everyone knows their password."""
+        """Whether an empty bank is filled with demo customers. Only a sandbox may be, because their password is public."""
         return self.is_sandbox and (self.database_url is None if self.demo is None else self.demo)
 
     @property
     def origins(self) -> list[str]:
         """The web origins that may call the API."""
-        return [origin for each in _listed(self.allowed_origins) if (origin := each.rstrip("/"))]
+        return [origin for each in _split(self.allowed_origins) if (origin := each.rstrip("/"))]
 
     @property
     def tolerances(self) -> dict[str, int]:
-        """By how many per cent more than authorised may be captured, by merchant category."""
-        return {each[:4]: int(each[5:]) for each in _listed(self.card_tolerances)}
+        """The percentage that may be captured beyond the authorised amount, by merchant category."""
+        return {each[:4]: int(each[5:]) for each in _split(self.card_tolerances)}
 
     @property
     def external_dsn(self) -> str | None:
-        """The external database, in a form that both the driver and psql take, or None for the embedded one."""
+        """The external database, in a form that both the driver and psql accept; None for the embedded one."""
         return _dsn(self.database_url, "DATABASE_URL")
 
     @property
     def owner_dsn(self) -> str | None:
-        """The external database as the owner of its schema, or None where it is not set."""
+        """The external database as the owner of its schema; None if it is not set."""
         return _dsn(self.owner_database_url, "BANK_OWNER_DATABASE_URL")
 
 
-def _listed(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
@@ -266,36 +266,34 @@ def _dsn(url: SecretStr | None, setting: str) -> str | None:
     return None if url is None else parse_dsn(url.get_secret_value(), setting)
 
 
-def load(**overrides: Any) -> Settings:
-    """The settings of this process.
-
-    Args:
-        overrides: values that count more than the environment, e.g. from the command line; None means not given.
+def load(*, host: str | None = None, port: int | None = None, demo: bool | None = None, migrate: bool | None = None) -> Settings:
+    """Return the settings of this process. The arguments override the environment; None does not.
 
     Raises:
-        ConfigurationError: a setting is malformed, or one that the bank no longer has.
+        ConfigurationError: a setting is malformed, or the bank no longer has it.
     """
     environment = _environment()
     _refuse_replaced(environment)
-    given = {name: value for name, value in overrides.items() if value is not None}
+    overrides = {"host": host, "port": port, "demo": demo, "migrate": migrate}
+    given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
     if "BANK_LOG_LEVEL" not in environment and _is_true(environment.get("DEBUG")):
         given.setdefault("log_level", LogLevel.DEBUG)
     try:
         settings = Settings(**given)
     except ValidationError as error:
         raise ConfigurationError(" ".join(_explain(problem) for problem in error.errors())) from error
-    _ = settings.external_dsn, settings.owner_dsn  # raises for an address that cannot be read
+    _ = settings.external_dsn, settings.owner_dsn  # raises if an address is malformed
     return settings
 
 
 def unknown() -> list[str]:
-    """Names in the environment that look like settings of the bank, and are none."""
+    """Return the names in the environment that have the prefix of settings but are not settings of the bank."""
     known = {f"BANK_{name.upper()}" for name in Settings.model_fields}
     return sorted(name for name in _environment() if name.startswith("BANK_") and name not in known)
 
 
 def _environment() -> dict[str, str | None]:
-    """Return the environment, and beneath it what the file says.
+    """Return the environment, and what the file sets beyond it.
 
     Raises:
         ConfigurationError: the file cannot be read.
@@ -330,7 +328,7 @@ def _is_true(text: str | None) -> bool:
     return (text or "").strip().lower() in {"1", "true", "yes", "on"}
 
 
-def _explain(problem: Any) -> str:
+def _explain(problem: ErrorDetails) -> str:
     name = str(problem["loc"][0]) if problem["loc"] else ""
     variable = f"{name if name.isupper() else 'BANK_' + name.upper()}: " if name else ""
     return f"{variable}{problem['msg'].removeprefix('Value error, ')}."
