@@ -20,7 +20,7 @@ from bank_graphql.kit.statements import Insert, Query, Row, Writes
 EPOCH = select(func.coalesce(func.max(FeedEpoch.epoch), 0)).scalar_subquery()
 """The current epoch, in SQL. Each statement reads it, because another process may start a new one."""
 _INSERT = Insert(
-    TransactionEvent, "kind", "account_id", "transaction_id", "occurred_at", shared=["occurred_at"], also={"epoch": EPOCH}
+    TransactionEvent, "kind", "account_id", "transaction_id", "occurred_at", shared=["occurred_at"], constants={"epoch": EPOCH}
 )
 _LOCK = 0x66656564  # "feed"
 

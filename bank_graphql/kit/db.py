@@ -1,13 +1,15 @@
-"""The database: statements (see `statements`) run on asyncpg's own connections.
+"""A pool of database connections, and the transactions on it.
 
-Reads run in autocommit, each a single round trip. `Database.transact` is the only place that writes in transactions.
+The statements of `kit.statements` run on asyncpg's own connections. Reads run in autocommit, so that each takes a single round
+trip. Only `Database.transact` writes, in transactions.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import TypeAlias, TypeVar
 
 import asyncpg
 import structlog
@@ -25,102 +27,111 @@ from bank_graphql.kit.db_errors import (
 from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.statements import Insert, Query, Row, Writes
 
+PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+"""A connection of the driver's pool."""
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
 ATTEMPTS = 5
-_AS_LONG_AS_IT_TAKES = 30 * 24 * 3600.0
+"""How often a read or a transaction is tried before it fails as `Unavailable`."""
+_UNLIMITED_SECONDS = 30 * 24 * 3600.0
 _log = structlog.get_logger(__name__)
 
 
 class Connection:
-    """Runs statements on one connection: in autocommit, or in the transaction that `Database.transact` holds.
+    """Runs statements on one connection: in autocommit, or in the transaction of `Database.transact`.
 
-    A transaction begins with its first statement.
+    Args:
+        raw: the driver's connection.
+        timeout: seconds after which the client gives a statement up; None for the pool's timeout.
+        is_in_transaction: whether to begin a transaction with the first statement. The caller ends it with `end`.
     """
 
-    def __init__(self, raw: Any, timeout: float | None = None, *, begins: bool = False) -> None:
+    def __init__(self, raw: PooledConnection, timeout: float | None = None, *, is_in_transaction: bool = False) -> None:
         self.raw = raw
-        self._timeout = timeout  # None is the pool's own
-        self._begins = begins
+        self._timeout = timeout
+        self._must_begin = is_in_transaction
 
-    async def begin(self, also: str = "") -> None:
-        """Begin the transaction, if that is still to be done; and run a statement without arguments in the same round trip."""
-        first, self._begins = _BEGIN if self._begins else "", False
-        if first or also:
-            await self.raw.execute(first + also)
+    async def begin(self, first_statement: str = "") -> None:
+        """Begin the transaction if it has not begun, and run a statement without arguments in the same round trip."""
+        begin, self._must_begin = _BEGIN if self._must_begin else "", False
+        if begin or first_statement:
+            await self.raw.execute(begin + first_statement)
 
-    async def end(self, how: str) -> None:
-        """End the transaction by `COMMIT` or `ROLLBACK`, if it has begun."""
-        if not self._begins:
-            await self.raw.execute(how)
+    async def end(self, command: str) -> None:
+        """End the transaction with `COMMIT` or `ROLLBACK`, if it has begun."""
+        if not self._must_begin:
+            await self.raw.execute(command)
 
     async def lock(self, keys: Iterable[int]) -> None:
-        """Take advisory locks, always in the same order, until the transaction ends."""
+        """Take advisory locks until the end of the transaction. They are sorted, so that transactions do not deadlock."""
         ordered = sorted(set(keys))
         if ordered:
             await self.begin(db_session.LOCK.format(",".join(map(str, ordered))))
 
-    async def fetch(self, query: Query[R], **arguments: Any) -> list[R]:
-        """All rows."""
-        if self._begins:
+    async def fetch(self, query: Query[R], **arguments: object) -> list[R]:
+        """Run a statement and return its rows."""
+        if self._must_begin:
             await self.begin()
-        rows: list[R] = await self.raw.fetch(
-            query.sql, *query.arguments(arguments), timeout=self._timeout, record_class=query.record
-        )
-        return rows
+        return await self.raw.fetch(query.sql, *query.arguments(arguments), timeout=self._timeout, record_class=query.record)
 
-    async def fetch_one(self, query: Query[R], **arguments: Any) -> R | None:
-        """The first row, or None."""
+    async def fetch_one(self, query: Query[R], **arguments: object) -> R | None:
+        """Run a statement and return its first row, or None if it has none."""
         rows = await self.fetch(query, **arguments)
         return rows[0] if rows else None
 
-    async def execute(self, query: Query[Any], **arguments: Any) -> None:
-        """Run a statement for its effect."""
+    async def execute(self, query: Query[Row], **arguments: object) -> None:
+        """Run a statement and discard its result."""
         await self.fetch(query, **arguments)
 
     async def write(self, writes: Writes) -> None:
-        """Run what was gathered, as one statement; nothing is nothing."""
-        if (gathered := writes.statement) is not None:
+        """Run the collected statements as one. Do nothing if there are none."""
+        if (statement := writes.statement) is not None:
+            sql, arguments = statement
             await self.begin()
-            await self.raw.fetch(gathered[0], *gathered[1])
+            await self.raw.fetch(sql, *arguments)
 
-    async def insert(self, into: Insert, rows: Sequence[Sequence[Any]]) -> None:
-        """Insert the rows, or do nothing if there are none."""
+    async def insert(self, into: Insert, rows: Sequence[Sequence[object]]) -> None:
+        """Insert the rows. Do nothing if there are none."""
         if rows:
-            query, arguments = into.of(rows)
+            query, arguments = into.bind(rows)
             await self.execute(query, **arguments)
 
 
-class _PooledConnection(asyncpg.Connection):
-    """A connection whose return to the pool costs no round trip: we leave no session state behind."""
+class _StatelessConnection(asyncpg.Connection):
+    """A connection that is returned to the pool without a round trip. There is no session state to reset."""
 
     def get_reset_query(self) -> str:
         return ""
 
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; "
-_PLANS_SECONDS = 60
-"""How long a plan is kept, at the most. One that is made while a table is empty is no good for more."""
-_LOCK_TABLE = """
+_PLAN_LIFETIME_SECONDS = 60
+"""The longest that the plan of a prepared statement is used. A plan made for an empty table is bad for a full one."""
+_LOCK_TABLE_SIZE = """
 SELECT current_setting('max_locks_per_transaction')::bigint
     * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint)
 """
-_NEEDS_DISK = """
+_USE_DISK = """
 BEGIN; SET LOCAL work_mem = '64kB';
 SELECT count(*) FROM (SELECT n FROM generate_series(1, 50000) AS n ORDER BY -n OFFSET 0) AS sorted; COMMIT
 """
-"""Sorts half a megabyte on the database's disk: that fails as long as the disk is full, and leaves nothing behind."""
+"""Sort half a megabyte on the server's disk. This fails while the disk is full, and leaves nothing behind."""
 
 
 class Database:
-    """A pool of connections that never overflows, and the transactions on it."""
+    """A pool of connections with a fixed maximum, and the transactions on it.
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", acquire_timeout: float) -> None:
+    Args:
+        pool: the driver's pool.
+        acquire_timeout: seconds to wait for a free connection.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", acquire_timeout: float) -> None:
         self._pool = pool
         self._acquire_timeout = acquire_timeout
-        self._ready: list[Any] = []  # the pool's own lending takes as long as a small statement
+        self._idle: list[PooledConnection] = []  # kept here, because the pool's own acquire takes as long as a small statement
         self._waiting = 0
-        self._is_renewing = False
+        self._is_replacing = False
         self._write_error: str | None = None
 
     @classmethod
@@ -134,25 +145,25 @@ class Database:
         acquire_timeout: float = 10.0,
         role: str | None = None,
     ) -> "Database":
-        """Connect.
+        """Connect to a database.
 
         Args:
-            dsn: where the database is, `postgresql://…`.
-            min_size: connections opened at once.
-            max_size: connections at the most; further work waits for one.
-            statement_timeout: seconds after which the server gives a statement up.
-            acquire_timeout: seconds to wait for a free connection.
-            role: the role to act in.
+            dsn: the address, `postgresql://…`.
+            min_size: the number of connections opened at once.
+            max_size: the maximum number of connections; work beyond it waits for one.
+            statement_timeout: seconds after which the server cancels a statement.
+            acquire_timeout: seconds to wait for a connection.
+            role: the role to set in each session; None to stay the user who connects.
 
         Raises:
-            ConfigurationError: the database cannot be reached, refuses us, is older than PostgreSQL 15, only allows reading, or
-                is behind a pooler that does not keep sessions.
+            ConfigurationError: the database cannot be reached, refuses the user, is older than PostgreSQL 15, is read-only, or is
+                behind a pooler that does not keep sessions.
         """
         limit = f"{int(statement_timeout * 1000)}"
         settings = {
             "timezone": "UTC",
             "jit": "off",
-            **db_session.PLANS,
+            **db_session.INDEX_PLANS,
             "statement_timeout": limit,
             "idle_in_transaction_session_timeout": limit,
             **({} if role is None else {"role": role}),
@@ -163,10 +174,10 @@ class Database:
                 min_size=min(min_size, max_size),
                 max_size=max_size,
                 timeout=acquire_timeout,
-                max_cached_statement_lifetime=_PLANS_SECONDS,
+                max_cached_statement_lifetime=_PLAN_LIFETIME_SECONDS,
                 command_timeout=statement_timeout + 1,
                 server_settings={"application_name": "bank_graphql"},
-                connection_class=_PooledConnection,
+                connection_class=_StatelessConnection,
                 init=lambda raw: db_session.set_up(raw, settings),
             )
         database = cls(pool, acquire_timeout)
@@ -182,46 +193,46 @@ class Database:
         return database
 
     async def lock_table_size(self) -> int:
-        """How many locks the server's transactions may hold at a time, all together."""
+        """Return how many locks all transactions of the server can hold together."""
         async with self.connection() as connection:
-            size: int = await connection.raw.fetchval(_LOCK_TABLE)
+            size: int = await connection.raw.fetchval(_LOCK_TABLE_SIZE)
         return size
 
     async def require_writable(self) -> None:
-        """Make sure that the database answers and can be written to.
+        """Make sure that the database can be reached and written to.
 
         Raises:
-            Unavailable: it does not, or cannot. `str(error.__cause__)` is the reason.
+            Unavailable: it cannot. `error.__cause__` is the error of the driver.
         """
         async with self.connection() as connection:
             if await connection.raw.fetchval(db_session.IS_READ_ONLY):
-                raise READ_ONLY_ERROR("it only allows reading: it is a standby, or default_transaction_read_only is on")
+                raise READ_ONLY_ERROR("it is read-only: it is a standby, or default_transaction_read_only is on")
             if self._write_error is not None:
-                await connection.raw.execute(_NEEDS_DISK)
+                await connection.raw.execute(_USE_DISK)
         self._write_error = None
 
     async def close(self) -> None:
-        """Close all connections, waiting a moment for those in use."""
-        while self._ready:
-            await self._pool.release(self._ready.pop())
+        """Close all connections. Wait `acquire_timeout` seconds for those in use."""
+        while self._idle:
+            await self._pool.release(self._idle.pop())
         try:
             await asyncio.wait_for(self._pool.close(), timeout=self._acquire_timeout)
         except TimeoutError:
             self._pool.terminate()
 
-    def connection(self) -> "_Lease":
-        """A connection in autocommit, by `async with`.
+    def connection(self) -> "_Acquired":
+        """Return an async context manager that acquires a connection in autocommit.
 
         Raises:
-            Unavailable: there is none to be had, or it broke.
+            Unavailable: no connection became free in time, or the database cannot be reached.
         """
-        return _Lease(self)
+        return _Acquired(self)
 
-    async def lend(self) -> Any:
-        """A connection of the driver's that nobody uses: one that lies ready, or else the pool's."""
-        while self._ready:
-            raw = self._ready.pop()
-            with suppress(asyncpg.InterfaceError):  # said of one that the pool has given up already
+    async def acquire(self) -> PooledConnection:
+        """Return an idle connection of the driver, or one from the pool."""
+        while self._idle:
+            raw = self._idle.pop()
+            with suppress(asyncpg.InterfaceError):  # raised for a connection that the pool has closed already
                 if not raw.is_closed():
                     return raw
             await self._pool.release(raw)
@@ -231,34 +242,41 @@ class Database:
         finally:
             self._waiting -= 1
 
-    async def take_back(self, raw: Any, *, as_new: bool) -> None:
-        """Take a connection back: to lie ready, or by way of the pool, which sees to it that it is as new and hands it on."""
-        if as_new and not self._waiting and not self._is_renewing:
-            self._ready.append(raw)
+    async def release(self, raw: PooledConnection, *, is_clean: bool) -> None:
+        """Keep a connection that was acquired as idle if it is clean and nobody waits for it; otherwise return it to the pool.
+
+        The pool closes a connection that is broken, and gives others to those who wait.
+        """
+        if is_clean and not self._waiting and not self._is_replacing:
+            self._idle.append(raw)
         else:
             await self._pool.release(raw)
 
     async def record_write_error(self, error: Exception) -> None:
-        """Take note that the database cannot be written to, for `require_writable`; replace connections that can only read.
+        """Record that the database cannot be written to, for `require_writable`. Replace all connections if it is read-only.
 
-        What one connection met holds for all that were made before: after a failover they lead to the former primary.
+        After a failover all existing connections lead to the former primary, not only the one that raised the error.
         """
         if self._write_error is None:
             _log.error("the database cannot be written to", reason=str(error))
         self._write_error = str(error)
-        if isinstance(error, READ_ONLY_ERROR) and not self._is_renewing:
-            self._is_renewing = True
+        if isinstance(error, READ_ONLY_ERROR) and not self._is_replacing:
+            self._is_replacing = True
             await self._pool.expire_connections()
-            while self._ready:
-                await self._pool.release(self._ready.pop())
-            # Connections in use until then go back to the pool, which closes them.
-            asyncio.get_running_loop().call_later(self._acquire_timeout, self._renewed)
+            while self._idle:
+                await self._pool.release(self._idle.pop())
+            # Until then, released connections go back to the pool, which closes the expired ones.
+            asyncio.get_running_loop().call_later(self._acquire_timeout, self._replaced)
 
-    def _renewed(self) -> None:
-        self._is_renewing = False
+    def _replaced(self) -> None:
+        self._is_replacing = False
 
-    async def fetch(self, query: Query[R], **arguments: Any) -> list[R]:
-        """All rows of a read, in autocommit; tried again if the connection turns out to be lost."""
+    async def fetch(self, query: Query[R], **arguments: object) -> list[R]:
+        """Run a read in autocommit and return its rows. It runs again, up to `ATTEMPTS` times, if the connection is lost.
+
+        Raises:
+            Unavailable: the database cannot be reached, or the attempts are used up.
+        """
         for attempt in range(ATTEMPTS):
             try:
                 async with self.connection() as connection:
@@ -271,39 +289,41 @@ class Database:
                 await _pause(attempt)
         raise Unavailable
 
-    async def fetch_one(self, query: Query[R], **arguments: Any) -> R | None:
-        """The first row of a read, or None."""
+    async def fetch_one(self, query: Query[R], **arguments: object) -> R | None:
+        """Run a read as `fetch`, and return its first row, or None if it has none."""
         rows = await self.fetch(query, **arguments)
         return rows[0] if rows else None
 
     async def snapshot(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run `work` on one unchanging view of the database, for as long as it takes; it can only read."""
+        """Run `work` in a read-only transaction on one snapshot of the database, without a time limit."""
         async with (
             self.connection() as connection,
             connection.raw.transaction(isolation="repeatable_read", readonly=True),
         ):
-            await connection.raw.execute("".join(f"SET LOCAL {name} = {value};" for name, value in db_session.FREE_PLANS.items()))
-            return await work(Connection(connection.raw, _AS_LONG_AS_IT_TAKES))
+            await connection.raw.execute(
+                "".join(f"SET LOCAL {name} = {value};" for name, value in db_session.FULL_READ_PLANS.items())
+            )
+            return await work(Connection(connection.raw, _UNLIMITED_SECONDS))
 
     async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run `work` in a transaction and commit it; roll back and raise if it raises.
+        """Run `work` in a transaction, and return its result after the commit. Roll back if it raises, and raise the same.
 
-        Serialization failures, deadlocks, plans made stale by live changes of the schema, and connections that are lost before
-        the commit are tried again, a bounded number of times, so `work` must be safe to call again after its transaction was
-        rolled back. When the connection is lost during the commit, nobody knows how it went: the caller asks again, with its key.
+        `work` runs again, up to `ATTEMPTS` times, after serialization failures, deadlocks, plans that a change of the schema made
+        stale, and connections lost before the commit. So it must be safe to call again after a rollback. When the connection is
+        lost during the commit, the outcome is unknown, and the caller has to repeat the request with its idempotency key.
 
         Raises:
-            Unavailable: the database cannot be reached, or the attempts are used up.
+            Unavailable: the database cannot be reached, the outcome is unknown, or the attempts are used up.
         """
         for attempt in range(ATTEMPTS):
             committing = False
             try:
                 async with self.connection() as autocommit:
-                    connection = Connection(autocommit.raw, begins=True)
+                    connection = Connection(autocommit.raw, is_in_transaction=True)
                     try:
                         result = await work(connection)
                     except Exception:
-                        with suppress(asyncpg.PostgresError, *CONNECTION_ERRORS):  # what was raised first is what counts
+                        with suppress(asyncpg.PostgresError, *CONNECTION_ERRORS):  # the first error is the one to raise
                             await connection.end("ROLLBACK")
                         raise
                     committing = True
@@ -320,8 +340,8 @@ class Database:
         raise Unavailable
 
 
-class _Lease:
-    """A connection for as long as an `async with` takes."""
+class _Acquired:
+    """Acquires a connection for the length of an `async with` block."""
 
     __slots__ = ("_database", "_raw")
 
@@ -330,28 +350,30 @@ class _Lease:
 
     async def __aenter__(self) -> Connection:
         try:
-            self._raw = await self._database.lend()
+            self._raw = await self._database.acquire()
         except CONNECTION_ERRORS as error:
             raise Unavailable from error
         return Connection(self._raw)
 
-    async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         raw = self._raw
         fault = to_fault(error)
         if isinstance(error, WRITE_ERRORS):
             await self._database.record_write_error(error)
-        as_new = False
-        with suppress(asyncpg.InterfaceError):  # it is gone already
-            as_new = error is None and not raw.is_in_transaction()
-            if not as_new and (isinstance(fault or error, Unavailable) or raw.is_in_transaction()):
+        is_clean = False
+        with suppress(asyncpg.InterfaceError):  # raised for a connection that the pool has closed already
+            is_clean = error is None and not raw.is_in_transaction()
+            if not is_clean and (isinstance(fault or error, Unavailable) or raw.is_in_transaction()):
                 raw.terminate()
-        await self._database.take_back(raw, as_new=as_new)
+        await self._database.release(raw, is_clean=is_clean)
         if fault is not None:
             raise fault from error
 
 
 async def can_set_role(dsn: str, role: str, *, insert_into: str) -> bool:
-    """Whether we can act in another role, and it may write to this table.
+    """Return whether the user of the address can change to another role that can insert into the table.
 
     Raises:
         ConfigurationError: the database cannot be reached.
@@ -360,7 +382,7 @@ async def can_set_role(dsn: str, role: str, *, insert_into: str) -> bool:
         connection = await asyncpg.connect(dsn, timeout=10)
         try:
             if await connection.fetchval("SELECT current_user") == role:
-                return False  # we are that role already
+                return False  # no change is needed
             async with connection.transaction():
                 await connection.execute(f'SET LOCAL ROLE "{role}"')
                 return bool(await connection.fetchval("SELECT has_any_column_privilege($1, 'INSERT')", insert_into))

@@ -104,7 +104,7 @@ async def test_a_pooler_that_keeps_no_sessions_is_refused(dsn: str, pooled: Pool
     [
         ("ENCODING 'LATIN1' LOCALE 'C'", "encoding is LATIN1, and the bank needs UTF8: CREATE DATABASE"),
         ("ENCODING 'SQL_ASCII' LOCALE 'C'", "encoding is SQL_ASCII, and the bank needs UTF8: CREATE DATABASE"),
-        ("ENCODING 'UTF8' LOCALE 'C'", "no lower-case letters beyond ASCII, by which searches find text: CREATE DATABASE"),
+        ("ENCODING 'UTF8' LOCALE 'C'", "no lower-case letters beyond ASCII, which searches need: CREATE DATABASE"),
     ],
 )
 async def test_a_database_that_cannot_hold_or_search_all_text_is_refused(server: str, options: str, message: str) -> None:

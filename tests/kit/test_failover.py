@@ -86,7 +86,7 @@ async def test_a_database_that_only_allows_reading_is_refused_at_the_start(
     dsn: str, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     await raw.execute(f"ALTER DATABASE {await raw.fetchval('SELECT current_database()')} SET default_transaction_read_only = on")
-    with pytest.raises(ConfigurationError, match="cannot be used: it only allows reading"):
+    with pytest.raises(ConfigurationError, match="cannot be used: it is read-only"):
         await Database.open(dsn)
 
 

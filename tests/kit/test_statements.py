@@ -73,7 +73,7 @@ async def test_what_all_rows_agree_in_is_sent_once(db: Database, raw: "asyncpg.C
     await _insert(db, first)
     await _insert(db, second)
     for alike, moments in ((True, (NOW, NOW)), (False, (NOW, later))):
-        _, arguments = insert.of([(at, "a", "DONE") for at in moments])
+        _, arguments = insert.bind([(at, "a", "DONE") for at in moments])
         assert (arguments["at"], arguments["outcome"]) == ((NOW, "DONE") if alike else ([NOW, later], ["DONE", "DONE"]))
         writes = Writes()
         writes.insert(insert, [(moments[0], "a", "DONE"), (moments[1], "b", "DONE")])
