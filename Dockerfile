@@ -13,7 +13,7 @@ RUN python -m venv /opt/bank
 COPY constraints.txt constraints-build.txt ./
 RUN /opt/bank/bin/pip install --require-hashes -r constraints.txt \
     && python -m pip install --require-hashes -r constraints-build.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY bank_graphql ./bank_graphql
 COPY migrations ./migrations
 COPY --from=pages /pages/dist ./bank_graphql/playground/dist
