@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     )
 
     env: Environment = Field(Environment.DEVELOPMENT, description="development or production.")
-    data_dir: Path = Field(Path(".bank"), description="Where the embedded database and the development keys lie.")
+    data_dir: Path = Field(Path(".bank"), description="Where the embedded database and the development keys are.")
     database_url: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("DATABASE_URL", "BANK_DATABASE_URL"),
@@ -99,13 +99,13 @@ class Settings(BaseSettings):
         "", description="Web origins that may call the API from a browser, separated by commas: https://app.example."
     )
     trusted_proxies: str = Field(
-        "", description="Addresses of proxies whose X-Forwarded-For is believed, separated by commas; by default none."
+        "", description="Addresses of proxies whose X-Forwarded-For is trusted, separated by commas; by default none."
     )
     pool_min_size: int = Field(2, ge=1, le=500, description="Database connections opened at start.")
-    pool_max_size: int = Field(10, ge=2, le=500, description="Database connections at the most, for each process.")
-    statement_timeout: float = Field(15, ge=1, le=600, description="Seconds after which the database gives a statement up.")
+    pool_max_size: int = Field(10, ge=2, le=500, description="Database connections at most, for each process.")
+    statement_timeout: float = Field(15, ge=1, le=600, description="Seconds after which the database cancels a statement.")
     batch_max: int = Field(
-        100, ge=1, le=2000, description="Money movements in one database transaction, at the most; an atomic batch may have more."
+        100, ge=1, le=2000, description="Money movements in one database transaction, at most; an atomic batch may have more."
     )
     batch_queue: int = Field(10_000, ge=1, le=1_000_000, description="Money movements that may wait for their turn.")
     access_token_minutes: int = Field(
@@ -113,7 +113,7 @@ class Settings(BaseSettings):
         ge=1,
         le=1440,
         validation_alias=AliasChoices("BANK_ACCESS_TOKEN_MINUTES", "ACCESS_TOKEN_EXPIRE_MINUTES"),
-        description="How long an access token is good.",
+        description="Minutes for which an access token is valid.",
     )
     session_days: int = Field(30, ge=1, le=365, description="Days without use after which a session ends.")
     signing_keys: SecretStr | None = Field(
@@ -132,9 +132,9 @@ class Settings(BaseSettings):
     card_bin: Annotated[str, StringConstraints(pattern="^([0-9]{6}|[0-9]{8})$")] = Field(
         "990055", description="What card numbers begin with: the six or eight digits of a test BIN."
     )
-    card_years: int = Field(4, ge=1, le=20, description="Years for which a card is good.")
+    card_years: int = Field(4, ge=1, le=20, description="Years for which a card is valid.")
     card_hold_days: int = Field(
-        7, ge=1, le=365, description="Days after which a card authorisation that nobody captured expires."
+        7, ge=1, le=365, description="Days after which a card authorisation that was not captured expires."
     )
     card_tolerances: str = Field(
         "4121:20,5812:20,5813:20,5814:20,7011:15,7230:20,7512:15",
@@ -145,21 +145,21 @@ class Settings(BaseSettings):
         None,
         ge=200_000,
         le=1_000_000_000,
-        description="Cost points that a user may spend a minute; a signed-out address a tenth. "
-        "By default 1,000,000, and in a sandbox 100,000,000.",
+        description="Cost that a user may spend a minute, in units of about 10 microseconds of a core; a signed-out address "
+        "a tenth. By default 1,000,000, and in a sandbox 100,000,000.",
     )
     log_in_rate_limit: int = Field(
         300,
         ge=10,
         le=100_000,
-        description="Attempts a minute to get in, for each address; a tenth of them at one e-mail address.",
+        description="Attempts a minute to sign up, log in or refresh, for each address; a tenth of them at one e-mail address.",
     )
-    job_seconds: float = Field(5, ge=0.05, le=3600, description="How often holds whose time has come are looked for, in seconds.")
+    job_seconds: float = Field(5, ge=0.05, le=3600, description="Seconds between two searches for holds that are due.")
     redis_url: SecretStr | None = Field(
         None, description="A Redis by which processes wake each other for the feed: redis://…. Without it, PostgreSQL does it."
     )
     feed_days: int = Field(90, ge=1, le=3650, description="Days for which the feed keeps its events.")
-    key_days: int = Field(90, ge=30, le=3650, description="Days for which idempotency keys are remembered.")
+    key_days: int = Field(90, ge=30, le=3650, description="Days for which idempotency keys are stored.")
     migrate: bool = Field(True, description="Whether `serve` brings the database's schema up to date first.")  # noqa: FBT003
     demo: bool | None = Field(
         None, description="Whether `serve` fills an empty bank with demo customers. By default in an embedded sandbox."

@@ -1,6 +1,7 @@
 """Settings, and how wrong ones are told."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -112,11 +113,12 @@ def test_production_needs_keys_of_its_own(monkeypatch: pytest.MonkeyPatch) -> No
 def test_each_setting_is_documented() -> None:
     root = Path(__file__).parent.parent
     example, readme = (root / ".env.example").read_text(), (root / "README.md").read_text()
+    comments = example.replace("\n# ", " ")
     for name, field in Settings.model_fields.items():
         variable = "DATABASE_URL" if name == "database_url" else f"BANK_{name.upper()}"
         assert field.description, name
-        assert f"{variable}=" in example, variable
-        assert f"`{variable}`" in readme, variable
+        assert f"{field.description}\n#{variable}=" in comments, variable
+        assert re.search(rf"^\| `{variable}` \|.*\| {re.escape(field.description)} \|$", readme, re.MULTILINE), variable
 
 
 def test_a_database_address_is_told_by_its_setting_and_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
