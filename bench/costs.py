@@ -1,6 +1,6 @@
-"""Do points follow work? What requests of many kinds cost in points, beside the processor time that the server takes for them.
+"""Does the cost follow the work? Compares the cost of requests of many kinds with the processor time that the server takes for them.
 
-`python -m bench.costs` prints both for each, and how far the dearest and the cheapest point are apart. Requests go one after the other
+`python -m bench.costs` prints both for each, and how far the highest and the lowest time per cost are apart. Requests go one after the other
 over one connection to a server of its own; its processor time is the system's own account of that process.
 """
 
@@ -24,7 +24,7 @@ from bench import data, requests, sides
 
 SIZE = data.Size(accounts=320, entries=64_000, deep=400)
 WITHIN = 3.0
-"""A point of one request may take so many times as long as the median's, or that part of it."""
+"""The time per cost of a request is at most the median's times this, and at least the median's divided by this."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -113,17 +113,17 @@ def kinds(own: list[str]) -> Iterator[Kind]:
     yield Kind("a new invalid large document", lambda: "{ me { " + " ".join(f"a{secrets.token_hex(3)}{n}: nope {{ no }}" for n in range(28)) + " } }", is_new=True, times=20)  # fmt: skip
 
 
-def points(kind: Kind, query: str, variables: dict[str, Any]) -> int:
-    """What the server charges for a request."""
+def cost_of(kind: Kind, query: str, variables: dict[str, Any]) -> int:
+    """Return what the server charges for a request."""
     document = parse(query)
     operation = get_operation_ast(document)
     if not isinstance(operation, OperationDefinitionNode):
         raise TypeError(type(operation))
     try:
-        cost = complexity.cost_of(document, operation, variables)
+        cost = complexity.operation_cost(document, operation, variables)
     except TooComplex:
         cost = 0
-    return cost + (complexity.points_of_source(query) if kind.is_new else 0)
+    return cost + (complexity.source_cost(query) if kind.is_new else 0)
 
 
 def processor_seconds(pid: int) -> float:
@@ -133,7 +133,7 @@ def processor_seconds(pid: int) -> float:
 
 
 async def measure(server: sides.Server, kind: Kind) -> tuple[int, float]:
-    """What a request of a kind costs in points, and how many microseconds of processor time."""
+    """Return the cost of a request of a kind, and how many microseconds of processor time it takes."""
     async with httpx.AsyncClient(timeout=60, headers={"authorization": f"Bearer {server.tokens[0]}"}) as http:
         bodies = [{"query": kind.query(), "variables": kind.variables()} for _ in range(kind.times + 3)]
         for body in bodies[:3]:  # connections and plans are made, and the document is kept
@@ -147,7 +147,7 @@ async def measure(server: sides.Server, kind: Kind) -> tuple[int, float]:
                     raise RuntimeError(answer.text[:200])
             taken += processor_seconds(server.pid) - before
             sent += kind.times
-    return points(kind, kind.query(), kind.variables()), taken * 1e6 / sent
+    return cost_of(kind, kind.query(), kind.variables()), taken * 1e6 / sent
 
 
 async def others_keep(server: sides.Server, own: list[str], seconds: float = 4.0) -> float:
@@ -180,7 +180,7 @@ async def others_keep(server: sides.Server, own: list[str], seconds: float = 4.0
 
 
 async def compare(folder: Path) -> bool:
-    """Print the table; return whether all points are within `WITHIN` of the median, and others keep half of their requests."""
+    """Print the table; return whether all times per cost are within `WITHIN` of the median, and others keep half of their requests."""
     async with sides.postgres(folder / "data") as dsn:
         filled = await sides.copy_of(await sides.database(dsn, "bank_costs", SIZE))
         async with sides.bank(filled, folder / "bank") as server:
@@ -195,15 +195,15 @@ async def compare(folder: Path) -> bool:
     median = ratios[len(ratios) // 2]
     for name, cost, microseconds in rows:
         print(
-            f"{name:32} {cost:8,} points {microseconds:12,.0f} us {microseconds / cost:8.1f} us a point, {microseconds / cost / median:5.2f} of the median"
+            f"{name:32} cost {cost:8,} {microseconds:12,.0f} us {microseconds / cost:8.1f} us per cost, {microseconds / cost / median:5.2f} of the median"
         )
-    print(f"median {median:.1f} us a point; the dearest {ratios[-1] / median:.2f} of it, the cheapest {ratios[0] / median:.2f}")
-    print(f"beside two connections of one user that take what they can, others keep {kept:.0%} of their requests")
+    print(f"median {median:.1f} us per cost; the highest {ratios[-1] / median:.2f} of it, the lowest {ratios[0] / median:.2f}")
+    print(f"while two connections of one user take what they can, others keep {kept:.0%} of their requests")
     return ratios[-1] <= WITHIN * median and ratios[0] >= median / WITHIN and kept >= 0.5
 
 
 def main(folder: Annotated[Path, typer.Option(help="Where the databases lie.")] = Path("/tmp/bank-bench")) -> None:  # noqa: S108
-    """Hold what requests cost in points against the processor time that they take."""
+    """Compare the cost of requests with the processor time that they take."""
     sys.exit(0 if asyncio.run(compare(folder)) else 1)
 
 

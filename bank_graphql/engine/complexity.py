@@ -40,28 +40,28 @@ MAX_FRAGMENTS = 100
 MAX_NAME = 100
 MAX_VALUES = 20_000
 MAX_LIST = 2000
-VALUES_A_POINT = 10
+VALUES_PER_COST = 10
 BATCH_DISCOUNT = 10
 CHEAP = 20
 MAX_COST = 5000
 MAX_INTROSPECTIONS = 2
 FILTER_COST = 100
 NODE_COST = 2
-FREE_BYTES, BYTES_A_POINT = 16 * 1024, 250
-"""What is read for nothing, and how many bytes of a larger request's body cost a point."""
-# Points of a request beyond what it selects. A point is about 10 us of a core; `python -m bench.costs` holds them to their work.
-REQUEST_POINTS = 45
-ROOT_FIELD_POINTS = 4
-MUTATION_POINTS = 130
-TRANSFER_POINTS = 12
-STATEMENT_POINTS = {"sessions": 100, "feedCursor": 60, "transactionEvents": 60, "balanceAt": 20, "ledgerVerification": 60}
+FREE_BYTES, BYTES_PER_COST = 16 * 1024, 250
+"""The size of a body that is read free of charge, and how many bytes of a larger one cost 1."""
+# The cost of a request in addition to what it selects. 1 is about 10 us of a core: `python -m bench.costs` compares both.
+REQUEST_COST = 45
+ROOT_FIELD_COST = 4
+MUTATION_COST = 130
+TRANSFER_COST = 12
+STATEMENT_COSTS = {"sessions": 100, "feedCursor": 60, "transactionEvents": 60, "balanceAt": 20, "ledgerVerification": 60}
 """Fields that are read by a statement of their own."""
-INTROSPECTION_POINTS = {"types": 100, "fields": 1000, "args": 100, "possibleTypes": 100}
-OTHER_INTROSPECTION_POINTS = 45
+INTROSPECTION_COSTS = {"types": 100, "fields": 1000, "args": 100, "possibleTypes": 100}
+OTHER_INTROSPECTION_COST = 45
 FIELDS_IN_FIELDS = 4
 """How many times a list of fields costs that is selected of each field in another one."""
-MAX_INTROSPECTION_POINTS = 1_000_000
-NEW_DOCUMENT_POINTS, NEW_DOCUMENT_POINTS_PER_CHARACTER, MAX_CHARACTERS_CHARGED = 170, 1.5, 16_000
+MAX_INTROSPECTION_COST = 1_000_000
+NEW_DOCUMENT_COST, NEW_DOCUMENT_COST_PER_CHARACTER, MAX_CHARACTERS_CHARGED = 170, 1.5, 16_000
 _CONNECTION_FIELDS = frozenset({"edges", "nodes", "pageInfo"})
 _FREE = frozenset({"pageInfo"})
 _SIZES = frozenset({"first", "last", "ids"})
@@ -78,11 +78,11 @@ class _Measure:
         fields: fields on all levels.
         aliases: fields with an alias.
         directives: directives on fields, fragments and spreads.
-        cost: points of what is selected, which are bounded.
-        more: points beside those, of what a batch or an introspection does.
+        cost: of what is selected, which is bounded.
+        more: cost in addition to that, of what a batch or an introspection does.
         connection: whether a field on this level is one that only connections have.
         introspections: introspection fields on this very level.
-        introspected: points of the fields on all levels, if they are those of an introspection.
+        introspected: cost of the fields on all levels, if they are those of an introspection.
         nested_fields: whether a field on any level is the introspection's `fields`.
     """
 
@@ -98,7 +98,7 @@ class _Measure:
     introspected: int = 0
     nested_fields: bool = False
 
-    def beside(self, other: "_Measure") -> "_Measure":
+    def combined_with(self, other: "_Measure") -> "_Measure":
         """The two, one after the other on the same level."""
         return _Measure(
             max(self.depth, other.depth),
@@ -115,28 +115,28 @@ class _Measure:
         )
 
 
-def cost_of(document: DocumentNode, operation: OperationDefinitionNode, variables: dict[str, Any]) -> int:
-    """Return the cost of an operation in points.
+def operation_cost(document: DocumentNode, operation: OperationDefinitionNode, variables: dict[str, Any]) -> int:
+    """Return the cost of an operation.
 
-    A request costs 45 points, and 4 for each of its root fields. An object costs one more, a list as many times what one of its
+    A request costs 45, and 4 for each of its root fields. An object costs one more, a list as many times what one of its
     items costs as it may have items (`first`, `last`, or 20), a filtered list 100 more, ten values in variables one; scalars are
     free. A mutation costs 130 more, and each transfer of a batch 12; what is selected of each transfer counts a tenth as often as
-    there are transfers, or as often if it costs over 20 points. Introspection costs 45 points for each of its fields, its
+    there are transfers, or as often if it costs over 20. Introspection costs 45 for each of its fields, its
     lists more, and may be deeper. A few fields that take a statement of their own cost 20 to 100.
 
     Raises:
         TooComplex: the document, or what its variables hold, is beyond a limit.
     """
-    return points_of_values(variables) + points_of_document(document, operation, variables)
+    return values_cost(variables) + document_cost(document, operation, variables)
 
 
-def points_of_source(source: str) -> int:
+def source_cost(source: str) -> int:
     """Return what it costs to read a document that was not read before: it is parsed, validated and planned."""
     characters = min(len(source), MAX_CHARACTERS_CHARGED)
-    return NEW_DOCUMENT_POINTS + round(characters * NEW_DOCUMENT_POINTS_PER_CHARACTER)
+    return NEW_DOCUMENT_COST + round(characters * NEW_DOCUMENT_COST_PER_CHARACTER)
 
 
-def points_of_document(document: DocumentNode, operation: OperationDefinitionNode, variables: dict[str, Any]) -> int:
+def document_cost(document: DocumentNode, operation: OperationDefinitionNode, variables: dict[str, Any]) -> int:
     """The part of the cost that comes from the document. It depends on variables only by `sizes_in` them.
 
     Raises:
@@ -163,10 +163,10 @@ def points_of_document(document: DocumentNode, operation: OperationDefinitionNod
     _require_at_most(MAX_DIRECTIVES, "number of directives", whole.directives + len(operation.directives or ()))
     _require_at_most(MAX_COST, "cost", whole.cost)
     mutations = whole.width if operation.operation is OperationType.MUTATION else 0
-    return REQUEST_POINTS + ROOT_FIELD_POINTS * whole.width + whole.cost + whole.more + MUTATION_POINTS * mutations
+    return REQUEST_COST + ROOT_FIELD_COST * whole.width + whole.cost + whole.more + MUTATION_COST * mutations
 
 
-def points_of_values(variables: dict[str, Any]) -> int:
+def values_cost(variables: dict[str, Any]) -> int:
     """The part of the cost that comes from how much the variables hold.
 
     Raises:
@@ -183,15 +183,15 @@ def points_of_values(variables: dict[str, Any]) -> int:
             value = value.values()
         _require_at_most(MAX_VALUES, "number of values in variables", values)
         waiting += [each for each in value if type(each) is dict or type(each) is list]
-    return values // VALUES_A_POINT
+    return values // VALUES_PER_COST
 
 
 def sizes_in(variables: dict[str, Any], names: Iterable[str]) -> tuple[Any, ...]:
     """What a document's cost can depend on: the sizes that its variables are, or have."""
-    return tuple(_weight(variables[name]) if name in variables else "absent" for name in names)
+    return tuple(_size_of(variables[name]) if name in variables else "absent" for name in names)
 
 
-def _weight(value: Any) -> Any:
+def _size_of(value: Any) -> Any:
     if isinstance(value, dict):
         transfers = value.get("transfers")
         return ("batch", len(transfers)) if isinstance(transfers, list) else "object"
@@ -200,9 +200,9 @@ def _weight(value: Any) -> Any:
     return _bounded(value) if type(value) is int else None if value is None else "other"
 
 
-def _require_at_most(most: int, what: str, measured: int) -> None:
-    if measured > most:
-        raise TooComplex(f"The document is too complex: its {what} is over {most}.")
+def _require_at_most(maximum: int, what: str, measured: int) -> None:
+    if measured > maximum:
+        raise TooComplex(f"The document is too complex: its {what} is over {maximum}.")
 
 
 class _Walk:
@@ -229,7 +229,7 @@ class _Walk:
                     measure = self.fragment(selection.name.value)
                 case _:
                     continue
-            whole = whole.beside(measure).beside(_Measure(directives=len(selection.directives or ())))
+            whole = whole.combined_with(measure).combined_with(_Measure(directives=len(selection.directives or ())))
             # With what fragments add: validation compares all fields of a place with one another.
             _require_at_most(MAX_FIELDS_IN_SET, "number of fields in one place", whole.width)
         return whole
@@ -245,17 +245,17 @@ class _Walk:
             of_item = inside.cost + (NODE_COST if self._is_of_ids(node) else 0)
             cost = min(1 + self._times(node, is_connection=inside.connection) * of_item, MAX_COST * 2)
             if items := self._batch(node):
-                more += TRANSFER_POINTS * items
+                more += TRANSFER_COST * items
                 # Read together and cheap each, unless much is asked of each.
                 cost = min(cost * (items if inside.cost > CHEAP else -(-items // BATCH_DISCOUNT)), MAX_COST * 2)
-        introspected = inside.introspected + INTROSPECTION_POINTS.get(name, OTHER_INTROSPECTION_POINTS)
+        introspected = inside.introspected + INTROSPECTION_COSTS.get(name, OTHER_INTROSPECTION_COST)
         if name == "fields":
             introspected += inside.introspected * (FIELDS_IN_FIELDS - 1) if inside.nested_fields else 0
         if name in _INTROSPECTION:
             cost, more = 0, inside.introspected
         elif any(argument.name.value == "filter" for argument in node.arguments or ()):
             cost += FILTER_COST
-        more += STATEMENT_POINTS.get(name, 0)
+        more += STATEMENT_COSTS.get(name, 0)
         return _Measure(
             depth=1 + inside.depth,
             width=1,
@@ -266,7 +266,7 @@ class _Walk:
             more=more,
             connection=name in _CONNECTION_FIELDS,
             introspections=int(name in _INTROSPECTION),
-            introspected=min(introspected, MAX_INTROSPECTION_POINTS),
+            introspected=min(introspected, MAX_INTROSPECTION_COST),
             nested_fields=inside.nested_fields or name == "fields",
         )
 

@@ -28,16 +28,16 @@ class Prepared:
         self._costs: dict[tuple[Any, ...], int] = {}
 
     def cost(self, variables: dict[str, Any]) -> int:
-        """What it costs in points; worked out once for the same sizes of lists.
+        """Return the cost; worked out once for the same sizes of lists.
 
         Raises:
             TooComplex: the document, or what its variables hold, is beyond a limit.
         """
-        values = complexity.points_of_values(variables)
+        values = complexity.values_cost(variables)
         sizes = complexity.sizes_in(variables, self._names)
         cost = self._costs.get(sizes)
         if cost is None:
-            cost = complexity.points_of_document(self.operation.document, self.operation.node, variables)
+            cost = complexity.document_cost(self.operation.document, self.operation.node, variables)
             if len(self._costs) >= self._MOST_COSTS:
                 self._costs.clear()
             self._costs[sizes] = cost

@@ -132,7 +132,7 @@ class Executor:
         """
         if size > complexity.FREE_BYTES:
             await self._share.wait(context.payer)
-            self._spend(size // complexity.BYTES_A_POINT, context)
+            self._spend(size // complexity.BYTES_PER_COST, context)
 
     def refusal(self, request: Request, context: Context) -> Response | None:
         """Return why an operation of any kind is refused before anything runs, or None if it is not."""
@@ -146,7 +146,7 @@ class Executor:
         is_new, reading = prepared is None, 0
         try:
             if prepared is None:
-                reading = complexity.points_of_source(request.query)
+                reading = complexity.source_cost(request.query)
                 self._spend(reading, context)  # it is work, whatever becomes of the document
                 prepared = Prepared(self._core, request.query, *_parse(request))
             _check_type(prepared.operation.node, kinds)

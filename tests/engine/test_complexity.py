@@ -4,19 +4,19 @@ import pytest
 from graphql import OperationDefinitionNode, get_introspection_query, get_operation_ast, parse
 
 from bank_graphql.engine import complexity
-from bank_graphql.engine.complexity import cost_of
+from bank_graphql.engine.complexity import operation_cost
 from bank_graphql.kit.errors import TooComplex
 from tests.client import Client
 
-BASE = complexity.REQUEST_POINTS + complexity.ROOT_FIELD_POINTS
-"""The points of a request with one root field, beyond what it selects."""
+BASE = complexity.REQUEST_COST + complexity.ROOT_FIELD_COST
+"""The cost of a request with one root field, in addition to what it selects."""
 
 
 def cost(text: str, **variables: object) -> int:
     document = parse(text)
     operation = get_operation_ast(document)
     assert isinstance(operation, OperationDefinitionNode)
-    return cost_of(document, operation, dict(variables))
+    return operation_cost(document, operation, dict(variables))
 
 
 def nested(levels: int) -> str:
@@ -24,11 +24,11 @@ def nested(levels: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "points"),
+    ("text", "selected"),
     [
         ("{ __typename }", 0),
         ("{ me { id email } }", 1),
-        ("{ rateLimit { limit } me { id } }", 2 + complexity.ROOT_FIELD_POINTS),
+        ("{ rateLimit { limit } me { id } }", 2 + complexity.ROOT_FIELD_COST),
         ("{ me { accounts { nodes { id } } } }", 1 + 1 + 20),
         ("{ me { accounts(first: 5) { nodes { id } pageInfo { endCursor } } } }", 1 + 1 + 5),
         ("{ me { accounts(first: 5) { nodes { entries(last: 3) { nodes { amount { amount } } } } } } }", 2 + 5 * (1 + 1 + 3 * 2)),
@@ -48,8 +48,8 @@ def nested(levels: int) -> str:
         ("{ me { ...f ...f } } fragment f on User { accounts { nodes { id } } }", 1 + 2 * 21),
     ],
 )
-def test_the_published_rule(text: str, points: int) -> None:
-    assert cost(text) == BASE + points
+def test_the_published_rule(text: str, selected: int) -> None:
+    assert cost(text) == BASE + selected
 
 
 def test_variables_size_lists() -> None:
@@ -124,9 +124,9 @@ def test_what_is_within_them(text: str) -> None:
 
 
 def test_reading_a_new_document_costs_by_its_length() -> None:
-    assert complexity.points_of_source("{ me }") == 170 + 9
-    assert complexity.points_of_source("{ me }" * 100) == 170 + 900
-    assert complexity.points_of_source(" " * 200_000) == complexity.points_of_source(" " * 16_000) == 170 + 24_000
+    assert complexity.source_cost("{ me }") == 170 + 9
+    assert complexity.source_cost("{ me }" * 100) == 170 + 900
+    assert complexity.source_cost(" " * 200_000) == complexity.source_cost(" " * 16_000) == 170 + 24_000
 
 
 async def test_hostile_documents_cost_little_and_are_answered(visitor: Client) -> None:

@@ -202,8 +202,8 @@ async def test_who_asks_too_much_must_wait(settings: Settings) -> None:
         query = {"query": "{ me { id } rateLimit { limit remaining cost resetAt } }"}
         first, second = [(await post(http, query)).json()["data"]["rateLimit"] for _ in range(2)]
         assert first["limit"] == 2000
-        assert second["cost"] == complexity.REQUEST_POINTS + 2 * complexity.ROOT_FIELD_POINTS + 2
-        assert first["cost"] == second["cost"] + complexity.points_of_source(query["query"])  # which was read then
+        assert second["cost"] == complexity.REQUEST_COST + 2 * complexity.ROOT_FIELD_COST + 2
+        assert first["cost"] == second["cost"] + complexity.source_cost(query["query"])  # which was read then
         for _ in range(40):
             response = await post(http, query)
         assert response.status_code == 429
