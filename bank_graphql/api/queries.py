@@ -1,7 +1,7 @@
 """What can be asked."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 
@@ -12,9 +12,10 @@ from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.events import TransactionEvent
-from bank_graphql.api.types.node import Connection, Node, Paged
+from bank_graphql.api.types.node import Connection, Node, Paged, page_size
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
+from bank_graphql.engine.costs import Cost, ListSize
 from bank_graphql.engine.fields import edge
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.errors import AccessDenied, BadRequest
@@ -64,9 +65,13 @@ class Query:
     @strawberry.field(
         description=f"The things with these ids, in their order, null where there is none. At most {MOST_NODES}.",
         graphql_type=list[Node | None],
+        # Each id costs in addition to its object: it is read by itself.
+        directives=[Cost(weight="1"), ListSize(slicing_arguments=["ids"])],
     )
     @staticmethod
-    async def nodes(root: Context, ids: list[strawberry.ID]) -> list[Any]:
+    async def nodes(
+        root: Context, ids: Annotated[list[strawberry.ID], strawberry.argument(directives=[Cost(weight="1")])]
+    ) -> list[Any]:
         if len(ids) > MOST_NODES:
             raise BadRequest(f"At most {MOST_NODES} ids at a time.")
         # Readers gather what is asked in one turn of the loop, so these are a statement for each type.
@@ -104,6 +109,7 @@ class Query:
             "Cursors are the subscription's, too."
         ),
         graphql_type=Connection[TransactionEvent] | None,
+        directives=[Cost(weight="60"), page_size("first")],
     )
     @staticmethod
     async def transaction_events(
@@ -122,6 +128,7 @@ class Query:
             "Null only beside an error."
         ),
         graphql_type=str | None,
+        directives=[Cost(weight="60")],
     )
     @staticmethod
     async def feed_cursor(root: Context) -> Any:
@@ -136,7 +143,10 @@ class Query:
         return RateLimit(limit=spent.limit, remaining=spent.remaining, cost=spent.cost, reset_at=DateTime(spent.full_at))
 
     @strawberry.field(
-        description="What the latest run of `bank-graphql verify` found; null if there was none. For auditors and administrators."
+        description=(
+            "What the latest run of `bank-graphql verify` found; null if there was none. For auditors and administrators."
+        ),
+        directives=[Cost(weight="60")],
     )
     @staticmethod
     async def ledger_verification(root: Context) -> LedgerVerification | None:

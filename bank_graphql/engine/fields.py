@@ -5,7 +5,7 @@ resolves it object by object; the breadth-first one loads all objects' keys at o
 """
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import strawberry
 
 from bank_graphql.api.context import Context, Info
 from bank_graphql.api.loaders import Readers
+from bank_graphql.engine.costs import MUTATION_COST
 from bank_graphql.kit.loaders import Reader
 
 EDGE = "edge"
@@ -47,6 +48,7 @@ def edge(
     name: str | None = None,
     then: Callable[[Any, Any], Any] | None = None,
     along: Callable[[Any], Any] | None = None,
+    directives: Sequence[object] = (),
 ) -> Callable[[Callable[..., Any]], Any]:
     """Declare a field by the function that gives the key for the source object.
 
@@ -67,13 +69,16 @@ def edge(
             description=description,
             graphql_type=graphql_type,
             name=name,
+            directives=directives,
             metadata={EDGE: Edge(reader, key, then, along)},
         )
 
     return declare
 
 
-def mutation(result: Any, description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
+def mutation(
+    result: Any, description: str, *, directives: Sequence[object] = ()
+) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
     """Declare a mutation that answers with `result` by what it does, given the request's context and the arguments."""
 
     def declare(act: Callable[..., Awaitable[Any]]) -> Any:
@@ -88,7 +93,11 @@ def mutation(result: Any, description: str) -> Callable[[Callable[..., Awaitable
             return outcome
 
         return strawberry.mutation(
-            resolver=_with_parameters(resolve, act), description=description, graphql_type=result, metadata={ACT: act}
+            resolver=_with_parameters(resolve, act),
+            description=description,
+            graphql_type=result,
+            directives=[MUTATION_COST, *directives],
+            metadata={ACT: act},
         )
 
     return declare

@@ -1,5 +1,6 @@
 """The schema itself."""
 
+import pytest
 from graphql import (
     GraphQLEnumType,
     GraphQLInputObjectType,
@@ -12,10 +13,9 @@ from graphql import (
 
 from bank_graphql.api.schema import build_schema, export
 
+SCHEMA = build_schema()
 TYPES = [
-    kind
-    for kind in build_schema()._schema.type_map.values()
-    if not is_introspection_type(kind) and not is_specified_scalar_type(kind)
+    kind for kind in SCHEMA._schema.type_map.values() if not is_introspection_type(kind) and not is_specified_scalar_type(kind)
 ]
 LISTED = {
     "TransactionEventKind",
@@ -70,4 +70,23 @@ def test_no_field_name_has_two_types_within_a_union() -> None:
 
 
 def test_optional_arguments_have_no_null_default() -> None:
-    assert "= null" not in export(build_schema())
+    assert "= null" not in export(SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "directive @cost(weight: String!) on FIELD_DEFINITION | ARGUMENT_DEFINITION | INPUT_FIELD_DEFINITION | OBJECT",
+        "directive @listSize(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!], "
+        "requireOneSlicingArgument: Boolean = true) on FIELD_DEFINITION",
+        'type PageInfo @cost(weight: "0") {',
+        '  balanceAt(at: DateTime!): Money! @cost(weight: "20")',
+        '  nodes(ids: [ID!]! @cost(weight: "1")): [Node]! @cost(weight: "1") '
+        '@listSize(slicingArguments: ["ids"], requireOneSlicingArgument: true)',
+        '  transferBatch(input: TransferBatchInput!): TransferBatchResult! @cost(weight: "130") '
+        '@listSize(slicingArguments: ["input.transfers"], sizedFields: ["results"], requireOneSlicingArgument: true)',
+        '  transfers: [TransferInput!]! @cost(weight: "12")',
+    ],
+)
+def test_clients_can_read_what_costs(line: str) -> None:
+    assert line in export(SCHEMA).splitlines()

@@ -7,6 +7,7 @@ import strawberry
 from bank_graphql.accounts.rules import normalise_number
 from bank_graphql.api.inputs.common import KEY, MoneyInput, account_id, check_description, check_key, transaction_id
 from bank_graphql.api.scalars import DateTime
+from bank_graphql.engine.costs import Cost
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import ValidationFailed
 from bank_graphql.payments.commands import (
@@ -88,7 +89,9 @@ class TransferInput(Movement):
 
 @strawberry.input(description="Transfers to make in one go.")
 class TransferBatchInput:
-    transfers: list[TransferInput] = strawberry.field(description=f"1 to {GROUP_MAX}, carried out in this order.")
+    transfers: list[TransferInput] = strawberry.field(
+        description=f"1 to {GROUP_MAX}, carried out in this order.", directives=[Cost(weight="12")]
+    )
     atomic: bool | None = strawberry.field(
         default=False,
         description="All of them or none. Each key must then be new. The same batch again gets the same outcomes if it moved "

@@ -22,6 +22,7 @@ from bank_graphql.api.inputs.money import (
     WithdrawInput,
 )
 from bank_graphql.api.results import MoneyMoved, MoneyPreview, MoveMoneyResult, TransferBatchOutcome, TransferBatchResult
+from bank_graphql.engine.costs import ListSize
 from bank_graphql.engine.fields import mutation
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import NotFound, Refusal
@@ -50,6 +51,7 @@ class MoneyMutations:
         TransferBatchResult,
         "Make up to 1,000 transfers in one go: each for itself, or all or none. If they are each for itself and the bank becomes "
         "UNAVAILABLE on the way, some may have moved: ask again with the same keys.",
+        directives=[ListSize(slicing_arguments=["input.transfers"], sized_fields=["results"])],
     )
     @staticmethod
     async def transfer_batch(context: Context, input: TransferBatchInput) -> TransferBatchOutcome:  # noqa: A002

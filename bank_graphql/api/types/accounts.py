@@ -1,6 +1,6 @@
 """Accounts."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 
@@ -11,10 +11,11 @@ from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.enums import AccountKind, AccountStatus, CurrencyCode
 from bank_graphql.api.types.filters import TransactionFilter
 from bank_graphql.api.types.money import Balance, Money
-from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id
+from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id, page_size
 from bank_graphql.api.types.transactions import Entry, Transaction
 from bank_graphql.api.types.users import User
 from bank_graphql.cards.queries import CARDS_OF_ACCOUNTS
+from bank_graphql.engine.costs import Cost
 from bank_graphql.engine.fields import edge
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
@@ -54,6 +55,7 @@ class Account(Node):
         description="The booked balance at a moment, including what was booked at that very moment.",
         graphql_type=Money,
         then=lambda root, booked: money.Money(booked, root.currency),
+        directives=[Cost(weight="20")],
     )
     @staticmethod
     def balance_at(root: Any, at: DateTime) -> Any:
@@ -76,6 +78,7 @@ class Account(Node):
         ),
         graphql_type=Connection[Entry],
         then=lambda _, found: Paged(found, ENTRIES.key),
+        directives=[page_size("first", "last")],
     )
     @staticmethod
     def entries(
@@ -88,11 +91,14 @@ class Account(Node):
         description="The transactions from or to it, newest first.",
         graphql_type=Connection[Transaction],
         then=lambda _, found: Paged(found, TRANSACTIONS_OF_ACCOUNTS.key),
+        directives=[page_size("first", "last")],
     )
     @staticmethod
     def transactions(
         root: Any,
-        filter: TransactionFilter | None = None,  # noqa: A002 - the contract's name
+        filter: Annotated[  # noqa: A002 - the contract's name
+            TransactionFilter | None, strawberry.argument(directives=[Cost(weight="100")])
+        ] = None,
         first: int | None = None,
         after: str | None = None,
         last: int | None = None,
@@ -106,6 +112,7 @@ class Account(Node):
         description="Its cards, in the order in which they were issued.",
         graphql_type=Connection[Card],
         then=lambda _, found: Paged(found, CARDS_OF_ACCOUNTS.key),
+        directives=[page_size("first", "last")],
     )
     @staticmethod
     def cards(

@@ -7,7 +7,7 @@ import strawberry
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import CardForm, CardKind, CardStatus, FrozenBy, LimitWindow
 from bank_graphql.api.types.money import Money
-from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id
+from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id, page_size
 from bank_graphql.cards.queries import TRANSACTIONS_OF_CARDS, CardRow, MerchantRow
 from bank_graphql.cards.rules import SpentLimit
 from bank_graphql.engine.fields import edge
@@ -96,6 +96,7 @@ class Card(Node):
         description="What was done with it, newest first: authorisations, those that were declined too, payments and refunds.",
         graphql_type=Connection[Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")]],
         then=lambda _, found: Paged(found, TRANSACTIONS_OF_CARDS.key),
+        directives=[page_size("first", "last")],
     )
     @staticmethod
     def transactions(

@@ -6,8 +6,9 @@ from typing import Any, Generic, TypeVar
 
 import strawberry
 
+from bank_graphql.engine.costs import Cost, ListSize
 from bank_graphql.kit.ids import encode_cursor, global_id
-from bank_graphql.kit.paging import KeyType, Slice
+from bank_graphql.kit.paging import DEFAULT_SIZE, KeyType, Slice
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ def backed_by(*objects: type) -> Callable[[Any, Any], bool]:
     return classmethod(is_type_of)  # type: ignore[return-value]
 
 
-@strawberry.type(description="Where a page lies in its list.")
+@strawberry.type(description="Where a page lies in its list.", directives=[Cost(weight="0")])
 class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether items follow this page.")
     has_previous_page: bool = strawberry.field(description="Whether items lie before this page.")
@@ -55,6 +56,16 @@ class Connection(Generic[T]):
     edges: list[Edge[T]] = strawberry.field(description="The page's items with their cursors.")
     nodes: list[T] = strawberry.field(description="The page's items.")
     page_info: PageInfo = strawberry.field(description="Where the page lies in its list.")
+
+
+def page_size(*arguments: str) -> ListSize:
+    """Return what a field that leads to a connection declares about its size: the arguments that may say it."""
+    return ListSize(
+        assumed_size=DEFAULT_SIZE,
+        slicing_arguments=list(arguments),
+        sized_fields=["edges", "nodes"],
+        require_one_slicing_argument=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)

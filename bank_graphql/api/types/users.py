@@ -8,8 +8,9 @@ from bank_graphql.accounts.queries import ACCOUNTS_OF_USERS
 from bank_graphql.api.context import Info
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import UserRole, UserStatus
-from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id
+from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id, page_size
 from bank_graphql.cards.queries import CARDS_OF_USERS
+from bank_graphql.engine.costs import Cost
 from bank_graphql.engine.fields import edge
 from bank_graphql.identity.queries import SessionRow, UserRow
 from bank_graphql.kit.paging import page_of
@@ -53,6 +54,7 @@ class User(Node):
         description="The user's accounts, in the order in which they were opened.",
         graphql_type=Connection[Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")]],
         then=lambda _, found: Paged(found, ACCOUNTS_OF_USERS.key),
+        directives=[page_size("first", "last")],
     )
     @staticmethod
     def accounts(
@@ -65,6 +67,7 @@ class User(Node):
         description="The cards on the user's accounts, in the order in which they were issued.",
         graphql_type=Connection[Annotated["Card", strawberry.lazy("bank_graphql.api.types.cards")]],
         then=lambda _, found: Paged(found, CARDS_OF_USERS.key),
+        directives=[page_size("first", "last")],
     )
     @staticmethod
     def cards(
@@ -75,6 +78,7 @@ class User(Node):
     @strawberry.field(
         description="The user's sessions that still stand, newest first, 100 at the most; of anyone but the viewer, none.",
         graphql_type=list[Session],
+        directives=[Cost(weight="100")],
     )
     @staticmethod
     async def sessions(root: Any, info: Info) -> list[SessionRow]:
