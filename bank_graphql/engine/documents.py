@@ -23,6 +23,7 @@ class Prepared:
 
     def __init__(self, schema: GraphQLSchema, source: str, document: DocumentNode, node: OperationDefinitionNode) -> None:
         self.operation = Operation(schema, document, node)
+        self._schema = schema
         self.size = len(source)
         self._names = tuple(each.variable.name.value for each in node.variable_definitions or ())
         self._costs: dict[tuple[Any, ...], int] = {}
@@ -34,10 +35,10 @@ class Prepared:
             TooComplex: the document, or what its variables hold, is beyond a limit.
         """
         values = complexity.values_cost(variables)
-        sizes = complexity.sizes_in(variables, self._names)
+        sizes = complexity.sizes_in(self._schema, variables, self._names)
         cost = self._costs.get(sizes)
         if cost is None:
-            cost = complexity.document_cost(self.operation.document, self.operation.node, variables)
+            cost = complexity.document_cost(self._schema, self.operation.document, self.operation.node, variables)
             if len(self._costs) >= self._MOST_COSTS:
                 self._costs.clear()
             self._costs[sizes] = cost

@@ -7,11 +7,17 @@ from graphql import (
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLUnionType,
+    get_named_type,
+    get_nullable_type,
+    is_composite_type,
     is_introspection_type,
+    is_list_type,
     is_specified_scalar_type,
 )
 
 from bank_graphql.api.schema import build_schema, export
+from bank_graphql.engine.costs import costs_of
+from bank_graphql.kit.paging import DEFAULT_SIZE
 
 SCHEMA = build_schema()
 TYPES = [
@@ -35,6 +41,14 @@ LISTED = {
     "UserStatus",
 }
 """Enums whose values are their own explanation, or are explained in the enum's description."""
+UNSIZED = {
+    "Card.limits": "at most one for each of four windows, read for all cards together",
+    "LedgerVerification.checks": "a few, which the weight of the field above covers",
+    "Transaction.entries": "one or two, read for all transactions together",
+    "User.sessions": "at most 100, which the field's own weight covers",
+    "ValidationRejection.fields": "what is wrong with one input; nothing is read for it",
+}
+"""Lists that declare no size, and count as one item: why they may."""
 
 
 def test_everything_is_described() -> None:
@@ -90,3 +104,33 @@ def test_optional_arguments_have_no_null_default() -> None:
 )
 def test_clients_can_read_what_costs(line: str) -> None:
     assert line in export(SCHEMA).splitlines()
+
+
+def test_every_list_of_objects_declares_its_size() -> None:
+    costs, unsized = costs_of(SCHEMA._schema).types, set()
+    for kind in TYPES:
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
+            for name, field in kind.fields.items():
+                declared = costs[kind.name].fields[name]
+                is_list_of_objects = is_list_type(get_nullable_type(field.type)) and is_composite_type(get_named_type(field.type))
+                if is_list_of_objects and declared.size is None and not declared.is_sized:
+                    unsized.add(f"{kind.name}.{name}")
+    assert unsized == set(UNSIZED)
+
+
+def test_every_field_that_leads_to_a_connection_declares_its_pages() -> None:
+    costs, leading = costs_of(SCHEMA._schema).types, 0
+    for kind in TYPES:
+        if isinstance(kind, GraphQLObjectType):
+            for name, field in kind.fields.items():
+                if get_named_type(field.type).name.endswith("Connection"):
+                    size = costs[kind.name].fields[name].size
+                    assert size is not None, f"{kind.name}.{name}"
+                    assert (size.is_of_fields, size.assumed) == (True, DEFAULT_SIZE)
+                    assert {path.argument for path in size.paths} == {"first", "last"} & set(field.args)
+                    leading += 1
+    assert leading == 7
+
+
+def test_every_mutation_declares_its_cost() -> None:
+    assert min(field.weight for field in costs_of(SCHEMA._schema).types["Mutation"].fields.values()) >= 130
