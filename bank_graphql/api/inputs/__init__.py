@@ -1,1 +1,1 @@
-"""The inputs, and how they become commands: ids resolved, amounts in minor units, or refused field by field."""
+"""The inputs, and how they become commands: ids decoded, amounts in minor units, problems named field by field."""

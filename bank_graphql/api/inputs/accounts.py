@@ -1,4 +1,4 @@
-"""Accounts to open."""
+"""The input of `openAccount`."""
 
 import strawberry
 
@@ -13,14 +13,18 @@ from bank_graphql.payments.commands import OpenAccount
 
 @strawberry.input(description="The account to open.")
 class OpenAccountInput:
-    kind: AccountKind = strawberry.field(description="What it is for.")
-    currency: CurrencyCode = strawberry.field(description="The currency that it is in, for good.")
-    name: str | None = strawberry.field(default=None, description="What to call it, at most 100 characters.")
-    opening_deposit: DecimalText | None = strawberry.field(default=None, description="Cash to pay in at once.")
+    kind: AccountKind = strawberry.field(description="What the account is for.")
+    currency: CurrencyCode = strawberry.field(description="The currency of the account. It cannot be changed.")
+    name: str | None = strawberry.field(
+        default=None, description="The account's name, at most 100 characters; by default made of kind and currency."
+    )
+    opening_deposit: DecimalText | None = strawberry.field(
+        default=None, description="Cash to deposit at once, in the account's currency. Only in a sandbox."
+    )
     idempotency_key: str = strawberry.field(description=KEY)
 
     def command(self, actor: Actor) -> OpenAccount:
-        """The command. Raises ValidationFailed."""
+        """Return the command. Raises ValidationFailed."""
         currency = self.currency.value
         deposit = self.opening_deposit
         return OpenAccount(

@@ -1,4 +1,4 @@
-"""Cards to issue, to limit, to pay with."""
+"""The inputs of mutations about cards."""
 
 import strawberry
 
@@ -13,10 +13,12 @@ from bank_graphql.kit.money import Money
 from bank_graphql.payments.commands import AuthorizeCard, IssueCard
 
 
-@strawberry.input(description="What may be spent with a card at the most.")
+@strawberry.input(description="A spending limit of a card.")
 class SpendingLimitInput:
-    window: LimitWindow = strawberry.field(description="In which window of time.")
-    amount: MoneyInput = strawberry.field(description="How much, in the currency of the card's account; zero allows nothing.")
+    window: LimitWindow = strawberry.field(description="The window that the limit applies to.")
+    amount: MoneyInput = strawberry.field(
+        description="The maximum, in the currency of the card's account. Zero allows no payment."
+    )
 
 
 def limits_of(given: list[SpendingLimitInput]) -> tuple[tuple[LimitWindow, Money], ...]:
@@ -27,22 +29,24 @@ def limits_of(given: list[SpendingLimitInput]) -> tuple[tuple[LimitWindow, Money
 
 @strawberry.input(description="The card to issue.")
 class IssueCardInput:
-    account_id: strawberry.ID = strawberry.field(description="The account that it draws on: one of your own.")
+    account_id: strawberry.ID = strawberry.field(description="The account that the card draws on: one of the viewer's.")
     kind: CardKind = strawberry.field(default=CardKind.DEBIT, description="CREDIT for a credit account, DEBIT for any other.")
     form: CardForm = strawberry.field(
         default=CardForm.VIRTUAL, description="VIRTUAL cards pay at once; PHYSICAL ones need `activateCard`."
     )
     holder_name: str | None = strawberry.field(
-        default=None, description="The name on it, at most 100 characters; your own, if not said."
+        default=None, description="The name on the card, at most 100 characters; by default the viewer's name."
     )
-    limits: list[SpendingLimitInput] | None = strawberry.field(default=None, description="Its limits, one for each window.")
+    limits: list[SpendingLimitInput] | None = strawberry.field(
+        default=None, description="Its limits, at most one for each window."
+    )
     blocked_categories: list[str] | None = strawberry.field(
-        default=None, description="Merchant categories (four digits after ISO 18245) that it does not pay."
+        default=None, description="Merchant categories (four digits per ISO 18245) that the card does not pay."
     )
     idempotency_key: str = strawberry.field(description=KEY)
 
     def command(self, actor: Actor) -> IssueCard:
-        """The command. Raises ValidationFailed, NotFound."""
+        """Return the command. Raises ValidationFailed, NotFound."""
         return IssueCard(
             actor=actor,
             key=check_key(self.idempotency_key),
@@ -55,25 +59,27 @@ class IssueCardInput:
         )
 
 
-@strawberry.input(description="A merchant who is to be paid.")
+@strawberry.input(description="A merchant who requests a payment.")
 class MerchantInput:
     name: str = strawberry.field(description="The name, at most 100 characters.")
-    category_code: str = strawberry.field(description="The category: four digits after ISO 18245, e.g. 5812 for a restaurant.")
-    country: str = strawberry.field(description="The country: two capital letters after ISO 3166.")
+    category_code: str = strawberry.field(description="The category: four digits per ISO 18245, e.g. 5812 for a restaurant.")
+    country: str = strawberry.field(description="The country: two capital letters per ISO 3166.")
 
 
-@strawberry.input(description="A payment that a merchant asks a card for.")
+@strawberry.input(description="A card payment that a merchant requests.")
 class AuthorizeCardInput:
     card_number: str | None = strawberry.field(
-        default=None, description="The card by its number; spaces and dashes do not matter. It is not repeated in any answer."
+        default=None, description="The card by its number, with or without spaces and dashes. No answer repeats it."
     )
-    card_id: strawberry.ID | None = strawberry.field(default=None, description="Or by its id: exactly one of the two.")
-    amount: MoneyInput = strawberry.field(description="How much, in the currency of the card's account.")
-    merchant: MerchantInput = strawberry.field(description="Who asks.")
+    card_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The card by its id. Give exactly one of number and id."
+    )
+    amount: MoneyInput = strawberry.field(description="The amount, in the currency of the card's account.")
+    merchant: MerchantInput = strawberry.field(description="The merchant who requests the payment.")
     idempotency_key: str = strawberry.field(description=KEY)
 
     def command(self, actor: Actor, cards: Cards) -> AuthorizeCard:
-        """The command, which has no card number any more. Raises ValidationFailed, NotFound."""
+        """Return the command, which names the card by id or hash, not by number. Raises ValidationFailed, NotFound."""
         if self.card_number is None and self.card_id is None:
             raise ValidationFailed.of("cardNumber", "REQUIRED", "Name the card by its number or by its id.")
         if self.card_number is not None and self.card_id is not None:

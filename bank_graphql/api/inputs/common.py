@@ -1,4 +1,4 @@
-"""What the inputs share: amounts, ids, keys, descriptions."""
+"""What inputs have in common: amounts, ids, idempotency keys, descriptions."""
 
 from uuid import UUID
 
@@ -12,7 +12,9 @@ from bank_graphql.kit.money import Money, parse_amount, parse_positive
 from bank_graphql.kit.text import check_line
 from bank_graphql.payments.commands import DESCRIPTION_MAX, KEY_MAX
 
-KEY = "A string of 1 to 255 characters, new for each new request: a repetition of a request under its key has no further effect."
+KEY = (
+    "The idempotency key: 1 to 255 characters, new for each new request. Repeating a request with its key has no further effect."
+)
 
 
 @strawberry.input(description="An amount in a currency.")
@@ -21,7 +23,7 @@ class MoneyInput:
     currency: CurrencyCode = strawberry.field(description="The currency.")
 
     def positive(self, *path: str) -> Money:
-        """The amount, which must be greater than zero. `path`: where it is in the input, if not at `amount`.
+        """Return the amount, which must be greater than zero. `path` is where it is in the input, if not at `amount`.
 
         Raises:
             ValidationFailed: it is not an amount of this currency, or not greater than zero.
@@ -30,7 +32,7 @@ class MoneyInput:
         return Money(parse_positive(self.amount, currency, path=(*(path or ("amount",)), "amount")), currency)
 
     def any(self, *path: str) -> Money:
-        """The amount, which may be zero or negative. `path`: where it is in the input.
+        """Return the amount, which may be zero or negative. `path` is where it is in the input.
 
         Raises:
             ValidationFailed: it is not an amount of this currency.
@@ -40,35 +42,35 @@ class MoneyInput:
 
 
 def transaction_id(given: str) -> UUID:
-    """The key in a transaction's global id. Raises as `_key_in`."""
+    """Return the key in a transaction's global id. Raises as `_key_in`."""
     return _key_in(given, "Transaction")
 
 
 def account_id(given: str) -> UUID:
-    """The key in an account's global id. Raises as `_key_in`."""
+    """Return the key in an account's global id. Raises as `_key_in`."""
     return _key_in(given, "Account")
 
 
 def card_id(given: str) -> UUID:
-    """The key in a card's global id. Raises as `_key_in`."""
+    """Return the key in a card's global id. Raises as `_key_in`."""
     return _key_in(given, "Card")
 
 
 def _key_in(given: str, kind: str) -> UUID:
-    """The key in the global id of something of this kind.
+    """Return the key in the global id of an object of this kind.
 
     Raises:
-        NotFound: it is the id of something else, or none: the same as the id of something that does not exist.
+        NotFound: it is the id of another kind, or no id at all; as for the id of an object that does not exist.
     """
     key = uuid_of(given, kind)
     if key is None:
-        # A card's number that was taken for its id is not repeated.
+        # A client may have sent a card's number in place of its id: it is not repeated.
         raise NotFound(kind.lower(), None if kind == "Card" else given[:200])
     return key
 
 
 def check_key(key: str) -> str:
-    """An idempotency key.
+    """Return the idempotency key, if it is valid.
 
     Raises:
         ValidationFailed: `REQUIRED`, `TOO_LONG`, `INVALID`.
@@ -83,7 +85,7 @@ def check_key(key: str) -> str:
 
 
 def check_description(text: str | None, field: str = "description") -> str | None:
-    """Return a description in its one form, None if there is none.
+    """Return the normalised description, or None if there is none.
 
     Raises:
         ValidationFailed: `TOO_LONG`, `INVALID`.

@@ -1,4 +1,4 @@
-"""Money to move."""
+"""The inputs of mutations that move money."""
 
 from typing import Any
 
@@ -22,19 +22,19 @@ from bank_graphql.payments.commands import (
 )
 from bank_graphql.payments.groups import GROUP_MAX
 
-_DRY_RUN = "Only tell what would happen. The key is then ignored."
-_DESCRIPTION = "What both sides read about it, at most 500 characters."
+_DRY_RUN = "Only return what would happen, as a MoneyPreview. Nothing is written, and the key is ignored."
+_DESCRIPTION = "A text that both sides can read, at most 500 characters."
 
 
-@strawberry.input(description="What every movement of money says.")
+@strawberry.input(description="The fields that deposits, withdrawals and transfers share.")
 class Movement:
-    amount: MoneyInput = strawberry.field(description="How much, in the currency of the accounts.")
+    amount: MoneyInput = strawberry.field(description="The amount, in the currency of the accounts.")
     description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
     idempotency_key: str = strawberry.field(description=KEY)
     dry_run: bool | None = strawberry.field(default=False, description=_DRY_RUN)
 
     def common(self, actor: Actor) -> dict[str, Any]:
-        """What the commands of all movements have. Raises ValidationFailed."""
+        """Return the arguments that the commands share. Raises ValidationFailed."""
         return {
             "actor": actor,
             "key": check_key(self.idempotency_key),
@@ -44,33 +44,31 @@ class Movement:
         }
 
 
-@strawberry.input(description="Cash to pay in.")
+@strawberry.input(description="A cash deposit.")
 class DepositInput(Movement):
-    account_id: strawberry.ID = strawberry.field(description="The account that it goes to.")
+    account_id: strawberry.ID = strawberry.field(description="The account to credit.")
 
     def command(self, actor: Actor) -> Deposit:
-        """The command. Raises ValidationFailed, NotFound."""
+        """Return the command. Raises ValidationFailed, NotFound."""
         return Deposit(account_id=account_id(self.account_id), **self.common(actor))
 
 
-@strawberry.input(description="Cash to pay out.")
+@strawberry.input(description="A cash withdrawal.")
 class WithdrawInput(Movement):
-    account_id: strawberry.ID = strawberry.field(description="The account that it comes from.")
+    account_id: strawberry.ID = strawberry.field(description="The account to debit.")
 
     def command(self, actor: Actor) -> Withdraw:
-        """The command. Raises ValidationFailed, NotFound."""
+        """Return the command. Raises ValidationFailed, NotFound."""
         return Withdraw(account_id=account_id(self.account_id), **self.common(actor))
 
 
-@strawberry.input(one_of=True, description="Where money goes: exactly one of these.")
+@strawberry.input(one_of=True, description="Where money goes: exactly one of these fields.")
 class TransferDestination:
-    account_id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="An account, anyone's, by its id.")
-    account_number: strawberry.Maybe[str] = strawberry.field(
-        description="An account, anyone's, by its number; spaces do not matter."
-    )
+    account_id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="Any account, by its id.")
+    account_number: strawberry.Maybe[str] = strawberry.field(description="Any account, by its number, with or without spaces.")
 
     def resolved(self) -> Destination:
-        """The destination. Raises NotFound for an id of something else."""
+        """Return the destination. Raises NotFound for an id of another kind."""
         if self.account_id is not None:
             return Destination(account_id=account_id(self.account_id.value))
         return Destination(account_number=normalise_number(self.account_number.value if self.account_number else ""))
@@ -78,29 +76,30 @@ class TransferDestination:
 
 @strawberry.input(description="A transfer.")
 class TransferInput(Movement):
-    from_account_id: strawberry.ID = strawberry.field(description="The account that pays: one of your own.")
+    from_account_id: strawberry.ID = strawberry.field(description="The account that pays: one of the viewer's.")
     to: TransferDestination = strawberry.field(description="Where the money goes.")
 
     def command(self, actor: Actor) -> Transfer:
-        """The command. Raises ValidationFailed, NotFound."""
+        """Return the command. Raises ValidationFailed, NotFound."""
         source, to = account_id(self.from_account_id), self.to.resolved()
         return Transfer(from_account_id=source, to=to, **self.common(actor))
 
 
-@strawberry.input(description="Transfers to make in one go.")
+@strawberry.input(description="A batch of transfers.")
 class TransferBatchInput:
     transfers: list[TransferInput] = strawberry.field(
-        description=f"1 to {GROUP_MAX}, carried out in this order.", directives=[Cost(weight="12")]
+        description=f"1 to {GROUP_MAX} transfers, made in this order.", directives=[Cost(weight="12")]
     )
     atomic: bool | None = strawberry.field(
         default=False,
-        description="All of them or none. Each key must then be new. The same batch again gets the same outcomes if it moved "
-        "money; one that was refused kept no key, and is tried again.",
+        description="Whether to make all transfers or none. Each key must then be new. Repeating a batch that was made returns "
+        "its "
+        "results; a batch that was refused stored no key, so repeating it tries again.",
     )
-    dry_run: bool | None = strawberry.field(default=False, description="Only tell what would happen, to all of them.")
+    dry_run: bool | None = strawberry.field(default=False, description="Only return what would happen, for all of them.")
 
     def check(self) -> None:
-        """Refuse a batch of a wrong size, or with items that are dry runs of their own.
+        """Check the size of the batch, and that no single item is a dry run.
 
         Raises:
             ValidationFailed: `REQUIRED`, `TOO_MANY`, `INVALID`.
@@ -112,22 +111,20 @@ class TransferBatchInput:
         for index, transfer in enumerate(self.transfers):
             if transfer.dry_run:
                 path = ("transfers", str(index), "dryRun")
-                raise ValidationFailed.of(path, "INVALID", "Ask for a dry run of the whole batch.")
+                raise ValidationFailed.of(path, "INVALID", "Set dryRun for the whole batch instead.")
 
 
-@strawberry.input(description="Money to reserve.")
+@strawberry.input(description="A hold to place.")
 class PlaceHoldInput:
-    account_id: strawberry.ID = strawberry.field(description="The account to reserve it on: one of your own.")
-    to: TransferDestination = strawberry.field(description="Whom it is for: who may capture it.")
-    amount: MoneyInput = strawberry.field(description="How much, in the currency of both accounts.")
-    expires_at: DateTime | None = strawberry.field(
-        default=None, description="When it is given back by itself; never, if not said."
-    )
+    account_id: strawberry.ID = strawberry.field(description="The account on which money is reserved: one of the viewer's.")
+    to: TransferDestination = strawberry.field(description="The payee, who may capture the hold.")
+    amount: MoneyInput = strawberry.field(description="The amount, in the currency of both accounts.")
+    expires_at: DateTime | None = strawberry.field(default=None, description="When the hold expires; by default never.")
     description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
     idempotency_key: str = strawberry.field(description=KEY)
 
     def command(self, actor: Actor) -> PlaceHold:
-        """The command. Raises ValidationFailed, NotFound."""
+        """Return the command. Raises ValidationFailed, NotFound."""
         return PlaceHold(
             actor=actor,
             key=check_key(self.idempotency_key),
@@ -139,21 +136,22 @@ class PlaceHoldInput:
         )
 
 
-@strawberry.input(description="What to take of a hold.")
+@strawberry.input(description="A capture of a hold.")
 class CaptureHoldInput:
     transaction_id: strawberry.ID = strawberry.field(description="The hold.")
     amount: MoneyInput | None = strawberry.field(
         default=None,
-        description="How much; all that is left, if not said. Of a card's hold perhaps more, as the merchant's category allows.",
+        description="The amount; by default all that remains. For a card's hold it may be more, if the merchant's category "
+        "allows tips.",
     )
     final: bool | None = strawberry.field(
         default=True,
-        description="Whether to give the rest back; if not, it stays reserved. A hold without a rest ends in any case.",
+        description="Whether to release what remains after this capture; otherwise it stays reserved for further captures.",
     )
     idempotency_key: str = strawberry.field(description=KEY)
 
     def command(self, actor: Actor) -> CaptureHold:
-        """The command. Raises ValidationFailed, NotFound."""
+        """Return the command. Raises ValidationFailed, NotFound."""
         return CaptureHold(
             actor=actor,
             key=check_key(self.idempotency_key),
@@ -163,25 +161,25 @@ class CaptureHoldInput:
         )
 
 
-@strawberry.input(description="A hold to give back.")
+@strawberry.input(description="A hold to release.")
 class ReleaseHoldInput:
     transaction_id: strawberry.ID = strawberry.field(description="The hold.")
     idempotency_key: str = strawberry.field(description=KEY)
 
     def command(self, actor: Actor) -> ReleaseHold:
-        """The command. Raises ValidationFailed, NotFound."""
+        """Return the command. Raises ValidationFailed, NotFound."""
         key = check_key(self.idempotency_key)
         return ReleaseHold(actor=actor, key=key, transaction_id=transaction_id(self.transaction_id))
 
 
-@strawberry.input(description="A transaction to take back, in full.")
+@strawberry.input(description="A transaction to reverse, in full.")
 class ReverseTransactionInput:
     transaction_id: strawberry.ID = strawberry.field(description="The transaction.")
-    reason: str = strawberry.field(description="Why: both sides read it. At most 500 characters.")
+    reason: str = strawberry.field(description="Why it is reversed. Both sides can read it. At most 500 characters.")
     idempotency_key: str = strawberry.field(description=KEY)
 
     def command(self, actor: Actor) -> ReverseTransaction:
-        """The command. Raises ValidationFailed, NotFound."""
+        """Return the command. Raises ValidationFailed, NotFound."""
         reason = check_description(self.reason, "reason")
         if reason is None or not reason.strip():
             raise ValidationFailed.of("reason", "REQUIRED", "A reason is needed.")

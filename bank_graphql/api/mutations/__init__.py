@@ -1,6 +1,7 @@
-"""What can be done.
+"""The mutations.
 
-`identity` signing up, in and out · `accounts` opening, changing, closing · `money` moving it · `cards` issuing and changing them.
+`identity` signing up, in and out · `accounts` opening, changing, closing · `money` transfers, holds, refunds · `cards` issuing
+and changing cards.
 """
 
 import strawberry
@@ -11,6 +12,8 @@ from bank_graphql.api.mutations.identity import IdentityMutations
 from bank_graphql.api.mutations.money import MoneyMutations
 
 
-@strawberry.type(description="What can be done. Expected refusals are data: members of each result that implement Rejection.")
+@strawberry.type(
+    description="All mutations. An expected refusal is no error: each result is a union whose other members implement Rejection."
+)
 class Mutation(IdentityMutations, AccountMutations, MoneyMutations, CardMutations):
     pass

@@ -15,7 +15,7 @@ from bank_graphql.payments.outcomes import Opened
 
 @strawberry.type
 class AccountMutations:
-    @mutation(AccountResult, "Open an account for oneself. An opening deposit is a teller's, or a sandbox's.")
+    @mutation(AccountResult, "Open an account for the viewer. An opening deposit is possible in a sandbox only.")
     @staticmethod
     async def open_account(context: Context, input: OpenAccountInput) -> AccountRow | None:  # noqa: A002 - the contract's name
         outcome = await context.move(input.command(context.viewer))
@@ -23,35 +23,41 @@ class AccountMutations:
             raise TypeError(type(outcome))
         return await _account(context, outcome.account_id)
 
-    @mutation(AccountResult, "Give one's account another name.")
+    @mutation(AccountResult, "Rename an account. For its owner.")
     @staticmethod
     async def rename_account(context: Context, id: strawberry.ID, name: str) -> AccountRow | None:  # noqa: A002
         key = account_id(id)
         await context.services.accounts.rename(context.viewer, key, name)
         return await _account(context, key)
 
-    @mutation(AccountResult, "Refuse payments from an account. What staff freezes, only staff unfreezes.")
+    @mutation(
+        AccountResult,
+        "Freeze an account: payments from it are refused, payments to it are not. For its owner and for staff; what staff "
+        "froze, only staff can unfreeze.",
+    )
     @staticmethod
     async def freeze_account(context: Context, id: strawberry.ID, reason: str | None = None) -> AccountRow | None:  # noqa: A002
         key = account_id(id)
         await context.services.accounts.freeze(context.viewer, key, reason)
         return await _account(context, key)
 
-    @mutation(AccountResult, "Let payments from an account go on.")
+    @mutation(AccountResult, "Unfreeze an account. For its owner, unless staff froze it, and for staff.")
     @staticmethod
     async def unfreeze_account(context: Context, id: strawberry.ID) -> AccountRow | None:  # noqa: A002
         key = account_id(id)
         await context.services.accounts.unfreeze(context.viewer, key)
         return await _account(context, key)
 
-    @mutation(AccountResult, "Close one's account for good. It must be empty.")
+    @mutation(AccountResult, "Close an account for good. Its balance must be zero and nothing may be held on it. For its owner.")
     @staticmethod
     async def close_account(context: Context, id: strawberry.ID) -> AccountRow | None:  # noqa: A002
         key = account_id(id)
         await context.services.accounts.close(context.viewer, key)
         return await _account(context, key)
 
-    @mutation(AccountResult, "Say how far an account may go below zero. For tellers and administrators.")
+    @mutation(
+        AccountResult, "Set how far an account may go below zero. For tellers and administrators, not for accounts of their own."
+    )
     @staticmethod
     async def set_overdraft_limit(context: Context, id: strawberry.ID, limit: MoneyInput) -> AccountRow | None:  # noqa: A002
         key = account_id(id)

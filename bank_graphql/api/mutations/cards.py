@@ -1,4 +1,4 @@
-"""Issuing cards, changing them, showing what is written on them."""
+"""Mutations that issue and change cards, and show their numbers."""
 
 from uuid import UUID
 
@@ -18,12 +18,12 @@ from bank_graphql.payments.outcomes import Issued
 
 @strawberry.type
 class CardMutations:
-    @mutation(CardResult, "Get a card for one's own account, which must be open.")
+    @mutation(CardResult, "Issue a card on an account of the viewer, which must be ACTIVE.")
     @staticmethod
     async def issue_card(context: Context, input: IssueCardInput) -> CardRow | None:  # noqa: A002 - the contract's name
         return await _issued(context, input.command(context.viewer))
 
-    @mutation(CardResult, "Have a PHYSICAL card pay from now on. For its owner.")
+    @mutation(CardResult, "Activate a PHYSICAL card, so that it pays. For its owner.")
     @staticmethod
     async def activate_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
         viewer, key = context.viewer, card_id(id)
@@ -32,7 +32,8 @@ class CardMutations:
 
     @mutation(
         CardResult,
-        "Have an ACTIVE card decline for a while. For its owner and for staff; what staff freezes, only staff unfreezes.",
+        "Freeze an ACTIVE card: it declines all payments. For its owner and for staff; what staff froze, only staff can "
+        "unfreeze.",
     )
     @staticmethod
     async def freeze_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
@@ -40,14 +41,16 @@ class CardMutations:
         await context.services.cards.freeze(viewer, key)
         return await _card(context, key)
 
-    @mutation(CardResult, "Have a FROZEN card pay again. For its owner, and for staff.")
+    @mutation(CardResult, "Unfreeze a FROZEN card, so that it pays again. For its owner, unless staff froze it, and for staff.")
     @staticmethod
     async def unfreeze_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
         viewer, key = context.viewer, card_id(id)
         await context.services.cards.unfreeze(viewer, key)
         return await _card(context, key)
 
-    @mutation(CardResult, "End a card for good. What it has authorised can still be captured. For its owner, and for staff.")
+    @mutation(
+        CardResult, "Cancel a card for good. Its pending authorisations can still be captured. For its owner and for staff."
+    )
     @staticmethod
     async def cancel_card(context: Context, id: strawberry.ID) -> CardRow | None:  # noqa: A002
         viewer, key = context.viewer, card_id(id)
@@ -56,8 +59,8 @@ class CardMutations:
 
     @mutation(
         CardResult,
-        "Get a card with a new number for one that is lost or has expired, and cancel that. Limits, what is spent of them, and "
-        "blocks carry over.",
+        "Replace a card that is lost or has expired: issue one with a new number, and cancel the old one. Limits, what was spent "
+        "of them, and blocked categories carry over. For its owner.",
     )
     @staticmethod
     async def replace_card(context: Context, id: strawberry.ID, idempotency_key: str) -> CardRow | None:  # noqa: A002
@@ -66,7 +69,7 @@ class CardMutations:
 
     @mutation(
         CardResult,
-        "Replace all limits of a card, at most one for each window; and its blocked merchant categories (four digits after "
+        "Replace all limits of a card, at most one for each window; and its blocked merchant categories (four digits per "
         "ISO 18245), if given. For its owner.",
     )
     @staticmethod
@@ -83,7 +86,8 @@ class CardMutations:
 
     @mutation(
         RevealCardResult,
-        "Tell what is written on one's own ACTIVE or FROZEN card, given one's password once more. It is audited.",
+        "Show the number and security code of an ACTIVE or FROZEN card of the viewer, who gives the password again. It is "
+        "audited.",
     )
     @staticmethod
     async def reveal_card(context: Context, id: strawberry.ID, password: str) -> CardSecrets:  # noqa: A002

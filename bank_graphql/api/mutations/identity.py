@@ -23,7 +23,7 @@ from bank_graphql.kit.ids import uuid_of
 
 @strawberry.type
 class IdentityMutations:
-    @mutation(SignUpResult, "Become a customer, and be signed in.")
+    @mutation(SignUpResult, "Create a customer, and sign in as that customer.")
     @staticmethod
     async def sign_up(context: Context, input: SignUpInput) -> AuthSession:  # noqa: A002 - the contract's name
         context.attempt()
@@ -45,15 +45,17 @@ class IdentityMutations:
 
     @mutation(
         RefreshSessionResult,
-        "Exchange a refresh token for new tokens. Each is good once. Sent again by the same client within 30 seconds, for the "
-        "answer may have been lost, it gets the same answer; later, or from elsewhere, it ends its session.",
+        "Exchange a refresh token for new tokens. A refresh token can be used once. If the same client sends it again within 30 "
+        "seconds, because the answer was lost, it gets the same answer; later, or from another client, the session is ended.",
     )
     @staticmethod
     async def refresh_session(context: Context, refresh_token: str) -> AuthSession:
         context.attempt()
         return await _auth_session(context, await context.services.identity.refresh(refresh_token, context.origin))
 
-    @mutation(LogOutResult, "End a session: this one, another one of one's own, or all. Their tokens are void at once.")
+    @mutation(
+        LogOutResult, "End a session of the viewer: the present one, another one, or all. Their tokens are invalid at once."
+    )
     @staticmethod
     async def log_out(context: Context, session_id: strawberry.ID | None = None, everywhere: bool | None = False) -> Done:
         key = None if session_id is None else uuid_of(session_id, "Session")
@@ -65,7 +67,7 @@ class IdentityMutations:
             context.sign_out()
         return Done()
 
-    @mutation(UserResult, "Change one's name or phone number. An empty phone number removes it.")
+    @mutation(UserResult, "Change the viewer's name or phone number. An empty phone number removes it.")
     @staticmethod
     async def update_profile(context: Context, full_name: str | None = None, phone_number: str | None = None) -> UserRow | None:
         viewer = context.viewer

@@ -1,4 +1,4 @@
-"""Moving money. A mutation makes a command of its input and has the payments carry it out, nothing else."""
+"""Mutations that move money. Each makes a command of its input, and has `payments` execute it."""
 
 from collections import Counter
 from dataclasses import replace
@@ -32,37 +32,37 @@ from bank_graphql.payments.outcomes import Moved, Outcome, Preview
 
 @strawberry.type
 class MoneyMutations:
-    @mutation(MoveMoneyResult, "Pay cash in. For tellers; in a sandbox also for the account's owner.")
+    @mutation(MoveMoneyResult, "Deposit cash. For tellers; in a sandbox also for the account's owner.")
     @staticmethod
     async def deposit(context: Context, input: DepositInput) -> MoneyMoved | MoneyPreview:  # noqa: A002 - the contract's name
         return await _moved(context, input.command(context.viewer))
 
-    @mutation(MoveMoneyResult, "Pay cash out. For tellers; in a sandbox also for the account's owner.")
+    @mutation(MoveMoneyResult, "Withdraw cash. For tellers; in a sandbox also for the account's owner.")
     @staticmethod
     async def withdraw(context: Context, input: WithdrawInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
         return await _moved(context, input.command(context.viewer))
 
-    @mutation(MoveMoneyResult, "Pay from one's own account to any account in the same currency.")
+    @mutation(MoveMoneyResult, "Pay from an account of the viewer to any account in the same currency.")
     @staticmethod
     async def transfer(context: Context, input: TransferInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
         return await _moved(context, input.command(context.viewer))
 
     @mutation(
         TransferBatchResult,
-        "Make up to 1,000 transfers in one go: each for itself, or all or none. If they are each for itself and the bank becomes "
-        "UNAVAILABLE on the way, some may have moved: ask again with the same keys.",
+        "Make up to 1,000 transfers, in the given order: each independently of the others, or with `atomic` all or none. If the "
+        "answer to independent transfers is the error UNAVAILABLE, some may have been made: send the same batch again.",
         directives=[ListSize(slicing_arguments=["input.transfers"], sized_fields=["results"])],
     )
     @staticmethod
     async def transfer_batch(context: Context, input: TransferBatchInput) -> TransferBatchOutcome:  # noqa: A002
         viewer = context.viewer
         input.check()
-        asked = [_command(transfer, viewer, dry_run=bool(input.dry_run)) for transfer in input.transfers]
-        outcomes = await context.move_all(asked, atomic=bool(input.atomic))
-        repeated = [each.transaction_id for each in outcomes if isinstance(each, Moved) and each.transaction is None]
-        if repeated:
-            await context.loader(context.readers.transaction).load_many(repeated)  # all at once, before they are told one by one
-        results = [await _told(context, outcome) for outcome in outcomes]
+        commands = [_command(transfer, viewer, dry_run=bool(input.dry_run)) for transfer in input.transfers]
+        outcomes = await context.move_all(commands, atomic=bool(input.atomic))
+        replayed = [each.transaction_id for each in outcomes if isinstance(each, Moved) and each.transaction is None]
+        if replayed:  # loaded with one statement
+            await context.loader(context.readers.transaction).load_many(replayed)
+        results = [await _result(context, outcome) for outcome in outcomes]
         kinds = Counter(
             "moved" if isinstance(o, Moved) else "previewed" if isinstance(o, Preview) else "rejected" for o in outcomes
         )
@@ -70,15 +70,19 @@ class MoneyMutations:
             results=results, moved=kinds["moved"], rejected=kinds["rejected"], previewed=kinds["previewed"]
         )
 
-    @mutation(MoveMoneyResult, "Reserve money on one's own account for another account. No money moves yet.")
+    @mutation(
+        MoveMoneyResult,
+        "Reserve money on an account of the viewer for another account: a hold. No money moves until it is captured.",
+    )
     @staticmethod
     async def place_hold(context: Context, input: PlaceHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
         return await _moved(context, input.command(context.viewer))
 
     @mutation(
         MoveMoneyResult,
-        "Take what a hold reserves, or a part of it. For whom it is for, and staff; of a card, for the card network "
-        "and in a sandbox its owner, and for a little more where the merchant's category takes tips. Answers with the capture.",
+        "Capture a hold: post what it reserves, or a part of it. Returns the new transaction. For the payee and for staff. A "
+        "card's hold is captured by the card network (in a sandbox also by the account's owner), for some per cent more than it "
+        "reserves where the merchant's category allows tips.",
     )
     @staticmethod
     async def capture_hold(context: Context, input: CaptureHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
@@ -86,22 +90,27 @@ class MoneyMutations:
 
     @mutation(
         MoveMoneyResult,
-        "Give back what a hold still reserves. For whom it is for, and staff; of a card, for the card network and in a "
-        "sandbox its owner.",
+        "Release what a hold still reserves. For the payee and for staff; a card's hold is released by the card network, in a "
+        "sandbox also by the account's owner.",
     )
     @staticmethod
     async def release_hold(context: Context, input: ReleaseHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
         return await _moved(context, input.command(context.viewer))
 
-    @mutation(MoveMoneyResult, "Take a transaction back, in full and once. For tellers and administrators.")
+    @mutation(
+        MoveMoneyResult,
+        "Reverse a posted transaction, in full and once, by a transaction with the opposite entries. For tellers and "
+        "administrators.",
+    )
     @staticmethod
     async def reverse_transaction(context: Context, input: ReverseTransactionInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
         return await _moved(context, input.command(context.viewer))
 
     @mutation(
         MoveMoneyResult,
-        "Ask a card to pay a merchant: answers with a hold, which `captureHold` and `releaseHold` settle. One that is declined "
-        "is a DECLINED transaction of the card. For the card network; in a sandbox also for the account's owner.",
+        "Authorise a card payment: reserve the amount for the merchant. Returns a hold, for `captureHold` or `releaseHold`. A "
+        "declined authorisation is recorded as a DECLINED transaction of the card. For the card network; in a sandbox also for "
+        "the account's owner.",
     )
     @staticmethod
     async def authorize_card(context: Context, input: AuthorizeCardInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
@@ -109,8 +118,8 @@ class MoneyMutations:
 
     @mutation(
         MoveMoneyResult,
-        "Give a card payment back, or a part of it: all that is left, if no amount is said. For the card network; in a sandbox "
-        "also for the account's owner.",
+        "Refund a card payment, or a part of it; without an amount, all that was not refunded yet. For the card network; in a "
+        "sandbox also for the account's owner.",
     )
     @staticmethod
     async def refund_card_payment(
@@ -126,20 +135,20 @@ class MoneyMutations:
 
 
 async def _moved(context: Context, command: Command) -> MoneyMoved | MoneyPreview:
-    told: MoneyMoved | MoneyPreview = await _told(context, await context.move(command))
-    return told
+    result: MoneyMoved | MoneyPreview = await _result(context, await context.move(command))
+    return result
 
 
-async def _told(context: Context, outcome: Outcome) -> Any:
-    """An outcome as the API tells it; a refusal of a batch's item as its rejection."""
+async def _result(context: Context, outcome: Outcome) -> Any:
+    """Return the member of `MoveMoneyResult` for an outcome; for a refused item of a batch, its rejection."""
     match outcome:
         case Preview(amount, from_available_after, to_booked_after):
             return MoneyPreview(amount=amount, from_available_after=from_available_after, to_booked_after=to_booked_after)
         case Moved(transaction_id, transaction, replayed):
-            told = transaction or await context.loader(context.readers.transaction).load(transaction_id)
-            if told is None:
+            found = transaction or await context.loader(context.readers.transaction).load(transaction_id)
+            if found is None:
                 raise NotFound("transaction")
-            return MoneyMoved(transaction=told, replayed=replayed)
+            return MoneyMoved(transaction=found, replayed=replayed)
         case Refusal():
             return rejection_of(outcome)
         case _:
