@@ -1,8 +1,8 @@
-"""How columns are declared, so that every table says the same thing the same way."""
+"""Fields of table models, declared the same way in every table."""
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, Text, Uuid
 from sqlmodel import Field, SQLModel
@@ -16,36 +16,46 @@ SQLModel.metadata.naming_convention = {
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
+_Field = Any  # a field is declared as a value of the column's type, whatever that is
 
 
-def key_field(**more: Any) -> Any:
-    """A UUIDv7 primary key, made in Python."""
-    return Field(default_factory=new_id, primary_key=True, sa_type=Uuid, **more)
+class Options(TypedDict, total=False):
+    """Options that every field takes, with SQLModel's meaning."""
+
+    default: object
+    nullable: bool
+    primary_key: bool
+    unique: bool
 
 
-def uuid_field(*, references: str | None = None, **more: Any) -> Any:
-    """A UUID, or a foreign key (`table.column`)."""
-    return Field(sa_type=Uuid, foreign_key=references, **more)
+def key_field() -> _Field:
+    """Return a field with a UUIDv7 as primary key, generated in Python."""
+    return Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
 
 
-def text_field(**more: Any) -> Any:
-    """A text; enums too are stored as text, their values held by a CHECK."""
-    return Field(sa_type=Text, **more)
+def uuid_field(*, references: str | None = None, **options: Unpack[Options]) -> _Field:
+    """Return a field with a UUID. It is a foreign key if it references a `table.column`."""
+    return Field(sa_type=Uuid, foreign_key=references, **options)
 
 
-def amount_field(**more: Any) -> Any:
-    """An amount in minor units."""
-    return Field(sa_type=BigInteger, **more)
+def text_field(**options: Unpack[Options]) -> _Field:
+    """Return a field with a text. Enums are stored as text too, and restricted to their values by `one_of`."""
+    return Field(sa_type=Text, **options)
 
 
-def time_field(**more: Any) -> Any:
-    """A moment in UTC; now, unless said otherwise."""
-    if not more.get("nullable"):
-        more.setdefault("default_factory", utc_now)
-    return Field(sa_type=DateTime(timezone=True), **more)
+def amount_field(**options: Unpack[Options]) -> _Field:
+    """Return a field with an amount in minor units."""
+    return Field(sa_type=BigInteger, **options)
+
+
+def time_field(**options: Unpack[Options]) -> _Field:
+    """Return a field with a time in UTC. Unless it is nullable, its default is the current time."""
+    if options.get("nullable"):
+        return Field(sa_type=DateTime(timezone=True), **options)
+    return Field(sa_type=DateTime(timezone=True), default_factory=utc_now, **options)
 
 
 def one_of(column: str, values: Iterable[StrEnum]) -> CheckConstraint:
-    """The CHECK that a text column holds one of the enum's values."""
+    """Return the CHECK constraint that a text column has one of the values of an enum."""
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_is_known")
