@@ -1,7 +1,7 @@
-"""Keyset pages: what a client asks for, and how lists are read page by page, for many parents with one statement.
+"""Keyset pagination: the page that a client requests, and lists that are read page by page, for many parents with one statement.
 
-A page's cost does not depend on how deep it lies: the statement enters the index at the cursor and reads one row more than
-the page has.
+The cost of a page does not depend on its position in the list: the statement enters the index at the cursor, and reads one row
+more than the page has.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Boolean,
     ColumnElement,
     Select,
@@ -37,19 +38,21 @@ MAX_SIZE = 100
 T = TypeVar("T")
 R = TypeVar("R", bound=Row)
 Key = UUID | int
-_Column = Any  # a mapped column: SQLModel types it as its value
-_FENCE: Any = literal_column("0")  # an offset; what has one is read as it is written
+_Column = Any  # a mapped column, which SQLModel types as its value
+_Select = Select[*tuple[Any, ...]]
+_FENCE: ColumnElement[int] = literal_column("0")
+"""An offset of no rows. The planner does not merge a subquery with an offset into the statement around it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list, asked for from its front or from its back. Hashable, so that loaders can group by it.
+    """A requested page of a list. It is hashable, so that loaders can group by it.
 
     Attributes:
-        size: how many items, 0 to `MAX_SIZE`.
-        backward: whether the page is counted from the list's end (`last`).
-        after: the key that the page lies behind, or None.
-        before: the key that the page lies in front of, or None.
+        size: the maximum number of items, 0 to `MAX_SIZE`.
+        backward: whether the page is at the end of the selected part of the list (`last`), not at its start (`first`).
+        after: the key that the items come after, or None.
+        before: the key that the items come before, or None.
     """
 
     size: int = DEFAULT_SIZE
@@ -60,7 +63,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[T]):
-    """The items of a page in the list's order, and whether there are more on either side."""
+    """The items of a page, in the order of the list, and whether there are more items after and before them."""
 
     items: Sequence[T]
     has_next: bool
@@ -69,13 +72,13 @@ class Slice(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class KeyType:
-    """What a list is ordered by.
+    """The type of the keys that a list is ordered by.
 
     Attributes:
-        kind: the list's name in its cursors.
-        parse: reads a key from a cursor's text; None if it is none.
-        lowest: below every key.
-        highest: above every key.
+        kind: the name of the list in its cursors.
+        parse: returns the key in the text of a cursor, or None if there is none.
+        lowest: a key below all keys.
+        highest: a key above all keys.
     """
 
     kind: str
@@ -85,25 +88,25 @@ class KeyType:
 
 
 def uuid_key(kind: str) -> KeyType:
-    """Lists ordered by a UUIDv7, and so by when things were made."""
+    """Return the key type of a list that is ordered by UUIDv7, and so by the time of creation."""
     return KeyType(kind, parse_uuid, UUID(int=0), UUID(int=2**128 - 1))
 
 
 def serial_key(kind: str) -> KeyType:
-    """Lists ordered by a bigint identity."""
+    """Return the key type of a list that is ordered by a bigint identity."""
     return KeyType(kind, parse_serial, 0, 2**63 - 1)
 
 
 def page_of(
     key: KeyType, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
 ) -> Page:
-    """The page that Relay's arguments ask for.
+    """Return the page that the arguments of a Relay connection request.
 
     Raises:
-        BadRequest: both sizes, a size outside 0 to `MAX_SIZE`, or a cursor of another list.
+        BadRequest: both `first` and `last` are given, a size is not 0 to `MAX_SIZE`, or a cursor is not one of this list.
     """
     if first is not None and last is not None:
-        raise BadRequest("Ask for 'first' or for 'last', not for both.")
+        raise BadRequest("Give 'first' or 'last', not both.")
     size = first if first is not None else last if last is not None else DEFAULT_SIZE
     if not 0 <= size <= MAX_SIZE:
         raise BadRequest(f"A page has 0 to {MAX_SIZE} items.")
@@ -115,27 +118,27 @@ def _position(cursor: str | None, key: KeyType) -> Key | None:
         return None
     position = key.parse(decode_cursor(cursor, key.kind))
     if position is None:
-        raise BadRequest("The cursor is damaged: take one that this very list has given.")
+        raise BadRequest("The cursor is damaged: use one that this list has returned.")
     return position
 
 
 class Listing(Generic[R]):
-    """A list under each of many parents, such as the entries of accounts, that is read page by page.
+    """A list of items under each of many parents, such as the entries of accounts, that is read page by page.
 
     Args:
         rows: the select of all items of all parents. It may depend on the user who reads, the column `viewer`.
-        parents: the column that names an item's parent; several if an item may be under one parent or another.
-        by: the column that orders the list.
-        key: what kind of key that is.
-        visible: makes the condition that a requested list is visible, from the table of requested lists, whose columns are
+        parents: the columns that refer to the parent of an item. There are several if an item can be in several lists.
+        by: the column that the list is ordered by.
+        key: the type of that column's values.
+        visible: returns the condition that a requested list is visible, given the table of the requested lists, whose columns are
             `listed_parent`, `viewer` and `sees_all` (whether the viewer sees everything). A list that is not visible is empty.
-        newest_first: whether the list runs from high keys to low ones.
+        newest_first: whether the list is ordered from high keys to low ones.
         record: the type of the items.
     """
 
     def __init__(
         self,
-        rows: Select[*tuple[Any, ...]],
+        rows: _Select,
         *,
         parents: Sequence[_Column],
         by: _Column,
@@ -147,7 +150,7 @@ class Listing(Generic[R]):
         self.key = key
         self._newest_first = newest_first
         self._ascending, self._descending = (
-            self._compile(rows, parents, by, visible, record, descending=descending) for descending in (False, True)
+            _compile(rows, parents, by, visible, record, descending=descending) for descending in (False, True)
         )
 
     async def fetch(
@@ -156,7 +159,7 @@ class Listing(Generic[R]):
         requested: Sequence[tuple[Hashable, Page]],
         viewers: Sequence[UUID],
         sees_all: Sequence[bool],
-        **arguments: Any,
+        **arguments: object,
     ) -> list[Slice[R]]:
         """Return a page of the list under each requested parent.
 
@@ -193,69 +196,70 @@ class Listing(Generic[R]):
         high = page.after if self._newest_first else page.before
         return self.key.highest if high is None else high
 
-    @staticmethod
-    def _compile(
-        rows: Select[Any],
-        parents: Sequence[_Column],
-        by: _Column,
-        visible: Callable[[TableValuedAlias], ColumnElement[bool]],
-        record: type[R],
-        *,
-        descending: bool,
-    ) -> Query[R]:
-        parent = (
-            func.unnest(
-                array_of("listed_parents", parents[0].type),
-                array_of("lows", by.type),
-                array_of("highs", by.type),
-                array_of("viewers", Uuid()),
-                array_of("sees_all", Boolean()),
-            )
-            .table_valued(
-                column("listed_parent", parents[0].type),
-                column("low", by.type),
-                column("high", by.type),
-                column("viewer", Uuid()),
-                column("sees_all", Boolean()),
-                with_ordinality="listed_position",
-                name="listed",
-            )
-            .render_derived()
-        )
-        fetch = bindparam("fetch", type_=BigInteger())
 
-        def branch(of: _Column) -> Select[Any]:
-            low, high = (tuple_(parent.c.listed_parent, key) for key in (parent.c.low, parent.c.high))
-            if of.class_ is by.class_:  # written so, only the index on both columns gives the order: by no other path is it read
-                order = [_direction(each, descending=descending) for each in (of, by)]
-                return rows.where(tuple_(of, by) > low, tuple_(of, by) < high).order_by(*order).limit(fetch)
-            all_of_it = rows.where(of == parent.c.listed_parent, by > parent.c.low, by < parent.c.high).offset(_FENCE)
-            items = all_of_it.correlate(parent).subquery()
-            return select(items).order_by(_direction(items.c[by.key], descending=descending)).limit(fetch)
-
-        if len(parents) == 1:
-            item = branch(parents[0]).correlate(parent).lateral("item")
-        else:
-            branches = [branch(of).correlate(parent).subquery() for of in parents]
-            both = union_all(*(select(one.lateral()) for one in branches)).subquery()
-            item = select(both).order_by(_direction(both.c[by.key or ""], descending=descending)).limit(fetch).lateral("item")
-        order = _direction(item.c[by.key or ""], descending=descending)
-        statement = (
-            select(parent.c.listed_position, *item.c)
-            .select_from(parent.join(item, true()))
-            .where(visible(parent))
-            .order_by(parent.c.listed_position, order)
-        )
-        return Query(statement, record)
+def _compile(
+    rows: _Select,
+    parents: Sequence[_Column],
+    by: _Column,
+    visible: Callable[[TableValuedAlias], ColumnElement[bool]],
+    record: type[R],
+    *,
+    descending: bool,
+) -> Query[R]:
+    """Return the statement that reads the pages of a `Listing` in one direction. The arguments are those of `Listing`."""
+    requested = _requested_lists(parents[0], by)
+    limit = bindparam("fetch", type_=BigInteger())
+    by_parent = [_items_under(parent, requested, rows, by, limit, descending=descending) for parent in parents]
+    if len(by_parent) == 1:
+        item = by_parent[0].correlate(requested).lateral("item")
+    else:
+        subqueries = [each.correlate(requested).subquery() for each in by_parent]
+        merged = union_all(*(select(each.lateral()) for each in subqueries)).subquery()
+        item = select(merged).order_by(_direction(merged.c[by.key], descending=descending)).limit(limit).lateral("item")
+    statement = (
+        select(requested.c.listed_position, *item.c)
+        .select_from(requested.join(item, true()))
+        .where(visible(requested))
+        .order_by(requested.c.listed_position, _direction(item.c[by.key], descending=descending))
+    )
+    return Query(statement, record)
 
 
-def _direction(of: _Column, *, descending: bool) -> _Column:
-    return of.desc() if descending else of.asc()
+def _requested_lists(parent: _Column, by: _Column) -> TableValuedAlias:
+    """Return the table of the requested lists, made of array parameters."""
+    types = {"listed_parents": parent.type, "lows": by.type, "highs": by.type, "viewers": Uuid(), "sees_all": Boolean()}
+    columns = map(column, ("listed_parent", "low", "high", "viewer", "sees_all"), types.values())
+    unnested = func.unnest(*map(array_of, types, types.values()))
+    return unnested.table_valued(*columns, with_ordinality="listed_position", name="listed").render_derived()
+
+
+def _items_under(
+    parent: _Column,
+    requested: TableValuedAlias,
+    rows: _Select,
+    by: _Column,
+    limit: BindParameter[int],
+    *,
+    descending: bool,
+) -> _Select:
+    """Return the select of the items on a page whose column `parent` refers to a requested list."""
+    if parent.class_ is by.class_:
+        # Compared and ordered as pairs: only the index on both columns has this order, so the planner uses no other.
+        low, high = (tuple_(requested.c.listed_parent, key) for key in (requested.c.low, requested.c.high))
+        order = [_direction(each, descending=descending) for each in (parent, by)]
+        return rows.where(tuple_(parent, by) > low, tuple_(parent, by) < high).order_by(*order).limit(limit)
+    of_parent = rows.where(parent == requested.c.listed_parent, by > requested.c.low, by < requested.c.high).offset(_FENCE)
+    items = of_parent.correlate(requested).subquery()
+    return select(items).order_by(_direction(items.c[by.key], descending=descending)).limit(limit)
+
+
+def _direction(by: _Column, *, descending: bool) -> _Column:
+    return by.desc() if descending else by.asc()
 
 
 def _cut(rows: Sequence[R], page: Page) -> Slice[R]:
-    more = len(rows) > page.size
+    has_more = len(rows) > page.size
     items = rows[: page.size]
     if page.backward:
-        return Slice(items[::-1], has_next=page.before is not None, has_previous=more)
-    return Slice(items, has_next=more, has_previous=page.after is not None)
+        return Slice(items[::-1], has_next=page.before is not None, has_previous=has_more)
+    return Slice(items, has_next=has_more, has_previous=page.after is not None)
