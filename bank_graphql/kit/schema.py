@@ -1,11 +1,11 @@
-"""Brings the database's schema up to date, with Alembic."""
+"""Migrate and check the database's schema, with Alembic."""
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import asyncpg
 from alembic import command
@@ -23,44 +23,44 @@ from bank_graphql.kit.errors import ConfigurationError
 
 _GRANT_ATTEMPTS = 20
 _NEWER = "The database was migrated by a newer version of the bank: upgrade the bank."
-_FOREIGN = (
+_OTHER_APPLICATION = (
     "The database holds another application's schema (its alembic_version is not the bank's): give the bank one of its own."
 )
-_HAS_BOOKS = "SELECT to_regclass('balances') IS NOT NULL AND to_regclass('entries') IS NOT NULL"
+_HAS_LEDGER = "SELECT to_regclass('balances') IS NOT NULL AND to_regclass('entries') IS NOT NULL"
 T = TypeVar("T")
 
 
 def configuration() -> Config:
-    """Alembic's configuration, with the migrations of the checkout or of the installed package."""
+    """Return Alembic's configuration, with the migrations of the installed package or of the checkout."""
     package = Path(bank_graphql.__file__).parent
-    inside, beside = package / "migrations", package.parent / "migrations"
+    installed, in_checkout = package / "migrations", package.parent / "migrations"
     config = Config()
-    config.set_main_option("script_location", str(inside if inside.exists() else beside))
+    config.set_main_option("script_location", str(installed if installed.exists() else in_checkout))
     return config
 
 
 async def migrate(dsn: str, revision: str = "head") -> None:
-    """Upgrade the schema to a revision. Several processes may do so at once: they take turns.
+    """Upgrade the schema to a revision. Several processes may call this at the same time: the migrations run one at a time.
 
     Raises:
-        ConfigurationError: the database cannot be reached, is not fit for the bank, lacks rights for this user, or holds a schema
-            of a newer version of the bank or of another application.
+        ConfigurationError: the database cannot be reached, is not usable for the bank, does not allow this user to migrate, or
+            has the schema of a newer version of the bank or of another application.
     """
     with as_configuration_error("The database cannot be migrated", "Check the rights of this user, who must own the schema."):
-        await _require_fit(dsn)
+        await _require_usable(dsn)
         await _run(dsn, lambda config: command.upgrade(config, revision))
         if revision == "head":
             await _grant(dsn)
 
 
 async def require_current(dsn: str) -> None:
-    """Make sure that the schema is the one that this version of the bank works with.
+    """Make sure that the schema is the one that this version of the bank needs.
 
     Raises:
-        ConfigurationError: it is not, or the database cannot be reached or is not fit for the bank.
+        ConfigurationError: it is not, or the database cannot be reached or is not usable for the bank.
     """
     with as_configuration_error("The database's schema cannot be read", "Check the rights of this user."):
-        await _require_fit(dsn)
+        await _require_usable(dsn)
         found = await _run(dsn, lambda config: MigrationContext.configure(config.attributes["connection"]).get_current_revision())
     head = _scripts().get_current_head()
     if found != head:
@@ -69,7 +69,7 @@ async def require_current(dsn: str) -> None:
 
 
 async def downgrade(dsn: str, revision: str) -> None:
-    """Take the schema back to a revision, `base` for an empty database."""
+    """Downgrade the schema to a revision; `base` is an empty database."""
     await _run(dsn, lambda config: command.downgrade(config, revision))
 
 
@@ -82,33 +82,33 @@ async def check(dsn: str) -> None:
     await _run(dsn, command.check)
 
 
-async def _require_fit(dsn: str) -> None:
-    """Refuse a database that the bank cannot work with, a pooler before it, and a schema that is not this version's to change.
+async def _require_usable(dsn: str) -> None:
+    """Make sure that the bank can use the database, and that its schema belongs to this or an older version of the bank.
 
     Raises:
-        ConfigurationError: with what is wrong.
+        ConfigurationError: one of these is not so.
     """
-    async with _connected(dsn) as connection, _connected(dsn) as another:
+    async with _connected(dsn) as connection, _connected(dsn) as second:
         db_session.require_version(connection)
-        await db_session.require_sessions(connection, another)
+        await db_session.require_sessions(connection, second)
         await db_session.require_unicode(connection)
         if await connection.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
             return
         known = {script.revision for script in _scripts().walk_revisions()}
         for found in await connection.fetch("SELECT version_num FROM alembic_version"):
             if found["version_num"] not in known:
-                raise ConfigurationError(_NEWER if await connection.fetchval(_HAS_BOOKS) else _FOREIGN)
+                raise ConfigurationError(_NEWER if await connection.fetchval(_HAS_LEDGER) else _OTHER_APPLICATION)
 
 
 async def _grant(dsn: str) -> None:
-    """State anew what the application's role may do; see `migrations/grants.sql`."""
+    """Grant the application's role its rights again; see `migrations/grants.sql`."""
     statements = (Path(configuration().get_main_option("script_location") or "") / "grants.sql").read_text(encoding="utf-8")
     async with _connected(dsn) as connection:
         for attempt in range(_GRANT_ATTEMPTS):
             try:
                 await connection.execute(statements)
             except asyncpg.InternalServerError:
-                # "tuple concurrently updated": another process, or another database of this server, does the same.
+                # "tuple concurrently updated": another process grants at the same time, maybe in another database of the server.
                 if attempt == _GRANT_ATTEMPTS - 1:
                     raise
                 await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
@@ -119,7 +119,8 @@ async def _grant(dsn: str) -> None:
 @asynccontextmanager
 async def _connected(dsn: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     with as_configuration_error():
-        # Without a cache: a pooler that does not keep sessions is to be found out, not to fail on a prepared statement.
+        # Without a statement cache: otherwise a prepared statement fails behind a pooler that does not keep sessions, before the
+        # pooler is detected.
         connection = await asyncpg.connect(dsn, timeout=10, statement_cache_size=0)
     try:
         yield connection
@@ -132,9 +133,9 @@ def _scripts() -> ScriptDirectory:
 
 
 async def _run(dsn: str, run: Callable[[Config], T]) -> T:
-    """Run an Alembic command, and return what it returns."""
+    """Run an Alembic command on a connection of its own, and return its result."""
 
-    async def connect() -> Any:
+    async def connect() -> "asyncpg.Connection[asyncpg.Record]":
         with as_configuration_error():
             return await asyncpg.connect(dsn, timeout=10)
 
