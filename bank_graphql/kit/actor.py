@@ -1,4 +1,4 @@
-"""Who asks, and from where. Rooms ask an `Actor` what it may do; what a role may do is decided in `identity`."""
+"""The user on whose behalf a request is served, and its origin. What each role is allowed to do is defined in `identity`."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +9,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request came from: for the audit, the logs and the list of sessions. All of it may be unknown."""
+    """The origin of a request, for the audit, the logs and the list of sessions. Each part is None if it is not known."""
 
     ip_address: str | None = None
     user_agent: str | None = None
@@ -17,7 +17,7 @@ class Origin:
 
     @property
     def network(self) -> str | None:
-        """What limits are counted for: the address; of IPv6 its network of 64 bits, all addresses of which one customer has."""
+        """What rate limits apply to: an IPv4 address, or the /64 network of an IPv6 address, which belongs to one customer."""
         return _network(self.ip_address)
 
 
@@ -30,12 +30,13 @@ def _network(address: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request, as far as that is known.
+    """The sender of a request.
 
     Attributes:
-        actor: whose access token came with it; None without one, or with one that is not good.
-        origin: where it came from.
-        has_bad_token: whether an access token came with it that is not good: no token of ours, expired, or of an ended session.
+        actor: the user whose access token the request has; None without a valid token.
+        origin: where the request came from.
+        has_bad_token: whether the request has an invalid access token: one that the bank did not issue, an expired one, or one of
+            an ended session.
     """
 
     actor: "Actor | None"
@@ -45,12 +46,12 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A signed-in user for the length of one request, or the bank's own command line.
+    """A signed-in user during one request, or the bank's own command line.
 
     Attributes:
-        user_id: the user on whose behalf things happen.
+        user_id: the id of the user.
         session_id: the session of the access token; None for the command line.
-        permissions: names of what the user's role allows.
+        permissions: the permissions that the user's role grants.
         origin: where the request came from.
         expires_at: when the access token expires; None for the command line.
     """
@@ -62,5 +63,5 @@ class Actor:
     expires_at: datetime | None = None
 
     def is_allowed(self, permission: str) -> bool:
-        """Whether the actor's role grants `permission`."""
+        """Return whether the actor has the permission."""
         return permission in self.permissions

@@ -1,12 +1,12 @@
-"""The time, as something that can be handed in: a test turns the clock instead of waiting."""
+"""The current time as a parameter, so that a test can set the clock instead of waiting."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
-"""Gives the present moment, aware and in UTC."""
+"""Returns the current time, as an aware datetime in UTC."""
 
 
 def utc_now() -> datetime:
-    """The present moment, aware and in UTC."""
+    """Return the current time, as an aware datetime in UTC."""
     return datetime.now(UTC)

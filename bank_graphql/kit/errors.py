@@ -1,7 +1,7 @@
-"""What can go wrong, as types with data.
+"""Errors as types with data.
 
-A `Refusal` is an expected answer of the bank ("insufficient funds"): the API returns it as data. A `Fault` means that the
-request as a whole could not be served: the API reports it among the top-level errors, with its `code`.
+A `Refusal` is an expected answer of the bank, such as "insufficient funds": the API returns it as data. A `Fault` means that the
+request as a whole could not be served: the API returns it among the top-level errors, with its `code`.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from typing import ClassVar
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error
-    """An expected refusal. `str(refusal)` is a sentence for people that repeats no secret input.
+    """An expected refusal. `str(refusal)` is a sentence for people, without secrets from the input.
 
     Attributes:
-        code: the refusal's name where it is stored. Stored rows hold it, so it never changes, even if the class is renamed.
+        code: the name under which the refusal is stored. It never changes, even if the class is renamed.
     """
 
     code: ClassVar[str]
@@ -21,11 +21,11 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One thing that is wrong with one input field.
+    """A problem of one input field.
 
     Attributes:
-        path: where the field is in the input, outermost name first.
-        code: a stable word for programs, e.g. `REQUIRED`, `TOO_LONG`, `TAKEN`.
+        path: the path of the field in the input, with the outermost name first.
+        code: a stable code for programs, e.g. `REQUIRED`, `TOO_LONG`, `TAKEN`.
         message: a sentence for people.
     """
 
@@ -36,7 +36,7 @@ class FieldProblem:
 
 @dataclass(eq=False)
 class ValidationFailed(Refusal):
-    """The input breaks a rule that no state of the bank could mend."""
+    """The input is invalid, whatever the state of the bank."""
 
     code: ClassVar[str] = "ValidationFailed"
     problems: Sequence[FieldProblem]
@@ -46,13 +46,13 @@ class ValidationFailed(Refusal):
 
     @classmethod
     def of(cls, path: str | tuple[str, ...], code: str, message: str) -> "ValidationFailed":
-        """A refusal with one problem."""
+        """Return a refusal with one problem."""
         return cls([FieldProblem((path,) if isinstance(path, str) else path, code, message)])
 
 
 @dataclass(eq=False)
 class NotFound(Refusal):
-    """There is no such thing, or it is not the caller's to see: the two are told apart nowhere."""
+    """There is no such thing, or it is not visible to the caller. The two are never distinguished."""
 
     code: ClassVar[str] = "NotFound"
     what: str
@@ -64,7 +64,7 @@ class NotFound(Refusal):
 
 @dataclass(eq=False)
 class Forbidden(Refusal):
-    """The caller may see the thing but not do this to it."""
+    """The thing is visible to the caller, who is not allowed to do this with it."""
 
     code: ClassVar[str] = "Forbidden"
     reason: str = "You are not allowed to do this."
@@ -74,12 +74,12 @@ class Forbidden(Refusal):
 
 
 class ConfigurationError(Exception):
-    """The bank cannot run as it is set up. The message is one line that says what is wrong and what to do."""
+    """The bank cannot run with its configuration. The message is one line that says what is wrong and what to do."""
 
 
 @dataclass(eq=False)
-class Fault(Exception):  # noqa: N818 - named by what it is to the caller
-    """The request could not be served. `code` goes into the error's extensions."""
+class Fault(Exception):  # noqa: N818 - named for what it means to the caller
+    """The request could not be served. The API returns `code` in the extensions of the error."""
 
     message: str
     code: ClassVar[str] = "INTERNAL"
@@ -89,20 +89,20 @@ class Fault(Exception):  # noqa: N818 - named by what it is to the caller
 
     @property
     def extensions(self) -> dict[str, object]:
-        """What the API tells beside the message."""
+        """What the API returns besides the message."""
         return {"code": self.code}
 
 
 @dataclass(eq=False)
 class BadRequest(Fault):
-    """The request makes no sense as asked: a foreign cursor, two page sizes, a malformed filter."""
+    """The request is malformed: it has a cursor of another list, two page sizes, or an invalid filter."""
 
     code: ClassVar[str] = "BAD_REQUEST"
 
 
 @dataclass(eq=False)
 class Unauthenticated(Fault):
-    """The request needs someone who is signed in."""
+    """The request needs a signed-in user."""
 
     message: str = "Sign in first: send the access token as 'Authorization: Bearer …'."
     code: ClassVar[str] = "UNAUTHENTICATED"
@@ -110,7 +110,7 @@ class Unauthenticated(Fault):
 
 @dataclass(eq=False)
 class AccessDenied(Fault):
-    """The signed-in user's role does not reach this far (where a refusal cannot be data)."""
+    """The role of the signed-in user does not allow this, where a refusal cannot be returned as data."""
 
     message: str = "Your role does not allow this."
     code: ClassVar[str] = "FORBIDDEN"
@@ -118,14 +118,14 @@ class AccessDenied(Fault):
 
 @dataclass(eq=False)
 class TooComplex(Fault):
-    """The document is beyond the published limits."""
+    """The document exceeds the published limits."""
 
     code: ClassVar[str] = "TOO_COMPLEX"
 
 
 @dataclass(eq=False)
 class RateLimited(Fault):
-    """Too much was asked too fast. `retry_after` is in whole seconds."""
+    """The rate limit is exceeded. `retry_after` is in whole seconds."""
 
     message: str = "Too many requests: wait, then try again."
     retry_after: int = field(default=1)
@@ -133,13 +133,13 @@ class RateLimited(Fault):
 
     @property
     def extensions(self) -> dict[str, object]:
-        """The code, and the seconds to wait."""
+        """The code, and the seconds after which to try again."""
         return {"code": self.code, "retryAfter": self.retry_after}
 
 
 @dataclass(eq=False)
 class Unavailable(Fault):
-    """The bank cannot answer just now. With an idempotency key, trying again is safe."""
+    """The bank cannot answer at the moment. With an idempotency key, trying again is safe."""
 
     message: str = "The bank cannot answer just now. Try again; with the same idempotency key nothing happens twice."
     code: ClassVar[str] = "UNAVAILABLE"

@@ -1,4 +1,4 @@
-"""Files that are written as a whole or not at all."""
+"""Replace files atomically."""
 
 import os
 import tempfile
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8. If that fails, the file that was there before stays as it was.
+    """Write a text file in UTF-8. If that fails, the existing file stays as it was.
 
     Args:
-        path: the file; what is no ordinary file, such as `/dev/stdout`, is written to directly.
-        text: all of its content.
+        path: the file. One that is not a regular file, such as `/dev/stdout`, is written to directly.
+        text: the whole content.
 
     Raises:
         OSError: the file cannot be written.

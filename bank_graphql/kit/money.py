@@ -1,6 +1,6 @@
-"""Amounts of money: whole minor units of an ISO 4217 currency, and their decimal text at the edge.
+"""Amounts of money: whole minor units of an ISO 4217 currency, and their decimal text in the API.
 
-Nothing here is a float, and nothing rounds: an amount with more digits than its currency has is refused.
+There are no floats and no rounding: an amount with more decimal digits than its currency has is refused.
 """
 
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bank_graphql.kit.errors import ValidationFailed
 
 MAX_AMOUNT = 10**15
-"""The largest amount that one movement may have, in minor units."""
+"""The largest amount of one transaction, in minor units."""
 
 _CODES_BY_DIGITS = {
     0: ("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF "),
@@ -26,16 +26,17 @@ _CODES_BY_DIGITS = {
 }
 
 CURRENCY_DIGITS: dict[str, int] = {code: digits for digits, codes in _CODES_BY_DIGITS.items() for code in codes.split()}
-"""Digits after the decimal separator of every active ISO 4217 currency that has minor units (list of 2026)."""
+"""The number of decimal digits of each active ISO 4217 currency that has minor units (list of 2026)."""
 
 _AMOUNT = re.compile(r"(-?)(0|[1-9][0-9]{0,19})(?:\.([0-9]{1,20}))?", re.ASCII)
 
 
 @dataclass(slots=True, unsafe_hash=True)
 class Money:
-    """An amount in minor units, e.g. `Money(1230, "EUR")` for 12.30 euros. Negative where a debit or a debt is meant.
+    """An amount in minor units, e.g. `Money(1230, "EUR")` for 12.30 euros. A debit or a debt is negative.
 
-    A value, which nobody changes. It is not frozen because a page has hundreds, and frozen ones take three times as long to make.
+    It is a value that is never changed. It is not frozen, because a page has hundreds of amounts, and a frozen dataclass takes
+    three times as long to create.
     """
 
     minor: int
@@ -43,7 +44,7 @@ class Money:
 
     @property
     def amount(self) -> str:
-        """The amount as decimal text with exactly the currency's digits."""
+        """The amount as decimal text, see `format_amount`."""
         return format_amount(self.minor, self.currency)
 
     def __str__(self) -> str:
@@ -51,7 +52,7 @@ class Money:
 
 
 def format_amount(minor: int, currency: str) -> str:
-    """Minor units as decimal text with exactly the currency's digits: 1230 EUR is "12.30", 12 JPY is "12"."""
+    """Return minor units as decimal text with exactly the currency's digits: 1230 EUR is "12.30", 12 JPY is "12"."""
     digits = CURRENCY_DIGITS[currency]
     if not digits:
         return str(minor)
@@ -62,11 +63,16 @@ def format_amount(minor: int, currency: str) -> str:
 
 
 def parse_amount(text: str, currency: str, *, path: str | tuple[str, ...] = "amount") -> int:
-    """Decimal text as minor units; zero and negative amounts pass, see `parse_positive`.
+    """Return decimal text as minor units. Zero and negative amounts are allowed, unlike in `parse_positive`.
+
+    Args:
+        text: the decimal text.
+        currency: the code of the currency.
+        path: the path of the field in the input, for the error.
 
     Raises:
-        ValidationFailed: `INVALID` if it is no plain decimal number, `TOO_PRECISE` if it has more digits than the currency,
-            `TOO_LARGE` beyond `MAX_AMOUNT`.
+        ValidationFailed: `INVALID` if it is not a plain decimal number, `TOO_PRECISE` if it has more decimal digits than the
+            currency, `TOO_LARGE` if it is over `MAX_AMOUNT`.
     """
     match = _AMOUNT.fullmatch(text)
     if match is None:
@@ -85,10 +91,10 @@ def parse_amount(text: str, currency: str, *, path: str | tuple[str, ...] = "amo
 
 
 def parse_positive(text: str, currency: str, *, path: str | tuple[str, ...] = "amount") -> int:
-    """Decimal text as minor units greater than zero.
+    """Return decimal text as minor units greater than zero. Arguments as in `parse_amount`.
 
     Raises:
-        ValidationFailed: as `parse_amount`, and `NOT_POSITIVE` for zero and less.
+        ValidationFailed: as in `parse_amount`, and `NOT_POSITIVE` if it is zero or negative.
     """
     minor = parse_amount(text, currency, path=path)
     if minor <= 0:

@@ -1,4 +1,4 @@
-"""Run PostgreSQL's programs: under which user, what they print, and which process serves a data folder."""
+"""Run PostgreSQL's programs: the user that they run under, their output, and the server process of a data folder."""
 
 import contextlib
 import ctypes
@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from bank_graphql.kit.errors import ConfigurationError
 
@@ -22,19 +22,25 @@ _ERROR = re.compile(r"\b(?:PANIC|FATAL|ERROR|error): +(.*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """The operating system's user that the server runs under; None for whoever we are."""
+class SystemUser:
+    """The user of the operating system that the server runs under.
+
+    Attributes:
+        uid: the user id; None for the user of this process.
+        gid: the group id; None for the group of this process.
+        name: what messages call the user.
+    """
 
     uid: int | None
     gid: int | None
     name: str
 
     @classmethod
-    def choose(cls, folder: Path) -> "Account":
-        """Return whom to run the server of this data folder under: us, but not root.
+    def choose(cls, folder: Path) -> "SystemUser":
+        """Return the user to run the server of a data folder under: the user of this process, or another one if that is root.
 
         Raises:
-            ConfigurationError: we are root, and there is no other user.
+            ConfigurationError: this process runs as root, and there is no other user.
         """
         if os.geteuid() != 0:
             return cls(None, None, f"with the id {os.geteuid()}")
@@ -47,8 +53,7 @@ class Account:
         raise ConfigurationError("PostgreSQL does not run as root, and there is no user 'postgres' or 'nobody' to run it.")
 
     def run(self, command: Sequence[str | Path]) -> "subprocess.Popen[bytes]":
-        """Start a command as this user, in a session of its own, that dies with us where the system can arrange it."""
-        drop: dict[str, Any] = {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
+        """Start a command as this user, in a session of its own. On Linux it gets SIGQUIT when this process dies."""
         return subprocess.Popen[bytes](
             [str(part) for part in command],
             cwd="/",
@@ -57,17 +62,23 @@ class Account:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            **drop,
+            user=self.uid,
+            group=self.gid,
+            extra_groups=None if self.uid is None else [],
         )
 
     def require_access(self, folder: Path) -> None:
-        """Refuse a folder that this user cannot reach, by name."""
+        """Make sure that this user can enter the folder.
+
+        Raises:
+            ConfigurationError: it cannot. The message names the parent folder that it cannot enter.
+        """
         if self.uid is None:
             return
         for parent in reversed([folder, *folder.parents]):
-            mode = parent.stat()
-            shift = 6 if mode.st_uid == self.uid else 3 if mode.st_gid == self.gid else 0
-            if not mode.st_mode >> shift & 1:
+            status = parent.stat()
+            shift = 6 if status.st_uid == self.uid else 3 if status.st_gid == self.gid else 0
+            if not status.st_mode >> shift & 1:
                 raise ConfigurationError(
                     f"PostgreSQL runs as user '{self.name}', who cannot enter {parent}: choose another BANK_DATA_DIR or "
                     f"checkout that this user can reach, run the bank as an ordinary user, or set DATABASE_URL."
@@ -75,12 +86,13 @@ class Account:
 
 
 def _die_with_parent() -> None:
-    # After the change of user, which would clear it. SIGQUIT: stop at once, recover at the next start.
+    # Called after the change of user, which would clear the setting. At SIGQUIT PostgreSQL stops at once, and recovers at its
+    # next start.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 def read_pid(cluster: Path) -> int | None:
-    """Process id of the server that wrote the cluster's pid file."""
+    """Return the process id in the pid file of the cluster, or None if there is none."""
     try:
         return int((cluster / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
     except (OSError, ValueError):
@@ -88,20 +100,21 @@ def read_pid(cluster: Path) -> int | None:
 
 
 def ready_pid(cluster: Path) -> int | None:
-    """Process id of the server that says in the cluster's pid file that it is ready."""
+    """Return the process id in the pid file of the cluster if the server is ready, otherwise None."""
     with contextlib.suppress(OSError, IndexError, ValueError):
         lines = (cluster / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         return int(lines[0]) if lines[7].strip() == "ready" else None
     return None
 
 
-def serves(pid: int, cluster: Path) -> bool:
-    """Return whether the process is the PostgreSQL server of this data folder, in which each server works.
+def is_server_of(pid: int, cluster: Path) -> bool:
+    """Return whether the process is the PostgreSQL server of this data folder.
 
-    A process that has the number of a server that is gone, or is the server of another folder, is not.
+    It can also be another process that got the id of a server that is gone, or the server of another folder. A server is
+    recognised by its working directory, which is its data folder.
     """
     process = Path(f"/proc/{pid}")
-    if not Path("/proc/self").exists():
+    if not Path("/proc/self").exists():  # macOS
         listed = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)  # noqa: S603, S607
         return b"postgres -D " + bytes(cluster) in listed.stdout
     with contextlib.suppress(OSError):
@@ -110,16 +123,16 @@ def serves(pid: int, cluster: Path) -> bool:
     return False
 
 
-class Output:
-    """The server's output: appended to a log file, and the last lines kept, for a full disk takes no log."""
+class ServerOutput:
+    """The output of the server. It is appended to a log file; the last lines are also kept here, in case the disk is full."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lines: deque[bytes] = deque(maxlen=50)
         self._reader: threading.Thread | None = None
 
-    def follow(self, process: "subprocess.Popen[bytes]") -> None:
-        """Read what a process prints until it ends."""
+    def read_from(self, process: "subprocess.Popen[bytes]") -> None:
+        """Read the output of a process, in a thread, until it ends."""
         self._lines.clear()
         self._reader = threading.Thread(target=self._read, args=[process.stdout], daemon=True)
         self._reader.start()
@@ -132,14 +145,14 @@ class Output:
                     file.write(line)
 
     def reason(self) -> str:
-        """Return why the process, which has ended, did so."""
+        """Return the reason why the process has ended."""
         if self._reader is not None:
             self._reader.join(timeout=1)
-        return reason_in(list(self._lines))
+        return last_error(list(self._lines))
 
 
-def reason_in(lines: Sequence[bytes]) -> str:
-    """Return the last message about an error in the output of a PostgreSQL program; otherwise its last line."""
+def last_error(lines: Sequence[bytes]) -> str:
+    """Return the last error message in the output of a PostgreSQL program, or its last line if there is no error."""
     texts = [line.decode(errors="replace").strip() for line in lines]
     errors = [match[1] for text in texts if (match := _ERROR.search(text))]
     return (errors or texts or ["it printed nothing"])[-1].rstrip(".")

@@ -1,6 +1,6 @@
-"""Text that people write: brought into one form and checked here, for every input and for every search.
+"""Normalise and check text that people write, for every input and for every search.
 
-One form: composed (Unicode's NFC), without space around it. So what looks the same is the same, and a search finds it.
+Normalised text is composed (Unicode's NFC), without spaces around it. So text that looks the same is equal, and searches find it.
 """
 
 import re
@@ -17,50 +17,50 @@ _FILLER_RANGES = (
     ("\ufff0", "\ufffb"),
     ("\U0001bca0", "\U0001bca3"),
     ("\U0001d173", "\U0001d17a"),
-    ("\U000e0000", "\U000e0fff"),  # tags, and what is reserved beside them
+    ("\U000e0000", "\U000e0fff"),  # tags, and reserved characters next to them
 )
 _SELECTORS = (("\ufe00", "\ufe0f"), ("\U000e0100", "\U000e01ef"))
 _JOINERS = frozenset("\u200c\u200d")
-_FIRST_OF_JOINED_SCRIPTS = "\u0600"
-"""Scripts that join letters, and emoji, come from here on; between Latin, Greek or Cyrillic letters a joiner only hides."""
-_BEFORE_SELECTORS = frozenset("0123456789#*\u00a9\u00ae")
-"""Characters before those scripts that are emoji with a selector."""
+_FIRST_JOINED_SCRIPT = "\u0600"
+"""Scripts that join letters, and emoji, start here. Between Latin, Greek or Cyrillic letters a joiner is only invisible."""
+_EMOJI_BASES = frozenset("0123456789#*\u00a9\u00ae")
+"""Characters before those scripts that become emoji with a variation selector."""
 _SPACES = re.compile(r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _VISIBLE = frozenset("LNPS")
-_NO_CHARACTERS = frozenset({"Cn", "Co"})
-"""Unassigned, and for private use: what is seen of them differs from place to place."""
+_UNDEFINED = frozenset({"Cn", "Co"})
+"""Categories of unassigned and private characters, which look different on different devices."""
 
 
 def normalise(text: str) -> str:
-    """Return the text in its one form."""
+    """Return the normalised text."""
     return unicodedata.normalize("NFC", text).strip()
 
 
 def normalise_name(text: str) -> str:
-    """Return a name in its one form: spaces of any kind and number are one space."""
+    """Return the normalised name, in which one or more spaces of any kind are a single space."""
     return _SPACES.sub(" ", normalise(text))
 
 
 def has_controls(text: str) -> bool:
-    """Return whether the text has control characters, line breaks, lone surrogates, or marks that turn the direction of text."""
+    """Return whether the text has control characters, line breaks, lone surrogates, or marks that change the text direction."""
     return any(letter in _DIRECTIONS or unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in text)
 
 
 def has_hidden(text: str) -> bool:
-    """Return whether the text has characters that nobody sees, which would make two names look the same; or nothing to be seen.
+    """Return whether the text has invisible characters, by which two names can look the same, or no visible ones.
 
-    Joiners and selectors of variants are seen by what they do to the character before them, so they pass behind one.
+    Joiners and variation selectors are visible by their effect on the character before them, so they are allowed after one.
     """
     before = ""
-    for place, letter in enumerate(text):
+    for index, letter in enumerate(text):
         if letter in _JOINERS:
-            if place + 1 == len(text) or before < _FIRST_OF_JOINED_SCRIPTS:
+            if index + 1 == len(text) or before < _FIRST_JOINED_SCRIPT:
                 return True
             before = ""
         elif _is_between(letter, _SELECTORS):
-            if before < _FIRST_OF_JOINED_SCRIPTS and (not before or before not in _BEFORE_SELECTORS):
+            if before < _FIRST_JOINED_SCRIPT and (not before or before not in _EMOJI_BASES):
                 return True
-        elif letter in _FILLERS or _is_between(letter, _FILLER_RANGES) or unicodedata.category(letter) in _NO_CHARACTERS:
+        elif letter in _FILLERS or _is_between(letter, _FILLER_RANGES) or unicodedata.category(letter) in _UNDEFINED:
             return True
         else:
             before = "" if unicodedata.category(letter) == "Zs" else letter
@@ -72,28 +72,28 @@ def _is_between(letter: str, ranges: Sequence[tuple[str, str]]) -> bool:
 
 
 def problem_in(text: str, what: str, path: tuple[str, ...], maximum: int, *, is_name: bool) -> FieldProblem | None:
-    """Return what is wrong with a line of text in its one form, or None.
+    """Return the problem of a normalised line of text, or None.
 
     Args:
         text: the text.
-        what: what to call it, e.g. "A name".
-        path: where it is in the input.
-        maximum: characters that it may have.
-        is_name: whether it names something or someone: then it is not empty, and holds nothing that nobody sees.
+        what: what the message calls it, e.g. "A name".
+        path: the path of the field in the input.
+        maximum: the maximum number of characters.
+        is_name: whether it is a name, which must not be empty, and has no invisible characters.
     """
     if is_name and not text:
         return FieldProblem(path, "REQUIRED", f"{what} is needed.")
     if len(text) > maximum:
         return FieldProblem(path, "TOO_LONG", f"{what} has at most {maximum} characters.")
     if has_controls(text):
-        return FieldProblem(path, "INVALID", f"{what} has no control characters.")
+        return FieldProblem(path, "INVALID", f"{what} must not contain control characters.")
     if is_name and has_hidden(text):
-        return FieldProblem(path, "INVALID", f"{what} has no characters that cannot be seen.")
+        return FieldProblem(path, "INVALID", f"{what} must not contain invisible characters.")
     return None
 
 
 def check_name(text: str, what: str, path: tuple[str, ...], maximum: int) -> str:
-    """Return a name in its one form.
+    """Return the normalised name. Arguments as in `problem_in`.
 
     Raises:
         ValidationFailed: `REQUIRED`, `TOO_LONG` or `INVALID`.
@@ -102,7 +102,7 @@ def check_name(text: str, what: str, path: tuple[str, ...], maximum: int) -> str
 
 
 def check_line(text: str | None, what: str, path: tuple[str, ...], maximum: int) -> str | None:
-    """Return a line of text in its one form, or None if there is none.
+    """Return the normalised line of text, or None if it is empty. Arguments as in `problem_in`.
 
     Raises:
         ValidationFailed: `TOO_LONG` or `INVALID`.

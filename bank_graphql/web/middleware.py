@@ -7,7 +7,7 @@ import structlog
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bank_graphql.kit.ids import new_name
+from bank_graphql.kit.ids import new_hex_id
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,100}", re.ASCII)
 _SECURITY_HEADERS = {
@@ -48,7 +48,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         sent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
-        request_id = sent if _REQUEST_ID.fullmatch(sent) else new_name()
+        request_id = sent if _REQUEST_ID.fullmatch(sent) else new_hex_id()
         scope.setdefault("state", {})["request_id"] = request_id
         started, status = time.perf_counter(), 0
 

@@ -16,7 +16,7 @@ import pytest
 from bank_graphql.kit import embedded
 from bank_graphql.kit.embedded import EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError
-from bank_graphql.kit.postgres_process import reason_in
+from bank_graphql.kit.postgres_process import last_error
 
 FAST = {"fsync": "off"}
 
@@ -175,24 +175,24 @@ def test_a_platform_without_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_user_whom_the_system_does_not_know_is_told_in_a_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.chmod(0o777)
-    monkeypatch.setattr(embedded.Account, "choose", lambda _: embedded.Account(54321, 54321, "with the id 54321"))
+    monkeypatch.setattr(embedded.SystemUser, "choose", lambda _: embedded.SystemUser(54321, 54321, "with the id 54321"))
     with pytest.raises(ConfigurationError, match=r"54321: user does not exist\.$"):
         await EmbeddedPostgres(folder, FAST).__aenter__()
     monkeypatch.undo()
     monkeypatch.setattr(embedded.os, "geteuid", lambda: 54321)
-    assert embedded.Account.choose(folder).uid is None
+    assert embedded.SystemUser.choose(folder).uid is None
 
 
-def test_the_reason_is_the_last_error_of_an_output() -> None:
+def test_the_last_error_of_an_output() -> None:
     output = [
         b"LOG:  starting",
         b'FATAL:  could not write to file "x": No space left on device',
         b"LOG:  database system is shut down",
     ]
-    assert reason_in(output) == 'could not write to file "x": No space left on device'
-    assert reason_in([b"initdb: error: no", b"initdb: removing contents"]) == "no"
-    assert reason_in([b"killed."]) == "killed"
-    assert reason_in([]) == "it printed nothing"
+    assert last_error(output) == 'could not write to file "x": No space left on device'
+    assert last_error([b"initdb: error: no", b"initdb: removing contents"]) == "no"
+    assert last_error([b"killed."]) == "killed"
+    assert last_error([]) == "it printed nothing"
 
 
 @pytest.fixture

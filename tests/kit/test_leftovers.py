@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bank_graphql.kit.embedded import EmbeddedPostgres, binaries
-from bank_graphql.kit.postgres_process import Account
+from bank_graphql.kit.postgres_process import SystemUser
 from tests.conftest import reachable_folder
 from tests.kit.test_embedded import FAST, alive, ask, ask_until_answered, until
 
@@ -67,7 +67,7 @@ async def test_an_empty_or_torn_file(folder: Path, pid_file: Path, torn: str) ->
 async def test_a_server_of_this_folder_that_its_owner_left_behind_is_stopped(folder: Path, pid_file: Path) -> None:
     await kept_pid_file(folder, pid_file)
     settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder / 'postgres'}"]
-    left = Account.choose(folder / "postgres").run([binaries() / "postgres", "-D", folder / "postgres", *settings])
+    left = SystemUser.choose(folder / "postgres").run([binaries() / "postgres", "-D", folder / "postgres", *settings])
     await until(lambda: pid_file.exists() and "ready" in pid_file.read_text(encoding="utf-8"))
     async with EmbeddedPostgres(folder, FAST) as dsn:
         assert left.wait(10) is not None
