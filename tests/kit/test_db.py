@@ -1,4 +1,4 @@
-"""Statements, transactions, and what becomes of a database that goes away."""
+"""Statements, transactions, and lost connections."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -28,25 +28,25 @@ async def test_rows_have_attributes(db: Database) -> None:
 
 
 @pytest.mark.parametrize("wrong", [Decimal("1.5"), Decimal(1), 1.0, "1", True])
-async def test_only_integers_are_integers(db: Database, wrong: object) -> None:
+async def test_only_an_int_is_an_integer(db: Database, wrong: object) -> None:
     with pytest.raises(TypeError):
         await db.fetch(NUMBER, number=wrong)
 
 
-async def test_a_moment_has_a_zone(db: Database) -> None:
+async def test_a_datetime_without_a_time_zone_is_refused(db: Database) -> None:
     with pytest.raises(TypeError):
         await db.fetch(MOMENT, moment=datetime(2026, 1, 1))  # noqa: DTZ001 - the very thing
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     assert (await db.fetch(MOMENT, moment=moment))[0].moment == moment
 
 
-async def test_what_is_in_arrays_is_checked_too() -> None:
+async def test_the_items_of_arrays_are_checked_too() -> None:
     insert = Insert(Session, "id", "created_at")
     with pytest.raises(TypeError):
         insert.query.arguments({"id": [], "created_at": [datetime(2026, 1, 1)]})  # noqa: DTZ001
 
 
-async def test_a_transaction_commits_or_does_nothing(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_a_transaction_commits_or_has_no_effect(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     await raw.execute("CREATE TABLE things (n int)")
     put = Query(text("INSERT INTO things VALUES (1)"), Row)
 
@@ -64,7 +64,7 @@ async def test_a_transaction_commits_or_does_nothing(db: Database, raw: "asyncpg
 @pytest.mark.parametrize(
     "error", [asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.InvalidCachedStatementError]
 )
-async def test_passing_failures_are_tried_again_with_a_bound(db: Database, error: type[Exception]) -> None:
+async def test_transient_errors_are_retried_with_a_maximum(db: Database, error: type[Exception]) -> None:
     attempts = 0
 
     async def succeed_late(_connection: Connection) -> str:
@@ -81,7 +81,7 @@ async def test_passing_failures_are_tried_again_with_a_bound(db: Database, error
     assert attempts == -95
 
 
-async def test_live_changes_of_the_schema_are_no_error(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_a_change_of_the_schema_at_run_time_is_no_error(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     await raw.execute("CREATE TABLE things (n int); INSERT INTO things VALUES (1)")
     query = Query(text("SELECT * FROM things"), Row)
     await asyncio.gather(*(db.fetch(query) for _ in range(5)))
@@ -89,7 +89,7 @@ async def test_live_changes_of_the_schema_are_no_error(db: Database, raw: "async
     assert all(await asyncio.gather(*(db.fetch(query) for _ in range(5))))
 
 
-async def test_connections_that_break_are_replaced(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_broken_connections_are_replaced(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     await asyncio.gather(*(db.require_writable() for _ in range(5)))
     await raw.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
@@ -98,7 +98,9 @@ async def test_connections_that_break_are_replaced(db: Database, raw: "asyncpg.C
     assert [row[0].number for row in rows] == list(range(20))
 
 
-async def test_a_connection_lost_before_the_commit_is_no_error(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_a_transaction_whose_connection_is_lost_before_the_commit_is_retried(
+    db: Database, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
     await raw.execute("CREATE TABLE things (n int)")
     put = Query(text("INSERT INTO things VALUES (1)"), Row)
     attempts = 0
@@ -116,7 +118,9 @@ async def test_a_connection_lost_before_the_commit_is_no_error(db: Database, raw
     assert await raw.fetchval("SELECT count(*) FROM things") == 2
 
 
-async def test_a_connection_lost_during_the_commit_is_for_the_caller(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_transaction_whose_connection_is_lost_during_the_commit_is_not_retried(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     attempts = 0
 
     async def lost(connection: Connection, how: str) -> None:
@@ -134,7 +138,7 @@ async def test_a_connection_lost_during_the_commit_is_for_the_caller(db: Databas
     assert attempts == 1
 
 
-async def test_no_connection_comes_back_inside_a_transaction(db: Database) -> None:
+async def test_no_connection_is_reused_inside_a_transaction(db: Database) -> None:
     async with db.connection() as connection:
         await connection.raw.execute("BEGIN")
     for _ in range(10):
@@ -142,19 +146,19 @@ async def test_no_connection_comes_back_inside_a_transaction(db: Database) -> No
             assert not connection.raw.is_in_transaction()
 
 
-async def test_the_pool_never_overflows(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_the_pool_has_a_maximum(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     slow = Query(select(func.pg_sleep(0.02).label("slept")), Row)
     await asyncio.gather(*(db.fetch(slow) for _ in range(30)))
     mine = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bank_graphql'"
     assert await raw.fetchval(mine) <= 5
 
 
-async def test_text_that_no_column_holds_is_the_callers_fault(db: Database) -> None:
+async def test_text_that_postgresql_cannot_store_is_a_bad_request(db: Database) -> None:
     with pytest.raises(BadRequest):
         await db.fetch(WORDS, words="nul \x00")
 
 
-async def test_a_database_that_is_not_there(dsn: str) -> None:
+async def test_a_database_that_cannot_be_reached(dsn: str) -> None:
     for wrong in (
         dsn.replace("bank_test_", "no_such_"),
         "postgresql://127.0.0.1:1/none",
@@ -164,12 +168,12 @@ async def test_a_database_that_is_not_there(dsn: str) -> None:
             await Database.open(wrong)
 
 
-def test_enums_go_as_text() -> None:
+def test_enums_are_passed_as_text() -> None:
     query = Query(select(literal(1)).where(User.status == UserStatus.ACTIVE), Row)
     assert "ACTIVE" in query.arguments({})
 
 
-async def test_a_snapshot_takes_as_long_as_it_takes(dsn: str) -> None:
+async def test_a_snapshot_has_no_time_limit(dsn: str) -> None:
     hasty = await Database.open(dsn, statement_timeout=0.1)
     slow = Query(select(func.pg_sleep(1.3).label("slept")), Row)
     with pytest.raises(Unavailable):
@@ -190,15 +194,13 @@ async def test_the_size_of_the_lock_table(db: Database, raw: "asyncpg.Connection
     assert size >= int(await raw.fetchval("SHOW max_locks_per_transaction")) * int(await raw.fetchval("SHOW max_connections"))
 
 
-async def test_connections_that_died_while_they_lay_ready_cost_no_attempt(
-    dsn: str, raw: "asyncpg.Connection[asyncpg.Record]"
-) -> None:
+async def test_connections_that_broke_while_idle_cost_no_attempt(dsn: str, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     db = await Database.open(dsn, max_size=10)
     one = Query(select(func.pg_sleep(0.05).label("slept")), Row)
     await asyncio.gather(*(db.fetch(one) for _ in range(10)))
     mine = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bank_graphql'"
     assert await raw.fetchval(f"SELECT count(pg_terminate_backend(pid)) {mine}") == 10
-    for _ in range(100):  # until they are gone, and have been noticed to be
+    for _ in range(100):  # until the server and the driver have closed them
         if not await raw.fetchval(f"SELECT count(*) {mine}"):
             break
     assert len(await db.transact(lambda connection: connection.fetch(one))) == 1

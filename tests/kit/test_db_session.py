@@ -1,4 +1,4 @@
-"""Databases and poolers that are not our own: what fits works as it comes, and what does not is refused with a line."""
+"""External databases and poolers: those that the bank can use work unchanged, and others are refused with a clear message."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ Pooled = Callable[[str, str], AbstractAsyncContextManager[str]]
 
 @pytest.fixture
 def pooled(folder: Path) -> Pooled:
-    """Puts PgBouncer, as it comes but for the mode, before a database; gives the address to connect to."""
+    """Return a function that starts PgBouncer, with defaults but for its mode, before a database, and returns its address."""
     program = shutil.which("pgbouncer")
     if program is None:
         pytest.skip("pgbouncer is not installed; the bank runs without it, and .ci/run installs it")
@@ -65,7 +65,7 @@ def pooled(folder: Path) -> Pooled:
     return start
 
 
-async def test_a_pooler_that_keeps_sessions_serves_as_it_comes(
+async def test_a_pooler_that_keeps_sessions_works(
     server: str, new_database: Callable[..., Awaitable[str]], pooled: Pooled, settings: Settings
 ) -> None:
     async with pooled(dsn_of(server, await new_database()), "session") as dsn:
@@ -79,7 +79,7 @@ async def test_a_pooler_that_keeps_sessions_serves_as_it_comes(
                 assert (await client.get("/health/ready")).status_code == 200
 
 
-async def test_settings_are_those_of_the_session_behind_a_pooler(dsn: str, pooled: Pooled) -> None:
+async def test_settings_apply_to_the_session_behind_a_pooler(dsn: str, pooled: Pooled) -> None:
     async with pooled(dsn, "session") as through:
         database = await Database.open(through, role=ROLE, statement_timeout=7)
         async with database.connection() as connection:
@@ -107,7 +107,7 @@ async def test_a_pooler_that_keeps_no_sessions_is_refused(dsn: str, pooled: Pool
         ("ENCODING 'UTF8' LOCALE 'C'", "no lower-case letters beyond ASCII, which searches need: CREATE DATABASE"),
     ],
 )
-async def test_a_database_that_cannot_hold_or_search_all_text_is_refused(server: str, options: str, message: str) -> None:
+async def test_a_database_that_cannot_store_or_search_all_text_is_refused(server: str, options: str, message: str) -> None:
     connection = await asyncpg.connect(server)
     name = f"bank_test_{os.getpid()}"
     await connection.execute(f"CREATE DATABASE {name} {options} LOCALE_PROVIDER libc TEMPLATE template0")
@@ -120,7 +120,9 @@ async def test_a_database_that_cannot_hold_or_search_all_text_is_refused(server:
         await connection.close()
 
 
-async def test_another_applications_schema_is_left_alone(server: str, new_database: Callable[..., Awaitable[str]]) -> None:
+async def test_the_schema_of_another_application_is_refused_and_not_changed(
+    server: str, new_database: Callable[..., Awaitable[str]]
+) -> None:
     dsn = dsn_of(server, await new_database())
     connection = await asyncpg.connect(dsn)
     await connection.execute("CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('5f3a2c')")
@@ -131,7 +133,7 @@ async def test_another_applications_schema_is_left_alone(server: str, new_databa
     await connection.close()
 
 
-async def test_tables_that_are_in_the_way_are_told_in_a_line(server: str, new_database: Callable[..., Awaitable[str]]) -> None:
+async def test_a_table_of_the_same_name_is_refused(server: str, new_database: Callable[..., Awaitable[str]]) -> None:
     dsn = dsn_of(server, await new_database())
     connection = await asyncpg.connect(dsn)
     await connection.execute("CREATE TABLE users (id int)")
@@ -141,14 +143,14 @@ async def test_tables_that_are_in_the_way_are_told_in_a_line(server: str, new_da
     await connection.close()
 
 
-async def test_a_newer_banks_schema(dsn: str, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_the_schema_of_a_newer_bank_is_refused(dsn: str, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     await raw.execute("UPDATE alembic_version SET version_num = '9999'")
     for attempt in (schema.migrate, schema.require_current):
         with pytest.raises(ConfigurationError, match="newer version of the bank: upgrade the bank"):
             await attempt(dsn)
 
 
-async def test_missing_rights_are_told_in_a_line(
+async def test_a_user_without_rights_is_refused(
     server: str, dsn: str, raw: "asyncpg.Connection[asyncpg.Record]", new_database: Callable[..., Awaitable[str]]
 ) -> None:
     name = f"nobody_{os.getpid()}"

@@ -1,4 +1,4 @@
-"""Addresses of databases: read as libpq reads them, and never repeated in a message."""
+"""Addresses of databases are parsed by libpq's rules, and messages do not contain their values."""
 
 import pytest
 
@@ -32,7 +32,7 @@ from bank_graphql.kit.errors import ConfigurationError
         ("postgresql://h/n?ssl=true", "postgresql://h/n?sslmode=require"),
     ],
 )
-def test_an_address_is_read_by_libpqs_rules(given: str, parsed: str) -> None:
+def test_an_address_is_parsed_by_libpqs_rules(given: str, parsed: str) -> None:
     assert parse_dsn(given, "DATABASE_URL") == parsed
     assert parse_dsn(parsed, "DATABASE_URL") == parsed
 
@@ -65,7 +65,7 @@ def test_an_address_is_read_by_libpqs_rules(given: str, parsed: str) -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_is_refused_without_repeating_it(given: str) -> None:
+def test_a_malformed_address_is_refused_without_its_values_in_the_message(given: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         parse_dsn(given, "DATABASE_URL")
     assert "hunter2" not in str(refused.value)

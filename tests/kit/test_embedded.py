@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: what becomes of it, and of its owner, when things end."""
+"""The embedded PostgreSQL: start, restart, and change of owner."""
 
 import asyncio
 import os
@@ -51,7 +51,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_data_outlives_the_server(folder: Path) -> None:
+async def test_data_survives_a_restart(folder: Path) -> None:
     async with EmbeddedPostgres(folder, FAST) as dsn:
         await ask(dsn, "CREATE TABLE kept AS SELECT 42 AS n")
     async with EmbeddedPostgres(folder, FAST) as again:
@@ -59,7 +59,7 @@ async def test_data_outlives_the_server(folder: Path) -> None:
         assert await ask(again, "SELECT n FROM kept") == 42
 
 
-async def test_it_is_started_again_when_it_dies(folder: Path) -> None:
+async def test_it_is_restarted_when_it_dies(folder: Path) -> None:
     server = EmbeddedPostgres(folder, FAST)
     async with server as dsn:
         for _ in range(3):
@@ -70,7 +70,7 @@ async def test_it_is_started_again_when_it_dies(folder: Path) -> None:
             await ask_until_answered(dsn)
 
 
-async def test_it_goes_on_trying_until_it_starts_again(folder: Path) -> None:
+async def test_the_restart_is_retried_until_it_succeeds(folder: Path) -> None:
     server = EmbeddedPostgres(folder, FAST)
     async with server as dsn:
         settings, aside = folder / "postgres" / "postgresql.conf", folder / "aside"
@@ -93,12 +93,12 @@ async def test_a_crash_leaves_no_folders_behind(folder: Path) -> None:
     assert not Path(dsn.partition("host=")[2]).exists()
 
 
-async def test_letters_of_all_scripts_have_their_cases(folder: Path) -> None:
+async def test_letters_of_all_scripts_can_be_lower_cased(folder: Path) -> None:
     async with EmbeddedPostgres(folder, FAST) as dsn:
         assert await ask(dsn, "SELECT lower('ÉCOLE ΑΒΓ')") == "école αβγ"
 
 
-async def test_a_second_owner_uses_the_running_server_and_takes_over(folder: Path) -> None:
+async def test_a_second_process_uses_the_running_server_and_becomes_the_owner(folder: Path) -> None:
     first, second = EmbeddedPostgres(folder, FAST), EmbeddedPostgres(folder, FAST)
     dsn = await first.__aenter__()
     async with second as same:
@@ -143,7 +143,7 @@ async def test_it_dies_with_its_owner_and_the_next_start_recovers(folder: Path) 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server under another user")
-async def test_a_folder_that_the_server_cannot_reach_is_named_and_left_alone(folder: Path) -> None:
+async def test_the_message_names_a_folder_that_the_server_cannot_enter(folder: Path) -> None:
     locked = folder / "locked"
     locked.mkdir(mode=0o700)
     with pytest.raises(ConfigurationError, match=str(locked)):
@@ -157,7 +157,7 @@ async def test_a_data_folder_that_is_a_file(folder: Path) -> None:
         await EmbeddedPostgres(folder / "file" / "data").__aenter__()
 
 
-async def test_a_cluster_of_another_version_is_told_in_a_line(folder: Path) -> None:
+async def test_a_cluster_of_another_version_is_refused(folder: Path) -> None:
     async with EmbeddedPostgres(folder, FAST):
         pass
     (folder / "postgres" / "PG_VERSION").write_text("12\n")
@@ -173,7 +173,7 @@ def test_a_platform_without_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
         embedded.binaries()
 
 
-async def test_a_user_whom_the_system_does_not_know_is_told_in_a_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_user_that_does_not_exist_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.chmod(0o777)
     monkeypatch.setattr(embedded.SystemUser, "choose", lambda _: embedded.SystemUser(54321, 54321, "with the id 54321"))
     with pytest.raises(ConfigurationError, match=r"54321: user does not exist\.$"):
@@ -212,7 +212,7 @@ def small_disk(folder: Path) -> Iterator[Callable[[int], Path]]:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-async def test_a_disk_that_is_too_small_is_told_with_postgresqls_reason(small_disk: Callable[[int], Path]) -> None:
+async def test_the_message_about_a_small_disk_has_postgresqls_reason(small_disk: Callable[[int], Path]) -> None:
     place = small_disk(40)
     for _ in range(2):
         with pytest.raises(ConfigurationError, match=r"No space left on device\.$") as error:

@@ -1,4 +1,4 @@
-"""A database that only allows reading, whose disk is full, or whose place another server has taken: it heals without a restart."""
+"""The bank recovers without a restart from a read-only database, a full disk and a failover."""
 
 import asyncio
 import os
@@ -27,19 +27,19 @@ DEPOSIT = "mutation ($input: DepositInput!) { deposit(input: $input) { __typenam
 
 
 async def code_of(customer: Client, account: str) -> str:
-    """What becomes of a deposit: MoneyMoved, or the error's code."""
+    """Return the outcome of a deposit: MoneyMoved, or the code of the error."""
     answer = await customer.post(DEPOSIT, input={"accountId": account, "amount": money("1"), "idempotencyKey": key()})
     code: str = answer["errors"][0]["extensions"]["code"] if "errors" in answer else answer["data"]["deposit"]["__typename"]
     return code
 
 
 async def state_of(http: httpx.AsyncClient) -> tuple[int, str]:
-    """What `/health/ready` answers."""
+    """Return the status and the state of the database from `/health/ready`."""
     response = await http.get("/health/ready")
     return response.status_code, response.json()["database"]
 
 
-async def test_a_database_that_only_allows_reading_for_a_while(
+async def test_a_database_that_is_read_only_for_a_while(
     http: httpx.AsyncClient, ada: Client, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     account = (await ada.open(deposit="10"))["id"]
@@ -59,7 +59,7 @@ async def test_a_database_that_only_allows_reading_for_a_while(
     assert await state_of(http) == (200, "ok")
 
 
-async def test_after_one_that_only_reads_all_connections_of_its_time_are_replaced(
+async def test_after_a_read_only_connection_all_connections_are_replaced(
     dsn: str, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     await raw.execute("CREATE TABLE things (n int)")
@@ -77,21 +77,19 @@ async def test_after_one_that_only_reads_all_connections_of_its_time_are_replace
 
     await asyncio.gather(*(spoil() for _ in range(10)))
     put = Query(text("INSERT INTO things VALUES (1)"), Row)
-    await db.transact(lambda connection: connection.execute(put))  # which tries five times, and there are ten of them
+    await db.transact(lambda connection: connection.execute(put))  # with five attempts, and there are ten connections
     await db.close()
     assert await raw.fetchval("SELECT count(*) FROM things") == 1
 
 
-async def test_a_database_that_only_allows_reading_is_refused_at_the_start(
-    dsn: str, raw: "asyncpg.Connection[asyncpg.Record]"
-) -> None:
+async def test_a_read_only_database_is_refused_at_the_start(dsn: str, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     await raw.execute(f"ALTER DATABASE {await raw.fetchval('SELECT current_database()')} SET default_transaction_read_only = on")
     with pytest.raises(ConfigurationError, match="cannot be used: it is read-only"):
         await Database.open(dsn)
 
 
 async def test_a_failover_to_a_standby(settings: Settings) -> None:
-    """The primary becomes a standby's former primary: connections to it are dropped, and new ones find who can be written to."""
+    """After a standby was promoted, connections to the former primary are replaced by connections to the new one."""
     with reachable_folder() as here, reachable_folder() as there:
         async with EmbeddedPostgres(here, WITHOUT_FSYNC) as primary:
             await schema.migrate(primary)
@@ -109,11 +107,11 @@ async def test_a_failover_to_a_standby(settings: Settings) -> None:
                         account = (await ada.open(deposit="10"))["id"]
                         admin = await asyncpg.connect(primary)
                         await _until_replayed(admin)
-                        # The former primary goes on, as one does that was set to allow reading only before the switch.
+                        # The former primary keeps running, read-only, as in a planned switch.
                         await admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
                         await admin.execute("SELECT pg_reload_conf()")
                         moved = 0
-                        async with asyncio.timeout(20):  # its sessions learn of it by and by
+                        async with asyncio.timeout(20):  # its sessions get the new setting one after another
                             while (code := await code_of(ada, account)) == "MoneyMoved":
                                 moved += 1
                         assert code == "UNAVAILABLE"

@@ -23,7 +23,7 @@ from bank_graphql.kit.ids import (
 
 
 @given(st.uuids())
-def test_ids_and_references_come_back(key: UUID) -> None:
+def test_ids_and_references_can_be_parsed_again(key: UUID) -> None:
     assert uuid_of(global_id("Account", key), "Account") == key
     assert uuid_of(global_id("Account", key), "User") is None
     assert parse_reference(f" {reference(key).lower()} ") == key
@@ -31,7 +31,7 @@ def test_ids_and_references_come_back(key: UUID) -> None:
 
 
 @given(st.text(max_size=300))
-def test_nonsense_is_the_id_of_nothing(text: str) -> None:
+def test_a_malformed_id_is_the_id_of_nothing(text: str) -> None:
     parse_global_id(text)
     assert uuid_of(text, "Account") is None
     assert parse_serial("x" + text) is None
@@ -45,7 +45,7 @@ def test_new_ids_are_version_7_and_rise() -> None:
     assert ids == sorted(ids)
 
 
-def test_lock_keys_are_signed_64_bit_and_tell_parts_apart() -> None:
+def test_lock_keys_are_signed_64_bit_and_distinct() -> None:
     one, other = UUID(int=1), UUID(int=2)
     keys = [lock_key("a", one), lock_key("b", one), lock_key("a", other), lock_key("a", one, "x"), lock_key("a", one, "y")]
     assert len(set(keys)) == len(keys)
@@ -53,5 +53,5 @@ def test_lock_keys_are_signed_64_bit_and_tell_parts_apart() -> None:
 
 
 @pytest.mark.parametrize("text", ["0" * 31, "g" * 32, "A" * 32, "0" * 31 + "\n", "0_" * 16, "٠" * 32, "{" + "0" * 30 + "}"])
-def test_a_key_is_written_in_one_way_only(text: str) -> None:
+def test_a_key_has_only_one_spelling(text: str) -> None:
     assert parse_uuid(text) is None

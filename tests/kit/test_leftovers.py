@@ -1,4 +1,4 @@
-"""What an earlier server left in the data folder: only a server of this very folder is stopped, and nothing else stops the start."""
+"""Leftovers of an earlier server: only a server of the same folder is stopped, and a pid file never prevents the start."""
 
 import os
 import signal
@@ -16,13 +16,13 @@ from tests.kit.test_embedded import FAST, alive, ask, ask_until_answered, until
 
 @pytest.fixture
 def pid_file(folder: Path) -> Path:
-    """The file in which a server notes its process id."""
+    """The file with the process id of the server."""
     return folder / "postgres" / "postmaster.pid"
 
 
 @pytest.fixture
 def bystander(folder: Path) -> Iterator[int]:
-    """A process that is no server, with "postgres" in its command line."""
+    """A process that is not a server, but has "postgres" in its command line."""
     process = subprocess.Popen(["bash", "-c", "exec -a postgres sleep 100"], cwd="/")
     yield process.pid
     process.kill()
@@ -30,13 +30,13 @@ def bystander(folder: Path) -> Iterator[int]:
 
 
 async def kept_pid_file(folder: Path, pid_file: Path) -> str:
-    """A stopped server's folder, and what its pid file had in it."""
+    """Start and stop a server, and return the content that its pid file had."""
     async with EmbeddedPostgres(folder, FAST) as dsn:
         await ask(dsn, "CREATE TABLE kept AS SELECT 42 AS n")
         return pid_file.read_text(encoding="utf-8")
 
 
-async def test_a_stale_number_that_another_banks_server_has(folder: Path, pid_file: Path) -> None:
+async def test_a_stale_pid_that_belongs_to_another_banks_server(folder: Path, pid_file: Path) -> None:
     stale = await kept_pid_file(folder, pid_file)
     with reachable_folder() as elsewhere:
         other = EmbeddedPostgres(elsewhere, FAST)
@@ -48,7 +48,7 @@ async def test_a_stale_number_that_another_banks_server_has(folder: Path, pid_fi
                 assert alive(other.pid or 0)
 
 
-async def test_a_stale_number_that_somebody_elses_process_has(folder: Path, pid_file: Path, bystander: int) -> None:
+async def test_a_stale_pid_that_belongs_to_another_process(folder: Path, pid_file: Path, bystander: int) -> None:
     stale = await kept_pid_file(folder, pid_file)
     pid_file.write_text("\n".join([str(bystander), *stale.splitlines()[1:]]) + "\n", encoding="utf-8")
     async with EmbeddedPostgres(folder, FAST) as dsn:
@@ -56,27 +56,27 @@ async def test_a_stale_number_that_somebody_elses_process_has(folder: Path, pid_
     os.kill(bystander, 0)
 
 
-@pytest.mark.parametrize("torn", ["", "\n", "12", "not a number\n", "-1\n", "0\n", "\x00" * 60, "9" * 40])
-async def test_an_empty_or_torn_file(folder: Path, pid_file: Path, torn: str) -> None:
+@pytest.mark.parametrize("damaged", ["", "\n", "12", "not a number\n", "-1\n", "0\n", "\x00" * 60, "9" * 40])
+async def test_an_empty_or_damaged_file(folder: Path, pid_file: Path, damaged: str) -> None:
     await kept_pid_file(folder, pid_file)
-    pid_file.write_text(torn, encoding="utf-8")
+    pid_file.write_text(damaged, encoding="utf-8")
     async with EmbeddedPostgres(folder, FAST) as dsn:
         assert await ask(dsn, "SELECT n FROM kept") == 42
 
 
-async def test_a_server_of_this_folder_that_its_owner_left_behind_is_stopped(folder: Path, pid_file: Path) -> None:
+async def test_a_server_of_the_same_folder_without_owner_is_stopped(folder: Path, pid_file: Path) -> None:
     await kept_pid_file(folder, pid_file)
     settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder / 'postgres'}"]
-    left = SystemUser.choose(folder / "postgres").run([binaries() / "postgres", "-D", folder / "postgres", *settings])
+    orphan = SystemUser.choose(folder / "postgres").run([binaries() / "postgres", "-D", folder / "postgres", *settings])
     await until(lambda: pid_file.exists() and "ready" in pid_file.read_text(encoding="utf-8"))
     async with EmbeddedPostgres(folder, FAST) as dsn:
-        assert left.wait(10) is not None
+        assert orphan.wait(10) is not None
         assert await ask(dsn, "SELECT n FROM kept") == 42
-    assert left.stdout is not None
-    left.stdout.close()
+    assert orphan.stdout is not None
+    orphan.stdout.close()
 
 
-async def test_a_server_that_dies_beside_another_bank_touches_nobody(folder: Path, pid_file: Path) -> None:
+async def test_the_restart_does_not_disturb_another_banks_server(folder: Path, pid_file: Path) -> None:
     with reachable_folder() as elsewhere:
         other = EmbeddedPostgres(elsewhere, FAST)
         async with other as others, EmbeddedPostgres(folder, FAST) as dsn:

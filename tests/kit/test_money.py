@@ -15,14 +15,14 @@ def test_the_currencies_are_those_of_iso_4217() -> None:
 
 
 @given(st.integers(-MAX_AMOUNT, MAX_AMOUNT), st.sampled_from(sorted(CURRENCY_DIGITS)))
-def test_what_is_written_is_read_again(minor: int, currency: str) -> None:
+def test_a_formatted_amount_can_be_parsed_again(minor: int, currency: str) -> None:
     text = format_amount(minor, currency)
     assert parse_amount(text, currency) == minor
     assert len(text.partition(".")[2]) == CURRENCY_DIGITS[currency]
 
 
 @given(st.text(max_size=30))
-def test_other_text_is_refused_and_nothing_else_happens(text: str) -> None:
+def test_other_text_is_refused(text: str) -> None:
     try:
         minor = parse_amount(text, "EUR")
     except ValidationFailed as error:
@@ -48,5 +48,5 @@ def test_refused_amounts(text: str, currency: str, code: str) -> None:
     assert refused.value.problems[0].code == code
 
 
-def test_money_reads_as_people_write_it() -> None:
+def test_money_as_text() -> None:
     assert str(Money(-5, "EUR")) == "-0.05 EUR"

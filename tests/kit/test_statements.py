@@ -1,4 +1,4 @@
-"""Statements: what their arguments may be, and several that are run as one."""
+"""Statements: their arguments, and several that run as one."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -30,7 +30,7 @@ BOOK = Query(
     ("name", "given"),
     [("amount", Decimal("1.5")), ("amount", True), ("amount", 1.0), ("at", datetime(2026, 1, 1)), ("at", "2026-01-01")],  # noqa: DTZ001
 )
-def test_what_the_driver_would_take_for_something_else_is_refused(name: str, given: Any) -> None:
+def test_values_that_the_driver_would_misread_are_refused(name: str, given: Any) -> None:
     kinds: dict[str, Any] = {"amount": BigInteger(), "at": DateTime(timezone=True)}
     query = Query(select(bindparam(name, type_=kinds[name]).label("it")), Row)
     with pytest.raises(TypeError, match=name):
@@ -48,9 +48,7 @@ def test_only_parameters_are_numbered() -> None:
     assert query.numbered(8) == "SELECT '5 % of $1, %(number)s', $9 % 2"
 
 
-async def test_several_statements_are_one_round_trip_and_one_transaction(
-    db: Database, raw: "asyncpg.Connection[asyncpg.Record]"
-) -> None:
+async def test_several_statements_run_as_one(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     first, second = uuid4(), uuid4()
     await _insert(db, first)
     writes = Writes()
@@ -65,16 +63,16 @@ async def test_several_statements_are_one_round_trip_and_one_transaction(
     assert await raw.fetchval("SELECT array_agg(booked ORDER BY booked) FROM balances") == [0, 7]
 
 
-async def test_what_all_rows_agree_in_is_sent_once(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_a_value_shared_by_all_rows_is_passed_once(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     later = NOW + timedelta(hours=1)
     insert = Insert(AuditEvent, "at", "action", "outcome", shared=["at", "outcome"])
     change = Update(Balance, "account_id", "booked", "updated_at", shared=["updated_at"])
     first, second = uuid4(), uuid4()
     await _insert(db, first)
     await _insert(db, second)
-    for alike, moments in ((True, (NOW, NOW)), (False, (NOW, later))):
+    for is_shared, moments in ((True, (NOW, NOW)), (False, (NOW, later))):
         _, arguments = insert.bind([(at, "a", "DONE") for at in moments])
-        assert (arguments["at"], arguments["outcome"]) == ((NOW, "DONE") if alike else ([NOW, later], ["DONE", "DONE"]))
+        assert (arguments["at"], arguments["outcome"]) == ((NOW, "DONE") if is_shared else ([NOW, later], ["DONE", "DONE"]))
         writes = Writes()
         writes.insert(insert, [(moments[0], "a", "DONE"), (moments[1], "b", "DONE")])
         writes.update(change, [(first, 1, moments[0]), (second, 2, moments[1])])
@@ -85,7 +83,7 @@ async def test_what_all_rows_agree_in_is_sent_once(db: Database, raw: "asyncpg.C
         assert [tuple(row) for row in changed] == [(1, moments[0]), (2, moments[1])]
 
 
-async def test_if_one_of_them_fails_none_is_done(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_if_one_statement_fails_none_has_an_effect(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     first = uuid4()
     await _insert(db, first)
     writes = Writes()
@@ -96,7 +94,7 @@ async def test_if_one_of_them_fails_none_is_done(db: Database, raw: "asyncpg.Con
     assert await raw.fetchval("SELECT booked FROM balances") == 0
 
 
-async def test_nothing_to_write_is_no_statement(db: Database) -> None:
+async def test_writes_without_statements_do_nothing(db: Database) -> None:
     assert Writes().statement is None
     await db.transact(lambda connection: connection.write(Writes()))
 

@@ -1,4 +1,4 @@
-"""Text that people write: what looks the same is the same, and nothing is hidden in a name."""
+"""Text that people write: text that looks the same is equal, and names have no invisible characters."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def test_names_of_all_scripts(name: str) -> None:
     assert check_name(name, "A name", ("name",), 100) == normalise(name)
 
 
-def test_spaces_of_any_kind_are_one_space() -> None:
+def test_spaces_of_any_kind_become_one_space() -> None:
     for spelling in ("Ada  Lovelace", "Ada\u00a0Lovelace", " Ada\u2003\u202fLovelace\u3000"):
         assert check_name(spelling, "A name", ("name",), 100) == "Ada Lovelace"
 
@@ -30,20 +30,20 @@ def test_spaces_of_any_kind_are_one_space() -> None:
         "Ada\U0001d173", "\u0301", "A\u202eda", "a\x00b", "a\nb", "a\u2028b", "\ud800",
     ],
 )  # fmt: skip
-def test_what_nobody_sees_is_refused_in_names(name: str) -> None:
+def test_invisible_characters_are_refused_in_names(name: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
         check_name(name, "A name", ("name",), 100)
     assert refused.value.problems[0].code == "INVALID"
 
 
 @pytest.mark.parametrize("name", ["", " ", "\u00a0\u3000", "\t\n"])
-def test_a_name_is_needed(name: str) -> None:
+def test_an_empty_name_is_refused(name: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
         check_name(name, "A name", ("name",), 100)
     assert refused.value.problems[0].code == "REQUIRED"
 
 
-def test_lines_may_hold_what_names_may_not() -> None:
+def test_lines_of_text_may_have_invisible_characters() -> None:
     flag = "Football \U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
     assert check_line(flag, "A description", ("description",), 100) == flag
     assert check_line("  ", "A description", ("description",), 100) is None
