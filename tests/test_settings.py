@@ -1,4 +1,4 @@
-"""Settings, and how wrong ones are told."""
+"""Settings, and the messages about wrong ones."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from bank_graphql.settings import Settings
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An environment that says nothing."""
+    """An environment without settings."""
     for name in list(os.environ):
         if name.startswith("BANK_") or name in {
             "DATABASE_URL",
@@ -44,7 +44,7 @@ def test_an_external_database_is_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.load().is_sandbox
 
 
-def test_the_rest_services_names_go_on_working(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_names_of_the_rest_service_still_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql+asyncpg://u:p@db/bank")
     monkeypatch.setenv("ACCESS_TOKEN_EXPIRE_MINUTES", "5")
     monkeypatch.setenv("ALGORITHM", "ES256")
@@ -55,7 +55,7 @@ def test_the_rest_services_names_go_on_working(monkeypatch: pytest.MonkeyPatch) 
     assert loaded.log_level == "DEBUG"
 
 
-def test_a_file_is_read_and_the_environment_counts_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("BANK_PORT=9001\nBANK_HOST=127.0.0.2\nSOMETHING_ELSE=1\n", encoding="utf-8")
     monkeypatch.setenv("BANK_PORT", "9002")
     loaded = settings.load()
@@ -77,7 +77,7 @@ def test_values_of_the_file_are_taken_as_they_are_written(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "named"),
     [
         ("BANK_PORT", "http", "BANK_PORT"),
         ("BANK_PORT", "70000", "BANK_PORT"),
@@ -94,11 +94,11 @@ def test_values_of_the_file_are_taken_as_they_are_written(monkeypatch: pytest.Mo
         ("ALGORITHM", "HS256", "ES256"),
     ],
 )
-def test_wrong_settings_are_told_in_a_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str) -> None:
+def test_wrong_settings_are_reported_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, named: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError) as error:
         settings.load()
-    assert told in str(error.value)
+    assert named in str(error.value)
     assert "\n" not in str(error.value)
     assert "hunter2" not in str(error.value)
 
@@ -121,7 +121,7 @@ def test_each_setting_is_documented() -> None:
         assert re.search(rf"^\| `{variable}` \|.*\| {re.escape(field.description)} \|$", readme, re.MULTILINE), variable
 
 
-def test_a_database_address_is_told_by_its_setting_and_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_malformed_database_address_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DATABASE_URL", "BANK_OWNER_DATABASE_URL"):
         monkeypatch.setenv(name, "postgresql://bank:hunter2/3@db/bank")
         with pytest.raises(ConfigurationError, match=rf"^{name} cannot be read") as error:
@@ -149,11 +149,11 @@ def test_the_issuer_follows_host_and_port(monkeypatch: pytest.MonkeyPatch, host:
 
 
 @pytest.mark.parametrize("content", ["BANK_PORT=9001\n".encode("utf-16"), b"BANK_PORT=\xff\xfe\n", b"\x80\x81"])
-def test_a_file_that_is_no_text_is_told_in_a_line(content: bytes) -> None:
+def test_a_file_that_is_not_text_is_reported_in_one_line(content: bytes) -> None:
     Path(".env").write_bytes(content)
-    for look in (settings.load, settings.unknown):
+    for read in (settings.load, settings.unknown):
         with pytest.raises(ConfigurationError, match=r"^The file \.env is not text in UTF-8: save it as UTF-8\.$"):
-            look()
+            read()
 
 
 def test_a_file_with_a_byte_order_mark_is_read() -> None:
@@ -163,7 +163,7 @@ def test_a_file_with_a_byte_order_mark_is_read() -> None:
 
 
 @pytest.mark.parametrize("content", ['BANK_PORT=9001\nDATABASE_URL="postgresql://u:hunter2@db/bank\n', "BANK_PORT='9001\n"])
-def test_a_line_that_cannot_be_read_is_told_and_not_passed_over(content: str) -> None:
+def test_a_malformed_line_of_the_file_is_reported(content: str) -> None:
     Path(".env").write_text(content, encoding="utf-8")
     line = content.count("\n")
     with pytest.raises(

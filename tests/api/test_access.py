@@ -1,4 +1,4 @@
-"""Who may see and do what: every field and mutation, for every role, on one's own, another's and no one's things."""
+"""Access of every role to every field and mutation, on the actor's own things, on those of others, and on missing ones."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -74,7 +74,7 @@ RESTRICTED_QUERIES = {"ledgerVerification": {UserRole.AUDITOR, UserRole.ADMIN}}
 
 @pytest.fixture
 async def target(ada: Client, grace: Client) -> dict[str, Any]:
-    """An account of Ada's, with ids of everything on it."""
+    """An account of Ada's, with the ids of everything that belongs to it."""
     account, his = await ada.open(deposit="100"), await grace.open()
     await ada.transfer(account["id"], his["id"], "1")
     card = await ada.issue(account["id"])
@@ -91,7 +91,7 @@ async def target(ada: Client, grace: Client) -> dict[str, Any]:
 async def other(
     request: pytest.FixtureRequest, grace: Client, staff: Callable[[UserRole], Awaitable[Client]]
 ) -> tuple[str, Client]:
-    """Somebody who is not the owner."""
+    """A role, and a user with it who does not own the target."""
     return request.param, grace if request.param == STRANGER else await staff(UserRole(request.param))
 
 
@@ -116,21 +116,21 @@ def variables(arguments: str, **given: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ALL)
-async def test_nobody_does_anything(visitor: Client, target: dict[str, Any], name: str) -> None:
+async def test_a_signed_out_client_cannot_execute_mutations(visitor: Client, target: dict[str, Any], name: str) -> None:
     arguments = ALL[name]
     given = variables(arguments, id=target["account"], other=target["other"], key=key())
     error = await visitor.error(mutation(name, arguments), **given)
     assert error["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_nobody_sees_anything(visitor: Client, target: dict[str, Any]) -> None:
+async def test_a_signed_out_client_sees_nothing(visitor: Client, target: dict[str, Any]) -> None:
     for query in reads(target):
         answer = await visitor.post(query)
         assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
         assert not answer["data"] or not any(answer["data"].values())
 
 
-async def test_others_actions_on_an_account(other: tuple[str, Client], target: dict[str, Any], ada: Client) -> None:
+async def test_mutations_of_others_on_an_account(other: tuple[str, Client], target: dict[str, Any], ada: Client) -> None:
     role, client = other
     for name, arguments in {**ACCOUNT_MUTATIONS, **MONEY_MUTATIONS}.items():
         given = variables(arguments, id=target["account"], other=target["other"], key=key())
@@ -150,7 +150,7 @@ async def test_others_actions_on_an_account(other: tuple[str, Client], target: d
     assert (account["name"], account["status"]) == ("Checking EUR", "ACTIVE")
 
 
-async def test_others_actions_on_a_card(other: tuple[str, Client], target: dict[str, Any], ada: Client) -> None:
+async def test_mutations_of_others_on_a_card(other: tuple[str, Client], target: dict[str, Any], ada: Client) -> None:
     role, client = other
     for name, arguments in CARD_MUTATIONS.items():
         outcome = (await client.run(mutation(name, arguments), **variables(arguments, id=target["card"], key=key())))[name]
@@ -168,7 +168,7 @@ async def test_others_actions_on_a_card(other: tuple[str, Client], target: dict[
     assert outcome == ("ForbiddenRejection" if role in READS_ALL else "NotFoundRejection")
 
 
-async def test_others_actions_on_what_was_paid_by_card(other: tuple[str, Client], target: dict[str, Any], ada: Client) -> None:
+async def test_mutations_of_others_on_a_card_payment(other: tuple[str, Client], target: dict[str, Any], ada: Client) -> None:
     role, client = other
     refused = "ForbiddenRejection" if role in READS_ALL else "NotFoundRejection"
     for name in ("releaseHold", "captureHold", "refundCardPayment"):
@@ -182,7 +182,7 @@ async def test_others_actions_on_what_was_paid_by_card(other: tuple[str, Client]
             assert seen["transaction"] == {"merchant": {"name": "Café Central"}, "card": None}
 
 
-async def test_others_actions_on_a_transaction(
+async def test_mutations_of_others_on_a_transaction(
     other: tuple[str, Client], target: dict[str, Any], ada: Client, grace: Client
 ) -> None:
     role, client = other
@@ -228,13 +228,13 @@ async def test_restricted_queries(other: tuple[str, Client], visitor: Client, ad
     assert await client.run(query) == {"ledgerVerification": None}
     findings = await verification.verify(bank.db)
     await verification.record(bank.db, [*findings, verification.Finding("made up", 10**12, "entry 7")], utc_now())
-    told = (await client.run(query))["ledgerVerification"]
-    assert told["ok"] is False
-    assert [check["name"] for check in told["checks"] if check["ok"]] == [check.name for check in verification.CHECKS]
-    assert told["checks"][-1] == {"name": "made up", "ok": False, "examined": "1000000000000", "firstProblem": "entry 7"}
+    found = (await client.run(query))["ledgerVerification"]
+    assert found["ok"] is False
+    assert [check["name"] for check in found["checks"] if check["ok"]] == [check.name for check in verification.CHECKS]
+    assert found["checks"][-1] == {"name": "made up", "ok": False, "examined": "1000000000000", "firstProblem": "entry 7"}
 
 
-async def test_the_payer_alone_neither_captures_nor_releases(ada: Client, target: dict[str, Any]) -> None:
+async def test_the_payer_can_neither_capture_nor_release_a_hold(ada: Client, target: dict[str, Any]) -> None:
     hold = (await ada.place_hold(target["account"], target["other"], "1"))["transaction"]["id"]
     assert (await ada.capture_hold(hold))["__typename"] == "ForbiddenRejection"
     assert (await ada.release_hold(hold))["__typename"] == "ForbiddenRejection"
@@ -248,7 +248,7 @@ async def test_what_others_see(other: tuple[str, Client], target: dict[str, Any]
         assert any(seen) is (role in READS_ALL), query
 
 
-async def test_a_strangers_thing_is_like_one_that_does_not_exist(grace: Client, target: dict[str, Any]) -> None:
+async def test_what_is_not_visible_looks_as_if_it_did_not_exist(grace: Client, target: dict[str, Any]) -> None:
     missing = target | {
         "account": "QWNjb3VudDowMTlhYjY1NDBhYzU3MmQxOGM1YzBhY2I5ZDZhZGU5Nw",
         "transaction": "VHJhbnNhY3Rpb246MDE5YWI2NTQwYWM1NzJkMThjNWMwYWNiOWQ2YWRlOTc",
@@ -275,7 +275,7 @@ async def test_both_sides_see_a_shared_transaction_and_only_their_own_entries(
     assert his["from"] == {"name": "Ada Lovelace", "accountNumber": f"••••{target['number'][-4:]}"}
 
 
-async def test_a_counterparty_shows_a_name_and_four_digits(grace: Client, target: dict[str, Any]) -> None:
+async def test_a_counterparty_has_a_name_and_four_digits(grace: Client, target: dict[str, Any]) -> None:
     answer = await grace.post(
         "{ me { accounts { nodes { entries { nodes { counterparty { name accountNumber } "
         "transaction { id description from { name accountNumber } to { name accountNumber } entries { account { id number } } } } } } } } }"
@@ -287,7 +287,7 @@ async def test_a_counterparty_shows_a_name_and_four_digits(grace: Client, target
     assert "ada@bank.test" not in text
 
 
-async def test_outside_a_sandbox_cash_is_the_tellers(plain: Client, staff: Callable[[UserRole], Awaitable[Client]]) -> None:
+async def test_outside_a_sandbox_only_tellers_handle_cash(plain: Client, staff: Callable[[UserRole], Awaitable[Client]]) -> None:
     ada = await plain.sign_up("ada@example.com", "Ada Lovelace")
     account = await ada.open(kind="CREDIT")
     assert account["balance"]["available"]["amount"] == "0.00"
@@ -298,7 +298,7 @@ async def test_outside_a_sandbox_cash_is_the_tellers(plain: Client, staff: Calla
     assert (await ada.withdraw(account["id"], "1"))["__typename"] == "ForbiddenRejection"
 
 
-async def test_nobody_handles_their_own_money_as_staff(
+async def test_staff_has_no_permissions_on_its_own_accounts(
     plain: Client, staff: Callable[[UserRole], Awaitable[Client]], raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     for role in UserRole:
@@ -322,7 +322,7 @@ async def test_nobody_handles_their_own_money_as_staff(
         assert (await someone.authorize(card, "1"))["__typename"] == "ForbiddenRejection"
 
 
-async def test_a_payment_to_an_account_that_was_frozen_since_can_be_reversed(ada: Client, grace: Client, teller: Client) -> None:
+async def test_a_payment_to_a_frozen_account_can_be_reversed(ada: Client, grace: Client, teller: Client) -> None:
     source, target = (await ada.open(deposit="5"))["id"], (await grace.open())["id"]
     moved = (await ada.transfer(source, target, "5"))["transaction"]["id"]
     await teller.run("mutation ($id: ID!) { freezeAccount(id: $id) { __typename } }", id=target)
@@ -332,7 +332,7 @@ async def test_a_payment_to_an_account_that_was_frozen_since_can_be_reversed(ada
 
 
 def reads(ids: dict[str, Any]) -> list[str]:
-    """Every way to a thing by its id or number."""
+    """Return every query that reads one of the things by its id or number."""
     nodes = ", ".join(f'"{ids[name]}"' for name in ("account", "transaction", "entry", "user", "card"))
     return [
         f'{{ x: account(id: "{ids["account"]}") {{ __typename }} }}',
@@ -344,7 +344,7 @@ def reads(ids: dict[str, Any]) -> list[str]:
     ]
 
 
-async def test_the_feed_is_of_ones_own_accounts(
+async def test_the_feed_has_events_of_visible_accounts_only(
     target: dict[str, Any], other: tuple[str, Client], ada: Client, settled: Callable[[], Awaitable[None]]
 ) -> None:
     await settled()
@@ -355,7 +355,7 @@ async def test_the_feed_is_of_ones_own_accounts(
     if who in READS_ALL:
         assert await client.run(query, ids=[target["account"]]) == own
     else:
-        told = [await client.error(query, ids=[each]) for each in (target["account"], "QWNjb3VudDow", "garbage")]
-        assert {error["message"] for error in told} == {"There is no such account."}
+        errors = [await client.error(query, ids=[each]) for each in (target["account"], "QWNjb3VudDow", "garbage")]
+        assert {error["message"] for error in errors} == {"There is no such account."}
     mine = await client.run(query)
     assert target["account"] not in {event["account"]["id"] for event in mine["transactionEvents"]["nodes"]}

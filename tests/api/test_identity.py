@@ -33,7 +33,7 @@ async def test_a_new_customer_is_signed_in(visitor: Client) -> None:
     assert await (await visitor.log_in("ada@BANK.test")).run(ME) == {"me": {"email": "Ada@bank.test"}}
 
 
-async def test_every_problem_is_told_at_once(visitor: Client) -> None:
+async def test_a_refused_sign_up_lists_every_problem(visitor: Client) -> None:
     data = await visitor.run(SIGN_UP, input={"email": "x", "password": "short", "fullName": " ", "phoneNumber": "1"})
     assert data["signUp"]["__typename"] == "ValidationRejection"
     assert {(field["path"][0], field["code"]) for field in data["signUp"]["fields"]} == {
@@ -41,7 +41,7 @@ async def test_every_problem_is_told_at_once(visitor: Client) -> None:
     }  # fmt: skip
 
 
-async def test_an_address_signs_up_once_even_at_the_same_time(visitor: Client) -> None:
+async def test_concurrent_sign_ups_with_one_address_create_one_user(visitor: Client) -> None:
     given = {"email": "eve@bank.test", "password": PASSWORD, "fullName": "Eve"}
     answers = await asyncio.gather(*(visitor.run(SIGN_UP, input=given) for _ in range(5)))
     kinds = sorted(answer["signUp"]["__typename"] for answer in answers)
@@ -50,7 +50,7 @@ async def test_an_address_signs_up_once_even_at_the_same_time(visitor: Client) -
     assert again["signUp"]["fields"] == [{"path": ["email"], "code": "TAKEN"}]
 
 
-async def test_wrong_credentials_are_refused_all_alike(visitor: Client, ada: Client) -> None:
+async def test_all_wrong_credentials_get_the_same_refusal(visitor: Client, ada: Client) -> None:
     assert ada.token
     answers = [
         await visitor.run(LOG_IN, input={"email": email, "password": password})
@@ -60,7 +60,7 @@ async def test_wrong_credentials_are_refused_all_alike(visitor: Client, ada: Cli
     assert answers[0]["logIn"]["__typename"] == "CredentialsRejection"
 
 
-async def test_users_who_are_not_active_do_not_get_in(visitor: Client, ada: Client, raw: asyncpg.Connection) -> None:
+async def test_a_suspended_user_can_neither_log_in_nor_refresh(visitor: Client, ada: Client, raw: asyncpg.Connection) -> None:
     assert ada.token
     await raw.execute("UPDATE users SET status = 'SUSPENDED'")
     data = await visitor.run(LOG_IN, input={"email": "ada@bank.test", "password": PASSWORD})
@@ -68,8 +68,8 @@ async def test_users_who_are_not_active_do_not_get_in(visitor: Client, ada: Clie
     assert (await visitor.run(REFRESH, token=ada.refresh_token))["refreshSession"]["__typename"] == "CredentialsRejection"
 
 
-async def is_refused(client: Client) -> None:
-    """The client's token is refused, as RFC 6750 says."""
+async def assert_refused(client: Client) -> None:
+    """Assert that the client's token is refused, per RFC 6750."""
     for accept in ("application/json", "application/graphql-response+json", "text/event-stream"):
         answer = await client.http.post(
             "/graphql", json={"query": ME}, headers={"authorization": f"Bearer {client.token}", "accept": accept}
@@ -79,85 +79,85 @@ async def is_refused(client: Client) -> None:
         assert [error["extensions"]["code"] for error in answer.json()["errors"]] == ["UNAUTHENTICATED"]
 
 
-async def test_nobody_is_signed_in_without_a_good_token(visitor: Client, http: httpx.AsyncClient) -> None:
+async def test_a_request_without_a_valid_token_has_no_user(visitor: Client, http: httpx.AsyncClient) -> None:
     assert await visitor.run(ME) == {"me": None}
-    await is_refused(Client(http, "nonsense"))
+    await assert_refused(Client(http, "nonsense"))
     error = await visitor.error('{ node(id: "x") { id } }')
     assert error["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 @dataclass
-class Moved:
-    """A bank whose clock is moved, and who calls it."""
+class ClockedBank:
+    """A bank whose clock the test sets."""
 
     now: datetime
     app: Starlette
 
     def caller(self, address: str = "127.0.0.1", agent: str = "tests") -> Client:
-        """Someone who is not signed in, at an address."""
+        """Return a signed-out client with an address and a user agent."""
         transport = httpx.ASGITransport(self.app, client=(address, 1))
         return Client(httpx.AsyncClient(transport=transport, base_url="http://bank", headers={"user-agent": agent}))
 
 
 @pytest.fixture
-async def moved(settings: Settings) -> AsyncIterator[Moved]:
-    """A bank whose clock is moved."""
-    made = Moved(datetime.now(UTC), Starlette())
+async def clocked(settings: Settings) -> AsyncIterator[ClockedBank]:
+    """A bank whose clock the test sets."""
+    made = ClockedBank(datetime.now(UTC), Starlette())
     made.app = create_app(settings, clock=lambda: made.now)
     async with made.app.router.lifespan_context(made.app):
         yield made
 
 
 async def refresh(client: Client, token: str) -> dict[str, Any]:
-    """What a refresh token is exchanged for."""
+    """Return the result of a refresh."""
     answer: dict[str, Any] = (await client.run(REFRESH, token=token))["refreshSession"]
     return answer
 
 
-async def test_refresh_tokens_are_good_once_and_a_used_one_ends_the_session(moved: Moved) -> None:
-    visitor = moved.caller()
+async def test_a_second_use_of_a_refresh_token_ends_the_session(clocked: ClockedBank) -> None:
+    visitor = clocked.caller()
     ada = await visitor.sign_up("ada@bank.test", "Ada Lovelace")
     newer = visitor.signed_in(await refresh(visitor, ada.refresh_token))
     assert await newer.run(ME) == {"me": {"email": "ada@bank.test"}}
     newest = visitor.signed_in(await refresh(visitor, newer.refresh_token))
-    moved.now += timedelta(seconds=31)
+    clocked.now += timedelta(seconds=31)
     assert await refresh(visitor, ada.refresh_token) == REFUSED
     for client in (ada, newer, newest):
-        await is_refused(client)
+        await assert_refused(client)
         assert await refresh(visitor, client.refresh_token) == REFUSED
     assert await refresh(visitor, "unknown") == REFUSED
 
 
-async def test_a_refresh_whose_answer_was_lost_gets_it_again(moved: Moved) -> None:
-    visitor = moved.caller()
+async def test_a_repeated_refresh_gets_the_same_answer_for_a_moment(clocked: ClockedBank) -> None:
+    visitor = clocked.caller()
     ada = await visitor.sign_up("ada@bank.test", "Ada Lovelace")
     first, *others = await asyncio.gather(*(refresh(visitor, ada.refresh_token) for _ in range(5)))
     assert first["__typename"] == "AuthSession"
     assert all(each == first for each in others)
-    moved.now += timedelta(seconds=29)
+    clocked.now += timedelta(seconds=29)
     assert await refresh(visitor, ada.refresh_token) == first
     newer = await refresh(visitor, first["refreshToken"])
     assert newer["refreshToken"] != first["refreshToken"]
-    assert await refresh(visitor, ada.refresh_token) == first  # the second of two tabs may be late
+    assert await refresh(visitor, ada.refresh_token) == first  # the second of two tabs may refresh late
     assert await visitor.signed_in(newer).run(ME) == {"me": {"email": "ada@bank.test"}}
 
 
 @pytest.mark.parametrize("other", [{"address": "198.51.100.1"}, {"agent": "another"}])
-async def test_a_used_refresh_token_from_another_client_ends_the_session(moved: Moved, other: dict[str, str]) -> None:
-    visitor = moved.caller()
+async def test_a_used_refresh_token_from_another_client_ends_the_session(clocked: ClockedBank, other: dict[str, str]) -> None:
+    visitor = clocked.caller()
     ada = visitor.signed_in(await refresh(visitor, (await visitor.sign_up("ada@bank.test", "Ada Lovelace")).refresh_token))
     newer = visitor.signed_in(await refresh(visitor, ada.refresh_token))
-    assert await refresh(moved.caller(**other), ada.refresh_token) == REFUSED
-    await is_refused(newer)
+    assert await refresh(clocked.caller(**other), ada.refresh_token) == REFUSED
+    await assert_refused(newer)
 
 
-async def test_answers_to_refreshes_are_kept_for_a_moment_and_sealed(
-    moved: Moved, raw: "asyncpg.Connection[asyncpg.Record]"
+async def test_answers_to_refreshes_are_stored_encrypted_and_deleted(
+    clocked: ClockedBank, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    visitor = moved.caller()
+    visitor = clocked.caller()
     tokens = [(await visitor.sign_up("ada@bank.test", "Ada Lovelace")).refresh_token]
     for _ in range(3):
-        moved.now += timedelta(seconds=31)
+        clocked.now += timedelta(seconds=31)
         answer = await refresh(visitor, tokens[-1])
         tokens.append(answer["refreshToken"])
         replies = [each["reply"] for each in await raw.fetch("SELECT reply FROM refresh_tokens WHERE reply IS NOT NULL")]
@@ -165,14 +165,14 @@ async def test_answers_to_refreshes_are_kept_for_a_moment_and_sealed(
         assert not any(secret.encode() in replies[0] for secret in (*tokens, answer["accessToken"]))
 
 
-async def test_log_out_ends_this_session_or_another_or_all(visitor: Client, ada: Client, grace: Client) -> None:
+async def test_log_out_ends_this_another_or_every_session(visitor: Client, ada: Client, grace: Client) -> None:
     others = [await visitor.log_in("ada@bank.test") for _ in range(2)]
     assert await ada.run(LOG_OUT) == {"logOut": {"__typename": "Done"}}
-    await is_refused(ada)
+    await assert_refused(ada)
     assert await others[0].run(ME) == {"me": {"email": "ada@bank.test"}}
     assert await others[0].run(LOG_OUT, all=True) == {"logOut": {"__typename": "Done"}}
     for other in others:
-        await is_refused(other)
+        await assert_refused(other)
     assert await grace.run(ME) == {"me": {"email": "grace@bank.test"}}
     assert await grace.run(LOG_OUT, id="nonsense") == {"logOut": {"__typename": "NotFoundRejection"}}
     error = await visitor.error(LOG_OUT)
@@ -192,17 +192,17 @@ async def test_sessions_are_listed_and_ended_one_by_one(visitor: Client, ada: Cl
     assert await grace.run(LOG_OUT, id=others) == {"logOut": {"__typename": "NotFoundRejection"}}
     assert await other.run(ME) == {"me": {"email": "ada@bank.test"}}
     assert await ada.run(LOG_OUT, id=others) == {"logOut": {"__typename": "Done"}}
-    await is_refused(other)
+    await assert_refused(other)
     assert await ada.run(LOG_OUT, id=others) == {"logOut": {"__typename": "NotFoundRejection"}}
     assert [session["current"] for session in (await ada.run(listed))["me"]["sessions"]] == [True]
 
 
-async def test_staff_does_not_see_others_sessions(ada: Client, teller: Client) -> None:
+async def test_staff_does_not_see_the_sessions_of_others(ada: Client, teller: Client) -> None:
     user = "query ($id: ID!) { node(id: $id) { ... on User { email sessions { id } } } }"
     assert (await teller.run(user, id=ada.user_id))["node"] == {"email": "ada@bank.test", "sessions": []}
 
 
-async def test_sessions_that_are_not_used_end(settings: Settings) -> None:
+async def test_a_session_that_is_not_refreshed_expires(settings: Settings) -> None:
     now = datetime.now(UTC)
     app = create_app(settings, clock=lambda: now)
     async with (
@@ -228,7 +228,7 @@ async def test_sessions_that_are_not_used_end(settings: Settings) -> None:
         'fragment g on Mutation { logIn(input: {email: "x", password: "y"}) { __typename } }',
     ],
 )
-async def test_a_bad_token_does_not_keep_anyone_from_signing_in(http: httpx.AsyncClient, document: str) -> None:
+async def test_an_invalid_token_does_not_prevent_a_sign_in(http: httpx.AsyncClient, document: str) -> None:
     answer = await Client(http, "nonsense").run(document)
     assert all(each in ("Mutation", {"__typename": "CredentialsRejection"}) for each in answer.values())
 
@@ -243,17 +243,17 @@ async def test_a_bad_token_does_not_keep_anyone_from_signing_in(http: httpx.Asyn
         "{ signUp: __typename }",
     ],
 )
-async def test_a_bad_token_is_refused_for_all_else(http: httpx.AsyncClient, document: str) -> None:
+async def test_an_invalid_token_is_refused_for_every_other_operation(http: httpx.AsyncClient, document: str) -> None:
     assert (await Client(http, "nonsense").error(document))["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_space_around_an_address_and_the_form_of_a_password_do_not_matter(visitor: Client) -> None:
+async def test_addresses_and_passwords_are_normalised(visitor: Client) -> None:
     await visitor.sign_up(" ada@bank.test\t", "Ada", password="ein langes Pa\u0308sswort, ja")
     ada = await visitor.log_in("ada@bank.test ", password="ein langes P\u00e4sswort, ja")
     assert (await ada.run(ME))["me"]["email"] == "ada@bank.test"
 
 
-async def test_domains_that_only_look_the_same_are_two(visitor: Client) -> None:
+async def test_domains_that_look_the_same_are_different(visitor: Client) -> None:
     one = await visitor.sign_up("ada@fa\u00df.test", "Ada One")
     two = await visitor.sign_up("ada@fass.test", "Ada Two")
     assert one.user_id != two.user_id
@@ -262,7 +262,7 @@ async def test_domains_that_only_look_the_same_are_two(visitor: Client) -> None:
     assert (await visitor.log_in("ada@fass.test")).user_id == two.user_id
 
 
-async def test_all_spellings_of_an_address_are_one(visitor: Client) -> None:
+async def test_all_spellings_of_an_address_are_one_user(visitor: Client) -> None:
     await visitor.sign_up("jose\u0301@bücher.test", "José")
     for spelling in ("josé@bücher.test", "JOSÉ@BÜCHER.test", "jose\u0301@xn--bcher-kva.test"):
         await visitor.log_in(spelling)
@@ -270,7 +270,7 @@ async def test_all_spellings_of_an_address_are_one(visitor: Client) -> None:
         assert data["signUp"]["fields"] == [{"path": ["email"], "code": "TAKEN"}]
 
 
-async def test_a_sign_in_is_for_its_own_answer_alone(ada: Client, grace: Client) -> None:
+async def test_a_log_in_does_not_change_who_executes_the_other_mutations(ada: Client, grace: Client) -> None:
     account = await grace.open()
     data = await ada.run(
         f"mutation ($in: LogInInput!, $cash: DepositInput!) {{ logIn(input: $in) {{ {SESSION} }} "
@@ -283,13 +283,13 @@ async def test_a_sign_in_is_for_its_own_answer_alone(ada: Client, grace: Client)
     assert data["updateProfile"] == {"email": "ada@bank.test"}
 
 
-async def test_after_a_log_out_the_rest_of_a_document_is_nobodys(ada: Client) -> None:
+async def test_mutations_after_a_log_out_are_unauthenticated(ada: Client) -> None:
     error = await ada.error("mutation { logOut { __typename } updateProfile { __typename } }")
     assert error["extensions"]["code"] == "UNAUTHENTICATED"
     assert error["path"] == ["updateProfile"]
 
 
-async def test_changes_to_name_and_number_at_once_are_both_kept(ada: Client) -> None:
+async def test_concurrent_changes_to_name_and_phone_number_are_both_stored(ada: Client) -> None:
     update = "mutation ($n: String, $p: String) { updateProfile(fullName: $n, phoneNumber: $p) { __typename } }"
     for number in range(10):
         await asyncio.gather(ada.run(update, n=f"Ada {number}"), ada.run(update, p=f"+44 20 7946 095{number}"))
@@ -297,7 +297,7 @@ async def test_changes_to_name_and_number_at_once_are_both_kept(ada: Client) -> 
         assert me == {"fullName": f"Ada {number}", "phoneNumber": f"+44207946095{number}"}
 
 
-async def test_another_process_learns_of_a_log_out_within_seconds(settings: Settings, ada: Client) -> None:
+async def test_another_process_refuses_an_ended_session_within_seconds(settings: Settings, ada: Client) -> None:
     other = create_app(settings)
     async with (
         other.router.lifespan_context(other),
@@ -309,7 +309,7 @@ async def test_another_process_learns_of_a_log_out_within_seconds(settings: Sett
         async with asyncio.timeout(2.5):
             while "errors" not in await elsewhere.post(ME):
                 await asyncio.sleep(0.05)
-        await is_refused(elsewhere)
+        await assert_refused(elsewhere)
 
 
 async def test_tokens_expire(settings: Settings) -> None:
@@ -323,11 +323,11 @@ async def test_tokens_expire(settings: Settings) -> None:
         ada = await visitor.sign_up("ada@bank.test", "Ada")
         assert (await ada.run(ME))["me"]
         now += timedelta(minutes=31)
-        await is_refused(ada)
+        await assert_refused(ada)
         assert (await visitor.run(REFRESH, token=ada.refresh_token))["refreshSession"]["__typename"] == "AuthSession"
 
 
-async def test_a_profile_changes(ada: Client) -> None:
+async def test_update_profile(ada: Client) -> None:
     update = "mutation ($n: String, $p: String) { updateProfile(fullName: $n, phoneNumber: $p) { __typename ... on User { fullName phoneNumber } } }"
     data = await ada.run(update, n="Ada King", p="+44 20 7946 0958")
     assert data["updateProfile"] == {"__typename": "User", "fullName": "Ada King", "phoneNumber": "+442079460958"}
@@ -336,14 +336,14 @@ async def test_a_profile_changes(ada: Client) -> None:
     assert (await ada.run(update, n=" "))["updateProfile"]["__typename"] == "ValidationRejection"
 
 
-async def test_weaker_hashes_are_renewed_at_log_in(visitor: Client, ada: Client, raw: asyncpg.Connection) -> None:
+async def test_a_log_in_replaces_an_outdated_hash(visitor: Client, ada: Client, raw: asyncpg.Connection) -> None:
     assert ada.token
     await raw.execute("UPDATE users SET password_hash = $1", argon2.using(memory_cost=1024, time_cost=1).hash(PASSWORD))
     await visitor.log_in("ada@bank.test")
     assert "m=19456,t=2,p=1" in await raw.fetchval("SELECT password_hash FROM users")
 
 
-async def test_attempts_are_counted_one_by_one(settings: Settings) -> None:
+async def test_each_attempt_in_a_document_counts(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"log_in_rate_limit": 10}))
     async with (
         app.router.lifespan_context(app),
@@ -356,8 +356,8 @@ async def test_attempts_are_counted_one_by_one(settings: Settings) -> None:
         assert answer["errors"][0]["extensions"]["retryAfter"] >= 1
 
 
-async def test_nobody_locks_another_out_by_guessing(settings: Settings) -> None:
-    """However many guesses come from elsewhere: who has signed in from an address signs in from there again."""
+async def test_guesses_from_elsewhere_do_not_lock_a_user_out(settings: Settings) -> None:
+    """A user signs in again from an address that has signed in before, however many guesses come from other addresses."""
     app = create_app(settings.model_copy(update={"log_in_rate_limit": 30}))
     async with app.router.lifespan_context(app):
 
@@ -381,7 +381,7 @@ async def test_nobody_locks_another_out_by_guessing(settings: Settings) -> None:
         assert all(each["errors"][0]["extensions"]["code"] == "RATE_LIMITED" for each in limited)
 
 
-async def test_of_ipv6_a_whole_network_is_one_caller(settings: Settings) -> None:
+async def test_all_addresses_of_an_ipv6_network_share_one_limit(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"log_in_rate_limit": 10}))
     async with app.router.lifespan_context(app):
         codes = []
@@ -393,7 +393,7 @@ async def test_of_ipv6_a_whole_network_is_one_caller(settings: Settings) -> None
         assert codes == [False] * 10 + [True] * 2
 
 
-async def test_who_did_what_is_written_down(ada: Client, visitor: Client, raw: asyncpg.Connection) -> None:
+async def test_sign_ups_log_ins_and_log_outs_are_audited(ada: Client, visitor: Client, raw: asyncpg.Connection) -> None:
     await visitor.run(LOG_IN, input={"email": "ada@bank.test", "password": "wrong"})
     await ada.run(LOG_OUT, id="U2Vzc2lvbjowMTlhYjY1NDBhYzU3MmQxOGM1YzBhY2I5ZDZhZGU5Nw")
     await ada.run(LOG_OUT)

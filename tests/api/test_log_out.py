@@ -1,4 +1,4 @@
-"""After a log-out was answered nothing more is sent in its session, though money moves all the time."""
+"""Once a log-out is answered, nothing more is sent in its session, even while events happen all the time."""
 
 import asyncio
 import json
@@ -12,8 +12,8 @@ from bank_graphql import app as application
 from tests.client import Client
 
 LOG_OUT = "mutation { logOut { __typename } }"
-LOG_OUT_AND_ANOTHER_TRY = 'mutation { logOut { __typename } logIn(input: {email: "x@bank.test", password: "x"}) { __typename } }'
-"""Of which the second takes as long as a password takes."""
+LOG_OUT_AND_LOG_IN = 'mutation { logOut { __typename } logIn(input: {email: "x@bank.test", password: "x"}) { __typename } }'
+"""The second mutation takes as long as verifying a password."""
 FEED = (
     "subscription { transactionFeed { cursor account { id balance { booked { amount } } } transaction { id entries { id } } } }"
 )
@@ -22,13 +22,13 @@ Sent = list[str]
 
 
 @pytest.fixture(autouse=True)
-def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody looks at all sessions now and then, as is done for those that end elsewhere."""
+def without_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job that checks for sessions ended by other processes does not run."""
     monkeypatch.setattr(application, "CHECK_SECONDS", 10_000)
 
 
 def scope(kind: str, token: str | None, **more: Any) -> dict[str, Any]:
-    """What a server tells of a connection."""
+    """Return the ASGI scope of a connection."""
     headers = [(b"content-type", b"application/json"), (b"accept", more.pop("accept", b"*/*"))]
     headers += [(b"authorization", f"Bearer {token}".encode())] if token else []
     return {
@@ -37,8 +37,8 @@ def scope(kind: str, token: str | None, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def follow_events(app: Starlette, token: str, sent: Sent, begun: asyncio.Event, query: str = FEED) -> None:
-    """Follow by an event stream, and note what is sent in its order."""
+async def subscribe_by_event_stream(app: Starlette, token: str, sent: Sent, opened: asyncio.Event, query: str = FEED) -> None:
+    """Subscribe by an event stream, and record each event that is sent."""
     body = {"type": "http.request", "body": json.dumps({"query": query}).encode()}
     messages = iter([body])
 
@@ -46,15 +46,15 @@ async def follow_events(app: Starlette, token: str, sent: Sent, begun: asyncio.E
         return next(messages, None) or await asyncio.Event().wait()
 
     async def send(message: Any) -> None:
-        begun.set()
+        opened.set()
         if b"transactionFeed" in message.get("body", b""):
             sent.append("event")
 
     await app(scope("http", token, accept=b"text/event-stream"), receive, send)
 
 
-async def follow_socket(app: Starlette, token: str, sent: Sent, begun: asyncio.Event) -> None:
-    """Follow by a socket, likewise."""
+async def subscribe_by_socket(app: Starlette, token: str, sent: Sent, opened: asyncio.Event) -> None:
+    """Subscribe by a socket, and record each event that is sent."""
     messages: asyncio.Queue[Any] = asyncio.Queue()
     messages.put_nowait({"type": "websocket.connect"})
     for said in (
@@ -64,7 +64,7 @@ async def follow_socket(app: Starlette, token: str, sent: Sent, begun: asyncio.E
         messages.put_nowait({"type": "websocket.receive", "text": json.dumps(said)})
 
     async def send(message: Any) -> None:
-        begun.set()
+        opened.set()
         if "transactionFeed" in message.get("text", ""):
             sent.append("event")
         if message["type"] == "websocket.close":
@@ -74,7 +74,7 @@ async def follow_socket(app: Starlette, token: str, sent: Sent, begun: asyncio.E
 
 
 async def log_out(app: Starlette, token: str, sent: Sent) -> None:
-    """Log out, and note when that is answered."""
+    """Log out, and record when that is answered."""
     body = {"type": "http.request", "body": json.dumps({"query": LOG_OUT}).encode()}
     messages = iter([body])
 
@@ -89,11 +89,11 @@ async def log_out(app: Starlette, token: str, sent: Sent) -> None:
     await app(scope("http", token), receive, send)
 
 
-@pytest.mark.parametrize("follow", [follow_events, follow_socket])
+@pytest.mark.parametrize("subscribe", [subscribe_by_event_stream, subscribe_by_socket])
 async def test_nothing_is_sent_once_a_log_out_is_answered(
-    app: Starlette, visitor: Client, ada: Client, grace: Client, follow: Callable[..., Awaitable[None]]
+    app: Starlette, visitor: Client, ada: Client, grace: Client, subscribe: Callable[..., Awaitable[None]]
 ) -> None:
-    """Others go on to pay the account whose owner logs out, so that events are under way at each moment."""
+    """Other customers keep paying the account whose owner logs out, so that events happen at each moment."""
     account, source = (await ada.open())["id"], (await grace.open(deposit="1000"))["id"]
     over = asyncio.Event()
 
@@ -106,15 +106,15 @@ async def test_nothing_is_sent_once_a_log_out_is_answered(
         mine = await visitor.log_in("ada@bank.test")
         assert mine.token is not None
         sent: Sent = []
-        begun = [asyncio.Event() for _ in range(3)]
-        following = [asyncio.ensure_future(follow(app, mine.token, sent, each)) for each in begun]
-        for each in begun:
+        opened = [asyncio.Event() for _ in range(3)]
+        subscriptions = [asyncio.ensure_future(subscribe(app, mine.token, sent, each)) for each in opened]
+        for each in opened:
             await each.wait()
         async with asyncio.timeout(20):
             while sent.count("event") < 20:
                 await asyncio.sleep(0)
             await log_out(app, mine.token, sent)
-            await asyncio.gather(*following)  # they end at once, and not at the next look at all sessions
+            await asyncio.gather(*subscriptions)  # they end at once, not at the next check of all sessions
         assert sent.index(ANSWERED) == len(sent) - 1
     over.set()
     await asyncio.gather(*paying)
@@ -127,7 +127,7 @@ async def test_a_log_out_over_a_socket_is_answered_before_the_socket_is_closed(a
     for said in (
         {"type": "connection_init", "payload": {"authorization": f"Bearer {ada.token}"}},
         {"type": "subscribe", "id": "feed", "payload": {"query": FEED}},
-        {"type": "subscribe", "id": "end", "payload": {"query": LOG_OUT_AND_ANOTHER_TRY}},
+        {"type": "subscribe", "id": "end", "payload": {"query": LOG_OUT_AND_LOG_IN}},
     ):
         messages.put_nowait({"type": "websocket.receive", "text": json.dumps(said)})
 

@@ -1,4 +1,4 @@
-"""The command line, beside `serve`."""
+"""The commands other than `serve`."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.e2e.processes import Server, command, environment
 from tests.sync import ROOT
 
 
-def test_a_life_on_the_command_line(folder: Path) -> None:
+def test_a_bank_is_created_filled_and_verified_by_commands(folder: Path) -> None:
     assert command("migrate", folder=folder).stdout == "The schema is up to date.\n"
     demo = command("demo", folder=folder)
     assert "ada@example.com" in demo.stdout
@@ -59,7 +59,7 @@ def test_the_schema_is_exported_in_utf_8_whatever_the_locale(folder: Path) -> No
         assert (ended.stdout or target.read_bytes()) == (ROOT / "schema.graphql").read_bytes()
 
 
-def test_the_introspection_tells_all_that_generators_need(folder: Path) -> None:
+def test_the_introspection_has_all_that_generators_need(folder: Path) -> None:
     target = folder / "exported.json"
     assert command("export-schema", str(target), folder=folder).returncode == 0
     schema = json.loads(target.read_text(encoding="utf-8"))["data"]["__schema"]
@@ -89,7 +89,7 @@ def test_the_demo_is_for_sandboxes(folder: Path) -> None:
     assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
 
 
-async def test_signing_keys_rotate_without_logging_anyone_out(folder: Path) -> None:
+async def test_sessions_continue_after_a_rotation_of_signing_keys(folder: Path) -> None:
     port = {"BANK_PUBLIC_URL": "http://bank.example"}
     async with Server(folder, **port) as server:
         ada = await server.ada()

@@ -45,7 +45,7 @@ async def test_media_types(http: httpx.AsyncClient, accept: str, answered: str) 
 
 
 @pytest.mark.parametrize("accept", ["text/plain", f"{JSON};charset=latin-1", f"{JSON};q=0"])
-async def test_media_types_that_are_not_spoken(http: httpx.AsyncClient, accept: str) -> None:
+async def test_other_media_types_are_not_acceptable(http: httpx.AsyncClient, accept: str) -> None:
     assert (await post(http, ME, accept=accept)).status_code == 406
 
 
@@ -60,7 +60,7 @@ async def test_media_types_that_are_not_spoken(http: httpx.AsyncClient, accept: 
         "query a { me { id } } query b { me { id } }",
     ],
 )
-async def test_refused_documents_are_400_in_the_newer_media_type_alone(http: httpx.AsyncClient, query: str) -> None:
+async def test_a_refused_document_is_400_in_the_newer_media_type_only(http: httpx.AsyncClient, query: str) -> None:
     newer, older = await post(http, {"query": query}, accept=GRAPHQL), await post(http, {"query": query}, accept=JSON)
     assert (newer.status_code, older.status_code) == (400, 200)
     assert newer.json() == older.json()
@@ -77,7 +77,7 @@ async def test_refused_documents_are_400_in_the_newer_media_type_alone(http: htt
         b'{"query": "{ me { id } }", "variables": {"n": ' + b"9" * 5000 + b"}}", b'{"query": "{ me { id } }", "variables": {"n": NaN}}',
     ],
 )  # fmt: skip
-async def test_malformed_bodies_are_400_in_both(http: httpx.AsyncClient, body: bytes) -> None:
+async def test_malformed_bodies_are_400_in_both_media_types(http: httpx.AsyncClient, body: bytes) -> None:
     for accept in (JSON, GRAPHQL):
         response = await post(http, body, accept=accept)
         assert response.status_code == 400
@@ -100,7 +100,7 @@ async def test_long_integers_in_a_document(ada: Client) -> None:
         f"{JSON}; charset=latin-1",
     ],
 )
-async def test_other_content_types_have_no_effect(http: httpx.AsyncClient, content_type: str) -> None:
+async def test_other_content_types_are_refused(http: httpx.AsyncClient, content_type: str) -> None:
     assert (await post(http, ME, content_type)).status_code == 415
 
 
@@ -147,7 +147,7 @@ async def test_bodies_have_a_limit(http: httpx.AsyncClient) -> None:
     assert (await post(http, padded)).status_code == 200
 
 
-async def test_slow_senders_are_cut_off(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_body_is_refused(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(endpoint, "BODY_SECONDS", 0.01)
     sent: list[Any] = []
@@ -168,7 +168,7 @@ async def test_slow_senders_are_cut_off(app: Starlette, monkeypatch: pytest.Monk
     assert sent[0]["status"] == 408
 
 
-async def test_every_answer_carries_its_headers(http: httpx.AsyncClient) -> None:
+async def test_every_answer_has_its_headers(http: httpx.AsyncClient) -> None:
     response = await post(http, ME, **{"x-request-id": "client-chosen-1"})
     assert response.headers["x-request-id"] == "client-chosen-1"
     assert response.headers["x-content-type-options"] == "nosniff"
@@ -180,7 +180,7 @@ async def test_every_answer_carries_its_headers(http: httpx.AsyncClient) -> None
     assert (await http.get("/nowhere")).headers["x-request-id"]
 
 
-async def test_origins_are_allowed_by_list(settings: Settings) -> None:
+async def test_only_listed_origins_are_allowed(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"allowed_origins": "https://app.example"}))
     async with (
         app.router.lifespan_context(app),
@@ -193,7 +193,7 @@ async def test_origins_are_allowed_by_list(settings: Settings) -> None:
         assert "access-control-allow-origin" not in foreign.headers
 
 
-async def test_who_asks_too_much_must_wait(settings: Settings) -> None:
+async def test_requests_beyond_the_rate_limit_are_refused(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"rate_limit": 20_000}))
     async with (
         app.router.lifespan_context(app),
