@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -71,7 +70,7 @@ async def source() -> Source:
 
 
 @pytest.fixture
-async def hub(source: Source) -> AsyncIterator[Hub[Any]]:
+async def hub(source: Source) -> AsyncIterator[Hub[Event]]:
     made = Hub(source, poll_seconds=0.01)
     made.start()
     while made.position is None:
@@ -80,7 +79,7 @@ async def hub(source: Source) -> AsyncIterator[Hub[Any]]:
     await made.close()
 
 
-async def take(hub: Hub[Any], subscriber: Subscriber[Any], many: int, after: Position | None = None) -> list[int]:
+async def take(hub: Hub[Event], subscriber: Subscriber[Event], many: int, after: Position | None = None) -> list[int]:
     """Return the sequence numbers of a subscriber's next events."""
     taken: list[int] = []
     async with aclosing(hub.events(subscriber, after)) as events:
@@ -91,12 +90,12 @@ async def take(hub: Hub[Any], subscriber: Subscriber[Any], many: int, after: Pos
     return taken
 
 
-async def until_subscribed(hub: Hub[Any], many: int = 1) -> None:
+async def until_subscribed(hub: Hub[Event], many: int = 1) -> None:
     while hub.subscribers < many:
         await asyncio.sleep(0)
 
 
-async def test_each_subscriber_gets_its_own_events(source: Source, hub: Hub[Any]) -> None:
+async def test_each_subscriber_gets_its_own_events(source: Source, hub: Hub[Event]) -> None:
     both = [
         asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 3)),
         asyncio.create_task(take(hub, Subscriber(Interest(account_ids=frozenset({SECOND, THIRD}))), 3)),
@@ -108,13 +107,13 @@ async def test_each_subscriber_gets_its_own_events(source: Source, hub: Hub[Any]
     assert hub.subscribers == 0
 
 
-async def test_no_event_is_read_without_subscribers(source: Source, hub: Hub[Any]) -> None:
+async def test_no_event_is_read_without_subscribers(source: Source, hub: Hub[Event]) -> None:
     source.add(*[FIRST] * 10)
     await hub.read_now()
     assert (hub.position, source.reads) == (source.events[-1].position, 0)
 
 
-async def test_a_subscriber_that_comes_during_a_read_misses_nothing(source: Source, hub: Hub[Any]) -> None:
+async def test_a_subscriber_that_comes_during_a_read_misses_nothing(source: Source, hub: Hub[Event]) -> None:
     delay = asyncio.Event()
     source.delays.append(delay)
     while source.delays:
@@ -126,7 +125,7 @@ async def test_a_subscriber_that_comes_during_a_read_misses_nothing(source: Sour
     assert await receiving == [1]
 
 
-async def test_a_subscriber_without_a_cursor_gets_new_events_only(source: Source, hub: Hub[Any]) -> None:
+async def test_a_subscriber_without_a_cursor_gets_new_events_only(source: Source, hub: Hub[Event]) -> None:
     others = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 2))
     await until_subscribed(hub)
     source.broken = True  # the hub's position stays behind
@@ -139,7 +138,7 @@ async def test_a_subscriber_without_a_cursor_gets_new_events_only(source: Source
 
 
 async def test_events_from_before_the_first_subscriber_do_not_fill_its_queue(
-    source: Source, hub: Hub[Any], monkeypatch: pytest.MonkeyPatch
+    source: Source, hub: Hub[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hubs, "MAX_QUEUED", 10)
     source.add(*[FIRST] * 100)
@@ -151,7 +150,7 @@ async def test_events_from_before_the_first_subscriber_do_not_fill_its_queue(
     assert await receiving == [201]
 
 
-async def test_replayed_events_come_before_new_ones_and_none_twice(source: Source, hub: Hub[Any]) -> None:
+async def test_replayed_events_come_before_new_ones_and_none_twice(source: Source, hub: Hub[Event]) -> None:
     source.add(*[FIRST] * 1200)
     hub.wake()
     receiving = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1300, after=Position(1, 10, 100)))
@@ -162,7 +161,7 @@ async def test_replayed_events_come_before_new_ones_and_none_twice(source: Sourc
     assert await receiving == list(range(101, 1401))
 
 
-async def test_a_subscriber_with_a_cursor_ahead_of_the_hub_waits(source: Source, hub: Hub[Any]) -> None:
+async def test_a_subscriber_with_a_cursor_ahead_of_the_hub_waits(source: Source, hub: Hub[Event]) -> None:
     receiving = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 1, after=Position(1, 10, 2)))
     await until_subscribed(hub)
     source.add(FIRST, FIRST, FIRST)
@@ -171,14 +170,14 @@ async def test_a_subscriber_with_a_cursor_ahead_of_the_hub_waits(source: Source,
 
 
 async def test_events_that_overflow_the_queue_during_a_replay_are_replayed_too(
-    source: Source, hub: Hub[Any], monkeypatch: pytest.MonkeyPatch
+    source: Source, hub: Hub[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hubs, "MAX_QUEUED", 10)
     source.add(*[FIRST] * 600)
     hub.wake()
     while hub.position != source.events[-1].position:
         await asyncio.sleep(0)
-    subscriber: Subscriber[Any] = Subscriber(Interest(owner_id=ADA))
+    subscriber: Subscriber[Event] = Subscriber(Interest(owner_id=ADA))
     taken: list[int] = []
     async with aclosing(hub.events(subscriber, Position(1, 0, 0))) as events:
         async for event in events:
@@ -193,9 +192,11 @@ async def test_events_that_overflow_the_queue_during_a_replay_are_replayed_too(
     assert taken == list(range(1, 701))
 
 
-async def test_a_slow_subscriber_is_ended_and_can_resume(source: Source, hub: Hub[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_subscriber_is_ended_and_can_resume(
+    source: Source, hub: Hub[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(hubs, "MAX_QUEUED", 10)
-    subscriber: Subscriber[Any] = Subscriber(Interest(owner_id=ADA))
+    subscriber: Subscriber[Event] = Subscriber(Interest(owner_id=ADA))
     source.add(FIRST)
     async with aclosing(hub.events(subscriber, None)) as events:
         first = asyncio.ensure_future(anext(events))
@@ -219,14 +220,14 @@ async def test_a_slow_subscriber_is_ended_and_can_resume(source: Source, hub: Hu
     )
 
 
-async def test_end_raises_the_fault_and_finish_sends_the_queue_first(source: Source, hub: Hub[Any]) -> None:
-    subscriber: Subscriber[Any] = Subscriber(Interest(owner_id=ADA))
+async def test_end_raises_the_fault_and_finish_sends_the_queue_first(source: Source, hub: Hub[Event]) -> None:
+    subscriber: Subscriber[Event] = Subscriber(Interest(owner_id=ADA))
     receiving = asyncio.create_task(take(hub, subscriber, 5))
     await until_subscribed(hub)
     subscriber.end(Unauthenticated())
     with pytest.raises(Unauthenticated):
         await receiving
-    finishing: Subscriber[Any] = Subscriber(Interest(owner_id=ADA))
+    finishing: Subscriber[Event] = Subscriber(Interest(owner_id=ADA))
     receiving = asyncio.create_task(take(hub, finishing, 5))
     await until_subscribed(hub)
     source.add(FIRST, FIRST)
@@ -237,7 +238,7 @@ async def test_end_raises_the_fault_and_finish_sends_the_queue_first(source: Sou
     assert await receiving == [1, 2]
 
 
-async def test_reading_continues_when_a_broken_source_works_again(source: Source, hub: Hub[Any]) -> None:
+async def test_reading_continues_when_a_broken_source_works_again(source: Source, hub: Hub[Event]) -> None:
     receiving = asyncio.create_task(take(hub, Subscriber(Interest(owner_id=ADA)), 2))
     await until_subscribed(hub)
     source.broken = True
@@ -264,12 +265,12 @@ async def test_closing_ends_all_streams(source: Source) -> None:
         await take(made, Subscriber(Interest(owner_id=ADA)), 1)
 
 
-async def test_a_replay_ends_as_soon_as_its_stream_is_ended(source: Source, hub: Hub[Any]) -> None:
+async def test_a_replay_ends_as_soon_as_its_stream_is_ended(source: Source, hub: Hub[Event]) -> None:
     source.add(*[FIRST] * 100)
     hub.wake()
     while hub.position != source.events[-1].position:
         await asyncio.sleep(0)
-    subscriber: Subscriber[Any] = Subscriber(Interest(owner_id=ADA))
+    subscriber: Subscriber[Event] = Subscriber(Interest(owner_id=ADA))
     async with aclosing(hub.events(subscriber, Position(1, 0, 0))) as events:
         assert (await anext(events)).position.sequence == 1
         subscriber.end(Unauthenticated())
