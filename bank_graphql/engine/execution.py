@@ -9,7 +9,7 @@ again, with rows that are already loaded: its answer counts. What mutations came
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from inspect import isawaitable
 from itertools import chain, islice
 from typing import Any
@@ -17,22 +17,28 @@ from typing import Any
 from graphql.execution.values import VariableValues
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from bank_graphql.api.context import Context
-from bank_graphql.api.errors import rejection_of
 from bank_graphql.engine.columns import UnplannedError
+from bank_graphql.engine.context import ExecutionContext
 from bank_graphql.engine.fields import Edge
 from bank_graphql.engine.plan import Field, Many, Objects, Selection, Shape, Source
 from bank_graphql.kit.errors import Refusal
 
 
 class BreadthFirst:
-    """One run of plans, for one request."""
+    """One run of plans, for one request.
 
-    __slots__ = ("_context", "_variables", "done")
+    Args:
+        context: the request's context.
+        variables: its coerced variables.
+        to_result: makes the member of a mutation's union that reports a refusal.
+    """
 
-    def __init__(self, context: Context, variables: VariableValues) -> None:
+    __slots__ = ("_context", "_to_result", "_variables", "done")
+
+    def __init__(self, context: ExecutionContext, variables: VariableValues, to_result: Callable[[Refusal], object]) -> None:
         self._context = context
         self._variables = variables
+        self._to_result = to_result
         self.done: dict[str, Any] = {}
         """The mutations that are done and answered, by their names in the answer."""
 
@@ -57,13 +63,14 @@ class BreadthFirst:
 
     async def _carry_out(self, name: str, field: Field) -> Any:
         """What a mutation came to; noted for the reference executor, should that have to go on."""
-        context, outcome = self._context, None
+        context = self._context
+        outcome: Any = None
         arguments = self._arguments(field)
         context.begin_mutation()
         try:
             outcome = await field.act(context, **arguments)  # type: ignore[misc]
         except Refusal as refusal:
-            outcome = rejection_of(refusal)
+            outcome = self._to_result(refusal)
             if not isinstance(field.shape, Objects) or type(outcome) not in field.shape.by_class:
                 outcome = refusal
                 raise

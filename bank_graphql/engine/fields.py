@@ -11,10 +11,10 @@ from typing import Any
 
 import strawberry
 
-from bank_graphql.api.context import Context, Info
-from bank_graphql.api.loaders import Readers
+from bank_graphql.engine.context import ExecutionContext
 from bank_graphql.kit.loading import Reader
 
+Info = strawberry.Info[ExecutionContext, None]
 EDGE = "edge"
 """The name of the edge in a field's metadata."""
 ACT = "act"
@@ -33,14 +33,14 @@ class Edge:
         along: makes the field's value of a source object without a key, of what was read along with that; None if it is null.
     """
 
-    reader: Callable[[Readers], Reader[Any, Any]]
+    reader: Callable[[Any], Reader[Any, Any]]
     key: Callable[..., Any]
     then: Callable[[Any, Any], Any] | None = None
     along: Callable[[Any], Any] | None = None
 
 
 def edge(
-    reader: Callable[[Readers], Reader[Any, Any]],
+    reader: Callable[[Any], Reader[Any, Any]],
     *,
     description: str,
     graphql_type: Any = None,
@@ -77,7 +77,7 @@ def mutation(result: Any, description: str) -> Callable[[Callable[..., Awaitable
     """Declare a mutation that answers with `result` by what it does, given the request's context and the arguments."""
 
     def declare(act: Callable[..., Awaitable[Any]]) -> Any:
-        async def resolve(*, root: Context, info: Info, **arguments: Any) -> Any:
+        async def resolve(*, root: ExecutionContext, info: Info, **arguments: Any) -> Any:
             name = info.path.key
             if name not in root.outcomes:
                 root.begin_mutation()

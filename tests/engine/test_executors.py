@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from bank_graphql.api.context import Context, Services
+from bank_graphql.api.errors import rejection_of
 from bank_graphql.api.loaders import Readers
 from bank_graphql.api.scalars import to_json
 from bank_graphql.api.schema import build_schema
 from bank_graphql.api.streams import Streams
 from bank_graphql.bank import Bank
 from bank_graphql.cards.rules import Merchant
-from bank_graphql.engine.executor import Executor, Request, Response
+from bank_graphql.engine.executor import Executor, Request
 from bank_graphql.identity.models import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.identity.service import SignedIn
@@ -46,6 +47,7 @@ from bank_graphql.payments.commands import (
     ReverseTransaction,
     Transfer,
 )
+from bank_graphql.web.operations import OperationGate, Response
 from tests.client import PASSWORD
 from tests.engine.documents import Documents, Made, Pool
 
@@ -70,8 +72,10 @@ class World:
             limiter=Limiter(),
             attempts_per_minute=10**9,
         )
-        self.planned = Executor(SCHEMA, user_limit=10**12, address_limit=10**12)
-        self.reference = Executor(SCHEMA, user_limit=10**12, address_limit=10**12, breadth_first=False)
+        self.executor = Executor(SCHEMA, to_result=rejection_of)
+        reference = Executor(SCHEMA, to_result=rejection_of, breadth_first=False)
+        self.planned = OperationGate(self.executor, user_limit=10**12, address_limit=10**12)
+        self.reference = OperationGate(reference, user_limit=10**12, address_limit=10**12)
         self.actors: list[Actor | None] = [None]
         self.pool = Pool([], [], [], [], [])
 
@@ -270,7 +274,7 @@ async def test_answers_are_those_of_the_reference_executor(
     world: World, monkeypatch: pytest.MonkeyPatch, kind: str, how_many: int
 ) -> None:
     documents = Documents(CORE, world.pool, SEED)
-    referred = _unplanned(world.planned, monkeypatch)
+    referred = _unplanned(world.executor, monkeypatch)
     refused = failed = 0
     for start in range(0, how_many, 16):
         made = [documents.query() if kind == "query" else documents.mutation() for _ in range(16)]
@@ -332,8 +336,8 @@ async def test_subscriptions_answer_alike(world: World, bank: Bank, unplannable:
     )
     async with followed(bank), AsyncExitStack() as stack:
         streams = [
-            await stack.enter_async_context(aclosing(executor.stream(Request(text, None, {"n": n}), world._context(1))))
-            for executor in (world.planned, world.reference)
+            await stack.enter_async_context(aclosing(gate.stream(Request(text, None, {"n": n}), world._context(1))))
+            for gate in (world.planned, world.reference)
         ]
         coming = [asyncio.ensure_future(anext(stream)) for stream in streams]
         while bank.hub.subscribers < len(streams):
