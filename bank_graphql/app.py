@@ -67,7 +67,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
                 cards=bank.cards,
                 feed=bank.feed,
                 streams=streams,
-                move=bank.move,
+                execute=bank.move,
                 limiter=Limiter(),
                 attempts_per_minute=settings.log_in_rate_limit,
             )

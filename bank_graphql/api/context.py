@@ -22,7 +22,7 @@ from bank_graphql.payments.commands import Command, Group, Issued, Moved, Opened
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-Move = Callable[[Group], Awaitable[list[Outcome]]]
+Execute = Callable[[Group], Awaitable[list[Outcome]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Services:
     cards: Cards
     feed: Feed
     streams: Streams
-    move: Move
+    execute: Execute
     limiter: Limiter
     attempts_per_minute: int
 
@@ -157,24 +157,31 @@ class Context:
         self.bearer = self.actor = None
         self._loaders = None
 
-    async def move(self, command: Command) -> Moved | Opened | Issued | Preview:
-        """Have the payments carry the command out, together with those of other requests.
+    async def execute(self, command: Command) -> Moved | Opened | Issued | Preview:
+        """Execute a payments command, in one batch with those of other requests.
 
         Raises:
-            Refusal: the command was refused.
+            Refusal: the command is refused.
         """
-        [outcome] = await self.services.move(Group((command,)))
+        [outcome] = await self.services.execute(Group((command,)))
         if isinstance(outcome, Refusal):
             raise outcome
         return outcome
 
-    async def move_all(self, asked: Sequence[Command | Refusal], *, atomic: bool) -> list[Outcome]:
-        """Have the payments carry commands out together, in their order; what makes no command is refused in its place.
+    async def execute_all(self, requested: Sequence[Command | Refusal], *, atomic: bool) -> list[Outcome]:
+        """Execute several payments commands in their order.
+
+        Args:
+            requested: the commands; a refusal where the input made no command.
+            atomic: whether all or none are to have an effect.
+
+        Returns:
+            The outcome of each command, and each given refusal in its place.
 
         Raises:
             ValidationFailed: the keys of an atomic batch are not new.
         """
-        return await self.services.move(Group(tuple(asked), atomic))
+        return await self.services.execute(Group(tuple(requested), atomic))
 
 
 Info = strawberry.Info[Context, None]

@@ -68,7 +68,7 @@ class World:
             cards=bank.cards,
             feed=bank.feed,
             streams=Streams(bank.hub, bank.feed, bank.identity, utc_now),
-            move=bank.move,
+            execute=bank.move,
             limiter=Limiter(),
             attempts_per_minute=10**9,
         )
@@ -190,13 +190,13 @@ class World:
     async def _open(self, actor: Actor, currency: str, deposit: int | None = None) -> Any:
         key = new_id().hex
         command = OpenAccount(actor=actor, key=key, kind="CHECKING", currency=currency, name="Daily", opening_deposit=deposit)
-        [outcome] = await self.services.move(Group((command,)))
+        [outcome] = await self.services.execute(Group((command,)))
         assert isinstance(outcome, Opened)
         return outcome.account_id
 
     async def _issue(self, actor: Actor, account: Any, **more: Any) -> Any:
         command = IssueCard(actor=actor, key=new_id().hex, account_id=account, kind="DEBIT", form="VIRTUAL", **more)
-        [outcome] = await self.services.move(Group((command,)))
+        [outcome] = await self.services.execute(Group((command,)))
         assert isinstance(outcome, Issued)
         return outcome.card_id
 
@@ -214,7 +214,7 @@ class World:
         )
 
     async def _move(self, command: Command) -> Any:
-        [outcome] = await self.services.move(Group((command,)))
+        [outcome] = await self.services.execute(Group((command,)))
         assert isinstance(outcome, Moved), outcome
         return outcome.transaction_id
 
@@ -297,11 +297,11 @@ async def test_a_mutation_that_fails_is_carried_out_once(world: World, which: st
     carried_out: list[Group] = []
     services = world.services
 
-    async def move(group: Group) -> list[Outcome]:
+    async def execute(group: Group) -> list[Outcome]:
         carried_out.append(group)
         if which == "itself" and len(carried_out) == 2:
             raise Unavailable
-        return await services.move(group)
+        return await services.execute(group)
 
     account, target = (each for each in world.pool.ids if each in (world.pool.ids[0], world.pool.ids[2]))
     told = "{ __typename ... on MoneyMoved { replayed transaction { amount { amount } entries { account { %s } } } } }"
@@ -310,7 +310,7 @@ async def test_a_mutation_that_fails_is_carried_out_once(world: World, which: st
         f'amount: {{amount: "1", currency: EUR}}}}) {told % ("entries(first: 500) { nodes { id } }" if name == "b" else "name")}'
         for name in "abc"
     ]
-    context = Context(replace(services, move=move), world.actors[1], Origin())
+    context = Context(replace(services, execute=execute), world.actors[1], Origin())
     answer = (await world.planned.run(Request(f"mutation {{ {' '.join(parts)} }}"), context)).body
     assert [error["path"][0] for error in answer["errors"]] == ["b"]
     assert answer["data"] is None  # a mutation's field is never null, and those after it are not carried out

@@ -55,7 +55,7 @@ class MoneyMutations:
         viewer = context.viewer
         input.check()
         asked = [_command(transfer, viewer, dry_run=bool(input.dry_run)) for transfer in input.transfers]
-        outcomes = await context.move_all(asked, atomic=bool(input.atomic))
+        outcomes = await context.execute_all(asked, atomic=bool(input.atomic))
         repeated = [each.transaction_id for each in outcomes if isinstance(each, Moved) and each.transaction is None]
         if repeated:
             await context.loader(context.readers.transaction).load_many(repeated)  # all at once, before they are told one by one
@@ -123,7 +123,7 @@ class MoneyMutations:
 
 
 async def _moved(context: Context, command: Command) -> MoneyMoved | MoneyPreview:
-    told: MoneyMoved | MoneyPreview = await _told(context, await context.move(command))
+    told: MoneyMoved | MoneyPreview = await _told(context, await context.execute(command))
     return told
 
 
