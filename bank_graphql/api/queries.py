@@ -15,7 +15,7 @@ from bank_graphql.api.types.events import TransactionEvent
 from bank_graphql.api.types.node import Connection, Node, Paged
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
-from bank_graphql.engine.fields import edge
+from bank_graphql.engine.fields import loaded_field
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.errors import AccessDenied, BadRequest
 from bank_graphql.kit.ids import parse_global_id, parse_serial, parse_uuid, uuid_of
@@ -51,7 +51,7 @@ class LedgerVerification:
 
 @strawberry.type(description="What can be asked. What is not the viewer's to see is null, as if it did not exist.")
 class Query:
-    @edge(lambda readers: readers.user, description="Who is signed in; null if nobody is.", graphql_type=User | None)
+    @loaded_field(lambda readers: readers.user, description="Who is signed in; null if nobody is.", graphql_type=User | None)
     @staticmethod
     def me(request: Context) -> Any:
         return request.actor and request.actor.user_id
@@ -72,12 +72,12 @@ class Query:
         # Readers gather what is asked in one turn of the loop, so these are a statement for each type.
         return list(await asyncio.gather(*(_node(root, each) for each in ids)))
 
-    @edge(lambda readers: readers.account, description="The account with this id.", graphql_type=Account | None)
+    @loaded_field(lambda readers: readers.account, description="The account with this id.", graphql_type=Account | None)
     @staticmethod
     def account(request: Context, id: strawberry.ID) -> Any:  # noqa: A002
         return request.viewer and uuid_of(id, "Account")
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.account_by_number,
         description="The account with this number; spaces do not matter.",
         graphql_type=Account | None,
@@ -86,12 +86,14 @@ class Query:
     def account_by_number(_: Context, number: str) -> Any:
         return normalise_number(number)
 
-    @edge(lambda readers: readers.transaction, description="The transaction with this id.", graphql_type=Transaction | None)
+    @loaded_field(
+        lambda readers: readers.transaction, description="The transaction with this id.", graphql_type=Transaction | None
+    )
     @staticmethod
     def transaction(request: Context, id: strawberry.ID) -> Any:  # noqa: A002
         return request.viewer and uuid_of(id, "Transaction")
 
-    @edge(lambda readers: readers.card, description="The card with this id.", graphql_type=Card | None)
+    @loaded_field(lambda readers: readers.card, description="The card with this id.", graphql_type=Card | None)
     @staticmethod
     def card(request: Context, id: strawberry.ID) -> Any:  # noqa: A002
         return request.viewer and uuid_of(id, "Card")

@@ -1,7 +1,7 @@
 """Breadth-first execution: a selection is worked out for all its objects at once.
 
 The reference executor takes objects one by one, with a coroutine, a path and an info for each of their fields. Here each field
-of a selection is one column of values for all objects: leaves by attribute, edges by a single call of their loader.
+of a selection is one column of values for all objects: leaves by attribute, loaded fields by a single call of their loader.
 
 Only what goes as planned is answered here. At the first sign of anything else (an error, a null where there may be none, an
 object of another class) the work is dropped with `UnplannedError` or whatever was raised, and the reference executor does it
@@ -19,7 +19,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from bank_graphql.engine.columns import UnplannedError
 from bank_graphql.engine.context import ExecutionContext
-from bank_graphql.engine.fields import Edge
+from bank_graphql.engine.fields import LoadedField
 from bank_graphql.engine.plan import Field, Many, Objects, Selection, Shape, Source
 from bank_graphql.kit.errors import Refusal
 
@@ -33,42 +33,42 @@ class BreadthFirst:
         to_result: makes the member of a mutation's union that reports a refusal.
     """
 
-    __slots__ = ("_context", "_to_result", "_variables", "done")
+    __slots__ = ("_context", "_to_result", "_variables", "completed")
 
     def __init__(self, context: ExecutionContext, variables: VariableValues, to_result: Callable[[Refusal], object]) -> None:
         self._context = context
         self._variables = variables
         self._to_result = to_result
-        self.done: dict[str, Any] = {}
-        """The mutations that are done and answered, by their names in the answer."""
+        self.completed: dict[str, Any] = {}
+        """The answers of the mutations that are executed and complete, by their names in the answer."""
 
     async def query(self, selection: Selection) -> dict[str, Any]:
-        """The answer to a query."""
+        """Return the answer to a query."""
         [data] = await self.objects(selection, [self._context])
         return data
 
     async def mutation(self, selection: Selection) -> dict[str, Any]:
-        """The answer to a mutation, whose fields are carried out one after another."""
+        """Return the answer to a mutation, whose fields are executed one after another."""
         for name, field in zip(selection.names, selection.fields, strict=True):
             if field.column is not None:
-                [self.done[name]] = field.column([self._context])
+                [self.completed[name]] = field.column([self._context])
             else:
-                [self.done[name]] = await self.complete(field.shape, [await self._carry_out(name, field)])
-        return self.done
+                [self.completed[name]] = await self.complete(field.shape, [await self._execute_mutation(name, field)])
+        return self.completed
 
     def source(self, source: Source) -> AsyncGenerator[Any, None]:
         """A subscription's events."""
         arguments = source.arguments(self._variables) if callable(source.arguments) else source.arguments
-        return source.act(self._context, **arguments)
+        return source.resolver(self._context, **arguments)
 
-    async def _carry_out(self, name: str, field: Field) -> Any:
-        """What a mutation came to; noted for the reference executor, should that have to go on."""
+    async def _execute_mutation(self, name: str, field: Field) -> Any:
+        """Return a mutation's result. Its outcome is noted for a fallback to the reference executor."""
         context = self._context
         outcome: Any = None
         arguments = self._arguments(field)
         context.begin_mutation()
         try:
-            outcome = await field.act(context, **arguments)  # type: ignore[misc]
+            outcome = await field.resolver(context, **arguments)  # type: ignore[misc]
         except Refusal as refusal:
             outcome = self._to_result(refusal)
             if not isinstance(field.shape, Objects) or type(outcome) not in field.shape.by_class:
@@ -93,33 +93,33 @@ class BreadthFirst:
         return selection.rows(*[field.column(sources) if field.column else next(read) for field in selection.fields])
 
     async def _read(self, field: Field, sources: Sequence[Any]) -> Sequence[Any]:
-        if field.edge is not None:
-            values = await self._follow(field.edge, field, sources)
-        elif field.act is not None:
-            value = field.act(*sources, **self._arguments(field))
+        if field.loaded_field is not None:
+            values = await self._load(field.loaded_field, field, sources)
+        elif field.resolver is not None:
+            value = field.resolver(*sources, **self._arguments(field))
             values = [await value if isawaitable(value) else value]
         else:
-            values = field.take(sources) if field.take else sources
+            values = field.values_of(sources) if field.values_of else sources
         return await self.complete(field.shape, values)
 
     def _arguments(self, field: Field) -> Mapping[str, Any]:
         return field.arguments(self._variables) if callable(field.arguments) else field.arguments
 
-    async def _follow(self, edge: Edge, field: Field, sources: Sequence[Any]) -> Sequence[Any]:
-        """Where an edge leads from each of the objects."""
+    async def _load(self, declared: LoadedField, field: Field, sources: Sequence[Any]) -> Sequence[Any]:
+        """Return a loaded field's value for each of the objects."""
         arguments = self._arguments(field)
-        key, then, along = edge.key, edge.then, edge.along
+        key, then, preloaded = declared.key, declared.then, declared.preloaded
         keys = [key(source, **arguments) for source in sources] if arguments else list(map(key, sources))
         if None not in keys:
-            loaded = await self._context.loader(edge.reader(self._context.readers)).load_many(keys)
+            loaded = await self._context.loader(declared.reader(self._context.readers)).load_many(keys)
             return loaded if then is None else list(map(then, sources, loaded))
         values: list[Any] = [None] * len(keys)
-        if along is not None:
-            values = [along(source) if each is None else None for source, each in zip(sources, keys, strict=True)]
-        led = [at for at, each in enumerate(keys) if each is not None]
-        if led:
-            loaded = await self._context.loader(edge.reader(self._context.readers)).load_many([keys[at] for at in led])
-            for at, value in zip(led, loaded, strict=True):
+        if preloaded is not None:
+            values = [preloaded(source) if each is None else None for source, each in zip(sources, keys, strict=True)]
+        places = [at for at, each in enumerate(keys) if each is not None]
+        if places:
+            loaded = await self._context.loader(declared.reader(self._context.readers)).load_many([keys[at] for at in places])
+            for at, value in zip(places, loaded, strict=True):
                 values[at] = value if then is None else then(sources[at], value)
         return values
 
@@ -159,15 +159,15 @@ class BreadthFirst:
         return completed
 
 
-class Resumed(StrawberryGraphQLCoreExecutionContext):
-    """The reference executor, which goes on where some root fields are done already."""
+class ReferenceExecution(StrawberryGraphQLCoreExecutionContext):
+    """Execution by the reference executor, but for root fields that are complete already."""
 
-    def __init__(self, *args: Any, done: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, completed: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._done = done
+        self._completed = completed
 
     def execute_field(self, parent_type: Any, source: Any, field_details_list: Any, path: Any, position_context: Any) -> Any:
         """Execute a field."""
-        if path.prev is None and path.key in self._done:
-            return self._done[path.key]
+        if path.prev is None and path.key in self._completed:
+            return self._completed[path.key]
         return super().execute_field(parent_type, source, field_details_list, path, position_context)

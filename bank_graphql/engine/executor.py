@@ -28,7 +28,7 @@ from strawberry.schema.schema import validate_document
 from bank_graphql.engine import complexity
 from bank_graphql.engine.context import ExecutionContext
 from bank_graphql.engine.documents import Documents, Prepared
-from bank_graphql.engine.execution import BreadthFirst, Resumed
+from bank_graphql.engine.execution import BreadthFirst, ReferenceExecution
 from bank_graphql.engine.plan import Operation, Planner
 from bank_graphql.kit.errors import BadRequest, Refusal, TooComplex, Unavailable
 
@@ -90,14 +90,14 @@ class Executor:
             return ExecutionResult(None, variables)
         plan = operation.plan(self._schema, variables) if self._breadth_first else None
         if plan is None:
-            return await self._refer(operation, variables, context, {})
+            return await self._fall_back(operation, variables, context, {})
         breadth_first = BreadthFirst(context, variables, self._to_result)
         run = breadth_first.query if operation.node.operation is OperationType.QUERY else breadth_first.mutation
         try:
             return ExecutionResult(await run(plan))
         except Exception as error:  # noqa: BLE001 - whatever it is, the reference executor says what comes of it
-            _goes_on(error)
-            return await self._refer(operation, variables, context, breadth_first.done)
+            _log_fallback(error)
+            return await self._fall_back(operation, variables, context, breadth_first.completed)
 
     async def subscribe(
         self, operation: Operation, request: Request, context: ExecutionContext
@@ -131,22 +131,22 @@ class Executor:
                 [completed] = await BreadthFirst(context, variables, self._to_result).complete(plan.fields[0].shape, [event])
                 return ExecutionResult({plan.names[0]: completed})
             except Exception as error:  # noqa: BLE001 - whatever it is, the reference executor says what comes of it
-                _goes_on(error)
-        result = await self._refer(operation, variables, context, {}, root=event)
+                _log_fallback(error)
+        result = await self._fall_back(operation, variables, context, {}, root=event)
         if any(isinstance(error.original_error, Unavailable) for error in result.errors or ()):
             raise Unavailable  # without the event, which has not arrived then: whoever resumes gets it
         return result
 
-    async def _refer(
+    async def _fall_back(
         self,
         operation: Operation,
         variables: VariableValues,
         context: ExecutionContext,
-        done: dict[str, Any],
+        completed: dict[str, Any],
         root: Any = None,
     ) -> ExecutionResult:
-        """Run an operation with the reference executor, but for the root fields that are done."""
-        result: Any = Resumed(
+        """Execute an operation with the reference executor, but for the root fields that are complete."""
+        result: Any = ReferenceExecution(
             self._core,
             operation.definitions,
             operation.fragments,
@@ -157,14 +157,14 @@ class Executor:
             default_field_resolver,
             default_type_resolver,
             default_field_resolver,
-            done=done,
+            completed=completed,
         ).execute_operation()
         executed: ExecutionResult = await result if inspect.isawaitable(result) else result
         return executed
 
 
-def _goes_on(error: Exception) -> None:
-    _log.debug("the reference executor goes on", reason=type(error).__name__)  # its text may quote what was sent
+def _log_fallback(error: Exception) -> None:
+    _log.debug("fallback to the reference executor", reason=type(error).__name__)  # its text may quote what was sent
 
 
 def _parse(request: Request) -> tuple[DocumentNode, OperationDefinitionNode]:

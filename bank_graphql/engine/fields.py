@@ -1,7 +1,8 @@
-"""Fields that say what they do, and leave it to the executors how: edges to other objects, and mutations.
+"""Declare fields that both executors understand: fields whose values are loaded by key, and mutations.
 
-An edge is declared by a function that gives a key, and by the reader that reads what has this key. The reference executor
-resolves it object by object; the breadth-first one loads all objects' keys at once. A mutation is declared by what it does.
+A loaded field is declared by a function that returns the key for a source object, and by the reader that reads by this key. The
+reference executor loads one key for each object; breadth-first execution loads the keys of all objects at once. A mutation is
+declared by its resolver.
 """
 
 import inspect
@@ -15,50 +16,50 @@ from bank_graphql.engine.context import ExecutionContext
 from bank_graphql.kit.loading import Reader
 
 Info = strawberry.Info[ExecutionContext, None]
-EDGE = "edge"
-"""The name of the edge in a field's metadata."""
-ACT = "act"
-"""The name of what a mutation does in its field's metadata."""
+LOADED_FIELD = "loaded_field"
+"""The name of a `LoadedField` in a Strawberry field's metadata."""
+RESOLVER = "resolver"
+"""The name of a mutation's resolver in its Strawberry field's metadata."""
 _INFO = inspect.Parameter("info", inspect.Parameter.KEYWORD_ONLY, annotation=Info)
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
-    """Where a field leads.
+class LoadedField:
+    """A field whose value is loaded by a key.
 
     Attributes:
-        reader: what reads it.
-        key: the key of the source object, given the field's arguments; None if nothing is to be read.
-        then: makes the field's value of the source object and what was loaded; None if that is the value already.
-        along: makes the field's value of a source object without a key, of what was read along with that; None if it is null.
+        reader: chooses the reader among the schema's readers.
+        key: returns the key for a source object and the field's arguments, or None if nothing is to be loaded.
+        then: makes the field's value from the source object and the loaded value; None if the loaded value is the field's value.
+        preloaded: makes the field's value from a source object that has no key; None if the field is null then.
     """
 
     reader: Callable[[Any], Reader[Any, Any]]
     key: Callable[..., Any]
     then: Callable[[Any, Any], Any] | None = None
-    along: Callable[[Any], Any] | None = None
+    preloaded: Callable[[Any], Any] | None = None
 
 
-def edge(
+def loaded_field(
     reader: Callable[[Any], Reader[Any, Any]],
     *,
     description: str,
     graphql_type: Any = None,
     name: str | None = None,
     then: Callable[[Any, Any], Any] | None = None,
-    along: Callable[[Any], Any] | None = None,
+    preloaded: Callable[[Any], Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Any]:
-    """Declare a field by the function that gives the key for the source object.
+    """Declare a `LoadedField` by the function that returns its key.
 
-    The function's parameters after the first are the field's arguments. At the root of an operation the source object is the
-    request's `Context`.
+    The function's first parameter is the source object, which for root fields is the request's context. The others are the
+    field's arguments.
     """
 
     def declare(key: Callable[..., Any]) -> Any:
         async def resolve(*, root: Any, info: Info, **arguments: Any) -> Any:
             found = key(root, **arguments)
             if found is None:
-                return None if along is None else along(root)
+                return None if preloaded is None else preloaded(root)
             value = await info.context.loader(reader(info.context.readers)).load(found)
             return value if then is None else then(root, value)
 
@@ -67,28 +68,31 @@ def edge(
             description=description,
             graphql_type=graphql_type,
             name=name,
-            metadata={EDGE: Edge(reader, key, then, along)},
+            metadata={LOADED_FIELD: LoadedField(reader, key, then, preloaded)},
         )
 
     return declare
 
 
 def mutation(result: Any, description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
-    """Declare a mutation that answers with `result` by what it does, given the request's context and the arguments."""
+    """Declare a mutation with the result type `result` by its resolver, which takes the request's context and the arguments."""
 
-    def declare(act: Callable[..., Awaitable[Any]]) -> Any:
+    def declare(resolver: Callable[..., Awaitable[Any]]) -> Any:
         async def resolve(*, root: ExecutionContext, info: Info, **arguments: Any) -> Any:
             name = info.path.key
             if name not in root.outcomes:
                 root.begin_mutation()
-                return await act(root, **arguments)
+                return await resolver(root, **arguments)
             outcome = root.outcomes[name]
             if isinstance(outcome, Exception):
                 raise outcome
             return outcome
 
         return strawberry.mutation(
-            resolver=_with_parameters(resolve, act), description=description, graphql_type=result, metadata={ACT: act}
+            resolver=_with_parameters(resolve, resolver),
+            description=description,
+            graphql_type=result,
+            metadata={RESOLVER: resolver},
         )
 
     return declare

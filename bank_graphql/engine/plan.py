@@ -1,8 +1,8 @@
 """Plans: what an operation selects, worked out once, as steps over whole lists of objects.
 
 A plan is a tree of selections. Each field of a selection says how to get its values from a list of source objects (an attribute,
-a function of the object, or an edge) and which shape those values take in the answer. What a plan cannot say is left to the
-reference executor: then there is no plan.
+a function of the object, or a loaded field) and which shape those values take in the answer. Where there can be no plan, the
+reference executor executes the operation.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -32,7 +32,7 @@ from strawberry.types.field import StrawberryField
 
 from bank_graphql.engine.arguments import Arguments, arguments_of
 from bank_graphql.engine.columns import Column, UnplannedError, leaf, lists, nulls, rows_of
-from bank_graphql.engine.fields import ACT, EDGE, Edge
+from bank_graphql.engine.fields import LOADED_FIELD, RESOLVER, LoadedField
 from bank_graphql.engine.variables import Variables
 
 
@@ -80,17 +80,17 @@ class Field:
     Attributes:
         shape: what the values are.
         column: what the answer has for source objects, if nothing is read for that.
-        take: the values of source objects, if something is read below them, and there is no edge.
-        edge: where the field leads.
-        act: what makes the value of a root field, given the request's context.
-        arguments: the arguments of the edge or the act; or how to make them of a request's variables.
+        values_of: the values of source objects, if something is read below them, and the field is not loaded.
+        loaded_field: how the field is loaded.
+        resolver: the resolver of a root field, which takes the request's context.
+        arguments: the arguments of the loaded field or the resolver; or how to make them of a request's variables.
     """
 
     shape: Shape
     column: Column | None = None
-    take: Column | None = None
-    edge: Edge | None = None
-    act: Callable[..., Any] | None = None
+    values_of: Column | None = None
+    loaded_field: LoadedField | None = None
+    resolver: Callable[..., Any] | None = None
     arguments: Arguments = field(default_factory=dict)
 
 
@@ -118,13 +118,13 @@ class Source:
     Attributes:
         name: the field's name in the answer.
         node: the field in the document.
-        act: gives the events, given the request's context.
+        resolver: returns the events, given the request's context.
         arguments: as of a `Field`.
     """
 
     name: str
     node: FieldNode
-    act: Callable[..., AsyncGenerator[Any, None]]
+    resolver: Callable[..., AsyncGenerator[Any, None]]
     arguments: Arguments
 
 
@@ -208,7 +208,7 @@ class Planner:
         node = details[0].node
         core = kind.fields[node.name.value]
         declared: StrawberryField = core.extensions["strawberry-definition"]
-        return Source(name, node, _act(declared), arguments_of(self._schema, core, declared, node, self._variables))
+        return Source(name, node, _resolver(declared), arguments_of(self._schema, core, declared, node, self._variables))
 
     def shape(self, kind: GraphQLOutputType, details: list[FieldDetails]) -> Shape:
         """The plan for values of this type.
@@ -259,11 +259,11 @@ class Planner:
         node = details[0].node
         core = kind.fields.get(node.name.value)
         declared: StrawberryField | None = core and core.extensions["strawberry-definition"]
-        if core is None or declared is None or EDGE in declared.metadata:
+        if core is None or declared is None or LOADED_FIELD in declared.metadata:
             return self._field(kind, details)
-        act = declared.metadata.get(ACT) or _act(declared)
+        resolver = declared.metadata.get(RESOLVER) or _resolver(declared)
         arguments = arguments_of(self._schema, core, declared, node, self._variables)
-        return Field(self.shape(core.type, details), act=act, arguments=arguments)
+        return Field(self.shape(core.type, details), resolver=resolver, arguments=arguments)
 
     def _field(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Field:
         node = details[0].node
@@ -274,17 +274,23 @@ class Planner:
             raise UnplannedError
         declared: StrawberryField = core.extensions["strawberry-definition"]
         shape = self.shape(core.type, details)
-        edge: Edge | None = declared.metadata.get(EDGE)
-        if edge is not None:
-            return Field(shape, edge=edge, arguments=arguments_of(self._schema, core, declared, node, self._variables))
-        take, complete = _take(declared), shape.complete
+        loaded_field: LoadedField | None = declared.metadata.get(LOADED_FIELD)
+        if loaded_field is not None:
+            return Field(
+                shape, loaded_field=loaded_field, arguments=arguments_of(self._schema, core, declared, node, self._variables)
+            )
+        values_of, complete = _values_of(declared), shape.complete
         if complete is None:
-            return Field(shape, take=take)
-        return Field(shape, column=lambda sources: complete(take(sources)))
+            return Field(shape, values_of=values_of)
+        return Field(shape, column=lambda sources: complete(values_of(sources)))
 
 
-def _act(field: StrawberryField) -> Callable[..., Any]:
-    """What a root field does that needs nothing but the request's context and its arguments."""
+def _resolver(field: StrawberryField) -> Callable[..., Any]:
+    """Return the resolver of a root field that takes nothing but the request's context and the field's arguments.
+
+    Raises:
+        UnplannedError: it has none, or takes more.
+    """
     resolver = field.base_resolver
     if resolver is None or resolver.info_parameter or not resolver.root_parameter:
         raise UnplannedError
@@ -295,8 +301,12 @@ def _plain_function(function: Any) -> Callable[..., Any]:
     return function.__func__ if isinstance(function, staticmethod) else function
 
 
-def _take(field: StrawberryField) -> Column:
-    """Reads a field that is an attribute of the object, or made by a plain function of it."""
+def _values_of(field: StrawberryField) -> Column:
+    """Return the values of a field that is an attribute of the source object, or a plain function of it.
+
+    Raises:
+        UnplannedError: it is neither.
+    """
     resolver = field.base_resolver
     of: Callable[[Any], Any] = attrgetter(field.python_name)
     if resolver is not None:

@@ -249,17 +249,17 @@ def _nulled(value: Any, path: list[Any]) -> list[Any]:
     return path
 
 
-def _unplanned(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Notes each operation that the executor refers to the reference executor."""
-    referred: list[str] = []
-    refer = executor._refer
+def _fallbacks(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Notes each operation for which the executor falls back to the reference executor."""
+    fallbacks: list[str] = []
+    fall_back = executor._fall_back
 
     async def noted(operation: Any, *arguments: Any) -> Any:
-        referred.append(operation.node.name.value)
-        return await refer(operation, *arguments)
+        fallbacks.append(operation.node.name.value)
+        return await fall_back(operation, *arguments)
 
-    monkeypatch.setattr(executor, "_refer", noted)
-    return referred
+    monkeypatch.setattr(executor, "_fall_back", noted)
+    return fallbacks
 
 
 # Where a field fails, graphql-core cancels what it has under way beside it, also what it has not begun: that is not awaited then.
@@ -274,7 +274,7 @@ async def test_answers_are_those_of_the_reference_executor(
     world: World, monkeypatch: pytest.MonkeyPatch, kind: str, how_many: int
 ) -> None:
     documents = Documents(CORE, world.pool, SEED)
-    referred = _unplanned(world.executor, monkeypatch)
+    fallbacks = _fallbacks(world.executor, monkeypatch)
     refused = failed = 0
     for start in range(0, how_many, 16):
         made = [documents.query() if kind == "query" else documents.mutation() for _ in range(16)]
@@ -284,22 +284,22 @@ async def test_answers_are_those_of_the_reference_executor(
             assert (planned.status, planned.executed) == (reference.status, reference.executed)
             refused += not planned.executed
             failed += planned.executed and "errors" in planned.body
-    # The documents are worth something: most are carried out, some fail in part, and many are answered by plans.
+    # The documents are worth something: most are executed, some fail in part, and many are answered by plans.
     assert refused < how_many * 0.2
     assert failed > how_many * 0.02
-    assert len(referred) < (how_many - refused) * 0.7
+    assert len(fallbacks) < (how_many - refused) * 0.7
     gc.collect()  # so that what was not awaited is found here, and not in the next test
 
 
 @pytest.mark.parametrize("which", ["itself", "its answer"])
-async def test_a_mutation_that_fails_is_carried_out_once(world: World, which: str) -> None:
-    """The second of three mutations fails, itself or in what is asked of its answer: the reference executor then goes on."""
-    carried_out: list[Group] = []
+async def test_a_mutation_that_fails_is_executed_once(world: World, which: str) -> None:
+    """The second of three mutations fails, itself or in what is asked of its answer: the executor then falls back."""
+    executed: list[Group] = []
     services = world.services
 
     async def execute(group: Group) -> list[Outcome]:
-        carried_out.append(group)
-        if which == "itself" and len(carried_out) == 2:
+        executed.append(group)
+        if which == "itself" and len(executed) == 2:
             raise Unavailable
         return await services.execute(group)
 
@@ -313,8 +313,8 @@ async def test_a_mutation_that_fails_is_carried_out_once(world: World, which: st
     context = Context(replace(services, execute=execute), world.actors[1], Origin())
     answer = (await world.planned.run(Request(f"mutation {{ {' '.join(parts)} }}"), context)).body
     assert [error["path"][0] for error in answer["errors"]] == ["b"]
-    assert answer["data"] is None  # a mutation's field is never null, and those after it are not carried out
-    assert [group.commands[0].key for group in carried_out if isinstance(group.commands[0], Transfer)] == ["a", "b"]
+    assert answer["data"] is None  # a mutation's field is never null, and those after it are not executed
+    assert [group.commands[0].key for group in executed if isinstance(group.commands[0], Transfer)] == ["a", "b"]
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node
 from bank_graphql.api.types.transactions import Entry, Transaction
 from bank_graphql.api.types.users import User
 from bank_graphql.cards.queries import CARDS_OF_ACCOUNTS
-from bank_graphql.engine.fields import edge
+from bank_graphql.engine.fields import loaded_field
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
 
@@ -49,7 +49,7 @@ class Account(Node):
             available=money.Money(booked - held + root.overdraft_limit, currency),
         )
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.balance_at,
         description="The booked balance at a moment, including what was booked at that very moment.",
         graphql_type=Money,
@@ -64,12 +64,12 @@ class Account(Node):
     def overdraft_limit(root: Any) -> money.Money:
         return money.Money(root.overdraft_limit, root.currency)
 
-    @edge(lambda readers: readers.user, description="Whose it is.", graphql_type=User)
+    @loaded_field(lambda readers: readers.user, description="Whose it is.", graphql_type=User)
     @staticmethod
     def owner(root: Any) -> Any:
         return root.owner_id
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.entries_of_account,
         description=(
             "What was booked on it, newest first. Of one page, each `balanceAfter` is that of the entry below it and its amount."
@@ -83,7 +83,7 @@ class Account(Node):
     ) -> Any:
         return root.id, page_of(ENTRIES.key, first, after, last, before), None
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.transactions_of_account,
         description="The transactions from or to it, newest first.",
         graphql_type=Connection[Transaction],
@@ -101,7 +101,7 @@ class Account(Node):
         page = page_of(TRANSACTIONS_OF_ACCOUNTS.key, first, after, last, before)
         return root.id, page, (filter or TransactionFilter()).resolved(root.currency)
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.cards_of_account,
         description="Its cards, in the order in which they were issued.",
         graphql_type=Connection[Card],

@@ -10,7 +10,7 @@ from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id
 from bank_graphql.cards.queries import TRANSACTIONS_OF_CARDS, CardRow, MerchantRow
 from bank_graphql.cards.rules import SpentLimit
-from bank_graphql.engine.fields import edge
+from bank_graphql.engine.fields import loaded_field
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
 
@@ -64,7 +64,7 @@ class Card(Node):
 
     is_type_of = backed_by(CardRow)
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.account,
         description="The account that it draws on.",
         graphql_type=Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")],
@@ -73,7 +73,7 @@ class Card(Node):
     def account(root: Any) -> Any:
         return root.account_id
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.card,
         description="The card that it replaced; what that has spent counts towards this one's limits.",
         graphql_type=Annotated["Card", strawberry.lazy("bank_graphql.api.types.cards")] | None,
@@ -82,7 +82,7 @@ class Card(Node):
     def replaces(root: Any) -> Any:
         return root.replaces_id
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.limits_of_card,
         description="Its limits, and what counts towards them now.",
         graphql_type=list[SpendingLimit],
@@ -91,7 +91,7 @@ class Card(Node):
     def limits(root: Any) -> Any:
         return root.id
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.transactions_of_card,
         description="What was done with it, newest first: authorisations, those that were declined too, payments and refunds.",
         graphql_type=Connection[Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")]],

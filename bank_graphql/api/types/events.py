@@ -10,7 +10,7 @@ from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.enums import TransactionEventKind
 from bank_graphql.api.types.node import backed_by
 from bank_graphql.api.types.transactions import Transaction
-from bank_graphql.engine.fields import edge
+from bank_graphql.engine.fields import loaded_field
 
 
 @strawberry.type(description="One change of a transaction, as seen from one account. Each account that it affects has its own.")
@@ -23,12 +23,12 @@ class TransactionEvent:
 
     is_type_of = backed_by(EventRow)
 
-    @edge(lambda readers: readers.account, description="The account that it is about.", graphql_type=Account)
+    @loaded_field(lambda readers: readers.account, description="The account that it is about.", graphql_type=Account)
     @staticmethod
     def account(root: Any) -> Any:
         return root.account_id
 
-    @edge(lambda readers: readers.transaction, description="The transaction, as it is now.", graphql_type=Transaction)
+    @loaded_field(lambda readers: readers.transaction, description="The transaction, as it is now.", graphql_type=Transaction)
     @staticmethod
     def transaction(root: Any) -> Any:
         return root.transaction_id

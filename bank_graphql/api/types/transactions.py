@@ -14,7 +14,7 @@ from bank_graphql.api.types.enums import EntryDirection, TransactionKind, Transa
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.node import Node, backed_by, node_id
 from bank_graphql.cards.queries import MerchantRow
-from bank_graphql.engine.fields import edge
+from bank_graphql.engine.fields import loaded_field
 from bank_graphql.kit import money
 from bank_graphql.kit.ids import reference
 from bank_graphql.ledger.rules import TransactionState, internal_account_id
@@ -48,7 +48,7 @@ def _side(root: Any, account_id: UUID) -> UUID | PaidByCard:
 
 def side(description: str, **more: Any) -> Any:
     """A field that tells who is behind one side of a transaction."""
-    return edge(lambda readers: readers.counterparty, description=description, graphql_type=Counterparty, **more)
+    return loaded_field(lambda readers: readers.counterparty, description=description, graphql_type=Counterparty, **more)
 
 
 @strawberry.type(description="One movement of money from one account to another.")
@@ -73,7 +73,7 @@ class Transaction(Node):
     def captured_amount(root: Any) -> money.Money:
         return money.Money(root.captured, root.currency)
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.transaction,
         description="The hold that this captures, or the payment that this refunds.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
@@ -82,7 +82,7 @@ class Transaction(Node):
     def parent(root: Any) -> Any:
         return root.parent_id
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.transaction,
         description="The transaction that this takes back.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
@@ -91,7 +91,7 @@ class Transaction(Node):
     def reverses(root: Any) -> Any:
         return root.reverses_id
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.reversal,
         description="The transaction that takes this back.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
@@ -115,7 +115,7 @@ class Transaction(Node):
     def to(root: Any) -> Any:
         return _side(root, root.to_account_id)
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.card_of_transaction,
         description="The card that it was made with, if it is the viewer's to see.",
         graphql_type=Annotated["Card", strawberry.lazy("bank_graphql.api.types.cards")] | None,
@@ -124,12 +124,12 @@ class Transaction(Node):
     def card(root: Any) -> Any:
         return root.id if root.kind in _BY_CARD else None
 
-    @edge(lambda readers: readers.merchant, description="Whom the card paid.", graphql_type=Merchant | None)
+    @loaded_field(lambda readers: readers.merchant, description="Whom the card paid.", graphql_type=Merchant | None)
     @staticmethod
     def merchant(root: Any) -> Any:
         return root.id if root.kind in _BY_CARD else None
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.merchant,
         description="Of a DECLINED authorisation, why: CARD_NOT_ACTIVE, CARD_EXPIRED, MERCHANT_BLOCKED, LIMIT_EXCEEDED, "
         "ACCOUNT_NOT_ACTIVE or INSUFFICIENT_FUNDS. More may be added.",
@@ -140,7 +140,7 @@ class Transaction(Node):
     def decline_reason(root: Any) -> Any:
         return root.id if root.status == "DECLINED" else None
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.entries_of_transaction,
         description="Its effects on accounts that the viewer may see.",
         graphql_type=list[Annotated["Entry", strawberry.lazy("bank_graphql.api.types.transactions")]],
@@ -157,7 +157,7 @@ class Entry(Node):
 
     is_type_of = backed_by(EntryRow)
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.account,
         description="The account that it is on.",
         graphql_type=Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")],
@@ -186,7 +186,7 @@ class Entry(Node):
     def balance_after(root: Any) -> money.Money:
         return money.Money(root.balance_after, root.currency)
 
-    @side("Who is on the transaction's other side.", along=EntryCounterparty)
+    @side("Who is on the transaction's other side.", preloaded=EntryCounterparty)
     @staticmethod
     def counterparty(root: Any) -> Any:
         by_card = _is_by_card(root.transaction_kind, root.counterparty_account_id, root.currency)

@@ -10,7 +10,7 @@ from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import UserRole, UserStatus
 from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id
 from bank_graphql.cards.queries import CARDS_OF_USERS
-from bank_graphql.engine.fields import edge
+from bank_graphql.engine.fields import loaded_field
 from bank_graphql.identity.queries import SessionRow, UserRow
 from bank_graphql.kit.paging import page_of
 
@@ -48,7 +48,7 @@ class User(Node):
 
     is_type_of = backed_by(UserRow)
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.accounts_of_user,
         description="The user's accounts, in the order in which they were opened.",
         graphql_type=Connection[Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")]],
@@ -60,7 +60,7 @@ class User(Node):
     ) -> Any:
         return root.id, page_of(ACCOUNTS_OF_USERS.key, first, after, last, before), None
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.cards_of_user,
         description="The cards on the user's accounts, in the order in which they were issued.",
         graphql_type=Connection[Annotated["Card", strawberry.lazy("bank_graphql.api.types.cards")]],
