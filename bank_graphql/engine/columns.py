@@ -1,7 +1,6 @@
 """Columns: functions that make values of values, for a whole list at a time."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
 
@@ -38,17 +37,6 @@ def nulls(complete: Column, *, nullable: bool) -> Column:
         return [None if value is None else next(completed) for value in values]
 
     return complete_with_nulls
-
-
-@lru_cache(maxsize=2000)
-def rows_of(names: tuple[str, ...]) -> Callable[..., list[dict[str, Any]]]:
-    """Makes objects with these keys of columns of values; written out, for that takes a third of the time."""
-    values = [f"v{n}" for n in range(len(names))]
-    pairs = ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True))
-    made: Callable[..., list[dict[str, Any]]] = eval(  # noqa: S307 - of nothing but GraphQL names
-        f"lambda *columns: [{{{pairs}}} for {', '.join(values)}, in zip(*columns, strict=True)]"
-    )
-    return made
 
 
 def leaf(kind: GraphQLLeafType, *, nullable: bool) -> Column:

@@ -31,8 +31,9 @@ from graphql.language import DocumentNode, FragmentDefinitionNode, OperationDefi
 from strawberry.types.field import StrawberryField
 
 from bank_graphql.engine.arguments import Arguments, arguments_of
-from bank_graphql.engine.columns import Column, UnplannedError, leaf, lists, nulls, rows_of
+from bank_graphql.engine.columns import Column, UnplannedError, leaf, lists, nulls
 from bank_graphql.engine.fields import LOADED_FIELD, RESOLVER, LoadedField
+from bank_graphql.engine.rows import Rows, rows_of
 from bank_graphql.engine.variables import Variables
 
 
@@ -107,7 +108,7 @@ class Selection:
 
     names: tuple[str, ...]
     fields: tuple[Field, ...]
-    rows: Callable[..., list[dict[str, Any]]]
+    rows: Rows
     complete: Column | None
 
 
