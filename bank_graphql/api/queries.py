@@ -8,6 +8,7 @@ import strawberry
 from bank_graphql.accounts.feed import CURSOR, cursor_of
 from bank_graphql.accounts.rules import normalise_number
 from bank_graphql.api.context import Context
+from bank_graphql.api.loaders import loaded_field
 from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.cards import Card
@@ -15,7 +16,6 @@ from bank_graphql.api.types.events import TransactionEvent
 from bank_graphql.api.types.node import Connection, Node, Paged
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
-from bank_graphql.engine.fields import loaded_field
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.errors import AccessDenied, BadRequest
 from bank_graphql.kit.ids import parse_global_id, parse_serial, parse_uuid, uuid_of

@@ -3,24 +3,30 @@
 A loaded field is declared by a function that returns the key for a source object, and by the reader that reads by this key. The
 reference executor loads one key for each object; breadth-first execution loads the keys of all objects at once. A mutation is
 declared by its resolver.
+
+The first parameter of a declared function is the source object, which for root fields is the request's context. The others are
+the field's arguments: Strawberry reads them from the function.
 """
 
-import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from inspect import Parameter
+from typing import Any, Generic, TypeVar
 
-import strawberry
+from strawberry import Info
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
 
 from bank_graphql.engine.context import ExecutionContext
 from bank_graphql.kit.loading import Reader
 
-Info = strawberry.Info[ExecutionContext, None]
-LOADED_FIELD = "loaded_field"
-"""The name of a `LoadedField` in a Strawberry field's metadata."""
-RESOLVER = "resolver"
-"""The name of a mutation's resolver in its Strawberry field's metadata."""
-_INFO = inspect.Parameter("info", inspect.Parameter.KEYWORD_ONLY, annotation=Info)
+R = TypeVar("R")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+DECLARATION = "declaration"
+"""The name of a `LoadedField` or a `Mutation` in the metadata of its Strawberry field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,76 +42,134 @@ class LoadedField:
 
     reader: Callable[[Any], Reader[Any, Any]]
     key: Callable[..., Any]
-    then: Callable[[Any, Any], Any] | None = None
-    preloaded: Callable[[Any], Any] | None = None
+    then: Callable[[Any, Any], object] | None
+    preloaded: Callable[[Any], object] | None
+
+    async def resolve(self, source: object, info: Info[ExecutionContext, None], arguments: dict[str, Any]) -> object:
+        """Resolve the field for one object, for the reference executor."""
+        key, context = self.key(source, **arguments), info.context
+        if key is None:
+            return None if self.preloaded is None else self.preloaded(source)
+        value = await context.loader(self.reader(context.readers)).load(key)
+        return value if self.then is None else self.then(source, value)
 
 
-def loaded_field(
-    reader: Callable[[Any], Reader[Any, Any]],
-    *,
-    description: str,
-    graphql_type: Any = None,
-    name: str | None = None,
-    then: Callable[[Any, Any], Any] | None = None,
-    preloaded: Callable[[Any], Any] | None = None,
-) -> Callable[[Callable[..., Any]], Any]:
-    """Declare a `LoadedField` by the function that returns its key.
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A mutation.
 
-    The function's first parameter is the source object, which for root fields is the request's context. The others are the
-    field's arguments.
+    Attributes:
+        resolver: executes it, given the request's context and the arguments.
     """
 
-    def declare(key: Callable[..., Any]) -> Any:
-        async def resolve(*, root: Any, info: Info, **arguments: Any) -> Any:
-            found = key(root, **arguments)
-            if found is None:
-                return None if preloaded is None else preloaded(root)
-            value = await info.context.loader(reader(info.context.readers)).load(found)
-            return value if then is None else then(root, value)
+    resolver: Callable[..., Awaitable[object]]
 
-        return strawberry.field(
-            resolver=_with_parameters(resolve, key),
-            description=description,
-            graphql_type=graphql_type,
-            name=name,
-            metadata={LOADED_FIELD: LoadedField(reader, key, then, preloaded)},
-        )
+    async def resolve(self, source: object, info: Info[ExecutionContext, None], arguments: dict[str, Any]) -> object:  # noqa: ARG002 - its source is the context
+        """Resolve the field for the reference executor: execute the mutation, or return its outcome before the fallback."""
+        context, name = info.context, str(info.path.key)
+        if name not in context.outcomes:
+            context.begin_mutation()
+            return await self.resolver(context, **arguments)
+        outcome = context.outcomes[name]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+class LoadedFields(Generic[R]):
+    """Declares loaded fields. `R` is the class of the schema's readers."""
+
+    def __call__(
+        self,
+        reader: Callable[[R], Reader[K, V]],
+        *,
+        description: str,
+        graphql_type: object,
+        name: str | None = None,
+        then: Callable[[Any, V], object] | None = None,
+        preloaded: Callable[[Any], object] | None = None,
+    ) -> Callable[[Callable[..., K | None]], StrawberryField]:
+        """Declare a `LoadedField` by the function that returns its key.
+
+        Args:
+            reader: as of the `LoadedField`.
+            description: for the schema.
+            graphql_type: the field's type in the schema.
+            name: its name in the schema, if that is not the function's.
+            then: as of the `LoadedField`.
+            preloaded: as of the `LoadedField`.
+        """
+
+        def declare(key: Callable[..., K | None]) -> StrawberryField:
+            declaration = LoadedField(reader, _function(key), then, preloaded)
+            return _declared(declaration, key, graphql_type=graphql_type, description=description, name=name)
+
+        return declare
+
+
+def mutation(result: object, description: str) -> Callable[[Callable[..., Awaitable[object]]], StrawberryField]:
+    """Declare a mutation by its resolver.
+
+    Args:
+        result: its type in the schema.
+        description: for the schema.
+    """
+
+    def declare(resolver: Callable[..., Awaitable[object]]) -> StrawberryField:
+        return _declared(Mutation(_function(resolver)), resolver, graphql_type=result, description=description)
 
     return declare
 
 
-def mutation(result: Any, description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
-    """Declare a mutation with the result type `result` by its resolver, which takes the request's context and the arguments."""
-
-    def declare(resolver: Callable[..., Awaitable[Any]]) -> Any:
-        async def resolve(*, root: ExecutionContext, info: Info, **arguments: Any) -> Any:
-            name = info.path.key
-            if name not in root.outcomes:
-                root.begin_mutation()
-                return await resolver(root, **arguments)
-            outcome = root.outcomes[name]
-            if isinstance(outcome, Exception):
-                raise outcome
-            return outcome
-
-        return strawberry.mutation(
-            resolver=_with_parameters(resolve, resolver),
-            description=description,
-            graphql_type=result,
-            metadata={RESOLVER: resolver},
-        )
-
-    return declare
-
-
-def _with_parameters(resolve: Callable[..., Any], declared: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a resolver of any arguments the parameters that a function declares after its first, for Strawberry to see."""
-    function = declared.__func__ if isinstance(declared, staticmethod) else declared
-    source, *arguments = inspect.signature(function).parameters.values()
-    parameters = [source.replace(name="root", kind=inspect.Parameter.KEYWORD_ONLY), _INFO, *arguments]
-    resolve.__module__, resolve.__name__, resolve.__qualname__ = function.__module__, function.__name__, function.__qualname__
-    resolve.__annotations__ = {each.name: each.annotation for each in parameters}
-    resolve.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
+def _declared(
+    declaration: LoadedField | Mutation,
+    function: Callable[..., object],
+    *,
+    graphql_type: object,
+    description: str,
+    name: str | None = None,
+) -> StrawberryField:
+    field = _DeclaredField(
+        graphql_name=name,
+        type_annotation=StrawberryAnnotation.from_annotation(graphql_type),
+        description=description,
+        metadata={DECLARATION: declaration},
     )
-    return resolve
+    return field(_DeclaredFunction(function))
+
+
+def _function(declared: Callable[..., V]) -> Callable[..., V]:
+    return declared.__func__ if isinstance(declared, staticmethod) else declared
+
+
+class _DeclaredField(StrawberryField):
+    """A field that Strawberry resolves by its declaration, and not by calling the function that declares it."""
+
+    @cached_property
+    def is_async(self) -> bool:
+        return True
+
+    def get_result(
+        self,
+        source: object,
+        info: Info[ExecutionContext, None] | None,
+        args: object,  # noqa: ARG002 - Strawberry's signature
+        kwargs: dict[str, Any],
+    ) -> object:
+        if info is None:
+            raise TypeError("There is an info for all fields but those without a resolver.")
+        declaration: LoadedField | Mutation = self.metadata[DECLARATION]
+        return declaration.resolve(source, info, kwargs)
+
+
+class _FirstParameter:
+    """The parameter of a declared function that is no argument of the field."""
+
+    def find(self, parameters: tuple[Parameter, ...], resolver: object) -> Parameter | None:  # noqa: ARG002 - Strawberry's protocol
+        return parameters[0]
+
+
+class _DeclaredFunction(StrawberryResolver[Any]):
+    """A function that declares a field. Strawberry reads the field's arguments from it."""
+
+    RESERVED_PARAMSPEC = (_FirstParameter(),)

@@ -32,7 +32,7 @@ from strawberry.types.field import StrawberryField
 
 from bank_graphql.engine.arguments import Arguments, arguments_of
 from bank_graphql.engine.columns import Column, UnplannedError, leaf, lists, nulls
-from bank_graphql.engine.fields import LOADED_FIELD, RESOLVER, LoadedField
+from bank_graphql.engine.fields import DECLARATION, LoadedField, Mutation
 from bank_graphql.engine.rows import Rows, rows_of
 from bank_graphql.engine.variables import Variables
 
@@ -260,9 +260,10 @@ class Planner:
         node = details[0].node
         core = kind.fields.get(node.name.value)
         declared: StrawberryField | None = core and core.extensions["strawberry-definition"]
-        if core is None or declared is None or LOADED_FIELD in declared.metadata:
+        declaration = declared and declared.metadata.get(DECLARATION)
+        if core is None or declared is None or isinstance(declaration, LoadedField):
             return self._field(kind, details)
-        resolver = declared.metadata.get(RESOLVER) or _resolver(declared)
+        resolver = declaration.resolver if isinstance(declaration, Mutation) else _resolver(declared)
         arguments = arguments_of(self._schema, core, declared, node, self._variables)
         return Field(self.shape(core.type, details), resolver=resolver, arguments=arguments)
 
@@ -275,11 +276,10 @@ class Planner:
             raise UnplannedError
         declared: StrawberryField = core.extensions["strawberry-definition"]
         shape = self.shape(core.type, details)
-        loaded_field: LoadedField | None = declared.metadata.get(LOADED_FIELD)
-        if loaded_field is not None:
-            return Field(
-                shape, loaded_field=loaded_field, arguments=arguments_of(self._schema, core, declared, node, self._variables)
-            )
+        declaration = declared.metadata.get(DECLARATION)
+        if isinstance(declaration, LoadedField):
+            arguments = arguments_of(self._schema, core, declared, node, self._variables)
+            return Field(shape, loaded_field=declaration, arguments=arguments)
         values_of, complete = _values_of(declared), shape.complete
         if complete is None:
             return Field(shape, values_of=values_of)

@@ -6,6 +6,7 @@ import strawberry
 
 from bank_graphql.accounts.entries import ENTRIES
 from bank_graphql.accounts.queries import TRANSACTIONS_OF_ACCOUNTS, AccountRow
+from bank_graphql.api.loaders import loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.enums import AccountKind, AccountStatus, CurrencyCode
@@ -15,7 +16,6 @@ from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node
 from bank_graphql.api.types.transactions import Entry, Transaction
 from bank_graphql.api.types.users import User
 from bank_graphql.cards.queries import CARDS_OF_ACCOUNTS
-from bank_graphql.engine.fields import loaded_field
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
 

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from bank_graphql.api.loaders import loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import CardForm, CardKind, CardStatus, FrozenBy, LimitWindow
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id
 from bank_graphql.cards.queries import TRANSACTIONS_OF_CARDS, CardRow, MerchantRow
 from bank_graphql.cards.rules import SpentLimit
-from bank_graphql.engine.fields import loaded_field
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
 

@@ -5,12 +5,12 @@ from typing import Any
 import strawberry
 
 from bank_graphql.accounts.feed import EventRow
+from bank_graphql.api.loaders import loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.enums import TransactionEventKind
 from bank_graphql.api.types.node import backed_by
 from bank_graphql.api.types.transactions import Transaction
-from bank_graphql.engine.fields import loaded_field
 
 
 @strawberry.type(description="One change of a transaction, as seen from one account. Each account that it affects has its own.")

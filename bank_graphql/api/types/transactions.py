@@ -7,14 +7,13 @@ import strawberry
 
 from bank_graphql.accounts.entries import CounterpartyRow, EntryCounterparty, EntryRow, EntryTransaction
 from bank_graphql.accounts.queries import TransactionRow
-from bank_graphql.api.loaders import PaidByCard
+from bank_graphql.api.loaders import PaidByCard, loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.cards import Merchant
 from bank_graphql.api.types.enums import EntryDirection, TransactionKind, TransactionStatus
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.node import Node, backed_by, node_id
 from bank_graphql.cards.queries import MerchantRow
-from bank_graphql.engine.fields import loaded_field
 from bank_graphql.kit import money
 from bank_graphql.kit.ids import reference
 from bank_graphql.ledger.rules import TransactionState, internal_account_id

@@ -6,11 +6,11 @@ import strawberry
 
 from bank_graphql.accounts.queries import ACCOUNTS_OF_USERS
 from bank_graphql.api.context import Info
+from bank_graphql.api.loaders import loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import UserRole, UserStatus
 from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id
 from bank_graphql.cards.queries import CARDS_OF_USERS
-from bank_graphql.engine.fields import loaded_field
 from bank_graphql.identity.queries import SessionRow, UserRow
 from bank_graphql.kit.paging import page_of
 
