@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import strawberry
 
@@ -62,7 +62,7 @@ class Context:
     actor: Actor | None = field(init=False)
     payer: str = field(init=False)
     bucket: BucketState | None = None
-    outcomes: dict[str, Any] = field(default_factory=dict)
+    outcomes: dict[str, object] = field(default_factory=dict)
     _loaders: Loaders | None = field(default=None)
 
     def __post_init__(self) -> None:

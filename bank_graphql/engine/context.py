@@ -1,7 +1,7 @@
 """What the engine needs of a request's context."""
 
 from collections.abc import Hashable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from bank_graphql.kit.loading import Loader, Reader
 
@@ -17,10 +17,10 @@ class ExecutionContext(Protocol):
             writes them, so that the reference executor does not execute a mutation again.
     """
 
-    outcomes: dict[str, Any]
+    outcomes: dict[str, object]
 
     @property
-    def readers(self) -> Any:
+    def readers(self) -> object:
         """The schema's readers, from which a field's declaration chooses one."""
 
     def loader(self, reader: Reader[K, V]) -> Loader[K, V]:

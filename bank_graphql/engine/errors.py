@@ -1,7 +1,6 @@
 """Errors as answers have them. graphql-core quotes offending values, whole input objects included; here they are removed."""
 
 import re
-from typing import Any
 
 import structlog
 from graphql import GraphQLError
@@ -21,14 +20,14 @@ _ABOUT_ARGUMENTS = ("Argument ", "Expected value of non-null type")
 """How graphql-core's messages about the request begin that it raises only while a field is resolved."""
 
 
-def format_error(error: GraphQLError, code: str) -> dict[str, Any]:
+def format_error(error: GraphQLError, code: str) -> dict[str, object]:
     """Return an error of graphql-core about the request, without the values that its message quotes.
 
     Args:
         error: the error.
         code: the code for its extensions.
     """
-    formatted: dict[str, Any] = {"message": scrub(error.message), "extensions": {"code": code}}
+    formatted: dict[str, object] = {"message": scrub(error.message), "extensions": {"code": code}}
     if error.locations:
         formatted["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
     if error.path is not None:
@@ -36,23 +35,22 @@ def format_error(error: GraphQLError, code: str) -> dict[str, Any]:
     return formatted
 
 
-def format_field_error(error: GraphQLError, request_id: str | None) -> dict[str, Any]:
+def format_field_error(error: GraphQLError, request_id: str | None) -> dict[str, object]:
     """Return an error that was raised while a field was resolved. An unexpected one is logged, and its text is not shown.
 
     Args:
         error: the error.
         request_id: the id by which a client can report an unexpected error.
     """
-    formatted = format_error(error, BadRequest.code)
-    cause: BaseException | None = error
+    message, cause = error.message, error.original_error
     while isinstance(cause, GraphQLError):
-        formatted["message"] = scrub(cause.message)
-        cause = cause.original_error
+        message, cause = cause.message, cause.original_error
+    formatted = {**format_error(error, BadRequest.code), "message": scrub(message)}
     if isinstance(cause, Fault):
         return {**formatted, **format_fault(cause)}
     if isinstance(cause, Refusal):
         return {**formatted, "message": str(cause)}
-    if cause is None and formatted["message"].startswith(_ABOUT_ARGUMENTS):
+    if cause is None and message.startswith(_ABOUT_ARGUMENTS):
         return formatted
     _log.error("a field failed", path=error.path, exc_info=cause or error)
     return {
@@ -62,7 +60,7 @@ def format_field_error(error: GraphQLError, request_id: str | None) -> dict[str,
     }
 
 
-def format_fault(fault: Fault) -> dict[str, Any]:
+def format_fault(fault: Fault) -> dict[str, object]:
     """Return a fault's message and extensions."""
     return {"message": str(fault), "extensions": fault.extensions}
 

@@ -14,10 +14,13 @@ from inspect import isawaitable
 from itertools import chain, islice
 from typing import Any
 
+from graphql import GraphQLObjectType
+from graphql.execution.collect_fields import FieldDetails
 from graphql.execution.values import VariableValues
+from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from bank_graphql.engine.columns import UnplannedError
+from bank_graphql.engine.columns import UnplannedError, Values
 from bank_graphql.engine.context import ExecutionContext
 from bank_graphql.engine.fields import LoadedField
 from bank_graphql.engine.plan import Field, Many, Objects, Selection, Shape, Source
@@ -39,15 +42,15 @@ class BreadthFirst:
         self._context = context
         self._variables = variables
         self._to_result = to_result
-        self.completed: dict[str, Any] = {}
+        self.completed: dict[str, object] = {}
         """The answers of the mutations that are executed and complete, by their names in the answer."""
 
-    async def query(self, selection: Selection) -> dict[str, Any]:
+    async def query(self, selection: Selection) -> dict[str, object]:
         """Return the answer to a query."""
         [data] = await self.objects(selection, [self._context])
         return data
 
-    async def mutation(self, selection: Selection) -> dict[str, Any]:
+    async def mutation(self, selection: Selection) -> dict[str, object]:
         """Return the answer to a mutation, whose fields are executed one after another."""
         for name, field in zip(selection.names, selection.fields, strict=True):
             if field.column is not None:
@@ -56,15 +59,15 @@ class BreadthFirst:
                 [self.completed[name]] = await self.complete(field.shape, [await self._execute_mutation(name, field)])
         return self.completed
 
-    def source(self, source: Source) -> AsyncGenerator[Any, None]:
+    def source(self, source: Source) -> AsyncGenerator[object, None]:
         """A subscription's events."""
         arguments = source.arguments(self._variables) if callable(source.arguments) else source.arguments
         return source.resolver(self._context, **arguments)
 
-    async def _execute_mutation(self, name: str, field: Field) -> Any:
+    async def _execute_mutation(self, name: str, field: Field) -> object:
         """Return a mutation's result. Its outcome is noted for a fallback to the reference executor."""
         context = self._context
-        outcome: Any = None
+        outcome: object = None
         arguments = self._arguments(field)
         context.begin_mutation()
         try:
@@ -81,7 +84,7 @@ class BreadthFirst:
             context.outcomes[name] = outcome
         return outcome
 
-    async def objects(self, selection: Selection, sources: Sequence[Any]) -> Sequence[dict[str, Any]]:
+    async def objects(self, selection: Selection, sources: Values) -> Sequence[dict[str, object]]:
         """What is selected of each of the objects."""
         if selection.complete is not None:
             return selection.complete(sources)
@@ -92,7 +95,7 @@ class BreadthFirst:
             read = iter(await asyncio.gather(*[self._read(field, sources) for field in reading]))
         return selection.rows(*[field.column(sources) if field.column else next(read) for field in selection.fields])
 
-    async def _read(self, field: Field, sources: Sequence[Any]) -> Sequence[Any]:
+    async def _read(self, field: Field, sources: Values) -> Values:
         if field.loaded_field is not None:
             values = await self._load(field.loaded_field, field, sources)
         elif field.resolver is not None:
@@ -102,10 +105,10 @@ class BreadthFirst:
             values = field.values_of(sources) if field.values_of else sources
         return await self.complete(field.shape, values)
 
-    def _arguments(self, field: Field) -> Mapping[str, Any]:
+    def _arguments(self, field: Field) -> Mapping[str, object]:
         return field.arguments(self._variables) if callable(field.arguments) else field.arguments
 
-    async def _load(self, declared: LoadedField, field: Field, sources: Sequence[Any]) -> Sequence[Any]:
+    async def _load(self, declared: LoadedField, field: Field, sources: Values) -> Values:
         """Return a loaded field's value for each of the objects."""
         arguments = self._arguments(field)
         key, then, preloaded = declared.key, declared.then, declared.preloaded
@@ -123,7 +126,7 @@ class BreadthFirst:
                 values[at] = value if then is None else then(sources[at], value)
         return values
 
-    async def complete(self, shape: Shape, values: Sequence[Any]) -> Sequence[Any]:
+    async def complete(self, shape: Shape, values: Values) -> Values:
         """The values as the answer has them."""
         if shape.complete is not None:
             return shape.complete(values)
@@ -135,7 +138,7 @@ class BreadthFirst:
         completed = iter(await self._present(shape, present))
         return [None if value is None else next(completed) for value in values]
 
-    async def _present(self, shape: Many | Objects, values: Sequence[Any]) -> Sequence[Any]:
+    async def _present(self, shape: Many | Objects, values: Values) -> Values:
         if isinstance(shape, Many):
             items = iter(await self.complete(shape.of, list(chain.from_iterable(values))))
             return [list(islice(items, len(value))) for value in values]
@@ -145,7 +148,7 @@ class BreadthFirst:
             return await self.objects(shape.selection, values)
         return await self._by_class(shape, values)
 
-    async def _by_class(self, shape: Objects, values: Sequence[Any]) -> Sequence[Any]:
+    async def _by_class(self, shape: Objects, values: Values) -> Values:
         kinds: dict[type, list[int]] = {}
         for at, value in enumerate(values):
             kinds.setdefault(type(value), []).append(at)
@@ -162,12 +165,18 @@ class BreadthFirst:
 class ReferenceExecution(StrawberryGraphQLCoreExecutionContext):
     """Execution by the reference executor, but for root fields that are complete already."""
 
-    def __init__(self, *args: Any, completed: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._completed = completed
+    completed: Mapping[str, object]
+    """The answers of the root fields that are complete, by their names in the answer."""
 
-    def execute_field(self, parent_type: Any, source: Any, field_details_list: Any, path: Any, position_context: Any) -> Any:
+    def execute_field(
+        self,
+        parent_type: GraphQLObjectType,
+        source: object,
+        field_details_list: list[FieldDetails],
+        path: Path,
+        position_context: Any,
+    ) -> object:
         """Execute a field."""
-        if path.prev is None and path.key in self._completed:
-            return self._completed[path.key]
+        if path.prev is None and (name := str(path.key)) in self.completed:
+            return self.completed[name]
         return super().execute_field(parent_type, source, field_details_list, path, position_context)

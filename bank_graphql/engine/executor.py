@@ -1,7 +1,7 @@
 """Execute operations: parse and validate documents, run their plans, and fall back to the reference executor."""
 
 import inspect
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +43,7 @@ class Request:
 
     query: str
     operation_name: str | None = None
-    variables: dict[str, Any] | None = None
+    variables: dict[str, object] | None = None
 
 
 class Executor:
@@ -123,7 +123,7 @@ class Executor:
             yield ExecutionResult(None, [located_error(error, [source.node], [source.name])]), error
 
     async def _execute_event(
-        self, operation: Operation, variables: VariableValues, context: ExecutionContext, event: Any
+        self, operation: Operation, variables: VariableValues, context: ExecutionContext, event: object
     ) -> ExecutionResult:
         plan = operation.plan(self._schema, variables) if self._breadth_first else None
         if plan is not None:
@@ -142,11 +142,11 @@ class Executor:
         operation: Operation,
         variables: VariableValues,
         context: ExecutionContext,
-        completed: dict[str, Any],
-        root: Any = None,
+        completed: Mapping[str, object],
+        root: object = None,
     ) -> ExecutionResult:
         """Execute an operation with the reference executor, but for the root fields that are complete."""
-        result: Any = ReferenceExecution(
+        execution = ReferenceExecution(
             self._core,
             operation.definitions,
             operation.fragments,
@@ -157,8 +157,9 @@ class Executor:
             default_field_resolver,
             default_type_resolver,
             default_field_resolver,
-            completed=completed,
-        ).execute_operation()
+        )
+        execution.completed = completed
+        result: Any = execution.execute_operation()  # which would be incremental if the schema had @defer
         executed: ExecutionResult = await result if inspect.isawaitable(result) else result
         return executed
 

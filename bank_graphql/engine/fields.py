@@ -45,7 +45,7 @@ class LoadedField:
     then: Callable[[Any, Any], object] | None
     preloaded: Callable[[Any], object] | None
 
-    async def resolve(self, source: object, info: Info[ExecutionContext, None], arguments: dict[str, Any]) -> object:
+    async def resolve(self, source: object, info: Info[ExecutionContext, None], arguments: dict[str, object]) -> object:
         """Resolve the field for one object, for the reference executor."""
         key, context = self.key(source, **arguments), info.context
         if key is None:
@@ -64,7 +64,7 @@ class Mutation:
 
     resolver: Callable[..., Awaitable[object]]
 
-    async def resolve(self, source: object, info: Info[ExecutionContext, None], arguments: dict[str, Any]) -> object:  # noqa: ARG002 - its source is the context
+    async def resolve(self, source: object, info: Info[ExecutionContext, None], arguments: dict[str, object]) -> object:  # noqa: ARG002 - its source is the context
         """Resolve the field for the reference executor: execute the mutation, or return its outcome before the fallback."""
         context, name = info.context, str(info.path.key)
         if name not in context.outcomes:
@@ -74,6 +74,22 @@ class Mutation:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class BackingClasses:
+    """The classes of a type's objects. It is the type's `is_type_of`."""
+
+    classes: tuple[type, ...]
+
+    def __call__(self, value: object, info: object) -> bool:  # noqa: ARG002 - graphql-core's signature
+        """Whether an object is of the type."""
+        return type(value) in self.classes
+
+
+def backed_by(*classes: type) -> BackingClasses:
+    """Return the `is_type_of` of a type whose objects are of exactly these classes, most often rows."""
+    return BackingClasses(classes)
 
 
 class LoadedFields(Generic[R]):
@@ -154,7 +170,7 @@ class _DeclaredField(StrawberryField):
         source: object,
         info: Info[ExecutionContext, None] | None,
         args: object,  # noqa: ARG002 - Strawberry's signature
-        kwargs: dict[str, Any],
+        kwargs: dict[str, object],
     ) -> object:
         if info is None:
             raise TypeError("There is an info for all fields but those without a resolver.")

@@ -27,12 +27,13 @@ from graphql import (
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues
-from graphql.language import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, VariableNode
+from graphql.language import DirectiveNode, DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, VariableNode
 from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
 
 from bank_graphql.engine.arguments import Arguments, arguments_of
 from bank_graphql.engine.columns import Column, UnplannedError, leaf, lists, nulls
-from bank_graphql.engine.fields import DECLARATION, LoadedField, Mutation
+from bank_graphql.engine.fields import DECLARATION, BackingClasses, LoadedField, Mutation
 from bank_graphql.engine.rows import Rows, rows_of
 from bank_graphql.engine.variables import Variables
 
@@ -125,7 +126,7 @@ class Source:
 
     name: str
     node: FieldNode
-    resolver: Callable[..., AsyncGenerator[Any, None]]
+    resolver: Callable[..., AsyncGenerator[object, None]]
     arguments: Arguments
 
 
@@ -146,9 +147,9 @@ class Operation:
         switches = _Switches()
         visit(document, switches)
         self._switches = tuple(sorted(switches.names))
-        self._plans: dict[tuple[Any, ...], Selection | None] = {}
+        self._plans: dict[tuple[object, ...], Selection | None] = {}
 
-    def variables(self, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+    def variables(self, given: dict[str, object]) -> VariableValues | list[GraphQLError]:
         """The coerced variables, or what is wrong with them."""
         return self._variables.coerce(given)
 
@@ -172,7 +173,7 @@ class _Switches(Visitor):
         super().__init__()
         self.names: set[str] = set()
 
-    def enter_directive(self, node: Any, *_: Any) -> None:
+    def enter_directive(self, node: DirectiveNode, *_: object) -> None:
         self.names |= {each.value.name.value for each in node.arguments or () if isinstance(each.value, VariableNode)}
 
 
@@ -295,11 +296,13 @@ def _resolver(field: StrawberryField) -> Callable[..., Any]:
     resolver = field.base_resolver
     if resolver is None or resolver.info_parameter or not resolver.root_parameter:
         raise UnplannedError
-    return _plain_function(resolver.wrapped_func)
+    return _function(resolver)
 
 
-def _plain_function(function: Any) -> Callable[..., Any]:
-    return function.__func__ if isinstance(function, staticmethod) else function
+def _function(resolver: StrawberryResolver[Any]) -> Callable[..., Any]:
+    """Return what a resolver calls, to be called without it."""
+    function = resolver.wrapped_func
+    return function.__func__ if isinstance(function, staticmethod | classmethod) else function
 
 
 def _values_of(field: StrawberryField) -> Column:
@@ -309,16 +312,16 @@ def _values_of(field: StrawberryField) -> Column:
         UnplannedError: it is neither.
     """
     resolver = field.base_resolver
-    of: Callable[[Any], Any] = attrgetter(field.python_name)
+    of: Callable[[object], object] = attrgetter(field.python_name)
     if resolver is not None:
         if resolver.is_async or resolver.arguments or resolver.info_parameter or not resolver.root_parameter:
             raise UnplannedError
-        of = _plain_function(resolver.wrapped_func)
+        of = _function(resolver)
     return lambda objects: list(map(of, objects))
 
 
 def _classes_of(kind: GraphQLObjectType) -> tuple[type, ...]:
-    """The classes of the objects of a type."""
+    """Return the classes of the objects of a type."""
     origin: type = kind.extensions["strawberry-definition"].origin
-    objects: tuple[type, ...] = getattr(getattr(origin, "is_type_of", None), "objects", (origin,))
-    return objects
+    backing = getattr(origin, "is_type_of", None)
+    return backing.classes if isinstance(backing, BackingClasses) else (origin,)

@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -48,7 +47,7 @@ class Response:
         is_event: whether this answers one event of a stream.
     """
 
-    body: dict[str, Any]
+    body: dict[str, object]
     executed: bool = True
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
@@ -196,11 +195,11 @@ def _response(result: ExecutionResult, context: Context) -> Response:
     errors = result.errors or []
     if result.data is None and errors and all(error.path is None for error in errors):
         return _refused([format_error(error, BadRequest.code) for error in errors[:_MAX_ERRORS]])
-    body: dict[str, Any] = {"data": result.data}
+    body: dict[str, object] = {"data": result.data}
     if errors:
         body["errors"] = [format_field_error(error, context.origin.request_id) for error in errors]
     return Response(body)
 
 
-def _refused(errors: Sequence[dict[str, Any]], *, status: int = 400, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+def _refused(errors: Sequence[dict[str, object]], *, status: int = 400, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     return Response({"errors": list(errors)}, executed=False, status=status, headers=headers)

@@ -1,21 +1,23 @@
 """Accounts."""
 
-from typing import Any
+from uuid import UUID
 
 import strawberry
 
 from bank_graphql.accounts.entries import ENTRIES
 from bank_graphql.accounts.queries import TRANSACTIONS_OF_ACCOUNTS, AccountRow
-from bank_graphql.api.loaders import loaded_field
+from bank_graphql.api.loaders import PageKey, loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.enums import AccountKind, AccountStatus, CurrencyCode
 from bank_graphql.api.types.filters import TransactionFilter
 from bank_graphql.api.types.money import Balance, Money
-from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id
+from bank_graphql.api.types.node import Connection, Node, Paged, node_id
+from bank_graphql.api.types.sources import AccountLike
 from bank_graphql.api.types.transactions import Entry, Transaction
 from bank_graphql.api.types.users import User
 from bank_graphql.cards.queries import CARDS_OF_ACCOUNTS
+from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
 
@@ -41,7 +43,7 @@ class Account(Node):
         )
     )
     @staticmethod
-    def balance(root: Any) -> Balance:
+    def balance(root: AccountLike) -> Balance:
         booked, held, currency = root.booked, root.held, root.currency
         return Balance(
             booked=money.Money(booked, currency),
@@ -56,17 +58,17 @@ class Account(Node):
         then=lambda root, booked: money.Money(booked, root.currency),
     )
     @staticmethod
-    def balance_at(root: Any, at: DateTime) -> Any:
+    def balance_at(root: AccountLike, at: DateTime) -> tuple[UUID, DateTime]:
         return root.id, at
 
     @strawberry.field(description="How far the account may go below zero.", graphql_type=Money)
     @staticmethod
-    def overdraft_limit(root: Any) -> money.Money:
+    def overdraft_limit(root: AccountLike) -> money.Money:
         return money.Money(root.overdraft_limit, root.currency)
 
     @loaded_field(lambda readers: readers.user, description="Whose it is.", graphql_type=User)
     @staticmethod
-    def owner(root: Any) -> Any:
+    def owner(root: AccountLike) -> UUID:
         return root.owner_id
 
     @loaded_field(
@@ -79,8 +81,8 @@ class Account(Node):
     )
     @staticmethod
     def entries(
-        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-    ) -> Any:
+        root: AccountLike, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> PageKey:
         return root.id, page_of(ENTRIES.key, first, after, last, before), None
 
     @loaded_field(
@@ -91,13 +93,13 @@ class Account(Node):
     )
     @staticmethod
     def transactions(
-        root: Any,
+        root: AccountLike,
         filter: TransactionFilter | None = None,  # noqa: A002 - the contract's name
         first: int | None = None,
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> Any:
+    ) -> PageKey:
         page = page_of(TRANSACTIONS_OF_ACCOUNTS.key, first, after, last, before)
         return root.id, page, (filter or TransactionFilter()).resolved(root.currency)
 
@@ -109,6 +111,6 @@ class Account(Node):
     )
     @staticmethod
     def cards(
-        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-    ) -> Any:
+        root: AccountLike, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> PageKey:
         return root.id, page_of(CARDS_OF_ACCOUNTS.key, first, after, last, before), None

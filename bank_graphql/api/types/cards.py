@@ -1,16 +1,19 @@
 """Cards, their limits, and merchants."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import strawberry
 
-from bank_graphql.api.loaders import loaded_field
+from bank_graphql.api.loaders import PageKey, loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import CardForm, CardKind, CardStatus, FrozenBy, LimitWindow
 from bank_graphql.api.types.money import Money
-from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id
+from bank_graphql.api.types.node import Connection, Node, Paged, node_id
+from bank_graphql.api.types.sources import CardLike, SpendingLimitLike
 from bank_graphql.cards.queries import TRANSACTIONS_OF_CARDS, CardRow, MerchantRow
 from bank_graphql.cards.rules import SpentLimit
+from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
 
@@ -33,7 +36,7 @@ class SpendingLimit:
 
     @strawberry.field(description="For which window of time.", graphql_type=LimitWindow)
     @staticmethod
-    def window(root: Any) -> LimitWindow:
+    def window(root: SpendingLimitLike) -> LimitWindow:
         return LimitWindow(root.time_window)
 
 
@@ -70,7 +73,7 @@ class Card(Node):
         graphql_type=Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")],
     )
     @staticmethod
-    def account(root: Any) -> Any:
+    def account(root: CardLike) -> UUID:
         return root.account_id
 
     @loaded_field(
@@ -79,7 +82,7 @@ class Card(Node):
         graphql_type=Annotated["Card", strawberry.lazy("bank_graphql.api.types.cards")] | None,
     )
     @staticmethod
-    def replaces(root: Any) -> Any:
+    def replaces(root: CardLike) -> UUID | None:
         return root.replaces_id
 
     @loaded_field(
@@ -88,7 +91,7 @@ class Card(Node):
         graphql_type=list[SpendingLimit],
     )
     @staticmethod
-    def limits(root: Any) -> Any:
+    def limits(root: CardLike) -> UUID:
         return root.id
 
     @loaded_field(
@@ -99,6 +102,6 @@ class Card(Node):
     )
     @staticmethod
     def transactions(
-        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-    ) -> Any:
+        root: CardLike, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> PageKey:
         return root.id, page_of(TRANSACTIONS_OF_CARDS.key, first, after, last, before), None

@@ -1,6 +1,6 @@
 """What happened to transactions: the feed's events."""
 
-from typing import Any
+from uuid import UUID
 
 import strawberry
 
@@ -9,8 +9,9 @@ from bank_graphql.api.loaders import loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.enums import TransactionEventKind
-from bank_graphql.api.types.node import backed_by
+from bank_graphql.api.types.sources import EventLike
 from bank_graphql.api.types.transactions import Transaction
+from bank_graphql.engine.fields import backed_by
 
 
 @strawberry.type(description="One change of a transaction, as seen from one account. Each account that it affects has its own.")
@@ -25,10 +26,10 @@ class TransactionEvent:
 
     @loaded_field(lambda readers: readers.account, description="The account that it is about.", graphql_type=Account)
     @staticmethod
-    def account(root: Any) -> Any:
+    def account(root: EventLike) -> UUID:
         return root.account_id
 
     @loaded_field(lambda readers: readers.transaction, description="The transaction, as it is now.", graphql_type=Transaction)
     @staticmethod
-    def transaction(root: Any) -> Any:
+    def transaction(root: EventLike) -> UUID:
         return root.transaction_id

@@ -1,16 +1,18 @@
 """Users."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from bank_graphql.accounts.queries import ACCOUNTS_OF_USERS
 from bank_graphql.api.context import Info
-from bank_graphql.api.loaders import loaded_field
+from bank_graphql.api.loaders import PageKey, loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import UserRole, UserStatus
-from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id
+from bank_graphql.api.types.node import Connection, Node, Paged, node_id
+from bank_graphql.api.types.sources import Keyed
 from bank_graphql.cards.queries import CARDS_OF_USERS
+from bank_graphql.engine.fields import backed_by
 from bank_graphql.identity.queries import SessionRow, UserRow
 from bank_graphql.kit.paging import page_of
 
@@ -31,8 +33,8 @@ class Session(Node):
 
     @strawberry.field(description="Whether this request belongs to it.")
     @staticmethod
-    def current(root: Any, info: Info) -> bool:
-        return bool(root.id == info.context.viewer.session_id)
+    def current(root: Keyed, info: Info) -> bool:
+        return root.id == info.context.viewer.session_id
 
 
 @strawberry.type(description="Someone who signs in to the bank.")
@@ -56,8 +58,8 @@ class User(Node):
     )
     @staticmethod
     def accounts(
-        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-    ) -> Any:
+        root: Keyed, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> PageKey:
         return root.id, page_of(ACCOUNTS_OF_USERS.key, first, after, last, before), None
 
     @loaded_field(
@@ -68,8 +70,8 @@ class User(Node):
     )
     @staticmethod
     def cards(
-        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-    ) -> Any:
+        root: Keyed, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> PageKey:
         return root.id, page_of(CARDS_OF_USERS.key, first, after, last, before), None
 
     @strawberry.field(
@@ -77,6 +79,6 @@ class User(Node):
         graphql_type=list[Session],
     )
     @staticmethod
-    async def sessions(root: Any, info: Info) -> list[SessionRow]:
+    async def sessions(root: Keyed, info: Info) -> list[SessionRow]:
         viewer = info.context.viewer
         return await info.context.services.identity.sessions(viewer) if root.id == viewer.user_id else []
