@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from bank_graphql import settings as configuration
 from bank_graphql.api.context import Services
+from bank_graphql.api.errors import rejection_of
 from bank_graphql.api.loaders import Readers
 from bank_graphql.api.schema import build_schema, export, introspection
 from bank_graphql.api.streams import CHECK_SECONDS, Streams
@@ -33,6 +34,7 @@ from bank_graphql.web.authentication import BearerAuthentication
 from bank_graphql.web.endpoint import GraphQLEndpoint
 from bank_graphql.web.keys import PublishedKeys
 from bank_graphql.web.middleware import RequestMiddleware
+from bank_graphql.web.operations import OperationGate
 from bank_graphql.web.playground import Assets, Page
 from bank_graphql.web.schema import PublishedSchema, version
 from bank_graphql.web.sockets import GraphQLSockets
@@ -54,8 +56,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     settings = settings or configuration.load()
     log.configure(level=settings.log_level)
     built = build_schema()
-    executor = Executor(
-        built,
+    gate = OperationGate(
+        Executor(built, to_result=rejection_of),
         user_limit=settings.cost_per_minute,
         address_limit=max(1, settings.cost_per_minute // 10),
     )
@@ -74,14 +76,14 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
                 cards=bank.cards,
                 feed=bank.feed,
                 streams=streams,
-                move=bank.execute,
+                execute=bank.execute,
                 limiter=RateLimiter(),
                 attempts_per_minute=settings.log_in_rate_limit,
             )
             identify = BearerAuthentication(bank.identity)
-            app.state.graphql = GraphQLEndpoint(executor, services, identify, Page("graphiql.html"))
+            app.state.graphql = GraphQLEndpoint(gate, services, identify, Page("graphiql.html"))
             app.state.direct = RequestMiddleware(app.state.graphql, https=is_https, verbose=is_verbose)
-            app.state.sockets = GraphQLSockets(executor, services, identify, [*settings.origins, settings.address])
+            app.state.sockets = GraphQLSockets(gate, services, identify, [*settings.origins, settings.address])
             app.state.readiness = health.Readiness(bank.db)
             app.state.keys = PublishedKeys(bank.identity.tokens)
             # All objects of now live as long as the process, so the garbage collector need not visit them again. Requests leave

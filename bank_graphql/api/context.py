@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import strawberry
 
@@ -24,7 +24,7 @@ from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome, Previ
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-Move = Callable[[Group], Awaitable[list[Outcome]]]
+Execute = Callable[[Group], Awaitable[list[Outcome]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Services:
     cards: Cards
     feed: Feed
     streams: Streams
-    move: Move
+    execute: Execute
     limiter: RateLimiter
     attempts_per_minute: int
 
@@ -64,7 +64,7 @@ class Context:
     actor: Actor | None = field(init=False)
     payer: str = field(init=False)
     bucket: BucketState | None = None
-    outcomes: dict[str, Any] = field(default_factory=dict)
+    outcomes: dict[str, object] = field(default_factory=dict)
     _loaders: Loaders | None = field(default=None)
 
     def __post_init__(self) -> None:
@@ -159,24 +159,31 @@ class Context:
         self.bearer = self.actor = None
         self._loaders = None
 
-    async def move(self, command: Command) -> Moved | Opened | Issued | Preview:
-        """Have the payments carry the command out, together with those of other requests.
+    async def execute(self, command: Command) -> Moved | Opened | Issued | Preview:
+        """Execute a payments command, in one batch with those of other requests.
 
         Raises:
-            Refusal: the command was refused.
+            Refusal: the command is refused.
         """
-        [outcome] = await self.services.move(Group((command,)))
+        [outcome] = await self.services.execute(Group((command,)))
         if isinstance(outcome, Refusal):
             raise outcome
         return outcome
 
-    async def move_all(self, asked: Sequence[Command | Refusal], *, atomic: bool) -> list[Outcome]:
-        """Have the payments carry commands out together, in their order; what makes no command is refused in its place.
+    async def execute_all(self, requested: Sequence[Command | Refusal], *, atomic: bool) -> list[Outcome]:
+        """Execute several payments commands in their order.
+
+        Args:
+            requested: the commands; a refusal where the input made no command.
+            atomic: whether all or none are to have an effect.
+
+        Returns:
+            The outcome of each command, and each given refusal in its place.
 
         Raises:
             ValidationFailed: the keys of an atomic batch are not new.
         """
-        return await self.services.move(Group(tuple(asked), atomic))
+        return await self.services.execute(Group(tuple(requested), atomic))
 
 
 Info = strawberry.Info[Context, None]

@@ -106,7 +106,7 @@ class BatchAbortedRejection(Rejection):
 class Mapping:
     """How a kind of refusal is told."""
 
-    rejection: type[Any]
+    rejection: type[Rejection]
     fields: Callable[[Any], dict[str, Any]]
 
 
@@ -132,7 +132,7 @@ REJECTIONS: dict[type[Refusal], Mapping] = {
 """The rejection that each refusal becomes."""
 
 
-def rejection_of(refusal: Refusal) -> Any:
+def rejection_of(refusal: Refusal) -> Rejection:
     """A refusal as the API tells it."""
     mapping = REJECTIONS[type(refusal)]
     return mapping.rejection(message=str(refusal), **mapping.fields(refusal))
@@ -145,7 +145,7 @@ class _Handler:
         self.exception_type = refusal
         self.error_type = mapping.rejection
 
-    def handle(self, exception: Refusal, *, field: Any, info: Any) -> Any:  # noqa: ARG002 - Strawberry's protocol
+    def handle(self, exception: Refusal, *, field: object, info: object) -> Rejection:  # noqa: ARG002 - Strawberry's protocol
         return rejection_of(exception)
 
 

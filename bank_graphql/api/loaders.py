@@ -14,6 +14,7 @@ from bank_graphql.accounts.queries import AccountRow, TransactionRow
 from bank_graphql.cards import queries as cards
 from bank_graphql.cards.queries import CardRow, MerchantRow
 from bank_graphql.cards.rules import Calendar, SpentLimit
+from bank_graphql.engine.fields import LoadedFields
 from bank_graphql.identity import queries as identity
 from bank_graphql.identity.queries import UserRow
 from bank_graphql.identity.visibility import sees_all
@@ -81,6 +82,10 @@ class Readers:
             accounts.TRANSACTIONS_OF_ACCOUNTS,
             max_statements=4,  # a search through a long history takes its time, and others do not wait for it
         )
+
+
+loaded_field = LoadedFields[Readers]()
+"""Declares a field whose value one of the readers reads."""
 
 
 class Loaders:

@@ -2,12 +2,14 @@
 
 import asyncio
 from typing import Annotated, Any
+from uuid import UUID
 
 import strawberry
 
-from bank_graphql.accounts.feed import CURSOR_KIND, cursor_of
+from bank_graphql.accounts.feed import CURSOR_KIND, EventRow, cursor_of
 from bank_graphql.accounts.rules import normalise_number
 from bank_graphql.api.context import Context
+from bank_graphql.api.loaders import loaded_field
 from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.cards import Card
@@ -16,10 +18,10 @@ from bank_graphql.api.types.node import Connection, Node, Paged, page_size
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
 from bank_graphql.engine.costs import Cost, ListSize
-from bank_graphql.engine.fields import edge
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.errors import AccessDenied, BadRequest
 from bank_graphql.kit.ids import parse_global_id, parse_serial, parse_uuid, uuid_of
+from bank_graphql.kit.loaders import Reader
 from bank_graphql.kit.paging import KeyType, Slice, page_of
 from bank_graphql.ledger import verification
 
@@ -52,14 +54,14 @@ class LedgerVerification:
 
 @strawberry.type(description="What can be asked. What is not the viewer's to see is null, as if it did not exist.")
 class Query:
-    @edge(lambda readers: readers.user, description="Who is signed in; null if nobody is.", graphql_type=User | None)
+    @loaded_field(lambda readers: readers.user, description="Who is signed in; null if nobody is.", graphql_type=User | None)
     @staticmethod
-    def me(request: Context) -> Any:
-        return request.actor and request.actor.user_id
+    def me(request: Context) -> UUID | None:
+        return request.actor.user_id if request.actor is not None else None
 
     @strawberry.field(description="The thing with this id.", graphql_type=Node | None)
     @staticmethod
-    async def node(root: Context, id: strawberry.ID) -> Any:  # noqa: A002 - the contract's name
+    async def node(root: Context, id: strawberry.ID) -> object:  # noqa: A002 - the contract's name
         return await _node(root, id)
 
     @strawberry.field(
@@ -71,35 +73,37 @@ class Query:
     @staticmethod
     async def nodes(
         root: Context, ids: Annotated[list[strawberry.ID], strawberry.argument(directives=[Cost(weight="1")])]
-    ) -> list[Any]:
+    ) -> list[object]:
         if len(ids) > MOST_NODES:
             raise BadRequest(f"At most {MOST_NODES} ids at a time.")
         # Readers gather what is asked in one turn of the loop, so these are a statement for each type.
         return list(await asyncio.gather(*(_node(root, each) for each in ids)))
 
-    @edge(lambda readers: readers.account, description="The account with this id.", graphql_type=Account | None)
+    @loaded_field(lambda readers: readers.account, description="The account with this id.", graphql_type=Account | None)
     @staticmethod
-    def account(request: Context, id: strawberry.ID) -> Any:  # noqa: A002
-        return request.viewer and uuid_of(id, "Account")
+    def account(request: Context, id: strawberry.ID) -> UUID | None:  # noqa: A002
+        return _key(request, id, "Account")
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.account_by_number,
         description="The account with this number; spaces do not matter.",
         graphql_type=Account | None,
     )
     @staticmethod
-    def account_by_number(_: Context, number: str) -> Any:
+    def account_by_number(_: Context, number: str) -> str:
         return normalise_number(number)
 
-    @edge(lambda readers: readers.transaction, description="The transaction with this id.", graphql_type=Transaction | None)
+    @loaded_field(
+        lambda readers: readers.transaction, description="The transaction with this id.", graphql_type=Transaction | None
+    )
     @staticmethod
-    def transaction(request: Context, id: strawberry.ID) -> Any:  # noqa: A002
-        return request.viewer and uuid_of(id, "Transaction")
+    def transaction(request: Context, id: strawberry.ID) -> UUID | None:  # noqa: A002
+        return _key(request, id, "Transaction")
 
-    @edge(lambda readers: readers.card, description="The card with this id.", graphql_type=Card | None)
+    @loaded_field(lambda readers: readers.card, description="The card with this id.", graphql_type=Card | None)
     @staticmethod
-    def card(request: Context, id: strawberry.ID) -> Any:  # noqa: A002
-        return request.viewer and uuid_of(id, "Card")
+    def card(request: Context, id: strawberry.ID) -> UUID | None:  # noqa: A002
+        return _key(request, id, "Card")
 
     @strawberry.field(
         description=(
@@ -114,7 +118,7 @@ class Query:
     @staticmethod
     async def transaction_events(
         root: Context, account_ids: list[strawberry.ID] | None = None, after: str | None = None, first: int | None = None
-    ) -> Paged:
+    ) -> Paged[EventRow]:
         size = page_of(EVENTS, first).size
         accounts = None if account_ids is None else [uuid_of(each, "Account") for each in account_ids]
         feed, viewer = root.services.feed, root.viewer
@@ -131,8 +135,8 @@ class Query:
         directives=[Cost(weight="60")],
     )
     @staticmethod
-    async def feed_cursor(root: Context) -> Any:
-        return root.viewer and cursor_of(await root.services.feed.head())
+    async def feed_cursor(root: Context) -> str | None:
+        return cursor_of(await root.services.feed.head()) if root.viewer else None
 
     @strawberry.field(description="What the viewer may still spend on requests.")
     @staticmethod
@@ -163,7 +167,16 @@ class Query:
         return LedgerVerification(ok=all(check.ok for check in checks), checked_at=DateTime(checked_at), checks=checks)
 
 
-async def _node(context: Context, given: str) -> Any:
+def _key(request: Context, given: str, kind: str) -> UUID | None:
+    """Return the key in a global id that someone who is signed in gives; None if it is of another kind.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+    """
+    return uuid_of(given, kind) if request.viewer else None
+
+
+async def _node(context: Context, given: str) -> object:
     readers, viewer = context.readers, context.viewer
     kind, key = parse_global_id(given) or ("", "")
     if kind == "Entry":
@@ -172,7 +185,12 @@ async def _node(context: Context, given: str) -> Any:
     if kind == "Session":
         own = await context.services.identity.sessions(viewer)
         return next((row for row in own if row.id.hex == key), None)
-    by_kind = {"User": readers.user, "Account": readers.account, "Transaction": readers.transaction, "Card": readers.card}
-    reader: Any = by_kind.get(kind)
+    by_kind: dict[str, Reader[UUID, Any]] = {
+        "User": readers.user,
+        "Account": readers.account,
+        "Transaction": readers.transaction,
+        "Card": readers.card,
+    }
+    reader = by_kind.get(kind)
     uuid = parse_uuid(key)
     return await context.loader(reader).load(uuid) if reader is not None and uuid is not None else None

@@ -1,6 +1,6 @@
 """What mutations answer: unions of a success and the refusals that can happen."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 
@@ -137,7 +137,7 @@ MoveMoneyResult = Annotated[
 
 @strawberry.type(description="What became of each transfer of a batch.")
 class TransferBatchOutcome:
-    results: list[Any] = strawberry.field(
+    results: list[object] = strawberry.field(
         description="One for each transfer, in the order given.", graphql_type=list[MoveMoneyResult]
     )
     moved: int = strawberry.field(description="How many moved money, now or when their key was used first.")

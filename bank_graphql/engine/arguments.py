@@ -5,7 +5,6 @@ and converted by graphql-core and Strawberry as ever.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import strawberry
 from graphql import (
@@ -13,6 +12,7 @@ from graphql import (
     EnumValueNode,
     FieldNode,
     FloatValueNode,
+    GraphQLArgument,
     GraphQLField,
     IntValueNode,
     ListValueNode,
@@ -26,14 +26,15 @@ from graphql import (
     is_non_null_type,
 )
 from graphql.execution.values import VariableValues
-from strawberry.types.arguments import InputContext, convert_arguments
+from strawberry.types.arguments import InputContext, StrawberryArgument, convert_arguments
 from strawberry.types.base import StrawberryMaybe
 from strawberry.types.field import StrawberryField
 
 from bank_graphql.engine.conversion import Convert, conversion_of
 
-Make = Callable[[VariableValues], Mapping[str, Any]]
-Arguments = Mapping[str, Any] | Make
+Given = Mapping[str, object]
+Make = Callable[[VariableValues], Given]
+Arguments = Given | Make
 """The arguments of a field, ready for Python; or how to make them of a request's variables."""
 _CONSTANTS = (IntValueNode, FloatValueNode, StringValueNode, BooleanValueNode, EnumValueNode)
 
@@ -44,7 +45,7 @@ def arguments_of(
     """The arguments that a field is given at a place in a document."""
     registry, config = schema.schema_converter.scalar_registry, schema.config
 
-    def by_strawberry(values: VariableValues) -> Mapping[str, Any]:
+    def by_strawberry(values: VariableValues) -> Given:
         given = get_argument_values(core, node, values)
         return convert_arguments(given, field.arguments, scalar_registry=registry, config=config)
 
@@ -68,10 +69,10 @@ class _Plain:
     def __init__(self, otherwise: Make, context: InputContext) -> None:
         self._otherwise = otherwise
         self._context = context
-        self._constants: dict[str, Any] = {}
+        self._constants: dict[str, object] = {}
         self._variables: list[tuple[str, str, Convert | None, bool]] = []
 
-    def add(self, argument: Any, declared: Any, value: ValueNode) -> bool:
+    def add(self, argument: GraphQLArgument, declared: StrawberryArgument, value: ValueNode) -> bool:
         """Add an argument. False if that is beyond us."""
         convert = conversion_of(argument.type, declared.type, declared.python_name)
         if isinstance(value, VariableNode):
@@ -84,7 +85,7 @@ class _Plain:
             return True
         return False
 
-    def __call__(self, values: VariableValues) -> Mapping[str, Any]:
+    def __call__(self, values: VariableValues) -> Given:
         arguments, coerced = self._constants.copy(), values.coerced
         for python_name, variable, convert, may_lack in self._variables:
             value = coerced.get(variable)

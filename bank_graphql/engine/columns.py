@@ -1,13 +1,14 @@
 """Columns: functions that make values of values, for a whole list at a time."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
 
 from graphql import GraphQLEnumType, GraphQLLeafType
 
-Column = Callable[[Sequence[Any]], Sequence[Any]]
+Values = Sequence[Any]
+"""Values of whatever class the schema's objects have."""
+Column = Callable[[Values], Values]
 """Makes values of values, for a whole list."""
 
 
@@ -18,7 +19,7 @@ class UnplannedError(Exception):
 def lists(complete: Column) -> Column:
     """Completes lists by completing all their items at once."""
 
-    def complete_lists(values: Sequence[Any]) -> Sequence[Any]:
+    def complete_lists(values: Values) -> Values:
         items = iter(complete(list(chain.from_iterable(values))))
         return [list(islice(items, len(value))) for value in values]
 
@@ -28,7 +29,7 @@ def lists(complete: Column) -> Column:
 def nulls(complete: Column, *, nullable: bool) -> Column:
     """Completes values of which some may be null."""
 
-    def complete_with_nulls(values: Sequence[Any]) -> Sequence[Any]:
+    def complete_with_nulls(values: Values) -> Values:
         present = [value for value in values if value is not None]
         if len(present) == len(values):
             return complete(values)
@@ -40,17 +41,6 @@ def nulls(complete: Column, *, nullable: bool) -> Column:
     return complete_with_nulls
 
 
-@lru_cache(maxsize=2000)
-def rows_of(names: tuple[str, ...]) -> Callable[..., list[dict[str, Any]]]:
-    """Makes objects with these keys of columns of values; written out, for that takes a third of the time."""
-    values = [f"v{n}" for n in range(len(names))]
-    pairs = ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True))
-    made: Callable[..., list[dict[str, Any]]] = eval(  # noqa: S307 - of nothing but GraphQL names
-        f"lambda *columns: [{{{pairs}}} for {', '.join(values)}, in zip(*columns, strict=True)]"
-    )
-    return made
-
-
 def leaf(kind: GraphQLLeafType, *, nullable: bool) -> Column:
     """Completes values of a scalar or an enum as the reference executor does."""
     coerce = kind.coerce_output_value
@@ -58,7 +48,7 @@ def leaf(kind: GraphQLLeafType, *, nullable: bool) -> Column:
         return _Names(coerce, nullable=nullable)
     unchanged = _UNCHANGED.get(kind.name)
 
-    def complete(values: Sequence[Any]) -> Sequence[Any]:
+    def complete(values: Values) -> Values:
         classes = set(map(type, values))
         if len(classes) == 1 and unchanged in classes:
             return values
@@ -79,18 +69,18 @@ _UNCHANGED: Mapping[str, type] = {"String": str, "ID": str, "Decimal": str, "Boo
 """The class of values that a scalar leaves as they are."""
 
 
-class _Names(dict[Any, Any]):
+class _Names(dict[object, object]):
     """The names of an enum's values; each is looked up once."""
 
-    def __init__(self, coerce: Callable[[Any], Any], *, nullable: bool) -> None:
+    def __init__(self, coerce: Callable[[object], object], *, nullable: bool) -> None:
         super().__init__({None: None} if nullable else {})
         self._coerce = coerce
 
-    def __missing__(self, value: Any) -> Any:
+    def __missing__(self, value: object) -> object:
         if value is None:
             raise UnplannedError
         self[value] = name = self._coerce(value)
         return name
 
-    def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
+    def __call__(self, values: Values) -> Values:
         return [self[value] for value in values]

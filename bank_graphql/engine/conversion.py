@@ -11,6 +11,7 @@ from typing import Any
 import strawberry
 from graphql import (
     GraphQLInputObjectType,
+    GraphQLInputType,
     get_named_type,
     get_nullable_type,
     is_leaf_type,
@@ -18,7 +19,7 @@ from graphql import (
     is_non_null_type,
 )
 from strawberry.types.arguments import InputContext
-from strawberry.types.base import StrawberryMaybe, StrawberryObjectDefinition, StrawberryOptional
+from strawberry.types.base import StrawberryMaybe, StrawberryObjectDefinition, StrawberryOptional, StrawberryType
 from strawberry.types.maybe import Some
 
 Convert = Callable[[Any, InputContext], Any]
@@ -49,15 +50,15 @@ class _Plan:
             for name, core in kind.fields.items()
         ]
 
-    def __call__(self, kind: type, value: Mapping[str, Any], context: InputContext) -> Any:
-        given: dict[str, Any] = dict(self._absent)
+    def __call__(self, kind: type, value: Mapping[str, object], context: InputContext) -> object:
+        given: dict[str, object] = dict(self._absent)
         for name, python_name, convert in self._fields:
             if name in value:
                 given[python_name] = value[name] if convert is None else convert(value[name], context)
         return kind(**given)
 
 
-def conversion_of(core: Any, declared: Any, name: str) -> Convert | None:
+def conversion_of(core: GraphQLInputType, declared: StrawberryType | type, name: str) -> Convert | None:
     """How coerced values of a type are converted; None for not at all."""
     named = get_named_type(core)
     if isinstance(declared, StrawberryMaybe):
@@ -77,7 +78,7 @@ def conversion_of(core: Any, declared: Any, name: str) -> Convert | None:
 def _input_of(kind: GraphQLInputObjectType) -> Convert:
     definition: StrawberryObjectDefinition = kind.extensions["strawberry-definition"]
 
-    def build(value: Any, context: InputContext) -> Any:
+    def build(value: Any, context: InputContext) -> object:
         if definition.from_input is None:
             return context.convert(value, definition.origin)
         return definition.from_input(definition.origin, value, context)
@@ -85,9 +86,5 @@ def _input_of(kind: GraphQLInputObjectType) -> Convert:
     return build
 
 
-def _has_list(core: Any) -> bool:
-    while hasattr(core, "of_type"):
-        if is_list_type(core):
-            return True
-        core = core.of_type
-    return False
+def _has_list(core: GraphQLInputType) -> bool:
+    return is_list_type(get_nullable_type(core))

@@ -4,8 +4,6 @@ Clients send the same few documents over and over. One that is sent once goes to
 is it kept for good, so that a flood of documents that are all different cannot drive out those in use.
 """
 
-from typing import Any
-
 from cachetools import LRUCache
 from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
 
@@ -26,9 +24,9 @@ class Prepared:
         self._schema = schema
         self.size = len(source)
         self._names = tuple(each.variable.name.value for each in node.variable_definitions or ())
-        self._costs: dict[tuple[Any, ...], int] = {}
+        self._costs: dict[tuple[object, ...], int] = {}
 
-    def cost(self, variables: dict[str, Any]) -> int:
+    def cost(self, variables: dict[str, object]) -> int:
         """Return the cost; worked out once for the same sizes of lists.
 
         Raises:

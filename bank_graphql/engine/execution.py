@@ -1,7 +1,7 @@
 """Breadth-first execution: a selection is worked out for all its objects at once.
 
 The reference executor takes objects one by one, with a coroutine, a path and an info for each of their fields. Here each field
-of a selection is one column of values for all objects: leaves by attribute, edges by a single call of their loader.
+of a selection is one column of values for all objects: leaves by attribute, loaded fields by a single call of their loader.
 
 Only what goes as planned is answered here. At the first sign of anything else (an error, a null where there may be none, an
 object of another class) the work is dropped with `UnplannedError` or whatever was raised, and the reference executor does it
@@ -9,61 +9,71 @@ again, with rows that are already loaded: its answer counts. What mutations came
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from inspect import isawaitable
 from itertools import chain, islice
 from typing import Any
 
+from graphql import GraphQLObjectType
+from graphql.execution.collect_fields import FieldDetails
 from graphql.execution.values import VariableValues
+from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from bank_graphql.api.context import Context
-from bank_graphql.api.errors import rejection_of
-from bank_graphql.engine.columns import UnplannedError
-from bank_graphql.engine.fields import Edge
+from bank_graphql.engine.columns import UnplannedError, Values
+from bank_graphql.engine.context import ExecutionContext
+from bank_graphql.engine.fields import LoadedField
 from bank_graphql.engine.plan import Field, Many, Objects, Selection, Shape, Source
 from bank_graphql.kit.errors import Refusal
 
 
 class BreadthFirst:
-    """One run of plans, for one request."""
+    """One run of plans, for one request.
 
-    __slots__ = ("_context", "_variables", "done")
+    Args:
+        context: the request's context.
+        variables: its coerced variables.
+        to_result: makes the member of a mutation's union that reports a refusal.
+    """
 
-    def __init__(self, context: Context, variables: VariableValues) -> None:
+    __slots__ = ("_context", "_to_result", "_variables", "completed")
+
+    def __init__(self, context: ExecutionContext, variables: VariableValues, to_result: Callable[[Refusal], object]) -> None:
         self._context = context
         self._variables = variables
-        self.done: dict[str, Any] = {}
-        """The mutations that are done and answered, by their names in the answer."""
+        self._to_result = to_result
+        self.completed: dict[str, object] = {}
+        """The answers of the mutations that are executed and complete, by their names in the answer."""
 
-    async def query(self, selection: Selection) -> dict[str, Any]:
-        """The answer to a query."""
+    async def query(self, selection: Selection) -> dict[str, object]:
+        """Return the answer to a query."""
         [data] = await self.objects(selection, [self._context])
         return data
 
-    async def mutation(self, selection: Selection) -> dict[str, Any]:
-        """The answer to a mutation, whose fields are carried out one after another."""
+    async def mutation(self, selection: Selection) -> dict[str, object]:
+        """Return the answer to a mutation, whose fields are executed one after another."""
         for name, field in zip(selection.names, selection.fields, strict=True):
             if field.column is not None:
-                [self.done[name]] = field.column([self._context])
+                [self.completed[name]] = field.column([self._context])
             else:
-                [self.done[name]] = await self.complete(field.shape, [await self._carry_out(name, field)])
-        return self.done
+                [self.completed[name]] = await self.complete(field.shape, [await self._execute_mutation(name, field)])
+        return self.completed
 
-    def source(self, source: Source) -> AsyncGenerator[Any, None]:
+    def source(self, source: Source) -> AsyncGenerator[object, None]:
         """A subscription's events."""
         arguments = source.arguments(self._variables) if callable(source.arguments) else source.arguments
-        return source.act(self._context, **arguments)
+        return source.resolver(self._context, **arguments)
 
-    async def _carry_out(self, name: str, field: Field) -> Any:
-        """What a mutation came to; noted for the reference executor, should that have to go on."""
-        context, outcome = self._context, None
+    async def _execute_mutation(self, name: str, field: Field) -> object:
+        """Return a mutation's result. Its outcome is noted for a fallback to the reference executor."""
+        context = self._context
+        outcome: object = None
         arguments = self._arguments(field)
         context.begin_mutation()
         try:
-            outcome = await field.act(context, **arguments)  # type: ignore[misc]
+            outcome = await field.resolver(context, **arguments)  # type: ignore[misc]
         except Refusal as refusal:
-            outcome = rejection_of(refusal)
+            outcome = self._to_result(refusal)
             if not isinstance(field.shape, Objects) or type(outcome) not in field.shape.by_class:
                 outcome = refusal
                 raise
@@ -74,7 +84,7 @@ class BreadthFirst:
             context.outcomes[name] = outcome
         return outcome
 
-    async def objects(self, selection: Selection, sources: Sequence[Any]) -> Sequence[dict[str, Any]]:
+    async def objects(self, selection: Selection, sources: Values) -> Sequence[dict[str, object]]:
         """What is selected of each of the objects."""
         if selection.complete is not None:
             return selection.complete(sources)
@@ -85,38 +95,38 @@ class BreadthFirst:
             read = iter(await asyncio.gather(*[self._read(field, sources) for field in reading]))
         return selection.rows(*[field.column(sources) if field.column else next(read) for field in selection.fields])
 
-    async def _read(self, field: Field, sources: Sequence[Any]) -> Sequence[Any]:
-        if field.edge is not None:
-            values = await self._follow(field.edge, field, sources)
-        elif field.act is not None:
-            value = field.act(*sources, **self._arguments(field))
+    async def _read(self, field: Field, sources: Values) -> Values:
+        if field.loaded_field is not None:
+            values = await self._load(field.loaded_field, field, sources)
+        elif field.resolver is not None:
+            value = field.resolver(*sources, **self._arguments(field))
             values = [await value if isawaitable(value) else value]
         else:
-            values = field.take(sources) if field.take else sources
+            values = field.values_of(sources) if field.values_of else sources
         return await self.complete(field.shape, values)
 
-    def _arguments(self, field: Field) -> Mapping[str, Any]:
+    def _arguments(self, field: Field) -> Mapping[str, object]:
         return field.arguments(self._variables) if callable(field.arguments) else field.arguments
 
-    async def _follow(self, edge: Edge, field: Field, sources: Sequence[Any]) -> Sequence[Any]:
-        """Where an edge leads from each of the objects."""
+    async def _load(self, declared: LoadedField, field: Field, sources: Values) -> Values:
+        """Return a loaded field's value for each of the objects."""
         arguments = self._arguments(field)
-        key, then, along = edge.key, edge.then, edge.along
+        key, then, preloaded = declared.key, declared.then, declared.preloaded
         keys = [key(source, **arguments) for source in sources] if arguments else list(map(key, sources))
         if None not in keys:
-            loaded = await self._context.loader(edge.reader(self._context.readers)).load_many(keys)
+            loaded = await self._context.loader(declared.reader(self._context.readers)).load_many(keys)
             return loaded if then is None else list(map(then, sources, loaded))
         values: list[Any] = [None] * len(keys)
-        if along is not None:
-            values = [along(source) if each is None else None for source, each in zip(sources, keys, strict=True)]
-        led = [at for at, each in enumerate(keys) if each is not None]
-        if led:
-            loaded = await self._context.loader(edge.reader(self._context.readers)).load_many([keys[at] for at in led])
-            for at, value in zip(led, loaded, strict=True):
+        if preloaded is not None:
+            values = [preloaded(source) if each is None else None for source, each in zip(sources, keys, strict=True)]
+        places = [at for at, each in enumerate(keys) if each is not None]
+        if places:
+            loaded = await self._context.loader(declared.reader(self._context.readers)).load_many([keys[at] for at in places])
+            for at, value in zip(places, loaded, strict=True):
                 values[at] = value if then is None else then(sources[at], value)
         return values
 
-    async def complete(self, shape: Shape, values: Sequence[Any]) -> Sequence[Any]:
+    async def complete(self, shape: Shape, values: Values) -> Values:
         """The values as the answer has them."""
         if shape.complete is not None:
             return shape.complete(values)
@@ -128,7 +138,7 @@ class BreadthFirst:
         completed = iter(await self._present(shape, present))
         return [None if value is None else next(completed) for value in values]
 
-    async def _present(self, shape: Many | Objects, values: Sequence[Any]) -> Sequence[Any]:
+    async def _present(self, shape: Many | Objects, values: Values) -> Values:
         if isinstance(shape, Many):
             items = iter(await self.complete(shape.of, list(chain.from_iterable(values))))
             return [list(islice(items, len(value))) for value in values]
@@ -138,7 +148,7 @@ class BreadthFirst:
             return await self.objects(shape.selection, values)
         return await self._by_class(shape, values)
 
-    async def _by_class(self, shape: Objects, values: Sequence[Any]) -> Sequence[Any]:
+    async def _by_class(self, shape: Objects, values: Values) -> Values:
         kinds: dict[type, list[int]] = {}
         for at, value in enumerate(values):
             kinds.setdefault(type(value), []).append(at)
@@ -152,15 +162,21 @@ class BreadthFirst:
         return completed
 
 
-class Resumed(StrawberryGraphQLCoreExecutionContext):
-    """The reference executor, which goes on where some root fields are done already."""
+class ReferenceExecution(StrawberryGraphQLCoreExecutionContext):
+    """Execution by the reference executor, but for root fields that are complete already."""
 
-    def __init__(self, *args: Any, done: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._done = done
+    completed: Mapping[str, object]
+    """The answers of the root fields that are complete, by their names in the answer."""
 
-    def execute_field(self, parent_type: Any, source: Any, field_details_list: Any, path: Any, position_context: Any) -> Any:
+    def execute_field(
+        self,
+        parent_type: GraphQLObjectType,
+        source: object,
+        field_details_list: list[FieldDetails],
+        path: Path,
+        position_context: Any,
+    ) -> object:
         """Execute a field."""
-        if path.prev is None and path.key in self._done:
-            return self._done[path.key]
+        if path.prev is None and (name := str(path.key)) in self.completed:
+            return self.completed[name]
         return super().execute_field(parent_type, source, field_details_list, path, position_context)

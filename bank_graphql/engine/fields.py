@@ -1,116 +1,207 @@
-"""Fields that say what they do, and leave it to the executors how: edges to other objects, and mutations.
+"""Declare fields that both executors understand: fields whose values are loaded by key, and mutations.
 
-An edge is declared by a function that gives a key, and by the reader that reads what has this key. The reference executor
-resolves it object by object; the breadth-first one loads all objects' keys at once. A mutation is declared by what it does.
+A loaded field is declared by a function that returns the key for a source object, and by the reader that reads by this key. The
+reference executor loads one key for each object; breadth-first execution loads the keys of all objects at once. A mutation is
+declared by its resolver.
+
+The first parameter of a declared function is the source object, which for root fields is the request's context. The others are
+the field's arguments: Strawberry reads them from the function.
 """
 
-import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from inspect import Parameter
+from typing import Any, Generic, TypeVar
 
-import strawberry
+from strawberry import Info
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
 
-from bank_graphql.api.context import Context, Info
-from bank_graphql.api.loaders import Readers
+from bank_graphql.engine.context import ExecutionContext
 from bank_graphql.engine.costs import MUTATION_COST
 from bank_graphql.kit.loaders import Reader
 
-EDGE = "edge"
-"""The name of the edge in a field's metadata."""
-ACT = "act"
-"""The name of what a mutation does in its field's metadata."""
-_INFO = inspect.Parameter("info", inspect.Parameter.KEYWORD_ONLY, annotation=Info)
+R = TypeVar("R")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+DECLARATION = "declaration"
+"""The name of a `LoadedField` or a `Mutation` in the metadata of its Strawberry field."""
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
-    """Where a field leads.
+class LoadedField:
+    """A field whose value is loaded by a key.
 
     Attributes:
-        reader: what reads it.
-        key: the key of the source object, given the field's arguments; None if nothing is to be read.
-        then: makes the field's value of the source object and what was loaded; None if that is the value already.
-        along: makes the field's value of a source object without a key, of what was read along with that; None if it is null.
+        reader: chooses the reader among the schema's readers.
+        key: returns the key for a source object and the field's arguments, or None if nothing is to be loaded.
+        then: makes the field's value from the source object and the loaded value; None if the loaded value is the field's value.
+        preloaded: makes the field's value from a source object that has no key; None if the field is null then.
     """
 
-    reader: Callable[[Readers], Reader[Any, Any]]
+    reader: Callable[[Any], Reader[Any, Any]]
     key: Callable[..., Any]
-    then: Callable[[Any, Any], Any] | None = None
-    along: Callable[[Any], Any] | None = None
+    then: Callable[[Any, Any], object] | None
+    preloaded: Callable[[Any], object] | None
+
+    async def resolve(self, source: object, info: Info[ExecutionContext, None], arguments: dict[str, object]) -> object:
+        """Resolve the field for one object, for the reference executor."""
+        key, context = self.key(source, **arguments), info.context
+        if key is None:
+            return None if self.preloaded is None else self.preloaded(source)
+        value = await context.loader(self.reader(context.readers)).load(key)
+        return value if self.then is None else self.then(source, value)
 
 
-def edge(
-    reader: Callable[[Readers], Reader[Any, Any]],
-    *,
-    description: str,
-    graphql_type: Any = None,
-    name: str | None = None,
-    then: Callable[[Any, Any], Any] | None = None,
-    along: Callable[[Any], Any] | None = None,
-    directives: Sequence[object] = (),
-) -> Callable[[Callable[..., Any]], Any]:
-    """Declare a field by the function that gives the key for the source object.
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A mutation.
 
-    The function's parameters after the first are the field's arguments. At the root of an operation the source object is the
-    request's `Context`.
+    Attributes:
+        resolver: executes it, given the request's context and the arguments.
     """
 
-    def declare(key: Callable[..., Any]) -> Any:
-        async def resolve(*, root: Any, info: Info, **arguments: Any) -> Any:
-            found = key(root, **arguments)
-            if found is None:
-                return None if along is None else along(root)
-            value = await info.context.loader(reader(info.context.readers)).load(found)
-            return value if then is None else then(root, value)
+    resolver: Callable[..., Awaitable[object]]
 
-        return strawberry.field(
-            resolver=_with_parameters(resolve, key),
-            description=description,
-            graphql_type=graphql_type,
-            name=name,
-            directives=directives,
-            metadata={EDGE: Edge(reader, key, then, along)},
-        )
+    async def resolve(self, source: object, info: Info[ExecutionContext, None], arguments: dict[str, object]) -> object:  # noqa: ARG002 - its source is the context
+        """Resolve the field for the reference executor: execute the mutation, or return its outcome before the fallback."""
+        context, name = info.context, str(info.path.key)
+        if name not in context.outcomes:
+            context.begin_mutation()
+            return await self.resolver(context, **arguments)
+        outcome = context.outcomes[name]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-    return declare
+
+@dataclass(frozen=True, slots=True)
+class BackingClasses:
+    """The classes of a type's objects. It is the type's `is_type_of`."""
+
+    classes: tuple[type, ...]
+
+    def __call__(self, value: object, info: object) -> bool:  # noqa: ARG002 - graphql-core's signature
+        """Whether an object is of the type."""
+        return type(value) in self.classes
+
+
+def backed_by(*classes: type) -> BackingClasses:
+    """Return the `is_type_of` of a type whose objects are of exactly these classes, most often rows."""
+    return BackingClasses(classes)
+
+
+class LoadedFields(Generic[R]):
+    """Declares loaded fields. `R` is the class of the schema's readers."""
+
+    def __call__(
+        self,
+        reader: Callable[[R], Reader[K, V]],
+        *,
+        description: str,
+        graphql_type: object,
+        name: str | None = None,
+        then: Callable[[Any, V], object] | None = None,
+        preloaded: Callable[[Any], object] | None = None,
+        directives: Sequence[object] = (),
+    ) -> Callable[[Callable[..., K | None]], StrawberryField]:
+        """Declare a `LoadedField` by the function that returns its key.
+
+        Args:
+            reader: as of the `LoadedField`.
+            description: for the schema.
+            graphql_type: the field's type in the schema.
+            name: its name in the schema, if that is not the function's.
+            then: as of the `LoadedField`.
+            preloaded: as of the `LoadedField`.
+            directives: schema directives of the field.
+        """
+
+        def declare(key: Callable[..., K | None]) -> StrawberryField:
+            declaration = LoadedField(reader, _function(key), then, preloaded)
+            return _declared(
+                declaration, key, graphql_type=graphql_type, description=description, name=name, directives=directives
+            )
+
+        return declare
 
 
 def mutation(
-    result: Any, description: str, *, directives: Sequence[object] = ()
-) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
-    """Declare a mutation that answers with `result` by what it does, given the request's context and the arguments."""
+    result: object, description: str, *, directives: Sequence[object] = ()
+) -> Callable[[Callable[..., Awaitable[object]]], StrawberryField]:
+    """Declare a mutation by its resolver. It has the cost of a mutation.
 
-    def declare(act: Callable[..., Awaitable[Any]]) -> Any:
-        async def resolve(*, root: Context, info: Info, **arguments: Any) -> Any:
-            name = info.path.key
-            if name not in root.outcomes:
-                root.begin_mutation()
-                return await act(root, **arguments)
-            outcome = root.outcomes[name]
-            if isinstance(outcome, Exception):
-                raise outcome
-            return outcome
+    Args:
+        result: its type in the schema.
+        description: for the schema.
+        directives: further schema directives of the field.
+    """
 
-        return strawberry.mutation(
-            resolver=_with_parameters(resolve, act),
-            description=description,
+    def declare(resolver: Callable[..., Awaitable[object]]) -> StrawberryField:
+        return _declared(
+            Mutation(_function(resolver)),
+            resolver,
             graphql_type=result,
+            description=description,
             directives=[MUTATION_COST, *directives],
-            metadata={ACT: act},
         )
 
     return declare
 
 
-def _with_parameters(resolve: Callable[..., Any], declared: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a resolver of any arguments the parameters that a function declares after its first, for Strawberry to see."""
-    function = declared.__func__ if isinstance(declared, staticmethod) else declared
-    source, *arguments = inspect.signature(function).parameters.values()
-    parameters = [source.replace(name="root", kind=inspect.Parameter.KEYWORD_ONLY), _INFO, *arguments]
-    resolve.__module__, resolve.__name__, resolve.__qualname__ = function.__module__, function.__name__, function.__qualname__
-    resolve.__annotations__ = {each.name: each.annotation for each in parameters}
-    resolve.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
+def _declared(
+    declaration: LoadedField | Mutation,
+    function: Callable[..., object],
+    *,
+    graphql_type: object,
+    description: str,
+    name: str | None = None,
+    directives: Sequence[object] = (),
+) -> StrawberryField:
+    field = _DeclaredField(
+        graphql_name=name,
+        type_annotation=StrawberryAnnotation.from_annotation(graphql_type),
+        description=description,
+        directives=directives,
+        metadata={DECLARATION: declaration},
     )
-    return resolve
+    return field(_DeclaredFunction(function))
+
+
+def _function(declared: Callable[..., V]) -> Callable[..., V]:
+    return declared.__func__ if isinstance(declared, staticmethod) else declared
+
+
+class _DeclaredField(StrawberryField):
+    """A field that Strawberry resolves by its declaration, and not by calling the function that declares it."""
+
+    @cached_property
+    def is_async(self) -> bool:
+        return True
+
+    def get_result(
+        self,
+        source: object,
+        info: Info[ExecutionContext, None] | None,
+        args: object,  # noqa: ARG002 - Strawberry's signature
+        kwargs: dict[str, object],
+    ) -> object:
+        if info is None:
+            raise TypeError("There is an info for all fields but those without a resolver.")
+        declaration: LoadedField | Mutation = self.metadata[DECLARATION]
+        return declaration.resolve(source, info, kwargs)
+
+
+class _FirstParameter:
+    """The parameter of a declared function that is no argument of the field."""
+
+    def find(self, parameters: tuple[Parameter, ...], resolver: object) -> Parameter | None:  # noqa: ARG002 - Strawberry's protocol
+        return parameters[0]
+
+
+class _DeclaredFunction(StrawberryResolver[Any]):
+    """A function that declares a field. Strawberry reads the field's arguments from it."""
+
+    RESERVED_PARAMSPEC = (_FirstParameter(),)

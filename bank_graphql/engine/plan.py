@@ -1,8 +1,8 @@
 """Plans: what an operation selects, worked out once, as steps over whole lists of objects.
 
 A plan is a tree of selections. Each field of a selection says how to get its values from a list of source objects (an attribute,
-a function of the object, or an edge) and which shape those values take in the answer. What a plan cannot say is left to the
-reference executor: then there is no plan.
+a function of the object, or a loaded field) and which shape those values take in the answer. Where there can be no plan, the
+reference executor executes the operation.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -27,12 +27,14 @@ from graphql import (
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues
-from graphql.language import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, VariableNode
+from graphql.language import DirectiveNode, DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, VariableNode
 from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
 
 from bank_graphql.engine.arguments import Arguments, arguments_of
-from bank_graphql.engine.columns import Column, UnplannedError, leaf, lists, nulls, rows_of
-from bank_graphql.engine.fields import ACT, EDGE, Edge
+from bank_graphql.engine.columns import Column, UnplannedError, leaf, lists, nulls
+from bank_graphql.engine.fields import DECLARATION, BackingClasses, LoadedField, Mutation
+from bank_graphql.engine.rows import Rows, rows_of
 from bank_graphql.engine.variables import Variables
 
 
@@ -80,17 +82,17 @@ class Field:
     Attributes:
         shape: what the values are.
         column: what the answer has for source objects, if nothing is read for that.
-        take: the values of source objects, if something is read below them, and there is no edge.
-        edge: where the field leads.
-        act: what makes the value of a root field, given the request's context.
-        arguments: the arguments of the edge or the act; or how to make them of a request's variables.
+        values_of: the values of source objects, if something is read below them, and the field is not loaded.
+        loaded_field: how the field is loaded.
+        resolver: the resolver of a root field, which takes the request's context.
+        arguments: the arguments of the loaded field or the resolver; or how to make them of a request's variables.
     """
 
     shape: Shape
     column: Column | None = None
-    take: Column | None = None
-    edge: Edge | None = None
-    act: Callable[..., Any] | None = None
+    values_of: Column | None = None
+    loaded_field: LoadedField | None = None
+    resolver: Callable[..., Any] | None = None
     arguments: Arguments = field(default_factory=dict)
 
 
@@ -107,7 +109,7 @@ class Selection:
 
     names: tuple[str, ...]
     fields: tuple[Field, ...]
-    rows: Callable[..., list[dict[str, Any]]]
+    rows: Rows
     complete: Column | None
 
 
@@ -118,13 +120,13 @@ class Source:
     Attributes:
         name: the field's name in the answer.
         node: the field in the document.
-        act: gives the events, given the request's context.
+        resolver: returns the events, given the request's context.
         arguments: as of a `Field`.
     """
 
     name: str
     node: FieldNode
-    act: Callable[..., AsyncGenerator[Any, None]]
+    resolver: Callable[..., AsyncGenerator[object, None]]
     arguments: Arguments
 
 
@@ -145,9 +147,9 @@ class Operation:
         switches = _Switches()
         visit(document, switches)
         self._switches = tuple(sorted(switches.names))
-        self._plans: dict[tuple[Any, ...], Selection | None] = {}
+        self._plans: dict[tuple[object, ...], Selection | None] = {}
 
-    def variables(self, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+    def variables(self, given: dict[str, object]) -> VariableValues | list[GraphQLError]:
         """The coerced variables, or what is wrong with them."""
         return self._variables.coerce(given)
 
@@ -171,7 +173,7 @@ class _Switches(Visitor):
         super().__init__()
         self.names: set[str] = set()
 
-    def enter_directive(self, node: Any, *_: Any) -> None:
+    def enter_directive(self, node: DirectiveNode, *_: object) -> None:
         self.names |= {each.value.name.value for each in node.arguments or () if isinstance(each.value, VariableNode)}
 
 
@@ -208,7 +210,7 @@ class Planner:
         node = details[0].node
         core = kind.fields[node.name.value]
         declared: StrawberryField = core.extensions["strawberry-definition"]
-        return Source(name, node, _act(declared), arguments_of(self._schema, core, declared, node, self._variables))
+        return Source(name, node, _resolver(declared), arguments_of(self._schema, core, declared, node, self._variables))
 
     def shape(self, kind: GraphQLOutputType, details: list[FieldDetails]) -> Shape:
         """The plan for values of this type.
@@ -259,11 +261,12 @@ class Planner:
         node = details[0].node
         core = kind.fields.get(node.name.value)
         declared: StrawberryField | None = core and core.extensions["strawberry-definition"]
-        if core is None or declared is None or EDGE in declared.metadata:
+        declaration = declared and declared.metadata.get(DECLARATION)
+        if core is None or declared is None or isinstance(declaration, LoadedField):
             return self._field(kind, details)
-        act = declared.metadata.get(ACT) or _act(declared)
+        resolver = declaration.resolver if isinstance(declaration, Mutation) else _resolver(declared)
         arguments = arguments_of(self._schema, core, declared, node, self._variables)
-        return Field(self.shape(core.type, details), act=act, arguments=arguments)
+        return Field(self.shape(core.type, details), resolver=resolver, arguments=arguments)
 
     def _field(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Field:
         node = details[0].node
@@ -274,40 +277,51 @@ class Planner:
             raise UnplannedError
         declared: StrawberryField = core.extensions["strawberry-definition"]
         shape = self.shape(core.type, details)
-        edge: Edge | None = declared.metadata.get(EDGE)
-        if edge is not None:
-            return Field(shape, edge=edge, arguments=arguments_of(self._schema, core, declared, node, self._variables))
-        take, complete = _take(declared), shape.complete
+        declaration = declared.metadata.get(DECLARATION)
+        if isinstance(declaration, LoadedField):
+            arguments = arguments_of(self._schema, core, declared, node, self._variables)
+            return Field(shape, loaded_field=declaration, arguments=arguments)
+        values_of, complete = _values_of(declared), shape.complete
         if complete is None:
-            return Field(shape, take=take)
-        return Field(shape, column=lambda sources: complete(take(sources)))
+            return Field(shape, values_of=values_of)
+        return Field(shape, column=lambda sources: complete(values_of(sources)))
 
 
-def _act(field: StrawberryField) -> Callable[..., Any]:
-    """What a root field does that needs nothing but the request's context and its arguments."""
+def _resolver(field: StrawberryField) -> Callable[..., Any]:
+    """Return the resolver of a root field that takes nothing but the request's context and the field's arguments.
+
+    Raises:
+        UnplannedError: it has none, or takes more.
+    """
     resolver = field.base_resolver
     if resolver is None or resolver.info_parameter or not resolver.root_parameter:
         raise UnplannedError
-    return _plain_function(resolver.wrapped_func)
+    return _function(resolver)
 
 
-def _plain_function(function: Any) -> Callable[..., Any]:
-    return function.__func__ if isinstance(function, staticmethod) else function
+def _function(resolver: StrawberryResolver[Any]) -> Callable[..., Any]:
+    """Return what a resolver calls, to be called without it."""
+    function = resolver.wrapped_func
+    return function.__func__ if isinstance(function, staticmethod | classmethod) else function
 
 
-def _take(field: StrawberryField) -> Column:
-    """Reads a field that is an attribute of the object, or made by a plain function of it."""
+def _values_of(field: StrawberryField) -> Column:
+    """Return the values of a field that is an attribute of the source object, or a plain function of it.
+
+    Raises:
+        UnplannedError: it is neither.
+    """
     resolver = field.base_resolver
-    of: Callable[[Any], Any] = attrgetter(field.python_name)
+    of: Callable[[object], object] = attrgetter(field.python_name)
     if resolver is not None:
         if resolver.is_async or resolver.arguments or resolver.info_parameter or not resolver.root_parameter:
             raise UnplannedError
-        of = _plain_function(resolver.wrapped_func)
+        of = _function(resolver)
     return lambda objects: list(map(of, objects))
 
 
 def _classes_of(kind: GraphQLObjectType) -> tuple[type, ...]:
-    """The classes of the objects of a type."""
+    """Return the classes of the objects of a type."""
     origin: type = kind.extensions["strawberry-definition"].origin
-    objects: tuple[type, ...] = getattr(getattr(origin, "is_type_of", None), "objects", (origin,))
-    return objects
+    backing = getattr(origin, "is_type_of", None)
+    return backing.classes if isinstance(backing, BackingClasses) else (origin,)

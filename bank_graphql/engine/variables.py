@@ -26,7 +26,7 @@ from graphql.execution.get_variable_signature import GraphQLVariableSignature, g
 from graphql.execution.values import VariableValues, VariableValueSource
 from graphql.utilities.coerce_input_value import coerce_default_value
 
-Coerce = Callable[[Any], Any]
+Coerce = Callable[[Any], object]
 
 
 class _UnusualError(Exception):
@@ -41,7 +41,7 @@ class Variables:
         self._definitions = definitions
         self._plain: list[tuple[GraphQLVariableSignature, Coerce]] | None = None
 
-    def coerce(self, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+    def coerce(self, given: dict[str, object]) -> VariableValues | list[GraphQLError]:
         """The values, or what is wrong with them."""
         if self._plain is None:  # types are looked up once the document is known to be valid
             found = [get_variable_signature(self._schema, each) for each in self._definitions]
@@ -80,7 +80,7 @@ def _coercer(kind: GraphQLInputType) -> Coerce:
 
 
 def _required(coerce: Coerce) -> Coerce:
-    def required(value: Any) -> Any:
+    def required(value: object) -> object:
         if value is None:
             raise _UnusualError
         return coerce(value)
@@ -93,7 +93,7 @@ def _leaf(coerce: Coerce) -> Coerce:
 
 
 def _list(coerce: Coerce) -> Coerce:
-    def items(value: Any) -> Any:
+    def items(value: object) -> object:
         if value is None:
             return None
         if type(value) is not list:
@@ -113,9 +113,9 @@ class _InputObject:
 
     def __init__(self, kind: GraphQLInputObjectType) -> None:
         self._kind = kind
-        self._fields: list[tuple[str, str, Coerce, Any]] | None = None  # at first use: types may refer to themselves
+        self._fields: list[tuple[str, str, Coerce, object]] | None = None  # at first use: types may refer to themselves
 
-    def __call__(self, value: Any) -> Any:
+    def __call__(self, value: object) -> object:
         if value is None:
             return None
         if type(value) is not dict:
@@ -138,7 +138,7 @@ class _InputObject:
         return self._kind.out_type(coerced)
 
 
-def _absent(field: GraphQLInputField) -> Any:
+def _absent(field: GraphQLInputField) -> object:
     """What stands for a field that is not given: its default, `Undefined` for nothing; `_UnusualError` if that is to be said."""
     if is_required_input_field(field):
         return _UnusualError

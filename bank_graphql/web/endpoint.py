@@ -12,10 +12,11 @@ from strawberry.http.streaming import SSETransport
 
 from bank_graphql.api.context import Context, Services
 from bank_graphql.api.scalars import to_json
-from bank_graphql.engine.executor import Executor, Request
+from bank_graphql.engine.executor import Request
 from bank_graphql.events.errors import RESUMABLE, SessionEnded
 from bank_graphql.kit.actor import Caller
 from bank_graphql.kit.errors import BadRequest, RateLimited, Unavailable
+from bank_graphql.web.operations import OperationGate
 
 MAX_BODY = 1024 * 1024
 BODY_SECONDS = 15
@@ -41,8 +42,8 @@ class _MalformedError(Exception):
 class GraphQLEndpoint:
     """Answers `GET` (queries; the playground to a browser) and `POST` with JSON. An ASGI application."""
 
-    def __init__(self, executor: Executor, services: Services, identify: Identify, playground: ASGIApp) -> None:
-        self._executor = executor
+    def __init__(self, gate: OperationGate, services: Services, identify: Identify, playground: ASGIApp) -> None:
+        self._gate = gate
         self._services = services
         self._identify = identify
         self._playground = playground
@@ -72,7 +73,7 @@ class GraphQLEndpoint:
                 request = _request(_of_url(query))
             else:
                 body_read = await _read_body(headers, receive)
-                await self._executor.require_size(len(body_read), context)
+                await self._gate.require_size(len(body_read), context)
                 request = _request(_parse_json(body_read, "The body"))
             if events_are_wanted and method == "HEAD":
                 await _send(send, 200, {}, EVENT_STREAM, b"", with_body=False)  # a stream that nobody sees does not begin
@@ -95,7 +96,7 @@ class GraphQLEndpoint:
     async def _answer(
         self, request: Request, context: Context, media_type: str, *, reads: bool
     ) -> tuple[int, Mapping[str, str], dict[str, Any]]:
-        response = await self._executor.run(request, context, allow_mutation=not reads)
+        response = await self._gate.run(request, context, allow_mutation=not reads)
         headers = dict(response.headers)
         if context.bucket is not None:
             headers["RateLimit-Limit"] = str(context.bucket.limit)
@@ -109,12 +110,12 @@ class GraphQLEndpoint:
 
         A stream that may be taken up again ends without the event `complete`, and clients connect again.
         """
-        if context.has_bad_token and (refused := self._executor.refusal(request, context)) is not None:
+        if context.has_bad_token and (refused := self._gate.refusal(request, context)) is not None:
             await _send(send, refused.status, dict(refused.headers), JSON, to_json(refused.body), with_body=True)
             return
         headers = [(name.lower().encode(), value.encode()) for name, value in EVENTS.headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        responses = self._executor.stream(request, context, allow_mutation=not reads)
+        responses = self._gate.stream(request, context, allow_mutation=not reads)
         gone = asyncio.ensure_future(_gone(receive))
         coming: asyncio.Future[Any] = asyncio.ensure_future(anext(responses))
         try:

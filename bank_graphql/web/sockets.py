@@ -1,6 +1,6 @@
 """GraphQL over WebSocket, by the protocol `graphql-transport-ws` (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md).
 
-Strawberry's handler keeps to the protocol. Here frames are looked at before it sees them, and operations go through our executor.
+Strawberry's handler keeps to the protocol. Here frames are looked at before it sees them, and operations go through the gate.
 """
 
 import asyncio
@@ -19,11 +19,12 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 
 from bank_graphql.api.context import Context, Services
 from bank_graphql.api.scalars import to_json
-from bank_graphql.engine.executor import Executor, Request
+from bank_graphql.engine.executor import Request
 from bank_graphql.events.errors import RESUMABLE, SessionEnded, TooSlow
 from bank_graphql.kit.actor import Caller
 from bank_graphql.kit.errors import Fault, RateLimited, Unavailable
 from bank_graphql.web.endpoint import MAX_BODY, Identify
+from bank_graphql.web.operations import OperationGate
 
 PROTOCOL = "graphql-transport-ws"
 MOST_OPERATIONS = 100
@@ -47,14 +48,14 @@ class GraphQLSockets:
     """Serves sockets. An ASGI application.
 
     Args:
-        executor: runs the operations.
+        gate: admits and executes what they send.
         services: the rooms.
         identify: tells who sent a handshake, or whose a token is.
         origins: the web pages that may connect beside our own.
     """
 
-    def __init__(self, executor: Executor, services: Services, identify: Identify, origins: Collection[str]) -> None:
-        self._executor = executor
+    def __init__(self, gate: OperationGate, services: Services, identify: Identify, origins: Collection[str]) -> None:
+        self._gate = gate
         self._services = services
         self._identify = identify
         self._origins = frozenset(origins)
@@ -78,7 +79,7 @@ class GraphQLSockets:
         socket = _Socket(receive, send, lambda: self._opened(address))
         try:
             await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
-            await _Handler(self, self._executor, self._services, socket, scope).handle()
+            await _Handler(self, self._gate, self._services, socket, scope).handle()
         finally:
             socket.opened()
             socket.ended()
@@ -185,17 +186,17 @@ class _Parameters:
 class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
     """One socket's conversation."""
 
-    def __init__(self, sockets: GraphQLSockets, executor: Executor, services: Services, socket: _Socket, scope: Scope) -> None:
+    def __init__(self, sockets: GraphQLSockets, gate: OperationGate, services: Services, socket: _Socket, scope: Scope) -> None:
         super().__init__(
             view=cast("Any", self),  # of a view, only `on_ws_connect` is asked for
             websocket=cast("Any", socket),
             context=_Parameters(),
             root_value=None,
-            schema=cast("Any", None),  # operations go through our executor
+            schema=cast("Any", None),  # operations go through the gate
             connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
         )
         self._sockets = sockets
-        self._executor = executor
+        self._gate = gate
         self._services = services
         self._socket = socket
         self._scope = scope
@@ -255,7 +256,7 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
                 return
             context = Context.of(self._services, caller)
             request = Request(operation.query, operation.operation_name, operation.variables)
-            async with aclosing(self._executor.stream(request, context)) as responses:
+            async with aclosing(self._gate.stream(request, context)) as responses:
                 async for response in responses:
                     if not response.executed or response.ended_by is not None:
                         await self._fail(operation, response.body["errors"], response.ended_by)

@@ -8,7 +8,7 @@ from graphql import GraphQLObjectType, GraphQLUnionType, get_named_type
 
 from bank_graphql.api.errors import REJECTIONS
 from bank_graphql.api.schema import build_schema
-from bank_graphql.engine.executor import scrub
+from bank_graphql.engine.errors import scrub
 from bank_graphql.identity import queries as identity
 from bank_graphql.kit.errors import Refusal, Unavailable
 from tests.client import Client

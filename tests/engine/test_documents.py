@@ -7,8 +7,8 @@ from graphql import OperationDefinitionNode, parse
 from graphql.execution.values import VariableValues
 from structlog.testing import CapturingLogger
 
-from bank_graphql.api import executor, variables
 from bank_graphql.api.schema import build_schema
+from bank_graphql.engine import executor, variables
 from bank_graphql.engine.documents import Documents, Prepared
 from tests.client import Client
 

@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 
+from bank_graphql.accounts.enums import AccountKind
 from bank_graphql.api.context import Context, Services
+from bank_graphql.api.errors import rejection_of
 from bank_graphql.api.loaders import Readers
 from bank_graphql.api.scalars import to_json
 from bank_graphql.api.schema import build_schema
 from bank_graphql.api.streams import Streams
 from bank_graphql.bank import Bank
+from bank_graphql.cards.enums import CardForm, CardKind
 from bank_graphql.cards.rules import Merchant
-from bank_graphql.engine.executor import Executor, Request, Response
+from bank_graphql.engine.executor import Executor, Request
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.identity.service import SignedIn
@@ -43,6 +46,7 @@ from bank_graphql.payments.commands import (
 )
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome
+from bank_graphql.web.operations import OperationGate, Response
 from tests.client import PASSWORD
 from tests.engine.documents import Documents, Made, Pool
 
@@ -63,12 +67,14 @@ class World:
             cards=bank.cards,
             feed=bank.feed,
             streams=Streams(bank.hub, bank.feed, bank.identity, utc_now),
-            move=bank.execute,
+            execute=bank.execute,
             limiter=RateLimiter(),
             attempts_per_minute=10**9,
         )
-        self.planned = Executor(SCHEMA, user_limit=10**12, address_limit=10**12)
-        self.reference = Executor(SCHEMA, user_limit=10**12, address_limit=10**12, breadth_first=False)
+        self.executor = Executor(SCHEMA, to_result=rejection_of)
+        reference = Executor(SCHEMA, to_result=rejection_of, breadth_first=False)
+        self.planned = OperationGate(self.executor, user_limit=10**12, address_limit=10**12)
+        self.reference = OperationGate(reference, user_limit=10**12, address_limit=10**12)
         self.actors: list[Actor | None] = [None]
         self.pool = Pool([], [], [], [], [])
 
@@ -182,23 +188,28 @@ class World:
 
     async def _open(self, actor: Actor, currency: str, deposit: int | None = None) -> Any:
         key = new_id().hex
-        command = OpenAccount(actor=actor, key=key, kind="CHECKING", currency=currency, name="Daily", opening_deposit=deposit)
-        [outcome] = await self.services.move(Group((command,)))
+        command = OpenAccount(
+            actor=actor, key=key, kind=AccountKind.CHECKING, currency=currency, name="Daily", opening_deposit=deposit
+        )
+        [outcome] = await self.services.execute(Group((command,)))
         assert isinstance(outcome, Opened)
         return outcome.account_id
 
     async def _issue(self, actor: Actor, account: Any, **more: Any) -> Any:
-        command = IssueCard(actor=actor, key=new_id().hex, account_id=account, kind="DEBIT", form="VIRTUAL", **more)
-        [outcome] = await self.services.move(Group((command,)))
+        command = IssueCard(actor=actor, key=new_id().hex, account_id=account, kind=CardKind.DEBIT, form=CardForm.VIRTUAL, **more)
+        [outcome] = await self.services.execute(Group((command,)))
         assert isinstance(outcome, Issued)
         return outcome.card_id
 
     async def transfer(self) -> None:
         """Ada pays Grace a cent."""
         source, target = (uuid_of(self.pool.ids[index], "Account") for index in (0, 2))
+        payer = self.actors[1]
+        assert source is not None
+        assert payer is not None
         await self._move(
             Transfer(
-                actor=self.actors[1],
+                actor=payer,
                 key=new_id().hex,
                 from_account_id=source,
                 to=Destination(account_id=target),
@@ -207,7 +218,7 @@ class World:
         )
 
     async def _move(self, command: Command) -> Any:
-        [outcome] = await self.services.move(Group((command,)))
+        [outcome] = await self.services.execute(Group((command,)))
         assert isinstance(outcome, Moved), outcome
         return outcome.transaction_id
 
@@ -219,13 +230,19 @@ async def world(bank: Bank) -> World:
     return made
 
 
+def errors_of(response: Response) -> list[Any]:
+    """The errors of an answer."""
+    errors: Any = response.body.get("errors", [])
+    return list(errors)
+
+
 def _told(response: Response) -> bytes:
     """The answer; errors by their paths, for which of several comes first depends on what is read first.
 
     Where several fields below one that is null failed, only one of them tells so (GraphQL, 6.4.4), and it may be any.
     """
     errors = []
-    for error in response.body.get("errors", ()):
+    for error in errors_of(response):
         path = error.get("path", [])
         null = _nulled(response.body.get("data"), path)
         errors.append(error if null == path else {"path": null, "message": "something below failed"})
@@ -242,17 +259,17 @@ def _nulled(value: Any, path: list[Any]) -> list[Any]:
     return path
 
 
-def _unplanned(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Notes each operation that the executor refers to the reference executor."""
-    referred: list[str] = []
-    refer = executor._refer
+def _fallbacks(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Notes each operation for which the executor falls back to the reference executor."""
+    fallbacks: list[str] = []
+    fall_back = executor._fall_back
 
     async def noted(operation: Any, *arguments: Any) -> Any:
-        referred.append(operation.node.name.value)
-        return await refer(operation, *arguments)
+        fallbacks.append(operation.node.name.value)
+        return await fall_back(operation, *arguments)
 
-    monkeypatch.setattr(executor, "_refer", noted)
-    return referred
+    monkeypatch.setattr(executor, "_fall_back", noted)
+    return fallbacks
 
 
 # Where a field fails, graphql-core cancels what it has under way beside it, also what it has not begun: that is not awaited then.
@@ -267,7 +284,7 @@ async def test_answers_are_those_of_the_reference_executor(
     world: World, monkeypatch: pytest.MonkeyPatch, kind: str, how_many: int
 ) -> None:
     documents = Documents(CORE, world.pool, SEED)
-    referred = _unplanned(world.planned, monkeypatch)
+    fallbacks = _fallbacks(world.executor, monkeypatch)
     refused = failed = 0
     for start in range(0, how_many, 16):
         made = [documents.query() if kind == "query" else documents.mutation() for _ in range(16)]
@@ -277,24 +294,24 @@ async def test_answers_are_those_of_the_reference_executor(
             assert (planned.status, planned.executed) == (reference.status, reference.executed)
             refused += not planned.executed
             failed += planned.executed and "errors" in planned.body
-    # The documents are worth something: most are carried out, some fail in part, and many are answered by plans.
+    # The documents are worth something: most are executed, some fail in part, and many are answered by plans.
     assert refused < how_many * 0.2
     assert failed > how_many * 0.02
-    assert len(referred) < (how_many - refused) * 0.7
+    assert len(fallbacks) < (how_many - refused) * 0.7
     gc.collect()  # so that what was not awaited is found here, and not in the next test
 
 
 @pytest.mark.parametrize("which", ["itself", "its answer"])
-async def test_a_mutation_that_fails_is_carried_out_once(world: World, which: str) -> None:
-    """The second of three mutations fails, itself or in what is asked of its answer: the reference executor then goes on."""
-    carried_out: list[Group] = []
+async def test_a_mutation_that_fails_is_executed_once(world: World, which: str) -> None:
+    """The second of three mutations fails, itself or in what is asked of its answer: the executor then falls back."""
+    executed: list[Group] = []
     services = world.services
 
-    async def move(group: Group) -> list[Outcome]:
-        carried_out.append(group)
-        if which == "itself" and len(carried_out) == 2:
+    async def execute(group: Group) -> list[Outcome]:
+        executed.append(group)
+        if which == "itself" and len(executed) == 2:
             raise Unavailable
-        return await services.move(group)
+        return await services.execute(group)
 
     account, target = (each for each in world.pool.ids if each in (world.pool.ids[0], world.pool.ids[2]))
     told = "{ __typename ... on MoneyMoved { replayed transaction { amount { amount } entries { account { %s } } } } }"
@@ -303,11 +320,11 @@ async def test_a_mutation_that_fails_is_carried_out_once(world: World, which: st
         f'amount: {{amount: "1", currency: EUR}}}}) {told % ("entries(first: 500) { nodes { id } }" if name == "b" else "name")}'
         for name in "abc"
     ]
-    context = Context(replace(services, move=move), world.actors[1], Origin())
-    answer = (await world.planned.run(Request(f"mutation {{ {' '.join(parts)} }}"), context)).body
+    context = Context(replace(services, execute=execute), world.actors[1], Origin())
+    answer: dict[str, Any] = (await world.planned.run(Request(f"mutation {{ {' '.join(parts)} }}"), context)).body
     assert [error["path"][0] for error in answer["errors"]] == ["b"]
-    assert answer["data"] is None  # a mutation's field is never null, and those after it are not carried out
-    assert [group.commands[0].key for group in carried_out if isinstance(group.commands[0], Transfer)] == ["a", "b"]
+    assert answer["data"] is None  # a mutation's field is never null, and those after it are not executed
+    assert [group.commands[0].key for group in executed if isinstance(group.commands[0], Transfer)] == ["a", "b"]
 
 
 @asynccontextmanager
@@ -329,8 +346,8 @@ async def test_subscriptions_answer_alike(world: World, bank: Bank, unplannable:
     )
     async with followed(bank), AsyncExitStack() as stack:
         streams = [
-            await stack.enter_async_context(aclosing(executor.stream(Request(text, None, {"n": n}), world._context(1))))
-            for executor in (world.planned, world.reference)
+            await stack.enter_async_context(aclosing(gate.stream(Request(text, None, {"n": n}), world._context(1))))
+            for gate in (world.planned, world.reference)
         ]
         coming = [asyncio.ensure_future(anext(stream)) for stream in streams]
         while bank.hub.subscribers < len(streams):
@@ -355,6 +372,6 @@ async def test_an_event_that_cannot_be_read_has_not_arrived(world: World, bank: 
         await world.transfer()
         answer = await coming
         assert isinstance(answer.ended_by, Unavailable)
-        assert answer.body["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+        assert errors_of(answer)[0]["extensions"]["code"] == "UNAVAILABLE"
         assert answer.body["data"] is None
         assert [each async for each in stream] == []

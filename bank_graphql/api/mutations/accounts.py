@@ -18,7 +18,7 @@ class AccountMutations:
     @mutation(AccountResult, "Open an account for the viewer. An opening deposit is possible in a sandbox only.")
     @staticmethod
     async def open_account(context: Context, input: OpenAccountInput) -> AccountRow | None:  # noqa: A002 - the contract's name
-        outcome = await context.move(input.command(context.viewer))
+        outcome = await context.execute(input.command(context.viewer))
         if not isinstance(outcome, Opened):
             raise TypeError(type(outcome))
         return await _account(context, outcome.account_id)

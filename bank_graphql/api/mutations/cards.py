@@ -97,7 +97,7 @@ class CardMutations:
 
 
 async def _issued(context: Context, command: Command) -> CardRow | None:
-    outcome = await context.move(command)
+    outcome = await context.execute(command)
     if not isinstance(outcome, Issued):
         raise TypeError(type(outcome))
     return await _card(context, outcome.card_id)

@@ -58,7 +58,7 @@ class MoneyMutations:
         viewer = context.viewer
         input.check()
         commands = [_command(transfer, viewer, dry_run=bool(input.dry_run)) for transfer in input.transfers]
-        outcomes = await context.move_all(commands, atomic=bool(input.atomic))
+        outcomes = await context.execute_all(commands, atomic=bool(input.atomic))
         replayed = [each.transaction_id for each in outcomes if isinstance(each, Moved) and each.transaction is None]
         if replayed:  # loaded with one statement
             await context.loader(context.readers.transaction).load_many(replayed)
@@ -135,7 +135,7 @@ class MoneyMutations:
 
 
 async def _moved(context: Context, command: Command) -> MoneyMoved | MoneyPreview:
-    result: MoneyMoved | MoneyPreview = await _result(context, await context.move(command))
+    result: MoneyMoved | MoneyPreview = await _result(context, await context.execute(command))
     return result
 
 

@@ -1,22 +1,25 @@
 """Accounts."""
 
-from typing import Annotated, Any
+from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
 from bank_graphql.accounts.entries import ENTRIES
 from bank_graphql.accounts.queries import TRANSACTIONS_OF_ACCOUNTS, AccountRow
+from bank_graphql.api.loaders import PageKey, loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.enums import AccountKind, AccountStatus, CurrencyCode
 from bank_graphql.api.types.filters import TransactionFilter
 from bank_graphql.api.types.money import Balance, Money
-from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id, page_size
+from bank_graphql.api.types.node import Connection, Node, Paged, node_id, page_size
+from bank_graphql.api.types.sources import AccountLike
 from bank_graphql.api.types.transactions import Entry, Transaction
 from bank_graphql.api.types.users import User
 from bank_graphql.cards.queries import CARDS_OF_ACCOUNTS
 from bank_graphql.engine.costs import Cost
-from bank_graphql.engine.fields import edge
+from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
 
@@ -42,7 +45,7 @@ class Account(Node):
         )
     )
     @staticmethod
-    def balance(root: Any) -> Balance:
+    def balance(root: AccountLike) -> Balance:
         booked, held, currency = root.booked, root.held, root.currency
         return Balance(
             booked=money.Money(booked, currency),
@@ -50,28 +53,28 @@ class Account(Node):
             available=money.Money(booked - held + root.overdraft_limit, currency),
         )
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.balance_at,
-        description="The booked balance at a moment, including what was booked at that very moment.",
+        description="The booked balance at a time, including entries that were booked at that very time.",
         graphql_type=Money,
-        then=lambda root, booked: money.Money(booked, root.currency),
+        then=lambda root, booked: None if booked is None else money.Money(booked, root.currency),
         directives=[Cost(weight="20")],
     )
     @staticmethod
-    def balance_at(root: Any, at: DateTime) -> Any:
+    def balance_at(root: AccountLike, at: DateTime) -> tuple[UUID, DateTime]:
         return root.id, at
 
     @strawberry.field(description="How far the account may go below zero.", graphql_type=Money)
     @staticmethod
-    def overdraft_limit(root: Any) -> money.Money:
+    def overdraft_limit(root: AccountLike) -> money.Money:
         return money.Money(root.overdraft_limit, root.currency)
 
-    @edge(lambda readers: readers.user, description="Whose it is.", graphql_type=User)
+    @loaded_field(lambda readers: readers.user, description="Whose it is.", graphql_type=User)
     @staticmethod
-    def owner(root: Any) -> Any:
+    def owner(root: AccountLike) -> UUID:
         return root.owner_id
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.entries_of_account,
         description=(
             "What was booked on it, newest first. Of one page, each `balanceAfter` is that of the entry below it and its amount."
@@ -82,11 +85,11 @@ class Account(Node):
     )
     @staticmethod
     def entries(
-        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-    ) -> Any:
+        root: AccountLike, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> PageKey:
         return root.id, page_of(ENTRIES.key, first, after, last, before), None
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.transactions_of_account,
         description="The transactions from or to it, newest first.",
         graphql_type=Connection[Transaction],
@@ -95,7 +98,7 @@ class Account(Node):
     )
     @staticmethod
     def transactions(
-        root: Any,
+        root: AccountLike,
         filter: Annotated[  # noqa: A002 - the contract's name
             TransactionFilter | None, strawberry.argument(directives=[Cost(weight="100")])
         ] = None,
@@ -103,11 +106,11 @@ class Account(Node):
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> Any:
+    ) -> PageKey:
         page = page_of(TRANSACTIONS_OF_ACCOUNTS.key, first, after, last, before)
         return root.id, page, (filter or TransactionFilter()).resolved(root.currency)
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.cards_of_account,
         description="Its cards, in the order in which they were issued.",
         graphql_type=Connection[Card],
@@ -116,6 +119,6 @@ class Account(Node):
     )
     @staticmethod
     def cards(
-        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-    ) -> Any:
+        root: AccountLike, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> PageKey:
         return root.id, page_of(CARDS_OF_ACCOUNTS.key, first, after, last, before), None

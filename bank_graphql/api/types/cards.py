@@ -1,16 +1,19 @@
 """Cards, their limits, and merchants."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import strawberry
 
+from bank_graphql.api.loaders import PageKey, loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import CardForm, CardKind, CardStatus, FrozenBy, LimitWindow
 from bank_graphql.api.types.money import Money
-from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id, page_size
+from bank_graphql.api.types.node import Connection, Node, Paged, node_id, page_size
+from bank_graphql.api.types.sources import CardLike, SpendingLimitLike
 from bank_graphql.cards.queries import TRANSACTIONS_OF_CARDS, CardRow, MerchantRow
 from bank_graphql.cards.rules import SpentLimit
-from bank_graphql.engine.fields import edge
+from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
 
@@ -33,7 +36,7 @@ class SpendingLimit:
 
     @strawberry.field(description="For which window of time.", graphql_type=LimitWindow)
     @staticmethod
-    def window(root: Any) -> LimitWindow:
+    def window(root: SpendingLimitLike) -> LimitWindow:
         return LimitWindow(root.time_window)
 
 
@@ -64,34 +67,34 @@ class Card(Node):
 
     is_type_of = backed_by(CardRow)
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.account,
         description="The account that it draws on.",
         graphql_type=Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")],
     )
     @staticmethod
-    def account(root: Any) -> Any:
+    def account(root: CardLike) -> UUID:
         return root.account_id
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.card,
         description="The card that it replaced; what that has spent counts towards this one's limits.",
         graphql_type=Annotated["Card", strawberry.lazy("bank_graphql.api.types.cards")] | None,
     )
     @staticmethod
-    def replaces(root: Any) -> Any:
+    def replaces(root: CardLike) -> UUID | None:
         return root.replaces_id
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.limits_of_card,
         description="Its limits, and what counts towards them now.",
         graphql_type=list[SpendingLimit],
     )
     @staticmethod
-    def limits(root: Any) -> Any:
+    def limits(root: CardLike) -> UUID:
         return root.id
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.transactions_of_card,
         description="What was done with it, newest first: authorisations, those that were declined too, payments and refunds.",
         graphql_type=Connection[Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")]],
@@ -100,6 +103,6 @@ class Card(Node):
     )
     @staticmethod
     def transactions(
-        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-    ) -> Any:
+        root: CardLike, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> PageKey:
         return root.id, page_of(TRANSACTIONS_OF_CARDS.key, first, after, last, before), None

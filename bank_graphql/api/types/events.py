@@ -1,16 +1,17 @@
 """What happened to transactions: the feed's events."""
 
-from typing import Any
+from uuid import UUID
 
 import strawberry
 
 from bank_graphql.accounts.feed import EventRow
+from bank_graphql.api.loaders import loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.enums import TransactionEventKind
-from bank_graphql.api.types.node import backed_by
+from bank_graphql.api.types.sources import EventLike
 from bank_graphql.api.types.transactions import Transaction
-from bank_graphql.engine.fields import edge
+from bank_graphql.engine.fields import backed_by
 
 
 @strawberry.type(description="One change of a transaction, as seen from one account. Each account that it affects has its own.")
@@ -23,12 +24,12 @@ class TransactionEvent:
 
     is_type_of = backed_by(EventRow)
 
-    @edge(lambda readers: readers.account, description="The account that it is about.", graphql_type=Account)
+    @loaded_field(lambda readers: readers.account, description="The account that it is about.", graphql_type=Account)
     @staticmethod
-    def account(root: Any) -> Any:
+    def account(root: EventLike) -> UUID:
         return root.account_id
 
-    @edge(lambda readers: readers.transaction, description="The transaction, as it is now.", graphql_type=Transaction)
+    @loaded_field(lambda readers: readers.transaction, description="The transaction, as it is now.", graphql_type=Transaction)
     @staticmethod
-    def transaction(root: Any) -> Any:
+    def transaction(root: EventLike) -> UUID:
         return root.transaction_id

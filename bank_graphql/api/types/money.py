@@ -4,7 +4,7 @@ import strawberry
 
 from bank_graphql.api.scalars import DecimalText
 from bank_graphql.api.types.enums import CurrencyCode
-from bank_graphql.api.types.node import backed_by
+from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 
 

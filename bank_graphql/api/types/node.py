@@ -1,16 +1,18 @@
 """Relay's Node interface and connections."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import strawberry
 
+from bank_graphql.api.types.sources import Identified
 from bank_graphql.engine.costs import Cost, ListSize
 from bank_graphql.kit.ids import encode_cursor, global_id
 from bank_graphql.kit.paging import DEFAULT_SIZE, KeyType, Slice
 
 T = TypeVar("T")
+Row = TypeVar("Row", bound=Identified)
 
 
 @strawberry.interface(description="Something with a globally unique id, by which `node` finds it again.")
@@ -18,23 +20,13 @@ class Node:
     id: strawberry.ID = strawberry.field(description="The global id: opaque, and good for `node`.")
 
 
-def node_id(kind: str) -> Any:
+def node_id(kind: str) -> strawberry.ID:
     """The field `id` of the type `kind`."""
 
-    def resolve(root: Any) -> strawberry.ID:
-        return global_id(kind, root.id)  # type: ignore[return-value]
+    def resolve(root: Identified) -> strawberry.ID:
+        return global_id(kind, root.id)  # type: ignore[return-value]  # to call the NewType would take longer than all else
 
     return strawberry.field(resolver=resolve, description="The global id: opaque, and good for `node`.")
-
-
-def backed_by(*objects: type) -> Callable[[Any, Any], bool]:
-    """The `is_type_of` of a type whose objects are of exactly these classes, most often rows."""
-
-    def is_type_of(_cls: Any, value: Any, _info: Any = None) -> bool:
-        return type(value) in objects
-
-    is_type_of.objects = objects  # type: ignore[attr-defined]
-    return classmethod(is_type_of)  # type: ignore[return-value]
 
 
 @strawberry.type(description="Where a page lies in its list.", directives=[Cost(weight="0")])
@@ -69,19 +61,19 @@ def page_size(*arguments: str) -> ListSize:
 
 
 @dataclass(frozen=True, slots=True)
-class Paged:
+class Paged(Generic[Row]):
     """A page as the connection types read it."""
 
-    slice: Slice[Any]
+    slice: Slice[Row]
     key: KeyType
 
     @property
-    def nodes(self) -> Sequence[Any]:
+    def nodes(self) -> Sequence[Row]:
         """The page's rows."""
         return self.slice.items
 
     @property
-    def edges(self) -> list[Edge[Any]]:
+    def edges(self) -> list[Edge[Row]]:
         """The page's rows with their cursors."""
         return [Edge(cursor=self._cursor(row), node=row) for row in self.slice.items]
 
@@ -96,5 +88,5 @@ class Paged:
             end_cursor=self._cursor(items[-1]) if items else None,
         )
 
-    def _cursor(self, row: Any) -> str:
+    def _cursor(self, row: Row) -> str:
         return encode_cursor(self.key.kind, row.id)

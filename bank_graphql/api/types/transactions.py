@@ -1,20 +1,23 @@
 """Transactions and their entries."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
+from strawberry.types.field import StrawberryField
 
 from bank_graphql.accounts.entries import CounterpartyRow, EntryCounterparty, EntryRow, EntryTransaction
 from bank_graphql.accounts.queries import TransactionRow
-from bank_graphql.api.loaders import PaidByCard
+from bank_graphql.api.loaders import PaidByCard, loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.cards import Merchant
 from bank_graphql.api.types.enums import EntryDirection, TransactionKind, TransactionStatus
 from bank_graphql.api.types.money import Money
-from bank_graphql.api.types.node import Node, backed_by, node_id
+from bank_graphql.api.types.node import Node, node_id
+from bank_graphql.api.types.sources import EntryLike, TransactionLike
 from bank_graphql.cards.queries import MerchantRow
-from bank_graphql.engine.fields import edge
+from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 from bank_graphql.kit.ids import reference
 from bank_graphql.ledger.rules import TransactionState, internal_account_id
@@ -41,14 +44,22 @@ def _is_by_card(kind: str, account_id: UUID, currency: str) -> bool:
     return kind in _BY_CARD and account_id == internal_account_id("CARD_SETTLEMENT", currency)
 
 
-def _side(root: Any, account_id: UUID) -> UUID | PaidByCard:
+def _side(root: TransactionLike, account_id: UUID) -> UUID | PaidByCard:
     """What tells who is behind one side of a transaction."""
     return PaidByCard(root.id) if _is_by_card(root.kind, account_id, root.currency) else account_id
 
 
-def side(description: str, **more: Any) -> Any:
+def side(
+    description: str, *, name: str | None = None, preloaded: Callable[[EntryRow], EntryCounterparty] | None = None
+) -> Callable[[Callable[..., UUID | PaidByCard | None]], StrawberryField]:
     """A field that tells who is behind one side of a transaction."""
-    return edge(lambda readers: readers.counterparty, description=description, graphql_type=Counterparty, **more)
+    return loaded_field(
+        lambda readers: readers.counterparty,
+        description=description,
+        graphql_type=Counterparty,
+        name=name,
+        preloaded=preloaded,
+    )
 
 
 @strawberry.type(description="One movement of money from one account to another.")
@@ -65,71 +76,71 @@ class Transaction(Node):
 
     @strawberry.field(description="How much it moves.", graphql_type=Money)
     @staticmethod
-    def amount(root: Any) -> money.Money:
+    def amount(root: TransactionLike) -> money.Money:
         return money.Money(root.amount, root.currency)
 
     @strawberry.field(description="Of a hold, what was captured so far; zero otherwise.", graphql_type=Money)
     @staticmethod
-    def captured_amount(root: Any) -> money.Money:
+    def captured_amount(root: TransactionLike) -> money.Money:
         return money.Money(root.captured, root.currency)
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.transaction,
         description="The hold that this captures, or the payment that this refunds.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
     @staticmethod
-    def parent(root: Any) -> Any:
+    def parent(root: TransactionLike) -> UUID | None:
         return root.parent_id
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.transaction,
         description="The transaction that this takes back.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
     @staticmethod
-    def reverses(root: Any) -> Any:
+    def reverses(root: TransactionLike) -> UUID | None:
         return root.reverses_id
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.reversal,
         description="The transaction that takes this back.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
     @staticmethod
-    def reversed_by(root: Any) -> Any:
+    def reversed_by(root: TransactionLike) -> UUID:
         return root.id
 
     @strawberry.field(description="Its number for people: 26 letters and digits, unique, the same wherever it is shown.")
     @staticmethod
-    def reference(root: Any) -> str:
+    def reference(root: TransactionLike) -> str:
         return reference(root.id)
 
     @side("Whom the money comes from.", name="from")
     @staticmethod
-    def from_(root: Any) -> Any:
+    def from_(root: TransactionLike) -> UUID | PaidByCard:
         return _side(root, root.from_account_id)
 
     @side("Whom the money goes to.")
     @staticmethod
-    def to(root: Any) -> Any:
+    def to(root: TransactionLike) -> UUID | PaidByCard:
         return _side(root, root.to_account_id)
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.card_of_transaction,
         description="The card that it was made with, if it is the viewer's to see.",
         graphql_type=Annotated["Card", strawberry.lazy("bank_graphql.api.types.cards")] | None,
     )
     @staticmethod
-    def card(root: Any) -> Any:
+    def card(root: TransactionLike) -> UUID | None:
         return root.id if root.kind in _BY_CARD else None
 
-    @edge(lambda readers: readers.merchant, description="Whom the card paid.", graphql_type=Merchant | None)
+    @loaded_field(lambda readers: readers.merchant, description="Whom the card paid.", graphql_type=Merchant | None)
     @staticmethod
-    def merchant(root: Any) -> Any:
+    def merchant(root: TransactionLike) -> UUID | None:
         return root.id if root.kind in _BY_CARD else None
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.merchant,
         description="Of a DECLINED authorisation, why: CARD_NOT_ACTIVE, CARD_EXPIRED, MERCHANT_BLOCKED, LIMIT_EXCEEDED, "
         "ACCOUNT_NOT_ACTIVE or INSUFFICIENT_FUNDS. More may be added.",
@@ -137,16 +148,16 @@ class Transaction(Node):
         then=lambda _, merchant: merchant and merchant.decline_reason,
     )
     @staticmethod
-    def decline_reason(root: Any) -> Any:
+    def decline_reason(root: TransactionLike) -> UUID | None:
         return root.id if root.status == "DECLINED" else None
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.entries_of_transaction,
         description="Its effects on accounts that the viewer may see.",
         graphql_type=list[Annotated["Entry", strawberry.lazy("bank_graphql.api.types.transactions")]],
     )
     @staticmethod
-    def entries(root: Any) -> Any:
+    def entries(root: TransactionLike) -> UUID:
         return root.id
 
 
@@ -157,37 +168,37 @@ class Entry(Node):
 
     is_type_of = backed_by(EntryRow)
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.account,
         description="The account that it is on.",
         graphql_type=Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")],
     )
     @staticmethod
-    def account(root: Any) -> Any:
+    def account(root: EntryLike) -> UUID:
         return root.account_id
 
     @strawberry.field(description="The transaction that it belongs to.", graphql_type=Transaction)
     @staticmethod
-    def transaction(root: Any) -> EntryTransaction:
+    def transaction(root: EntryRow) -> EntryTransaction:
         return EntryTransaction(root)
 
     @strawberry.field(description="Whether money came (CREDIT) or went (DEBIT).")
     @staticmethod
-    def direction(root: Any) -> EntryDirection:
+    def direction(root: EntryLike) -> EntryDirection:
         return EntryDirection.CREDIT if root.amount > 0 else EntryDirection.DEBIT
 
     @strawberry.field(description="How much, signed: negative is a debit of the account.", graphql_type=Money)
     @staticmethod
-    def amount(root: Any) -> money.Money:
+    def amount(root: EntryLike) -> money.Money:
         return money.Money(root.amount, root.currency)
 
     @strawberry.field(description="The account's booked balance right after it.", graphql_type=Money)
     @staticmethod
-    def balance_after(root: Any) -> money.Money:
+    def balance_after(root: EntryLike) -> money.Money:
         return money.Money(root.balance_after, root.currency)
 
-    @side("Who is on the transaction's other side.", along=EntryCounterparty)
+    @side("Who is on the transaction's other side.", preloaded=EntryCounterparty)
     @staticmethod
-    def counterparty(root: Any) -> Any:
+    def counterparty(root: EntryLike) -> PaidByCard | None:
         by_card = _is_by_card(root.transaction_kind, root.counterparty_account_id, root.currency)
         return PaidByCard(root.transaction_id) if by_card else None

@@ -1,17 +1,19 @@
 """Users."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from bank_graphql.accounts.queries import ACCOUNTS_OF_USERS
 from bank_graphql.api.context import Info
+from bank_graphql.api.loaders import PageKey, loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import UserRole, UserStatus
-from bank_graphql.api.types.node import Connection, Node, Paged, backed_by, node_id, page_size
+from bank_graphql.api.types.node import Connection, Node, Paged, node_id, page_size
+from bank_graphql.api.types.sources import Keyed
 from bank_graphql.cards.queries import CARDS_OF_USERS
 from bank_graphql.engine.costs import Cost
-from bank_graphql.engine.fields import edge
+from bank_graphql.engine.fields import backed_by
 from bank_graphql.identity.queries import SessionRow, UserRow
 from bank_graphql.kit.paging import page_of
 
@@ -32,8 +34,8 @@ class Session(Node):
 
     @strawberry.field(description="Whether this request belongs to it.")
     @staticmethod
-    def current(root: Any, info: Info) -> bool:
-        return bool(root.id == info.context.viewer.session_id)
+    def current(root: Keyed, info: Info) -> bool:
+        return root.id == info.context.viewer.session_id
 
 
 @strawberry.type(description="Someone who signs in to the bank.")
@@ -49,7 +51,7 @@ class User(Node):
 
     is_type_of = backed_by(UserRow)
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.accounts_of_user,
         description="The user's accounts, in the order in which they were opened.",
         graphql_type=Connection[Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")]],
@@ -58,11 +60,11 @@ class User(Node):
     )
     @staticmethod
     def accounts(
-        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-    ) -> Any:
+        root: Keyed, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> PageKey:
         return root.id, page_of(ACCOUNTS_OF_USERS.key, first, after, last, before), None
 
-    @edge(
+    @loaded_field(
         lambda readers: readers.cards_of_user,
         description="The cards on the user's accounts, in the order in which they were issued.",
         graphql_type=Connection[Annotated["Card", strawberry.lazy("bank_graphql.api.types.cards")]],
@@ -71,8 +73,8 @@ class User(Node):
     )
     @staticmethod
     def cards(
-        root: Any, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-    ) -> Any:
+        root: Keyed, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> PageKey:
         return root.id, page_of(CARDS_OF_USERS.key, first, after, last, before), None
 
     @strawberry.field(
@@ -81,6 +83,6 @@ class User(Node):
         directives=[Cost(weight="100")],
     )
     @staticmethod
-    async def sessions(root: Any, info: Info) -> list[SessionRow]:
+    async def sessions(root: Keyed, info: Info) -> list[SessionRow]:
         viewer = info.context.viewer
         return await info.context.services.identity.sessions(viewer) if root.id == viewer.user_id else []
