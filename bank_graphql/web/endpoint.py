@@ -16,7 +16,7 @@ from bank_graphql.engine.executor import Request
 from bank_graphql.events.errors import RESUMABLE, SessionEnded
 from bank_graphql.kit.actor import Caller
 from bank_graphql.kit.errors import BadRequest, RateLimited, Unavailable
-from bank_graphql.web.operations import OperationGate
+from bank_graphql.web.operations import OperationGate, Response
 
 MAX_BODY = 1024 * 1024
 BODY_SECONDS = 15
@@ -75,11 +75,8 @@ class GraphQLEndpoint:
                 body_read = await _read_body(headers, receive)
                 await self._gate.require_size(len(body_read), context)
                 request = _request(_parse_json(body_read, "The body"))
-            if events_are_wanted and method == "HEAD":
-                await _send(send, 200, {}, EVENT_STREAM, b"", with_body=False)  # a stream that nobody sees does not begin
-                return
             if events_are_wanted:
-                await self._stream(request, context, receive, send, reads=reads)
+                await self._stream(request, context, receive, send, method)
                 return
             status, told, body = await self._answer(request, context, media_type or JSON, reads=reads)
         except _MalformedError as error:
@@ -105,17 +102,24 @@ class GraphQLEndpoint:
         status = 200 if media_type == JSON and response.status == 400 else response.status
         return status, headers, response.body
 
-    async def _stream(self, request: Request, context: Context, receive: Receive, send: Send, *, reads: bool) -> None:
+    async def _stream(self, request: Request, context: Context, receive: Receive, send: Send, method: str) -> None:
         """Answer with server-sent events, after graphql-sse's protocol in its mode of distinct connections.
 
         A stream that may be taken up again ends without the event `complete`, and clients connect again.
         """
-        if context.has_bad_token and (refused := self._gate.refusal(request, context)) is not None:
-            await _send(send, refused.status, dict(refused.headers), JSON, to_json(refused.body), with_body=True)
+        allow_mutation = method == "POST"
+        # A bad token is refused by the status, per RFC 6750, so the operation is admitted before the stream starts.
+        admitted = self._gate.admit(request, context, allow_mutation=allow_mutation) if context.has_bad_token else None
+        if isinstance(admitted, Response):
+            body, with_body = to_json(admitted.body), method != "HEAD"
+            await _send(send, admitted.status, dict(admitted.headers), JSON, body, with_body=with_body)
+            return
+        if method == "HEAD":  # nobody would receive the stream, so it does not start
+            await _send(send, 200, {}, EVENT_STREAM, b"", with_body=False)
             return
         headers = [(name.lower().encode(), value.encode()) for name, value in EVENTS.headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        responses = self._gate.stream(request, context, allow_mutation=not reads)
+        responses = self._gate.stream(request, context, allow_mutation=allow_mutation, admitted=admitted)
         gone = asyncio.ensure_future(_gone(receive))
         coming: asyncio.Future[Any] = asyncio.ensure_future(anext(responses))
         try:

@@ -79,16 +79,25 @@ class OperationGate:
             return admitted
         return _response(await self._executor.execute(admitted.operation, request, context), context)
 
-    async def stream(self, request: Request, context: Context, *, allow_mutation: bool = True) -> AsyncGenerator[Response, None]:
-        """Answer an operation of any kind; a subscription with an answer for each event, until it ends."""
+    async def stream(
+        self, request: Request, context: Context, *, allow_mutation: bool = True, admitted: Prepared | None = None
+    ) -> AsyncGenerator[Response, None]:
+        """Answer an operation of any kind; a subscription with an answer for each event, until it ends.
+
+        Args:
+            request: the request.
+            context: its context.
+            allow_mutation: whether the operation may be a mutation.
+            admitted: the operation, if `admit` has admitted it already.
+        """
         await self._share.wait(context.payer)
-        admitted = self._admit(request, context, _ALL if allow_mutation else _ALL - {OperationType.MUTATION})
-        if isinstance(admitted, Response):
-            yield admitted
-        elif admitted.operation.node.operation is not OperationType.SUBSCRIPTION:
-            yield _response(await self._executor.execute(admitted.operation, request, context), context)
+        prepared = admitted or self.admit(request, context, allow_mutation=allow_mutation)
+        if isinstance(prepared, Response):
+            yield prepared
+        elif prepared.operation.node.operation is not OperationType.SUBSCRIPTION:
+            yield _response(await self._executor.execute(prepared.operation, request, context), context)
         else:
-            async with aclosing(self._executor.subscribe(admitted.operation, request, context)) as results:
+            async with aclosing(self._executor.subscribe(prepared.operation, request, context)) as results:
                 async for result, ended_by in results:
                     yield replace(_response(result, context), ended_by=ended_by, is_event=True)
 
@@ -106,10 +115,9 @@ class OperationGate:
             await self._share.wait(context.payer)
             self._spend(size // complexity.BYTES_PER_COST, context)
 
-    def refusal(self, request: Request, context: Context) -> Response | None:
-        """Return the answer to an operation that is refused before anything is executed, or None if it is admitted."""
-        admitted = self._admit(request, context, _ALL)
-        return admitted if isinstance(admitted, Response) else None
+    def admit(self, request: Request, context: Context, *, allow_mutation: bool) -> Prepared | Response:
+        """Charge for an operation of any kind and return it if it may be executed, or else the answer that refuses it."""
+        return self._admit(request, context, _ALL if allow_mutation else _ALL - {OperationType.MUTATION})
 
     def _admit(self, request: Request, context: Context, allowed: Collection[OperationType]) -> Prepared | Response:
         """Return the operation if it may be executed, or else the answer that refuses it. The one gate for all transports."""

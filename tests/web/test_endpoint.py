@@ -217,3 +217,44 @@ async def test_health_and_keys(http: httpx.AsyncClient) -> None:
     keys = (await http.get("/.well-known/jwks.json")).json()["keys"]
     assert keys[0]["kty"] == "EC"
     assert "d" not in keys[0]
+
+
+REFRESH = 'mutation { refreshSession(refreshToken: "x") { __typename } }'
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("query", [ME["query"], "subscription { transactionFeed { cursor } }", REFRESH])
+async def test_a_stream_with_a_bad_token_is_refused_before_it_starts(http: httpx.AsyncClient, method: str, query: str) -> None:
+    headers = {"accept": "text/event-stream", "authorization": "Bearer nonsense"}
+    refused = await http.request(method, "/graphql", params={"query": query}, headers=headers)
+    assert refused.status_code == (405 if query == REFRESH else 401)
+    assert refused.headers["content-type"] == JSON
+    assert bool(refused.content) is (method == "GET")
+
+
+async def test_a_head_request_for_a_stream_starts_none(http: httpx.AsyncClient, ada: Client) -> None:
+    headers = {"accept": "text/event-stream", "authorization": f"Bearer {ada.token}"}
+    query = {"query": "subscription { transactionFeed { cursor } }"}
+    answer = await http.head("/graphql", params=query, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, "text/event-stream", b"")
+
+
+async def test_a_sign_in_by_event_stream_is_charged_once(
+    app: Starlette, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limiter = app.state.graphql._services.limiter
+    spend, costs = limiter.spend, list[tuple[str, int]]()
+
+    def record(name: str, cost: int, **more: Any) -> Any:
+        costs.append((name, cost))
+        return spend(name, cost, **more)
+
+    await post(http, {"query": REFRESH})  # reading a new document has a cost of its own
+    monkeypatch.setattr(type(limiter), "spend", staticmethod(record))
+    by_media_type = []
+    for accept in (JSON, "text/event-stream"):
+        costs.clear()
+        answer = await post(http, {"query": REFRESH}, accept=accept, authorization="Bearer nonsense")
+        assert "CredentialsRejection" in answer.text
+        by_media_type.append(list(costs))
+    assert by_media_type[0] == by_media_type[1]
