@@ -1,4 +1,4 @@
-"""Accounts, as clients see them."""
+"""Accounts through the API: opening, changing, freezing and closing them, and their balances."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -45,13 +45,13 @@ async def test_an_opening_deposit_is_booked(ada: Client) -> None:
         ({"idempotencyKey": ""}, "idempotencyKey"),
     ],
 )
-async def test_what_cannot_be_opened(ada: Client, wrong: dict[str, str], path: str) -> None:
+async def test_invalid_input_opens_no_account(ada: Client, wrong: dict[str, str], path: str) -> None:
     answer = await ada.open(**{"deposit": wrong.pop("openingDeposit", None), **wrong})  # type: ignore[arg-type]
     assert answer["__typename"] == "ValidationRejection"
     assert answer["fields"][0]["path"] == [path]
 
 
-async def test_credit_accounts_have_a_limit_in_a_sandbox(ada: Client) -> None:
+async def test_credit_accounts_have_an_overdraft_limit_in_a_sandbox(ada: Client) -> None:
     account, other = await ada.open("JPY", kind="CREDIT"), await ada.open("JPY")
     assert account["balance"]["available"]["amount"] == "1000"
     assert (await ada.transfer(account["id"], other["id"], "1000", "JPY"))["__typename"] == "MoneyMoved"
@@ -59,13 +59,13 @@ async def test_credit_accounts_have_a_limit_in_a_sandbox(ada: Client) -> None:
     assert await ada.booked(account["id"]) == "-1000"
 
 
-async def test_renaming(ada: Client) -> None:
+async def test_an_account_is_renamed_but_never_to_an_empty_name(ada: Client) -> None:
     account = await ada.open()
     assert (await ada.run(RENAME, id=account["id"], name="Fun"))["renameAccount"]["name"] == "Fun"
     assert (await ada.run(RENAME, id=account["id"], name=""))["renameAccount"]["__typename"] == "ValidationRejection"
 
 
-async def test_freezing_and_unfreezing(ada: Client, teller: Client) -> None:
+async def test_owners_unfreeze_what_they_froze_and_not_what_staff_froze(ada: Client, teller: Client) -> None:
     account = await ada.open(deposit="5")
     frozen = (await ada.run(FREEZE, id=account["id"], reason="Lost my phone"))["freezeAccount"]
     assert (frozen["status"], frozen["freezeReason"]) == ("FROZEN", "Lost my phone")
@@ -82,7 +82,7 @@ async def test_freezing_and_unfreezing(ada: Client, teller: Client) -> None:
     assert (await ada.run(FREEZE, id=account["id"], reason="x" * 501))["freezeAccount"]["__typename"] == "ValidationRejection"
 
 
-async def test_closing(ada: Client) -> None:
+async def test_only_an_empty_account_is_closed_and_it_stays_closed(ada: Client) -> None:
     account = await ada.open(deposit="5")
     refused = (await ada.run(CLOSE, id=account["id"]))["closeAccount"]
     assert (refused["__typename"], refused["conflict"]) == ("StateConflictRejection", "MONEY_REMAINS")
@@ -96,7 +96,7 @@ async def test_closing(ada: Client) -> None:
     assert (await ada.account(account["id"]))["status"] == "CLOSED"
 
 
-async def test_overdraft_limits_are_set_by_staff(ada: Client, teller: Client) -> None:
+async def test_overdraft_limits_are_set_by_staff_on_accounts_of_others(ada: Client, teller: Client) -> None:
     account, other = await ada.open(), await ada.open()
     assert (await ada.run(OVERDRAFT, id=account["id"], limit=money("10")))["setOverdraftLimit"][
         "__typename"
@@ -118,7 +118,7 @@ async def test_overdraft_limits_are_set_by_staff(ada: Client, teller: Client) ->
         assert (await teller.run(OVERDRAFT, id=account["id"], limit=limit))["setOverdraftLimit"]["__typename"] == kind
 
 
-async def test_the_balance_at_a_moment(ada: Client) -> None:
+async def test_the_balance_at_a_time_is_that_after_the_last_entry_by_then(ada: Client) -> None:
     account = await ada.open(deposit="1")
     await ada.deposit(account["id"], "2")
     fields = "openedAt entries { nodes { bookedAt balanceAfter { amount } } }"
@@ -133,7 +133,7 @@ async def test_the_balance_at_a_moment(ada: Client) -> None:
         assert (await ada.error(at, id=account["id"], at=wrong))["extensions"]["code"] == "BAD_REQUEST"
 
 
-async def test_tellers_handle_cash_of_any_account_but_pay_from_none(ada: Client, teller: Client) -> None:
+async def test_tellers_handle_cash_on_any_account_but_transfer_from_none(ada: Client, teller: Client) -> None:
     account, other = await ada.open(), await ada.open()
     assert (await teller.deposit(account["id"], "10"))["__typename"] == "MoneyMoved"
     assert (await teller.withdraw(account["id"], "1"))["__typename"] == "MoneyMoved"
@@ -141,7 +141,7 @@ async def test_tellers_handle_cash_of_any_account_but_pay_from_none(ada: Client,
     assert await teller.booked(account["id"]) == "9.00"
 
 
-async def test_no_money_is_left_behind_in_an_account_that_closes_meanwhile(ada: Client) -> None:
+async def test_a_deposit_during_a_closure_leaves_no_money_on_a_closed_account(ada: Client) -> None:
     for _ in range(10):
         account = await ada.open()
         closing, paying = await asyncio.gather(ada.run(CLOSE, id=account["id"]), ada.deposit(account["id"], "5"))

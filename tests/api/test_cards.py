@@ -1,4 +1,4 @@
-"""Cards, as clients see them."""
+"""Cards through the API: their lifecycle, authorisations, captures, refunds and spending limits."""
 
 import asyncio
 from collections import Counter
@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
 from starlette.applications import Starlette
 
@@ -18,33 +17,28 @@ from bank_graphql.cards.service import expire
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.settings import Settings
+from tests.api.accounts import CLOSE, FREEZE, UNFREEZE, balances
 from tests.client import Client, money
+from tests.serving import serving
 
-PAID = "id kind status declineReason amount { amount } card { id } merchant { name categoryCode country } parent { id } to { name accountNumber } from { name }"
-Raw = "asyncpg.Connection[asyncpg.Record]"
+CARD_TRANSACTION = "id kind status declineReason amount { amount } card { id } merchant { name categoryCode country } parent { id } to { name accountNumber } from { name }"
 
 
 def limit(window: str, amount: Any, currency: str = "EUR") -> dict[str, Any]:
     return {"window": window, "amount": money(amount, currency)}
 
 
-async def balances(client: Client, account: str) -> tuple[str, str, str]:
-    """Booked, held, available."""
-    balance = (await client.account(account))["balance"]
-    return balance["booked"]["amount"], balance["held"]["amount"], balance["available"]["amount"]
-
-
-async def left(client: Client, card: str) -> dict[str, str]:
-    """What the limits of a card still leave, by window."""
+async def remaining(client: Client, card: str) -> dict[str, str]:
+    """Return the remaining amounts of a card's limits, by window."""
     limits = (await client.card(card))["limits"]
     for each in limits:
-        spent, remaining = float(each["spent"]["amount"]), float(each["remaining"]["amount"])
-        assert remaining == max(0, round(float(each["amount"]["amount"]) - spent, 2))
+        amount, spent = float(each["amount"]["amount"]), float(each["spent"]["amount"])
+        assert float(each["remaining"]["amount"]) == max(0, round(amount - spent, 2))
     return {each["window"]: each["remaining"]["amount"] for each in limits}
 
 
-def made(outcome: dict[str, Any]) -> str:
-    """The transaction that a movement made."""
+def id_of(outcome: dict[str, Any]) -> str:
+    """Return the id of the transaction in an outcome, which must not be a refusal."""
     assert outcome["__typename"] == "MoneyMoved", outcome
     return str(outcome["transaction"]["id"])
 
@@ -57,16 +51,16 @@ async def account(ada: Client) -> str:
 
 @pytest.fixture
 async def card(ada: Client, account: str) -> str:
-    """A card on it."""
+    """A card on that account."""
     return str((await ada.issue(account, limits=[limit("DAY", "80")]))["id"])
 
 
-async def test_the_story_of_a_card(ada: Client, account: str) -> None:
+async def test_balances_and_limits_change_with_each_step_of_a_card_payment(ada: Client, account: str) -> None:
     card = await ada.issue(account, limits=[limit("MONTH", "90"), limit("TRANSACTION", "60"), limit("DAY", "80")])
     assert card["__typename"] == "Card"
     assert (card["kind"], card["form"], card["status"], card["holderName"]) == ("DEBIT", "VIRTUAL", "ACTIVE", "Ada Lovelace")
     assert [each["window"] for each in card["limits"]] == ["TRANSACTION", "DAY", "MONTH"]
-    assert await left(ada, card["id"]) == {"TRANSACTION": "60.00", "DAY": "80.00", "MONTH": "90.00"}
+    assert await remaining(ada, card["id"]) == {"TRANSACTION": "60.00", "DAY": "80.00", "MONTH": "90.00"}
 
     secrets = await ada.reveal(card["id"])
     number = secrets["number"]
@@ -76,30 +70,30 @@ async def test_the_story_of_a_card(ada: Client, account: str) -> None:
     assert secrets == {**await ada.reveal(card["id"]), "expiresAt": secrets["expiresAt"]}
 
     hold = await ada.authorize(f"{number[:4]} {number[4:8]} {number[8:12]} {number[12:]}".replace(" ", ""), "50")
-    held = made(hold)
+    held = id_of(hold)
     assert (hold["transaction"]["kind"], hold["transaction"]["status"]) == ("HOLD", "PENDING")
     expires = datetime.fromisoformat(hold["transaction"]["expiresAt"])
     assert timedelta(days=6, hours=23) < expires - datetime.now(UTC) <= timedelta(days=7)
     assert await balances(ada, account) == ("100.00", "50.00", "50.00")
-    assert await left(ada, card["id"]) == {"TRANSACTION": "60.00", "DAY": "30.00", "MONTH": "40.00"}
+    assert await remaining(ada, card["id"]) == {"TRANSACTION": "60.00", "DAY": "30.00", "MONTH": "40.00"}
 
     payment = await ada.capture_hold(held, "20", final=False)
     assert payment["transaction"]["kind"] == "CARD_PAYMENT"
     assert await balances(ada, account) == ("80.00", "30.00", "50.00")
-    assert (await left(ada, card["id"]))["DAY"] == "30.00"
+    assert (await remaining(ada, card["id"]))["DAY"] == "30.00"
 
     tip = await ada.capture_hold(held, "33")  # 53 of 50 authorised: within the tolerance of restaurants
     assert await balances(ada, account) == ("47.00", "0.00", "47.00")
-    assert await left(ada, card["id"]) == {"TRANSACTION": "60.00", "DAY": "27.00", "MONTH": "37.00"}
+    assert await remaining(ada, card["id"]) == {"TRANSACTION": "60.00", "DAY": "27.00", "MONTH": "37.00"}
 
-    back = await ada.refund(made(tip), "13")
-    assert (back["transaction"]["kind"], back["transaction"]["from"]["name"]) == ("CARD_REFUND", "Café Central")
+    refund = await ada.refund(id_of(tip), "13")
+    assert (refund["transaction"]["kind"], refund["transaction"]["from"]["name"]) == ("CARD_REFUND", "Café Central")
     assert await balances(ada, account) == ("60.00", "0.00", "60.00")
-    assert (await left(ada, card["id"]))["DAY"] == "40.00"
-    await ada.refund(made(tip))
+    assert (await remaining(ada, card["id"]))["DAY"] == "40.00"
+    await ada.refund(id_of(tip))
     assert await balances(ada, account) == ("80.00", "0.00", "80.00")
-    assert (await left(ada, card["id"]))["DAY"] == "60.00"
-    refused = await ada.refund(made(tip), "0.01")
+    assert (await remaining(ada, card["id"]))["DAY"] == "60.00"
+    refused = await ada.refund(id_of(tip), "0.01")
     assert (refused["__typename"], refused["conflict"]) == ("StateConflictRejection", "OVER_REFUND")
 
     declined = await ada.authorize(card["id"], "70")
@@ -108,7 +102,7 @@ async def test_the_story_of_a_card(ada: Client, account: str) -> None:
     declined = await ada.authorize(card["id"], "60.01", merchant={"name": "Shop"})
     assert await balances(ada, account) == ("80.00", "0.00", "80.00")
 
-    listed = (await ada.card(card["id"], f"transactions {{ nodes {{ {PAID} }} }}"))["transactions"]["nodes"]
+    listed = (await ada.card(card["id"], f"transactions {{ nodes {{ {CARD_TRANSACTION} }} }}"))["transactions"]["nodes"]
     assert [(each["kind"], each["status"], each["declineReason"]) for each in listed] == [
         ("HOLD", "DECLINED", "LIMIT_EXCEEDED"),
         ("HOLD", "DECLINED", "LIMIT_EXCEEDED"),
@@ -121,19 +115,19 @@ async def test_the_story_of_a_card(ada: Client, account: str) -> None:
     assert {each["card"]["id"] for each in listed} == {card["id"]}
     assert listed[0]["merchant"] == {"name": "Shop", "categoryCode": "5812", "country": "AT"}
     assert listed[-1]["to"] == {"name": "Café Central", "accountNumber": None}
-    assert [each["parent"] and each["parent"]["id"] for each in listed[2:]] == [made(tip), made(tip), held, held, None]
+    assert [each["parent"] and each["parent"]["id"] for each in listed[2:]] == [id_of(tip), id_of(tip), held, held, None]
     entries = (await ada.account(account, "entries { nodes { counterparty { name } amount { amount } } }"))["entries"]["nodes"]
     assert [each["counterparty"]["name"] for each in entries] == [*["Café Central"] * 4, "Cash"]
     on_account = (await ada.account(account, "transactions { nodes { id } }"))["transactions"]["nodes"]
     assert {each["id"] for each in listed} < {each["id"] for each in on_account}
 
 
-async def test_each_step_is_in_the_feed_and_in_the_audit(
+async def test_every_step_of_a_card_payment_is_in_the_feed_and_audited(
     ada: Client, account: str, card: str, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    released, spent = [made(await ada.authorize(card, "10")) for _ in range(2)]
+    released, spent = [id_of(await ada.authorize(card, "10")) for _ in range(2)]
     await ada.release_hold(released)
-    payment = made(await ada.capture_hold(spent))
+    payment = id_of(await ada.capture_hold(spent))
     await ada.refund(payment)
     await ada.authorize(card, "1000")
     rows = await raw.fetch(
@@ -154,7 +148,7 @@ async def test_each_step_is_in_the_feed_and_in_the_audit(
     assert audit[0]["subject_id"] == declined["id"]
 
 
-async def test_the_lifecycle_allows_only_its_steps(ada: Client, account: str) -> None:
+async def test_a_cards_status_changes_only_as_its_lifecycle_allows(ada: Client, account: str) -> None:
     physical = (await ada.issue(account, form="PHYSICAL"))["id"]
     assert (await ada.card(physical))["status"] == "INACTIVE"
     steps = {
@@ -180,33 +174,33 @@ async def test_the_lifecycle_allows_only_its_steps(ada: Client, account: str) ->
     assert (await ada.reveal(physical))["state"] == "CANCELLED"
 
 
-async def test_what_cards_an_account_may_have(ada: Client, grace: Client, account: str) -> None:
+async def test_a_card_that_does_not_fit_its_account_is_not_issued(ada: Client, grace: Client, account: str) -> None:
     credit = (await ada.open(kind="CREDIT"))["id"]
     savings = (await ada.open(kind="SAVINGS"))["id"]
     assert (await ada.issue(savings, kind="DEBIT"))["kind"] == "DEBIT"
-    paid = await ada.issue(credit, kind="CREDIT", holderName=" A. Lovelace ")
-    assert (paid["kind"], paid["holderName"]) == ("CREDIT", "A. Lovelace")
+    issued = await ada.issue(credit, kind="CREDIT", holderName=" A. Lovelace ")
+    assert (issued["kind"], issued["holderName"]) == ("CREDIT", "A. Lovelace")
     for wrong, kind in ((credit, "DEBIT"), (account, "CREDIT")):
         outcome = await ada.issue(wrong, kind=kind)
         assert (outcome["__typename"], outcome["fields"][0]["path"]) == ("ValidationRejection", ["kind"])
-    assert made(await ada.authorize(paid["id"], "1000"))
-    assert (await ada.authorize(paid["id"], "0.01"))["__typename"] == "InsufficientFundsRejection"
+    assert id_of(await ada.authorize(issued["id"], "1000"))
+    assert (await ada.authorize(issued["id"], "0.01"))["__typename"] == "InsufficientFundsRejection"
     assert (await grace.issue(account))["__typename"] == "NotFoundRejection"
     assert (await ada.issue(account, limits=[limit("DAY", "1", "USD")]))["__typename"] == "CurrencyMismatchRejection"
     for limits in ([limit("DAY", "1"), limit("DAY", "2")], [limit("DAY", "-1")], [limit("DAY", "0.001")]):
         assert (await ada.issue(account, limits=limits))["__typename"] == "ValidationRejection"
-    await ada.run("mutation ($id: ID!) { freezeAccount(id: $id) { __typename } }", id=savings)
+    await ada.run(FREEZE, id=savings)
     assert (await ada.issue(savings))["__typename"] == "AccountStatusRejection"
 
 
-async def test_a_card_may_have_blocks_from_the_first(ada: Client, account: str) -> None:
+async def test_a_card_can_be_issued_with_blocked_categories(ada: Client, account: str) -> None:
     card = await ada.issue(account, blockedCategories=["7995", "5812", "7995"])
     assert card["blockedCategories"] == ["5812", "7995"]
     assert (await ada.authorize(card["id"], "1"))["conflict"] == "MERCHANT_BLOCKED"
     assert (await ada.issue(account, blockedCategories=["x"]))["fields"][0]["path"] == ["blockedCategories", "0"]
 
 
-async def test_keys_of_cards_are_keys_like_others(ada: Client, account: str) -> None:
+async def test_repeating_a_card_mutation_with_its_key_has_no_further_effect(ada: Client, account: str) -> None:
     first = await ada.issue(account, idempotencyKey="card")
     assert (await ada.issue(account, idempotencyKey="card"))["id"] == first["id"]
     assert (await ada.issue(account, idempotencyKey="card", form="PHYSICAL"))["__typename"] == "IdempotencyConflictRejection"
@@ -215,7 +209,7 @@ async def test_keys_of_cards_are_keys_like_others(ada: Client, account: str) -> 
     number = (await ada.reveal(replaced["id"]))["number"]
     paid = await ada.authorize(number, "5", idempotencyKey="pay")
     again = await ada.authorize(number, "5", idempotencyKey="pay")
-    assert (made(again), again["replayed"]) == (made(paid), True)
+    assert (id_of(again), again["replayed"]) == (id_of(paid), True)
     assert (await ada.authorize(replaced["id"], "5", idempotencyKey="pay"))["__typename"] == "IdempotencyConflictRejection"
     declined = await ada.authorize(number, "500", idempotencyKey="much")
     await ada.deposit(account, "1000")
@@ -224,33 +218,35 @@ async def test_keys_of_cards_are_keys_like_others(ada: Client, account: str) -> 
     assert [each["status"] for each in listed] == ["DECLINED", "PENDING"]
 
 
-async def test_a_replacement_keeps_limits_and_what_is_spent(ada: Client, account: str, card: str) -> None:
+async def test_a_replacement_keeps_limits_and_spending(ada: Client, account: str, card: str) -> None:
     await ada.change_card(
         "setCardLimits",
         card,
         ', limits: [{window: WEEK, amount: {amount: "50", currency: EUR}}], blockedCategories: ["7995", "5933", "7995"]',
     )
-    held = made(await ada.authorize(card, "30"))
+    held = id_of(await ada.authorize(card, "30"))
     old = (await ada.reveal(card))["number"]
     new = await ada.change_card("replaceCard", card, ', idempotencyKey: "lost"')
     assert (new["status"], new["blockedCategories"]) == ("ACTIVE", ["5933", "7995"])
     assert (await ada.card(card))["status"] == "CANCELLED"
-    assert await left(ada, new["id"]) == {"WEEK": "20.00"}
+    assert await remaining(ada, new["id"]) == {"WEEK": "20.00"}
     assert (await ada.card(new["id"], "replaces { id }"))["replaces"] == {"id": card}
     assert (await ada.reveal(new["id"]))["number"] != old
     refused = await ada.authorize(old, "1")
     assert (refused["conflict"], refused["state"]) == ("CARD_NOT_ACTIVE", "CANCELLED")
     assert (await ada.authorize(new["id"], "20.01"))["__typename"] == "LimitExceededRejection"
     await ada.change_card("setCardLimits", new["id"], ', limits: [{window: WEEK, amount: {amount: "32", currency: EUR}}]')
-    assert (await ada.capture_hold(held, "33"))["__typename"] == "LimitExceededRejection"  # the new card's limits hold
+    assert (await ada.capture_hold(held, "33"))["__typename"] == "LimitExceededRejection"  # the new card's limits apply
     await ada.change_card("setCardLimits", new["id"], ', limits: [{window: WEEK, amount: {amount: "50", currency: EUR}}]')
-    await ada.run("mutation ($id: ID!) { freezeAccount(id: $id) { __typename } }", id=account)
+    await ada.run(FREEZE, id=account)
     assert (await ada.capture_hold(held, "33"))["__typename"] == "AccountStatusRejection"
-    made(await ada.capture_hold(held, "10"))  # what the old card has authorised is still captured
-    assert await left(ada, new["id"]) == {"WEEK": "40.00"}
+    id_of(await ada.capture_hold(held, "10"))  # an authorisation of the old card is still captured
+    assert await remaining(ada, new["id"]) == {"WEEK": "40.00"}
 
 
-async def test_why_a_card_declines(ada: Client, account: str, card: str, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_a_declined_authorisation_has_its_reason(
+    ada: Client, account: str, card: str, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
     await ada.change_card("setCardLimits", card, ', limits: [], blockedCategories: ["7995"]')
     reasons = [
         await ada.authorize(card, "1", merchant={"categoryCode": "7995"}),
@@ -259,9 +255,9 @@ async def test_why_a_card_declines(ada: Client, account: str, card: str, raw: "a
     await ada.change_card("freezeCard", card)
     reasons.append(await ada.authorize(card, "1"))
     await ada.change_card("unfreezeCard", card)
-    await ada.run("mutation ($id: ID!) { freezeAccount(id: $id) { __typename } }", id=account)
+    await ada.run(FREEZE, id=account)
     reasons.append(await ada.authorize(card, "1"))
-    await ada.run("mutation ($id: ID!) { unfreezeAccount(id: $id) { __typename } }", id=account)
+    await ada.run(UNFREEZE, id=account)
     await raw.execute("UPDATE cards SET expires_at = now()")
     reasons.append(await ada.authorize(card, "1"))
     assert [(each["__typename"], each.get("conflict")) for each in reasons] == [
@@ -277,11 +273,11 @@ async def test_why_a_card_declines(ada: Client, account: str, card: str, raw: "a
     ]  # fmt: skip
     assert {each["status"] for each in listed} == {"DECLINED"}
     assert await balances(ada, account) == ("100.00", "0.00", "100.00")
-    in_vain = await ada.capture_hold((await ada.card(card, "transactions { nodes { id } }"))["transactions"]["nodes"][0]["id"])
-    assert (in_vain["conflict"], in_vain["state"]) == ("WRONG_STATUS", "DECLINED")
+    refused = await ada.capture_hold((await ada.card(card, "transactions { nodes { id } }"))["transactions"]["nodes"][0]["id"])
+    assert (refused["conflict"], refused["state"]) == ("WRONG_STATUS", "DECLINED")
 
 
-async def test_a_wrong_currency_or_a_wrong_card_is_no_authorisation(ada: Client, grace: Client, card: str) -> None:
+async def test_an_authorisation_with_invalid_input_is_refused_and_not_declined(ada: Client, grace: Client, card: str) -> None:
     assert (await ada.authorize(card, "1", "USD"))["__typename"] == "CurrencyMismatchRejection"
     number = (await ada.reveal(card))["number"]
     other = number[:-2] + str((int(number[-2]) + 1) % 10)
@@ -308,17 +304,17 @@ async def test_a_wrong_currency_or_a_wrong_card_is_no_authorisation(ada: Client,
     assert (await ada.card(card, "transactions { nodes { id } }"))["transactions"]["nodes"] == []
 
 
-async def test_racing_authorisations_spend_exactly_the_limit(ada: Client, account: str) -> None:
+async def test_concurrent_authorisations_spend_exactly_the_limit(ada: Client, account: str) -> None:
     card = (await ada.issue(account, limits=[limit("DAY", "20")]))["id"]
     outcomes = await asyncio.gather(*(ada.authorize(card, "1") for _ in range(100)))
     assert Counter(each["__typename"] for each in outcomes) == {"MoneyMoved": 20, "LimitExceededRejection": 80}
     assert await balances(ada, account) == ("100.00", "20.00", "80.00")
-    assert await left(ada, card) == {"DAY": "0.00"}
+    assert await remaining(ada, card) == {"DAY": "0.00"}
 
 
-async def test_captures_go_beyond_the_authorisation_only_within_the_tolerance(ada: Client, account: str) -> None:
+async def test_a_capture_exceeds_its_authorisation_only_within_the_tolerance(ada: Client, account: str) -> None:
     card = (await ada.issue(account))["id"]
-    shop, table = [made(await ada.authorize(card, "10", merchant={"categoryCode": each})) for each in ("5411", "5812")]
+    shop, table = [id_of(await ada.authorize(card, "10", merchant={"categoryCode": each})) for each in ("5411", "5812")]
     assert (await ada.capture_hold(shop, "10.01"))["conflict"] == "OVER_CAPTURE"
     assert (await ada.capture_hold(table, "12.01"))["conflict"] == "OVER_CAPTURE"
     await ada.change_card("setCardLimits", card, ', limits: [{window: TRANSACTION, amount: {amount: "11", currency: EUR}}]')
@@ -332,49 +328,51 @@ async def test_captures_go_beyond_the_authorisation_only_within_the_tolerance(ad
         "1.00",
         "2.00",
     )
-    assert made(await ada.capture_hold(table, "11"))
+    assert id_of(await ada.capture_hold(table, "11"))
     assert await balances(ada, account) == ("10.00", "10.00", "0.00")
     assert (await ada.capture_hold(table))["conflict"] == "ALREADY_CAPTURED"
 
 
-async def test_a_payment_is_taken_back_once_whole_or_in_parts(ada: Client, account: str, card: str, teller: Client) -> None:
-    first, second = [made(await ada.capture_hold(made(await ada.authorize(card, "10")))) for _ in range(2)]
+async def test_a_card_payment_is_reversed_or_refunded_but_never_both(
+    ada: Client, account: str, card: str, teller: Client
+) -> None:
+    first, second = [id_of(await ada.capture_hold(id_of(await ada.authorize(card, "10")))) for _ in range(2)]
     await ada.refund(first, "4")
     assert (await teller.reverse(first))["conflict"] == "OVER_REFUND"
-    back = made(await teller.reverse(second))
-    assert await left(ada, card) == {"DAY": "74.00"}
+    reversal = id_of(await teller.reverse(second))
+    assert await remaining(ada, card) == {"DAY": "74.00"}
     assert (await ada.refund(second))["conflict"] == "ALREADY_REVERSED"
-    assert (await ada.refund(back))["conflict"] == "NOT_REVERSIBLE"
+    assert (await ada.refund(reversal))["conflict"] == "NOT_REVERSIBLE"
     [refund] = [
         each["id"]
         for each in (await ada.card(card, "transactions { nodes { id kind } }"))["transactions"]["nodes"]
         if each["kind"] == "CARD_REFUND"
     ]
-    made(await teller.reverse(refund))
-    assert await left(ada, card) == {"DAY": "70.00"}
-    made(await teller.reverse(first))
-    assert await left(ada, card) == {"DAY": "80.00"}
+    id_of(await teller.reverse(refund))
+    assert await remaining(ada, card) == {"DAY": "70.00"}
+    id_of(await teller.reverse(first))
+    assert await remaining(ada, card) == {"DAY": "80.00"}
     assert await balances(ada, account) == ("100.00", "0.00", "100.00")
 
 
-async def test_expired_authorisations_give_back(
+async def test_an_expired_authorisation_releases_the_balance_and_the_limit(
     ada: Client, account: str, card: str, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    held = made(await ada.authorize(card, "30"))
+    held = id_of(await ada.authorize(card, "30"))
     await raw.execute("ALTER TABLE transactions DISABLE TRIGGER USER")
     await raw.execute("UPDATE transactions SET expires_at = now() WHERE status = 'PENDING'")
     refused = await ada.capture_hold(held)
     assert refused["conflict"] == "EXPIRED"
     assert await balances(ada, account) == ("100.00", "0.00", "100.00")
-    assert await left(ada, card) == {"DAY": "80.00"}
+    assert await remaining(ada, card) == {"DAY": "80.00"}
 
 
 @pytest.mark.parametrize("end", ["cancelCard", "replaceCard", "closeAccount"])
-async def test_nobody_revives_a_card_that_has_ended(ada: Client, teller: Client, account: str, card: str, end: str) -> None:
+async def test_a_cancelled_card_stays_cancelled(ada: Client, teller: Client, account: str, card: str, end: str) -> None:
     await ada.change_card("freezeCard", card)
     if end == "closeAccount":
         await ada.withdraw(account, "100")
-        await ada.run("mutation ($id: ID!) { closeAccount(id: $id) { __typename } }", id=account)
+        await ada.run(CLOSE, id=account)
     else:
         await ada.change_card(end, card, ', idempotencyKey: "x"' if end == "replaceCard" else "")
     for client in (teller, ada):
@@ -384,7 +382,7 @@ async def test_nobody_revives_a_card_that_has_ended(ada: Client, teller: Client,
     assert (await ada.authorize(card, "1"))["conflict"] == "CARD_NOT_ACTIVE"
 
 
-async def test_what_staff_freezes_its_owner_cannot_use(
+async def test_an_owner_neither_unfreezes_nor_replaces_a_card_frozen_by_staff(
     ada: Client, bank: Bank, card: str, teller: Client, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     await ada.change_card("freezeCard", card)
@@ -396,13 +394,13 @@ async def test_what_staff_freezes_its_owner_cannot_use(
     assert (await ada.card(card, "frozenBy"))["frozenBy"] is None
     await teller.change_card("freezeCard", card)
     await raw.execute("UPDATE cards SET expires_at = now()")
-    for expired in (0, 1):  # before anybody has noted it, and afterwards
+    for expired in (0, 1):  # before the job has expired it, and afterwards
         assert (await ada.card(card))["status"] == "EXPIRED"
         assert (await ada.change_card("replaceCard", card, ', idempotencyKey: "x"'))["__typename"] == "ForbiddenRejection"
         assert await expire(bank.db, utc_now) == 1 - expired
 
 
-async def test_a_number_is_shown_to_its_owner_for_the_password_alone(
+async def test_only_the_owner_reveals_a_card_and_only_with_the_password(
     ada: Client, grace: Client, teller: Client, card: str, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     assert (await ada.reveal(card, "not the password"))["__typename"] == "CredentialsRejection"
@@ -414,17 +412,15 @@ async def test_a_number_is_shown_to_its_owner_for_the_password_alone(
 
 
 async def test_reveals_are_rate_limited(app: Starlette, settings: Settings) -> None:
-    strict = create_app(settings.model_copy(update={"log_in_rate_limit": 30}))
-    async with strict.router.lifespan_context(strict):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(strict), base_url="http://bank") as http:
-            ada = await Client(http).sign_up("ada@bank.test", "Ada")
-            card = (await ada.issue((await ada.open())["id"]))["id"]
-            document = f'mutation {{ {" ".join(f"""a{n}: revealCard(id: "{card}", password: "guess{n}") {{ __typename }}""" for n in range(6))} }}'
-            answer = await ada.post(document)
-            assert {error["extensions"]["code"] for error in answer["errors"]} == {"RATE_LIMITED"}
+    async with serving(create_app(settings.model_copy(update={"log_in_rate_limit": 30}))) as http:
+        ada = await Client(http).sign_up("ada@bank.test", "Ada")
+        card = (await ada.issue((await ada.open())["id"]))["id"]
+        document = f'mutation {{ {" ".join(f"""a{n}: revealCard(id: "{card}", password: "guess{n}") {{ __typename }}""" for n in range(6))} }}'
+        answer = await ada.post(document)
+        assert {error["extensions"]["code"] for error in answer["errors"]} == {"RATE_LIMITED"}
 
 
-async def test_who_plays_the_card_network(
+async def test_outside_a_sandbox_only_processors_authorise_capture_and_refund(
     plain: Client, settings: Settings, staff: Callable[[UserRole], Awaitable[Client]], app: Starlette
 ) -> None:
     ada = await plain.sign_up("ada@example.com", "Ada Lovelace")
@@ -441,32 +437,32 @@ async def test_who_plays_the_card_network(
     assert (await grace.authorize(card, "1"))["__typename"] == "NotFoundRejection"
     paid = await nora.authorize(number, "10", idempotencyKey="k")
     assert (await nora.authorize(number, "10", idempotencyKey="k"))["replayed"] is True
-    held = made(paid)
+    held = id_of(paid)
     assert (await ada.capture_hold(held))["__typename"] == "ForbiddenRejection"
     assert (await tessa.release_hold(held))["__typename"] == "ForbiddenRejection"
-    payment = made(await nora.capture_hold(held))
+    payment = id_of(await nora.capture_hold(held))
     assert (await ada.refund(payment))["__typename"] == "ForbiddenRejection"
-    assert made(await nora.refund(payment, "1"))
-    seen = (await nora.run(f"query ($id: ID!) {{ transaction(id: $id) {{ {PAID} entries {{ id }} }} }}", id=payment))[
+    assert id_of(await nora.refund(payment, "1"))
+    seen = (await nora.run(f"query ($id: ID!) {{ transaction(id: $id) {{ {CARD_TRANSACTION} entries {{ id }} }} }}", id=payment))[
         "transaction"
     ]
     assert (seen["merchant"]["name"], seen["card"], seen["entries"]) == ("Café Central", None, [])
     assert seen["from"]["name"] == "Ada Lovelace"
-    other = made(await ada.transfer(account, (await grace.open())["id"], "1"))
+    other = id_of(await ada.transfer(account, (await grace.open())["id"], "1"))
     assert (await nora.run("query ($id: ID!) { transaction(id: $id) { id } }", id=other))["transaction"] is None
     assert (await nora.run("query ($id: ID!) { card(id: $id) { id } }", id=card))["card"] is None
-    await ada.run("mutation ($id: ID!) { freezeAccount(id: $id) { __typename } }", id=account)
+    await ada.run(FREEZE, id=account)
     refused = await nora.authorize(card, "1")
     assert (refused["__typename"], refused["state"]) == ("StateConflictRejection", "FROZEN")
 
 
-async def test_a_closed_account_has_no_card_that_pays(ada: Client, card: str, account: str) -> None:
+async def test_closing_an_account_cancels_its_cards(ada: Client, card: str, account: str) -> None:
     await ada.withdraw(account, "100")
-    await ada.run("mutation ($id: ID!) { closeAccount(id: $id) { __typename } }", id=account)
+    await ada.run(CLOSE, id=account)
     assert (await ada.card(card))["status"] == "CANCELLED"
 
 
-async def test_cards_are_listed_and_seen_by_their_owner_and_staff(
+async def test_cards_are_visible_to_their_owner_and_to_staff(
     ada: Client, grace: Client, teller: Client, account: str, card: str
 ) -> None:
     second = (await ada.issue((await ada.open())["id"]))["id"]
@@ -474,65 +470,63 @@ async def test_cards_are_listed_and_seen_by_their_owner_and_staff(
     assert [each["id"] for each in mine["me"]["cards"]["nodes"]] == [card, second]
     page = (await ada.account(account, "cards(first: 1) { nodes { id } pageInfo { hasNextPage } }"))["cards"]
     assert page == {"nodes": [{"id": card}], "pageInfo": {"hasNextPage": False}}
-    for viewer, sees in ((ada, True), (teller, True), (grace, False)):
+    for viewer, is_visible in ((ada, True), (teller, True), (grace, False)):
         data = await viewer.run("query ($id: ID!) { card(id: $id) { id } node(id: $id) { id __typename } }", id=card)
-        assert (data["card"] is not None) is sees
-        assert (data["node"] is not None) is sees
+        assert (data["card"] is not None) is is_visible
+        assert (data["node"] is not None) is is_visible
 
 
-async def test_limits_are_counted_in_windows_of_the_calendar(settings: Settings) -> None:
-    moments = [datetime(2026, 3, 28, 22, 30, tzinfo=UTC)]  # Saturday, 23:30 in Berlin
-    berlin = create_app(settings.model_copy(update={"time_zone": "Europe/Berlin"}), clock=lambda: moments[-1])
-    async with berlin.router.lifespan_context(berlin):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(berlin), base_url="http://bank") as http:
-            ada = await Client(http).sign_up("ada@bank.test", "Ada")
-            account = (await ada.open(deposit="1000"))["id"]
-            card = (await ada.issue(account, limits=[limit(each, "100") for each in ("DAY", "WEEK", "MONTH")]))["id"]
-            first = made(await ada.authorize(card, "10"))
+async def test_limits_apply_to_calendar_windows_in_the_banks_time_zone(settings: Settings) -> None:
+    now = datetime(2026, 3, 28, 22, 30, tzinfo=UTC)  # Saturday, 23:30 in Berlin
+    async with serving(create_app(settings.model_copy(update={"time_zone": "Europe/Berlin"}), clock=lambda: now)) as http:
+        ada = await Client(http).sign_up("ada@bank.test", "Ada")
+        account = (await ada.open(deposit="1000"))["id"]
+        card = (await ada.issue(account, limits=[limit(each, "100") for each in ("DAY", "WEEK", "MONTH")]))["id"]
+        first = id_of(await ada.authorize(card, "10"))
 
-            async def at(month: int, day: int, hour: int = 0, minute: int = 0) -> dict[str, str]:
-                moments.append(datetime(2026, month, day, hour, minute, tzinfo=UTC))
-                client = await Client(http).log_in("ada@bank.test")
-                ada.token = client.token
-                return await left(ada, card)
+        async def remaining_at(month: int, day: int, hour: int = 0, minute: int = 0) -> dict[str, str]:
+            nonlocal now
+            now = datetime(2026, month, day, hour, minute, tzinfo=UTC)
+            ada.token = (await Client(http).log_in("ada@bank.test")).token
+            return await remaining(ada, card)
 
-            assert await at(3, 28, 22, 59) == {"DAY": "90.00", "WEEK": "90.00", "MONTH": "90.00"}
-            assert await at(3, 28, 23, 0) == {"DAY": "100.00", "WEEK": "90.00", "MONTH": "90.00"}
-            assert await at(3, 29, 22, 0) == {"DAY": "100.00", "WEEK": "100.00", "MONTH": "90.00"}  # summer time began
-            await ada.authorize(card, "20")
-            assert await at(3, 31, 21, 59) == {"DAY": "100.00", "WEEK": "80.00", "MONTH": "70.00"}
-            await ada.release_hold(first)  # what is given back is given back to its own day, week and month
-            assert await at(3, 31, 21, 59) == {"DAY": "100.00", "WEEK": "80.00", "MONTH": "80.00"}
-            assert await at(3, 31, 22, 0) == {"DAY": "100.00", "WEEK": "80.00", "MONTH": "100.00"}
+        assert await remaining_at(3, 28, 22, 59) == {"DAY": "90.00", "WEEK": "90.00", "MONTH": "90.00"}
+        assert await remaining_at(3, 28, 23, 0) == {"DAY": "100.00", "WEEK": "90.00", "MONTH": "90.00"}
+        assert await remaining_at(3, 29, 22, 0) == {"DAY": "100.00", "WEEK": "100.00", "MONTH": "90.00"}  # summer time began
+        await ada.authorize(card, "20")
+        assert await remaining_at(3, 31, 21, 59) == {"DAY": "100.00", "WEEK": "80.00", "MONTH": "70.00"}
+        await ada.release_hold(first)  # a release reduces the spending of the authorisation's own day, week and month
+        assert await remaining_at(3, 31, 21, 59) == {"DAY": "100.00", "WEEK": "80.00", "MONTH": "80.00"}
+        assert await remaining_at(3, 31, 22, 0) == {"DAY": "100.00", "WEEK": "80.00", "MONTH": "100.00"}
 
 
-async def test_a_tip_counts_in_the_windows_of_its_authorisation(settings: Settings) -> None:
-    moments = [datetime(2026, 3, 10, 12, tzinfo=UTC)]
-    later = create_app(settings, clock=lambda: moments[-1])
-    async with later.router.lifespan_context(later):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(later), base_url="http://bank") as http:
-            ada = await Client(http).sign_up("ada@bank.test", "Ada")
-            card = (await ada.issue((await ada.open(deposit="100"))["id"], limits=[limit("DAY", "12")]))["id"]
-            dinner = made(await ada.authorize(card, "10"))
-            moments.append(moments[-1] + timedelta(days=1))
-            ada = await Client(http).log_in("ada@bank.test")
-            made(await ada.authorize(card, "11"))
-            short = await ada.card_mutation(
-                "setCardLimits(id: $id, limits: $l)", "$id: ID!, $l: [SpendingLimitInput!]!", id=card, l=[limit("DAY", "11.50")]
-            )
-            assert short["limits"][0]["remaining"]["amount"] == "0.50"
-            refused = await ada.capture_hold(dinner, "11.51")
-            assert (refused["__typename"], refused["limit"]["spent"]["amount"]) == ("LimitExceededRejection", "10.00")
-            made(await ada.capture_hold(dinner, "11.50"))
-            assert await left(ada, card) == {"DAY": "0.50"}
+async def test_a_tip_counts_toward_the_limits_of_its_authorisations_windows(settings: Settings) -> None:
+    now = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    async with serving(create_app(settings, clock=lambda: now)) as http:
+        ada = await Client(http).sign_up("ada@bank.test", "Ada")
+        card = (await ada.issue((await ada.open(deposit="100"))["id"], limits=[limit("DAY", "12")]))["id"]
+        dinner = id_of(await ada.authorize(card, "10"))
+        now += timedelta(days=1)
+        ada = await Client(http).log_in("ada@bank.test")
+        id_of(await ada.authorize(card, "11"))
+        lowered = await ada.card_mutation(
+            "setCardLimits(id: $id, limits: $l)", "$id: ID!, $l: [SpendingLimitInput!]!", id=card, l=[limit("DAY", "11.50")]
+        )
+        assert lowered["limits"][0]["remaining"]["amount"] == "0.50"
+        refused = await ada.capture_hold(dinner, "11.51")
+        assert (refused["__typename"], refused["limit"]["spent"]["amount"]) == ("LimitExceededRejection", "10.00")
+        id_of(await ada.capture_hold(dinner, "11.50"))
+        assert await remaining(ada, card) == {"DAY": "0.50"}
 
 
-async def test_cards_expire_by_themselves(ada: Client, bank: Bank, card: str, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_a_card_expires_once_its_last_month_has_ended(
+    ada: Client, bank: Bank, card: str, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
     await ada.change_card("freezeCard", card)
     assert await expire(bank.db, utc_now) == 0
     now = datetime.now(UTC)
-    told = await ada.card(card)
-    assert (told["expiryMonth"], told["expiryYear"]) == (now.month, now.year + 4)
+    issued = await ada.card(card)
+    assert (issued["expiryMonth"], issued["expiryYear"]) == (now.month, now.year + 4)
     assert await expire(bank.db, lambda: datetime(now.year + 4, now.month, 28, tzinfo=UTC)) == 0
     assert await expire(bank.db, lambda: datetime(now.year + 4, now.month, 1, tzinfo=UTC) + timedelta(days=31)) == 1
     assert (await ada.card(card))["status"] == "EXPIRED"
@@ -544,7 +538,7 @@ async def test_cards_expire_by_themselves(ada: Client, bank: Bank, card: str, ra
 
 
 @pytest.mark.parametrize("at", [0, 1, 3])
-async def test_a_wrong_limit_among_several_is_named_by_its_place(ada: Client, at: int) -> None:
+async def test_an_invalid_limit_among_several_is_named_by_its_index(ada: Client, at: int) -> None:
     account = (await ada.open())["id"]
     limits = [{"window": window, "amount": money("5")} for window in ("TRANSACTION", "DAY", "WEEK", "MONTH")]
     limits[at]["amount"] = money("5.001")

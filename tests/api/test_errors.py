@@ -1,4 +1,4 @@
-"""How errors are told: as data where they are expected, with a code otherwise, and never with what was sent."""
+"""Errors: expected ones are data, others have a code, and none repeats what was sent."""
 
 import inspect
 from typing import Any
@@ -69,7 +69,7 @@ def test_scrubbing_leaves_harmless_messages() -> None:
     assert scrub("Cannot query field 'x' on type 'User'.") == "Cannot query field 'x' on type 'User'."
 
 
-async def test_what_goes_wrong_inside_is_masked(
+async def test_an_unexpected_exception_is_masked_and_logged_without_secrets(
     capsys: pytest.CaptureFixture[str], ada: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: Any) -> Any:
@@ -86,17 +86,17 @@ async def test_what_goes_wrong_inside_is_masked(
     assert SECRET not in logged
 
 
-async def test_a_database_out_of_reach_is_unavailable(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def gone(*_: Any) -> Any:
+async def test_an_unreachable_database_is_unavailable(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unreachable(*_: Any) -> Any:
         raise Unavailable
 
-    monkeypatch.setattr(identity, "fetch_rows", gone)
+    monkeypatch.setattr(identity, "fetch_rows", unreachable)
     error = await ada.error("{ me { id } }")
     assert error["extensions"] == {"code": "UNAVAILABLE"}
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "a\nb", "bell\x07", "turned \u202e around"])
-async def test_text_that_would_deceive_is_refused(ada: Client, text: str) -> None:
+async def test_text_with_control_characters_is_refused(ada: Client, text: str) -> None:
     account = await ada.open()
     outcome = await ada.deposit(account["id"], "1", description=text)
     assert outcome["fields"] == [{"path": ["description"], "code": "INVALID"}]
@@ -107,12 +107,12 @@ async def test_text_that_would_deceive_is_refused(ada: Client, text: str) -> Non
     assert (await ada.run(freeze, id=account["id"], r=text))["freezeAccount"]["__typename"] == "ValidationRejection"
 
 
-async def test_emoji_and_other_scripts_are_welcome(ada: Client) -> None:
+async def test_emoji_and_other_scripts_are_accepted(ada: Client) -> None:
     account = await ada.open(name="Familie 👩‍👧‍👦 مدخرات")
     assert (await ada.deposit(account["id"], "1", description="🏳️‍🌈 寿司"))["transaction"]["description"] == "🏳️‍🌈 寿司"
 
 
-async def test_text_that_no_column_holds(ada: Client, visitor: Client) -> None:
+async def test_a_null_character_causes_no_internal_error(ada: Client, visitor: Client) -> None:
     account = await ada.open()
     assert (await ada.deposit(account["id"], "1", idempotencyKey="a\x00b"))["fields"] == [
         {"path": ["idempotencyKey"], "code": "INVALID"}
@@ -213,10 +213,10 @@ EXPECTED = {
         "StateConflictRejection", "IdempotencyConflictRejection",
     },
 }  # fmt: skip
-"""What the services behind each mutation raise, as their docstrings say."""
+"""The rejections of what each mutation's service raises, per its docstrings."""
 
 
-def test_each_mutation_can_tell_what_its_service_raises() -> None:
+def test_each_mutation_has_the_rejections_that_its_service_raises() -> None:
     mutation = build_schema()._schema.mutation_type
     assert mutation is not None
     assert set(mutation.fields) == set(EXPECTED)

@@ -1,4 +1,4 @@
-"""Lists: paging in both directions, filters, and how many statements reading takes."""
+"""Reads through the API: pages in both directions, filters, and the number of statements that a query takes."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ async def page(client: Client, query: str, account: dict[str, Any], **arguments:
 
 
 @pytest.mark.parametrize("query", [ENTRIES, TRANSACTIONS])
-async def test_pages_in_both_directions(ada: Client, busy: dict[str, Any], query: str) -> None:
+async def test_lists_are_paged_in_both_directions(ada: Client, busy: dict[str, Any], query: str) -> None:
     everything = await page(ada, query, busy, first=100)
     amounts = [node["amount"]["amount"] for node in everything["nodes"]]
     assert amounts == [f"{n}.00" for n in range(25, 0, -1)]
@@ -85,12 +85,12 @@ async def test_pages_in_both_directions(ada: Client, busy: dict[str, Any], query
         {"after": "QEVudHJ5Om5vcGU"},
     ],
 )
-async def test_pages_that_make_no_sense(ada: Client, busy: dict[str, Any], arguments: dict[str, Any]) -> None:
+async def test_invalid_page_arguments_are_refused(ada: Client, busy: dict[str, Any], arguments: dict[str, Any]) -> None:
     error = await ada.error(ENTRIES, id=busy["id"], **arguments)
     assert error["extensions"]["code"] == "BAD_REQUEST"
 
 
-async def test_filters(ada: Client, grace: Client) -> None:
+async def test_transactions_are_filtered_by_kind_status_amount_text_and_time(ada: Client, grace: Client) -> None:
     account, his = await ada.open(deposit="100"), await grace.open()
     await ada.transfer(account["id"], his["id"], "10", description="Concert TICKETS 100%")
     await ada.withdraw(account["id"], "20", description="Cash_machine")
@@ -122,7 +122,7 @@ async def test_filters(ada: Client, grace: Client) -> None:
         assert await found(search=spelling) == ["1.00"]
 
 
-async def test_reading_deeply_takes_a_handful_of_statements(ada: Client, grace: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_nested_query_takes_at_most_four_statements(ada: Client, grace: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     his = await grace.open(deposit="1000")
     for _ in range(10):
         account = await ada.open(deposit="1000")
@@ -132,12 +132,12 @@ async def test_reading_deeply_takes_a_handful_of_statements(ada: Client, grace: 
     statements = []
     fetch = Connection.fetch
 
-    async def counted(self: Connection, query: Any, **arguments: Any) -> Any:
-        if "expires_at" not in query.sql:  # the jobs', which look for holds that are due
+    async def recorded(self: Connection, query: Any, **arguments: Any) -> Any:
+        if "expires_at" not in query.sql:  # not those of the job that looks for expired holds
             statements.append(query.sql)
         return await fetch(self, query, **arguments)
 
-    monkeypatch.setattr(Connection, "fetch", counted)
+    monkeypatch.setattr(Connection, "fetch", recorded)
     data = await ada.run(
         "{ me { accounts(first: 10) { nodes { balance { booked { amount } } "
         "entries(first: 20) { nodes { amount { amount } transaction { kind description } counterparty { name accountNumber } } "
@@ -149,23 +149,25 @@ async def test_reading_deeply_takes_a_handful_of_statements(ada: Client, grace: 
         "name": "Grace Hopper",
         "accountNumber": f"••••{his['number'][-4:]}",
     }
-    assert len(statements) in {3, 4}  # maybe the session; the user, the accounts, their entries with what is around these
+    assert len(statements) in {
+        3,
+        4,
+    }  # maybe the session; the user, the accounts, and their entries with transactions and counterparties
 
 
-async def test_reading_uses_its_indexes_however_deep_the_page(ada: Client, busy: dict[str, Any], raw: asyncpg.Connection) -> None:
-
+async def test_a_page_at_any_depth_is_read_by_index(ada: Client, busy: dict[str, Any], raw: asyncpg.Connection) -> None:
     assert busy
     await raw.execute("SET enable_seqscan = off")
     account_id = await raw.fetchval("SELECT id FROM accounts")
     query = entries.ENTRIES._descending
-    asked = {"listed_parents": [account_id], "lows": [0], "highs": [2**63 - 1], "viewers": [account_id], "fetch": 21}
-    plan = await raw.fetch(f"EXPLAIN {query.sql}", *query.arguments(asked))
+    values = {"listed_parents": [account_id], "lows": [0], "highs": [2**63 - 1], "viewers": [account_id], "fetch": 21}
+    plan = await raw.fetch(f"EXPLAIN {query.sql}", *query.arguments(values))
     text = "\n".join(row[0] for row in plan)
     assert "ix_entries_account_id_id" in text
     assert "Sort Key: entries" not in text
 
 
-async def test_nodes_of_every_type(ada: Client) -> None:
+async def test_node_and_nodes_return_objects_of_every_type_and_null_for_unknown_ids(ada: Client) -> None:
     account = await ada.open(deposit="5")
     transaction = (await ada.account(account["id"], "entries { nodes { id transaction { id } } }"))["entries"]["nodes"][0]
     ids = [ada.user_id, account["id"], transaction["transaction"]["id"], transaction["id"]]
@@ -186,7 +188,7 @@ async def test_nodes_of_every_type(ada: Client) -> None:
     assert error["extensions"]["code"] == "BAD_REQUEST"
 
 
-async def test_money_keeps_its_digits(ada: Client) -> None:
+async def test_an_amount_is_read_with_the_digits_of_its_currency(ada: Client) -> None:
     account = await ada.open("KWD", "1")
     assert (await ada.account(account["id"], "balance { booked { amount currency } }"))["balance"]["booked"] == money(
         "1.000", "KWD"

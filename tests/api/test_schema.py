@@ -1,4 +1,4 @@
-"""The schema itself."""
+"""The schema: descriptions, types and declared costs."""
 
 import pytest
 from graphql import (
@@ -23,7 +23,7 @@ SCHEMA = build_schema()
 TYPES = [
     kind for kind in SCHEMA._schema.type_map.values() if not is_introspection_type(kind) and not is_specified_scalar_type(kind)
 ]
-LISTED = {
+SELF_EXPLANATORY = {
     "TransactionEventKind",
     "CurrencyCode",
     "AccountKind",
@@ -40,7 +40,7 @@ LISTED = {
     "UserRole",
     "UserStatus",
 }
-"""Enums whose values are their own explanation, or are explained in the enum's description."""
+"""Enums that need no description of each value: the names explain the values, or the enum's description does."""
 UNSIZED = {
     "Card.limits": "at most one for each of four windows, read for all cards together",
     "LedgerVerification.checks": "a few, which the weight of the field above covers",
@@ -48,7 +48,7 @@ UNSIZED = {
     "User.sessions": "at most 100, which the field's own weight covers",
     "ValidationRejection.fields": "what is wrong with one input; nothing is read for it",
 }
-"""Lists that declare no size, and count as one item: why they may."""
+"""Lists that declare no size and count as one item, each with the reason."""
 
 
 def test_everything_is_described() -> None:
@@ -58,12 +58,12 @@ def test_everything_is_described() -> None:
             missing.append(kind.name)
         if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
             missing += [f"{kind.name}.{name}" for name, field in kind.fields.items() if not field.description]
-        if isinstance(kind, GraphQLEnumType) and kind.name not in LISTED:
+        if isinstance(kind, GraphQLEnumType) and kind.name not in SELF_EXPLANATORY:
             missing += [f"{kind.name}.{name}" for name, value in kind.values.items() if not value.description]
     assert missing == []
 
 
-def test_what_will_grow_says_so() -> None:
+def test_unions_and_enums_that_may_grow_say_so_in_their_description() -> None:
     for kind in TYPES:
         if isinstance(kind, GraphQLUnionType) or kind.name in {
             "TransactionKind",
@@ -102,7 +102,7 @@ def test_optional_arguments_have_no_null_default() -> None:
         '  transfers: [TransferInput!]! @cost(weight: "12")',
     ],
 )
-def test_clients_can_read_what_costs(line: str) -> None:
+def test_the_schema_declares_costs_to_clients(line: str) -> None:
     assert line in export(SCHEMA).splitlines()
 
 
@@ -118,8 +118,8 @@ def test_every_list_of_objects_declares_its_size() -> None:
     assert unsized == set(UNSIZED)
 
 
-def test_every_field_that_leads_to_a_connection_declares_its_pages() -> None:
-    costs, leading = costs_of(SCHEMA._schema).types, 0
+def test_every_field_of_a_connection_declares_the_size_of_its_pages() -> None:
+    costs, connections = costs_of(SCHEMA._schema).types, 0
     for kind in TYPES:
         if isinstance(kind, GraphQLObjectType):
             for name, field in kind.fields.items():
@@ -128,8 +128,8 @@ def test_every_field_that_leads_to_a_connection_declares_its_pages() -> None:
                     assert size is not None, f"{kind.name}.{name}"
                     assert (size.is_of_fields, size.assumed) == (True, DEFAULT_SIZE)
                     assert {path.argument for path in size.paths} == {"first", "last"} & set(field.args)
-                    leading += 1
-    assert leading == 7
+                    connections += 1
+    assert connections == 7
 
 
 def test_every_mutation_declares_its_cost() -> None:

@@ -1,4 +1,4 @@
-"""The one rule of who sees what, tried on every reader, each without the parent that a query would reach it by."""
+"""The rule of visibility, checked on every reader without the parent object that a query would reach it through."""
 
 from collections.abc import Hashable
 from datetime import UTC, datetime
@@ -24,13 +24,11 @@ PAGE = Page(20, False, None, None)
 FILTERS = TransactionFilters()
 
 
-def _is_nothing(value: Any) -> bool:
+def _is_empty(value: Any) -> bool:
     return value is None or value == [] or (isinstance(value, Slice) and not value.items)
 
 
-async def test_every_reader_gives_strangers_nothing_without_its_parent(
-    bank: Bank, raw: "asyncpg.Connection[asyncpg.Record]"
-) -> None:
+async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     await demo.fill(bank.db, bank.identity, bank.execute)
     ada = await raw.fetchval("SELECT id FROM users WHERE email_key = 'ada@example.com'")
     account = await raw.fetchval("SELECT id FROM accounts WHERE owner_id = $1 AND kind = 'CHECKING' ORDER BY id LIMIT 1", ada)
@@ -60,7 +58,7 @@ async def test_every_reader_gives_strangers_nothing_without_its_parent(
         "transactions_of_account": (account, PAGE, FILTERS),
     }
     readers = Readers(bank.db, CALENDAR, utc_now)
-    assert set(vars(readers)) == set(keys) | {"reversal"}  # which reads as `transaction` does, and nothing is reversed here
+    assert set(vars(readers)) == set(keys) | {"reversal"}  # which reads like `transaction`, and nothing is reversed here
     for name, key in keys.items():
         for actor, is_visible in (
             (Actor(ada, None, PERMISSIONS[UserRole.CUSTOMER]), True),
@@ -68,7 +66,7 @@ async def test_every_reader_gives_strangers_nothing_without_its_parent(
             (Actor(new_id(), None, PERMISSIONS[UserRole.CUSTOMER]), False),
         ):
             value = await Loader(getattr(readers, name), actor).load(key)
-            assert _is_nothing(value) is not is_visible, (name, actor)
+            assert _is_empty(value) is not is_visible, (name, actor)
     stranger = Actor(new_id(), None, PERMISSIONS[UserRole.CUSTOMER])
     named = await Loader(readers.counterparty, stranger).load(account)
     assert named is not None
@@ -76,5 +74,5 @@ async def test_every_reader_gives_strangers_nothing_without_its_parent(
 
 
 @pytest.mark.parametrize("role", UserRole)
-def test_the_banks_own_accounts_are_visible_to_nobody(role: UserRole) -> None:
+def test_the_banks_own_accounts_are_invisible_to_every_role(role: UserRole) -> None:
     assert not sees(Actor(new_id(), None, PERMISSIONS[role]), None)
