@@ -6,14 +6,12 @@ from typing import Any
 
 from graphql import GraphQLEnumType, GraphQLLeafType
 
+from bank_graphql.engine.fallbacks import NULL, UnplannedError
+
 Values = Sequence[Any]
 """Values of whatever class the schema's objects have."""
 Column = Callable[[Values], Values]
 """Makes values of values, for a whole list."""
-
-
-class UnplannedError(Exception):
-    """Something is not as plans expect it: the reference executor is to say what comes of it."""
 
 
 def lists(complete: Column) -> Column:
@@ -34,7 +32,7 @@ def nulls(complete: Column, *, nullable: bool) -> Column:
         if len(present) == len(values):
             return complete(values)
         if not nullable:
-            raise UnplannedError
+            raise UnplannedError(NULL)
         completed = iter(complete(present))
         return [None if value is None else next(completed) for value in values]
 
@@ -57,9 +55,9 @@ def leaf(kind: GraphQLLeafType, *, nullable: bool) -> Column:
         elif nullable:
             completed = [None if value is None else coerce(value) for value in values]
         else:
-            raise UnplannedError
+            raise UnplannedError(NULL)
         if completed.count(None) != values.count(None):
-            raise UnplannedError
+            raise UnplannedError("a scalar that makes null of a value")
         return completed
 
     return complete
@@ -78,7 +76,7 @@ class _Names(dict[object, object]):
 
     def __missing__(self, value: object) -> object:
         if value is None:
-            raise UnplannedError
+            raise UnplannedError(NULL)
         self[value] = name = self._coerce(value)
         return name
 

@@ -20,8 +20,9 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from bank_graphql.engine.columns import UnplannedError, Values
+from bank_graphql.engine.columns import Values
 from bank_graphql.engine.context import ExecutionContext
+from bank_graphql.engine.fallbacks import NULL, UnplannedError
 from bank_graphql.engine.fields import LoadedField
 from bank_graphql.engine.plan import Field, Many, Objects, Selection, Shape, Source
 from bank_graphql.kit.errors import Refusal
@@ -134,7 +135,7 @@ class BreadthFirst:
         if len(present) == len(values):
             return await self._present(shape, values)
         if not shape.nullable:
-            raise UnplannedError
+            raise UnplannedError(NULL)
         completed = iter(await self._present(shape, present))
         return [None if value is None else next(completed) for value in values]
 
@@ -156,7 +157,7 @@ class BreadthFirst:
         for kind, places in kinds.items():
             selection = shape.by_class.get(kind)
             if selection is None:
-                raise UnplannedError
+                raise UnplannedError("an object of a class that backs no type")
             for at, value in zip(places, await self.objects(selection, [values[at] for at in places]), strict=True):
                 completed[at] = value
         return completed

@@ -1,6 +1,7 @@
 """Execute operations: parse and validate documents, run their plans, and fall back to the reference executor."""
 
 import inspect
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from bank_graphql.engine import complexity
 from bank_graphql.engine.context import ExecutionContext
 from bank_graphql.engine.documents import Documents, Prepared
 from bank_graphql.engine.execution import BreadthFirst, ReferenceExecution
+from bank_graphql.engine.fallbacks import reason_of
 from bank_graphql.engine.plan import Operation, Planner
 from bank_graphql.kit.errors import BadRequest, Refusal, TooComplex, Unavailable
 
@@ -53,6 +55,9 @@ class Executor:
         schema: the schema.
         to_result: makes the member of a mutation's union that reports a refusal.
         breadth_first: False to leave everything to the reference executor.
+
+    Attributes:
+        fallbacks: how often operations, or events of subscriptions, fell back to the reference executor, by reason.
     """
 
     def __init__(self, schema: Schema, *, to_result: Callable[[Refusal], object], breadth_first: bool = True) -> None:
@@ -61,6 +66,7 @@ class Executor:
         self._to_result = to_result
         self._breadth_first = breadth_first
         self._documents = Documents()
+        self.fallbacks: Counter[str] = Counter()
 
     def find(self, request: Request) -> Prepared | None:
         """Return the operation of a document that was parsed and validated before, or None."""
@@ -88,16 +94,14 @@ class Executor:
         variables = operation.variables(request.variables or {})
         if isinstance(variables, list):
             return ExecutionResult(None, variables)
-        plan = operation.plan(self._schema, variables) if self._breadth_first else None
-        if plan is None:
-            return await self._fall_back(operation, variables, context, {})
         breadth_first = BreadthFirst(context, variables, self._to_result)
         run = breadth_first.query if operation.node.operation is OperationType.QUERY else breadth_first.mutation
-        try:
-            return ExecutionResult(await run(plan))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the reference executor says what comes of it
-            _log_fallback(error)
-            return await self._fall_back(operation, variables, context, breadth_first.completed)
+        if self._breadth_first:
+            try:
+                return ExecutionResult(await run(operation.plan(self._schema, variables)))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the reference executor reports it
+                self._note_fallback(error)
+        return await self._execute_by_reference(operation, variables, context, breadth_first.completed)
 
     async def subscribe(
         self, operation: Operation, request: Request, context: ExecutionContext
@@ -125,19 +129,24 @@ class Executor:
     async def _execute_event(
         self, operation: Operation, variables: VariableValues, context: ExecutionContext, event: object
     ) -> ExecutionResult:
-        plan = operation.plan(self._schema, variables) if self._breadth_first else None
-        if plan is not None:
+        if self._breadth_first:
             try:
+                plan = operation.plan(self._schema, variables)
                 [completed] = await BreadthFirst(context, variables, self._to_result).complete(plan.fields[0].shape, [event])
                 return ExecutionResult({plan.names[0]: completed})
-            except Exception as error:  # noqa: BLE001 - whatever it is, the reference executor says what comes of it
-                _log_fallback(error)
-        result = await self._fall_back(operation, variables, context, {}, root=event)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the reference executor reports it
+                self._note_fallback(error)
+        result = await self._execute_by_reference(operation, variables, context, {}, root=event)
         if any(isinstance(error.original_error, Unavailable) for error in result.errors or ()):
             raise Unavailable  # without the event, which has not arrived then: whoever resumes gets it
         return result
 
-    async def _fall_back(
+    def _note_fallback(self, error: Exception) -> None:
+        reason = reason_of(error)
+        self.fallbacks[reason] += 1
+        _log.debug("fallback to the reference executor", reason=reason)
+
+    async def _execute_by_reference(
         self,
         operation: Operation,
         variables: VariableValues,
@@ -162,10 +171,6 @@ class Executor:
         result: Any = execution.execute_operation()  # which would be incremental if the schema had @defer
         executed: ExecutionResult = await result if inspect.isawaitable(result) else result
         return executed
-
-
-def _log_fallback(error: Exception) -> None:
-    _log.debug("fallback to the reference executor", reason=type(error).__name__)  # its text may quote what was sent
 
 
 def _parse(request: Request) -> tuple[DocumentNode, OperationDefinitionNode]:

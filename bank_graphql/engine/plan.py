@@ -32,7 +32,8 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
 from bank_graphql.engine.arguments import Arguments, arguments_of
-from bank_graphql.engine.columns import Column, UnplannedError, leaf, lists, nulls
+from bank_graphql.engine.columns import Column, leaf, lists, nulls
+from bank_graphql.engine.fallbacks import UnplannedError, reason_of
 from bank_graphql.engine.fields import DECLARATION, BackingClasses, LoadedField, Mutation
 from bank_graphql.engine.rows import Rows, rows_of
 from bank_graphql.engine.variables import Variables
@@ -147,23 +148,30 @@ class Operation:
         switches = _Switches()
         visit(document, switches)
         self._switches = tuple(sorted(switches.names))
-        self._plans: dict[tuple[object, ...], Selection | None] = {}
+        self._plans: dict[tuple[object, ...], Selection | str] = {}
 
     def variables(self, given: dict[str, object]) -> VariableValues | list[GraphQLError]:
         """The coerced variables, or what is wrong with them."""
         return self._variables.coerce(given)
 
-    def plan(self, schema: strawberry.Schema, variables: VariableValues) -> Selection | None:
-        """The plan of the operation: made at its first use, or None where there can be none."""
+    def plan(self, schema: strawberry.Schema, variables: VariableValues) -> Selection:
+        """Return the plan of the operation, made at its first use.
+
+        Raises:
+            UnplannedError: there can be none.
+        """
         key = tuple([variables.coerced.get(name) for name in self._switches])
         if key not in self._plans:
             if len(self._plans) >= self._MOST_PLANS:
                 self._plans.clear()
             try:
                 self._plans[key] = Planner(schema, self, variables).root()
-            except Exception:  # noqa: BLE001 - whatever it is, the reference executor says it better
-                self._plans[key] = None
-        return self._plans[key]
+            except Exception as error:  # noqa: BLE001 - whatever it is, the reference executor reports it
+                self._plans[key] = reason_of(error)
+        plan = self._plans[key]
+        if isinstance(plan, str):
+            raise UnplannedError(plan)
+        return plan
 
 
 class _Switches(Visitor):
@@ -195,7 +203,7 @@ class Planner:
         operation = self._operation
         kind = self._core.get_root_type(operation.node.operation)
         if kind is None:
-            raise UnplannedError
+            raise UnplannedError("an operation that the schema does not have")
         collected = collect_fields(self._core, operation.fragments, self._variables, kind, operation.node)
         return self._selection(kind, collected.grouped_field_set, self._root_field)
 
@@ -203,7 +211,7 @@ class Planner:
         """Where a subscription's events come from."""
         kind = self._core.subscription_type
         if kind is None:
-            raise UnplannedError
+            raise UnplannedError("an operation that the schema does not have")
         operation = self._operation
         collected = collect_fields(self._core, operation.fragments, self._variables, kind, operation.node)
         [(name, details)] = collected.grouped_field_set.items()
@@ -234,7 +242,7 @@ class Planner:
             selections = {each: self._subselection(each, details) for each in possible}
             by_class = {objects: selection for each, selection in selections.items() for objects in _classes_of(each)}
             return Objects(nullable, None, by_class, None)
-        raise UnplannedError
+        raise UnplannedError("a type of an unknown kind")
 
     def _subselection(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Selection:
         operation = self._operation
@@ -274,7 +282,7 @@ class Planner:
             return Field(Leaf(list), column=lambda sources: [kind.name] * len(sources))
         core = kind.fields.get(node.name.value)
         if core is None:
-            raise UnplannedError
+            raise UnplannedError("introspection")
         declared: StrawberryField = core.extensions["strawberry-definition"]
         shape = self.shape(core.type, details)
         declaration = declared.metadata.get(DECLARATION)
@@ -295,7 +303,7 @@ def _resolver(field: StrawberryField) -> Callable[..., Any]:
     """
     resolver = field.base_resolver
     if resolver is None or resolver.info_parameter or not resolver.root_parameter:
-        raise UnplannedError
+        raise UnplannedError("a root field that takes more than the context and its arguments")
     return _function(resolver)
 
 
@@ -315,7 +323,7 @@ def _values_of(field: StrawberryField) -> Column:
     of: Callable[[object], object] = attrgetter(field.python_name)
     if resolver is not None:
         if resolver.is_async or resolver.arguments or resolver.info_parameter or not resolver.root_parameter:
-            raise UnplannedError
+            raise UnplannedError("a field that is no plain function of its source object")
         of = _function(resolver)
     return lambda objects: list(map(of, objects))
 

@@ -3,8 +3,7 @@
 import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,12 +11,11 @@ from typing import Any
 import pytest
 
 from bank_graphql.accounts.enums import AccountKind
-from bank_graphql.api.context import Context, Services
+from bank_graphql.api.context import Context
 from bank_graphql.api.errors import rejection_of
 from bank_graphql.api.loaders import Readers
 from bank_graphql.api.scalars import to_json
 from bank_graphql.api.schema import build_schema
-from bank_graphql.api.streams import Streams
 from bank_graphql.bank import Bank
 from bank_graphql.cards.enums import CardForm, CardKind
 from bank_graphql.cards.rules import Merchant
@@ -31,7 +29,6 @@ from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.ids import encode_cursor, global_id, new_id, uuid_of
 from bank_graphql.kit.money import Money
-from bank_graphql.kit.rate_limiter import RateLimiter
 from bank_graphql.payments.commands import (
     AuthorizeCard,
     CaptureHold,
@@ -49,6 +46,7 @@ from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome
 from bank_graphql.web.operations import OperationGate, Response
 from tests.client import PASSWORD
 from tests.engine.documents import Documents, Made, Pool
+from tests.engine.services import followed, services_of
 
 SEED = int(os.environ.get("SEED", "1"))
 SCHEMA = build_schema()
@@ -59,18 +57,7 @@ class World:
     """A bank with a bit of everything in it, and both executors."""
 
     def __init__(self, bank: Bank) -> None:
-        self.services = Services(
-            db=bank.db,
-            readers=Readers(bank.db, bank.policy.cards.calendar, utc_now),
-            identity=bank.identity,
-            accounts=bank.accounts,
-            cards=bank.cards,
-            feed=bank.feed,
-            streams=Streams(bank.hub, bank.feed, bank.identity, utc_now),
-            execute=bank.execute,
-            limiter=RateLimiter(),
-            attempts_per_minute=10**9,
-        )
+        self.services = services_of(bank)
         self.executor = Executor(SCHEMA, to_result=rejection_of)
         reference = Executor(SCHEMA, to_result=rejection_of, breadth_first=False)
         self.planned = OperationGate(self.executor, user_limit=10**12, address_limit=10**12)
@@ -259,19 +246,6 @@ def _nulled(value: Any, path: list[Any]) -> list[Any]:
     return path
 
 
-def _fallbacks(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Notes each operation for which the executor falls back to the reference executor."""
-    fallbacks: list[str] = []
-    fall_back = executor._fall_back
-
-    async def noted(operation: Any, *arguments: Any) -> Any:
-        fallbacks.append(operation.node.name.value)
-        return await fall_back(operation, *arguments)
-
-    monkeypatch.setattr(executor, "_fall_back", noted)
-    return fallbacks
-
-
 # Where a field fails, graphql-core cancels what it has under way beside it, also what it has not begun: that is not awaited then.
 @pytest.mark.filterwarnings(r"ignore:coroutine '(.*_async_resolver|Executor\..*)' was never awaited:RuntimeWarning")
 # The same, where they are collected while a named tuple is made: that frame has no builtins, and so the warning itself fails there.
@@ -280,11 +254,8 @@ def _fallbacks(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> list[str]
 )
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("kind", "how_many"), [("query", 1600), ("mutation", 400)])
-async def test_answers_are_those_of_the_reference_executor(
-    world: World, monkeypatch: pytest.MonkeyPatch, kind: str, how_many: int
-) -> None:
+async def test_answers_are_those_of_the_reference_executor(world: World, kind: str, how_many: int) -> None:
     documents = Documents(CORE, world.pool, SEED)
-    fallbacks = _fallbacks(world.executor, monkeypatch)
     refused = failed = 0
     for start in range(0, how_many, 16):
         made = [documents.query() if kind == "query" else documents.mutation() for _ in range(16)]
@@ -297,7 +268,7 @@ async def test_answers_are_those_of_the_reference_executor(
     # The documents are worth something: most are executed, some fail in part, and many are answered by plans.
     assert refused < how_many * 0.2
     assert failed > how_many * 0.02
-    assert len(fallbacks) < (how_many - refused) * 0.7
+    assert world.executor.fallbacks.total() < (how_many - refused) * 0.7
     gc.collect()  # so that what was not awaited is found here, and not in the next test
 
 
@@ -325,15 +296,6 @@ async def test_a_mutation_that_fails_is_executed_once(world: World, which: str) 
     assert [error["path"][0] for error in answer["errors"]] == ["b"]
     assert answer["data"] is None  # a mutation's field is never null, and those after it are not executed
     assert [group.commands[0].key for group in executed if isinstance(group.commands[0], Transfer)] == ["a", "b"]
-
-
-@asynccontextmanager
-async def followed(bank: Bank) -> AsyncIterator[None]:
-    """While the feed can be followed."""
-    async with bank.feed_running():
-        while bank.hub.position is None:
-            await asyncio.sleep(0)
-        yield
 
 
 @pytest.mark.parametrize("unplannable", ["", "sessions { current }"])

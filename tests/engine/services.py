@@ -1,0 +1,37 @@
+"""The rooms of a bank, for executors without the web."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bank_graphql.api.context import Services
+from bank_graphql.api.loaders import Readers
+from bank_graphql.api.streams import Streams
+from bank_graphql.bank import Bank
+from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.rate_limiter import RateLimiter
+
+
+def services_of(bank: Bank) -> Services:
+    """The services of a request's context."""
+    return Services(
+        db=bank.db,
+        readers=Readers(bank.db, bank.policy.cards.calendar, utc_now),
+        identity=bank.identity,
+        accounts=bank.accounts,
+        cards=bank.cards,
+        feed=bank.feed,
+        streams=Streams(bank.hub, bank.feed, bank.identity, utc_now),
+        execute=bank.execute,
+        limiter=RateLimiter(),
+        attempts_per_minute=10**9,
+    )
+
+
+@asynccontextmanager
+async def followed(bank: Bank) -> AsyncIterator[None]:
+    """While the feed has subscribers served."""
+    async with bank.feed_running():
+        while bank.hub.position is None:
+            await asyncio.sleep(0)
+        yield
