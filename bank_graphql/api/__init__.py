@@ -1,5 +1,5 @@
-"""GraphQL, and nothing else: what clients see of the rooms below.
+"""The bank's GraphQL schema, and nothing else: what clients see of the rooms below.
 
-From the ground up: `scalars` · `loaders` read rows in batches · `context` a request · `types` · `inputs`, `errors` ·
-`queries`, `mutations` · `executor`, `complexity` · `schema` · `endpoint` GraphQL over HTTP.
+From the ground up: `scalars`, `loaders` (rows read in batches), `streams`, `context` (a request), `types`, `inputs` and `errors`,
+`results`, then `queries`, `mutations` and `subscriptions`, and `schema`. `engine` executes it, and `web` has the transports.
 """

@@ -1,4 +1,4 @@
-"""What resolvers have at hand during one request."""
+"""The context of a request, which is the source object of root fields."""
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -25,11 +25,12 @@ from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome, Previ
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 Execute = Callable[[Group], Awaitable[list[Outcome]]]
+"""Executes a group of payments commands, in one batch with those of other requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The rooms, as the API uses them: one set for the whole process."""
+    """The rooms as the API uses them. One instance serves the whole process."""
 
     db: Database
     readers: Readers
@@ -45,16 +46,18 @@ class Services:
 
 @dataclass(slots=True)
 class Context:
-    """One request: who asks, from where, and what was read for it so far.
+    """The context of one request: its user, its origin, and the rows that were loaded for it so far.
 
     Attributes:
-        bearer: whose access token came with the request.
-        actor: on whose behalf fields are resolved: the bearer, but within the answer of a sign-in who signed in.
-        payer: whose bucket pays for the request: the bearer's, or the address's.
-        bucket: what is left of the bearer's, or the address's, bucket.
-        has_bad_token: whether an access token came with the request that is not good. Then only what signs in goes on.
-        outcomes: what mutations came to, by their names in the answer, while the reference executor goes on with these: a value
-            or an exception. None is carried out twice.
+        services: the rooms.
+        bearer: the user who sent the request, by its access token; None if nobody is signed in.
+        origin: the address and the client that sent it.
+        has_bad_token: whether its access token is not valid. Then only documents that sign in are executed.
+        actor: the user for whom fields are resolved: the bearer, or in the answer of a sign-in the user who signed in.
+        payer: the name of the bucket that pays for the request, which is the bearer's or the address's.
+        bucket: that bucket after the request was admitted.
+        outcomes: the outcomes of mutations by their names in the answer, each a value or an exception, for a fallback to the
+            reference executor, so that no mutation is executed twice.
     """
 
     services: Services
@@ -73,7 +76,7 @@ class Context:
 
     @property
     def viewer(self) -> Actor:
-        """Who is signed in.
+        """The user who is signed in.
 
         Raises:
             Unauthenticated: nobody is.
@@ -84,11 +87,11 @@ class Context:
 
     @property
     def readers(self) -> Readers:
-        """What can be read."""
+        """The readers of the schema."""
         return self.services.readers
 
     def loader(self, reader: Reader[K, V]) -> Loader[K, V]:
-        """The loader of whoever is signed in, with what it has read since the last mutation.
+        """Return the viewer's loader for what `reader` reads. It keeps what it loads until the next mutation or event.
 
         Raises:
             Unauthenticated: nobody is.
@@ -98,40 +101,43 @@ class Context:
         return self._loaders.of(reader)
 
     def begin_mutation(self) -> None:
-        """Start anew: as the bearer, and without what was read before, which may have changed."""
+        """Prepare for the next mutation: it is the bearer's, and rows that were loaded before may have changed."""
         self.actor = self.bearer
         self._loaders = None
 
     def begin_event(self) -> None:
-        """Read anew for the next event of a subscription."""
+        """Prepare for the next event of a subscription: rows that were loaded before may have changed."""
         self._loaders = None
 
     @classmethod
     def of(cls, services: Services, caller: Caller) -> "Context":
-        """Begin the request of a caller."""
+        """Return the context of a new request of a caller."""
         return cls(services, caller.actor, caller.origin, caller.has_bad_token)
 
     @property
     def session_has_ended(self) -> bool:
-        """Whether the bearer's session was ended in this process since the request came."""
+        """Whether the bearer's session has ended in this process since the request came."""
         return self.bearer is not None and self.services.identity.session_cache.has_ended(self.bearer.session_id)
 
     def require_session(self) -> None:
-        """Make sure that the bearer's session was not ended in this process. What it was about to be sent is not sent then.
+        """Require that the bearer's session has not ended in this process, before an event is sent.
 
         Raises:
-            SessionEnded: it was.
+            SessionEnded: it has ended.
         """
         if self.session_has_ended:
             raise SessionEnded
 
     def attempt(self, who: str | None = None) -> None:
-        """Count an attempt to get in: of an address at an e-mail address, and of the address at all.
+        """Count an attempt to sign in, per network address, and per network address and e-mail address.
 
-        There is no limit for an e-mail address alone, by which anyone could lock its owner out: `Identity` slows attempts down.
+        There is no limit per e-mail address alone, with which anyone could lock its owner out: `Identity` slows attempts down.
+
+        Args:
+            who: the e-mail address, if the attempt names one.
 
         Raises:
-            RateLimited: there were too many.
+            RateLimited: there were too many attempts.
         """
         limiter, maximum, network = self.services.limiter, self.services.attempts_per_minute, self.origin.network
         if who is not None:
@@ -140,22 +146,22 @@ class Context:
         limiter.spend(f"attempts of address/{network}", 1, per_minute=maximum)
 
     def attempt_again(self) -> None:
-        """Count an attempt of the viewer to show once more who it is.
+        """Count an attempt of the viewer to authenticate again with the password.
 
         Raises:
             Unauthenticated: nobody is signed in.
-            RateLimited: there were too many.
+            RateLimited: there were too many attempts.
         """
-        most = max(1, self.services.attempts_per_minute // 10)
-        self.services.limiter.spend(f"passwords of user/{self.viewer.user_id}", 1, per_minute=most)
+        maximum = max(1, self.services.attempts_per_minute // 10)
+        self.services.limiter.spend(f"passwords of user/{self.viewer.user_id}", 1, per_minute=maximum)
 
     def sign_in(self, actor: Actor) -> None:
-        """Resolve the rest of this mutation's answer as the user who signed in."""
+        """Resolve the rest of this mutation's answer for the user who signed in."""
         self.actor = actor
         self._loaders = None
 
     def sign_out(self) -> None:
-        """The bearer's session has ended: what follows in the document is nobody's."""
+        """Resolve the rest of the document for nobody: the bearer's session has ended."""
         self.bearer = self.actor = None
         self._loaders = None
 

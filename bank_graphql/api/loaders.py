@@ -1,4 +1,4 @@
-"""Reads rows for many fields, of many requests, with one statement each, scoped to who asks."""
+"""Readers and loaders: rows for the fields of many requests, read in batches, as each request's actor may see them."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,16 @@ R = TypeVar("R", bound=Row)
 
 @dataclass(frozen=True, slots=True)
 class TransactionFilters:
-    """Which transactions of an account to list; None does not restrict. Amounts in minor units."""
+    """Which transactions of an account to list. Amounts in minor units; what is None does not restrict.
+
+    Attributes:
+        since: the transaction was made at this time or later.
+        until: it was made before this time.
+        least: it moves at least this.
+        most: it moves at most this.
+        search: text in its description.
+        search_id: its id, if the search is a reference.
+    """
 
     kinds: tuple[str, ...] | None = None
     statuses: tuple[str, ...] | None = None
@@ -45,18 +54,19 @@ class TransactionFilters:
 
 
 _MAX_ROWS = 250
+"""Rows that one statement for lists reads."""
 PageKey = tuple[UUID, Page, TransactionFilters | None]
-"""The parent, the page, and the filters of a list that has any."""
+"""The list's parent, the page, and the filters if the list has any."""
 
 
 class PaidByCard(NamedTuple):
-    """The merchant's side of a transaction that was made with a card."""
+    """The key of a merchant as the counterparty of a transaction made with a card."""
 
     transaction_id: UUID
 
 
 class Readers:
-    """Everything that can be read by key; one set for the whole process."""
+    """All readers of the schema. One instance serves the whole process."""
 
     def __init__(self, db: Database, calendar: Calendar, clock: Clock) -> None:
         self.user: Reader[UUID, UserRow | None] = Reader(partial(identity.users, db))
@@ -89,7 +99,7 @@ loaded_field = LoadedFields[Readers]()
 
 
 class Loaders:
-    """What one actor reads during one request. What the actor may not see comes back as None."""
+    """The loaders of one actor during one request. A row that is not visible to the actor is loaded as None."""
 
     __slots__ = ("_actor", "_loaders")
 
@@ -98,26 +108,25 @@ class Loaders:
         self._loaders: dict[Reader[Any, Any], Loader[Any, Any]] = {}
 
     def of(self, reader: Reader[K, V]) -> Loader[K, V]:
-        """The request's loader of what the reader reads."""
+        """Return the request's loader for what `reader` reads."""
         loader = self._loaders.get(reader)
         if loader is None:
             loader = self._loaders[reader] = Loader(reader, self._actor)
         return loader
 
 
-async def _counterparties(db: Database, requested: Sequence[Requested[Any]]) -> list[Any]:
-    """Who is behind accounts; and whom transactions paid by card, which are few."""
+async def _counterparties(db: Database, requested: Sequence[Requested[Any]]) -> list[CounterpartyRow | MerchantRow | None]:
+    """Return the counterparties: the owners of accounts, and the merchants of card payments, which are few."""
     wanted = [key for _, keys in requested for key in keys]
     by_card = [index for index, key in enumerate(wanted) if type(key) is PaidByCard]
     if not by_card:
-        return list(await entries.counterparties(db, requested))
+        return [*await entries.counterparties(db, requested)]
     others = [(actor, [key for key in keys if type(key) is not PaidByCard]) for actor, keys in requested]
     paid = [(actor, [key.transaction_id for key in keys if type(key) is PaidByCard]) for actor, keys in requested]
-    found, merchants = await entries.counterparties(db, others), await cards.merchants(db, paid)
-    told: list[Any] = list(found)
-    for index, merchant in zip(by_card, merchants, strict=True):
-        told.insert(index, merchant)
-    return told
+    found: list[CounterpartyRow | MerchantRow | None] = [*await entries.counterparties(db, others)]
+    for index, merchant in zip(by_card, await cards.merchants(db, paid), strict=True):
+        found.insert(index, merchant)
+    return found
 
 
 def _lists(db: Database, listing: Listing[R], max_statements: int = 3) -> Reader[PageKey, Slice[R]]:

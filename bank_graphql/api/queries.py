@@ -1,4 +1,4 @@
-"""What can be asked."""
+"""The root type of queries, and the types that only they return."""
 
 import asyncio
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ from bank_graphql.kit.loaders import Reader
 from bank_graphql.kit.paging import KeyType, Slice, page_of
 from bank_graphql.ledger import verification
 
-MOST_NODES = 100
+MAX_NODES = 100
 EVENTS = KeyType(CURSOR_KIND, lambda text: None, 0, 0)  # noqa: ARG005 - the feed reads its cursors itself
 
 
@@ -65,7 +65,7 @@ class Query:
         return await _node(root, id)
 
     @strawberry.field(
-        description=f"The things with these ids, in their order, null where there is none. At most {MOST_NODES}.",
+        description=f"The things with these ids, in their order, null where there is none. At most {MAX_NODES}.",
         graphql_type=list[Node | None],
         # Each id costs in addition to its object: it is read by itself.
         directives=[Cost(weight="1"), ListSize(slicing_arguments=["ids"])],
@@ -74,9 +74,9 @@ class Query:
     async def nodes(
         root: Context, ids: Annotated[list[strawberry.ID], strawberry.argument(directives=[Cost(weight="1")])]
     ) -> list[object]:
-        if len(ids) > MOST_NODES:
-            raise BadRequest(f"At most {MOST_NODES} ids at a time.")
-        # Readers gather what is asked in one turn of the loop, so these are a statement for each type.
+        if len(ids) > MAX_NODES:
+            raise BadRequest(f"At most {MAX_NODES} ids at a time.")
+        # Readers batch the keys that are requested in one turn of the event loop, so this takes one statement for each type.
         return list(await asyncio.gather(*(_node(root, each) for each in ids)))
 
     @loaded_field(lambda readers: readers.account, description="The account with this id.", graphql_type=Account | None)
@@ -168,7 +168,7 @@ class Query:
 
 
 def _key(request: Context, given: str, kind: str) -> UUID | None:
-    """Return the key in a global id that someone who is signed in gives; None if it is of another kind.
+    """Return the key in a global id, or None if the id is not one of this kind.
 
     Raises:
         Unauthenticated: nobody is signed in.
@@ -177,6 +177,11 @@ def _key(request: Context, given: str, kind: str) -> UUID | None:
 
 
 async def _node(context: Context, given: str) -> object:
+    """Return the object with a global id, or None if none is visible to the viewer.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+    """
     readers, viewer = context.readers, context.viewer
     kind, key = parse_global_id(given) or ("", "")
     if kind == "Entry":

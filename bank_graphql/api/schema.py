@@ -1,4 +1,4 @@
-"""The schema, put together; and its text."""
+"""Build the schema, and export it as text and as an introspection result."""
 
 import orjson
 import strawberry
@@ -16,7 +16,7 @@ from bank_graphql.engine.conversion import compile_inputs
 
 
 def build_schema() -> strawberry.Schema:
-    """The bank's schema."""
+    """Return the bank's schema, ready for the executor."""
     schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
@@ -31,18 +31,18 @@ def build_schema() -> strawberry.Schema:
 
 
 def export(schema: strawberry.Schema) -> str:
-    """The schema's text, as committed in `schema.graphql`."""
+    """Return the schema in GraphQL's schema definition language, as committed in `schema.graphql`."""
     return print_schema(schema) + "\n"
 
 
 def introspection(schema: strawberry.Schema) -> str:
-    """The answer to an introspection query that asks for all there is (`isOneOf` and `specifiedByURL` too), as JSON."""
+    """Return the answer to a full introspection query (with `isOneOf` and `specifiedByURL`), as JSON."""
     answer = introspection_from_schema(schema._schema)  # noqa: SLF001 - Strawberry's way to the core schema
     return orjson.dumps({"data": answer}, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def _drop_null_defaults(schema: strawberry.Schema) -> None:
-    """An optional argument that Python defaults to None is simply optional: `first: Int`, not `first: Int = null`."""
+    """Remove the default null of optional arguments, which they have in Python: `first: Int`, not `first: Int = null`."""
     for kind in schema._schema.type_map.values():  # noqa: SLF001 - Strawberry's way to the core schema
         if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
             inputs = [argument for field in kind.fields.values() for argument in field.args.values()]

@@ -1,4 +1,4 @@
-"""What can be followed."""
+"""The root type of subscriptions."""
 
 from collections.abc import AsyncGenerator
 

@@ -1,7 +1,7 @@
-"""Makes the arguments of a field at its place in a document, of a request's variables.
+"""Make the arguments of a field at its place in a document, from a request's variables.
 
-Most arguments are variables or constants as they are: what is to be done for these is worked out once. All others are coerced
-and converted by graphql-core and Strawberry as ever.
+Most arguments are plain variables or constants, and how to make these is decided once for each place. All others are coerced by
+graphql-core and converted by Strawberry.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,16 +33,25 @@ from strawberry.types.field import StrawberryField
 from bank_graphql.engine.conversion import Convert, conversion_of
 
 Given = Mapping[str, object]
+"""The arguments of a resolver, by their names in Python."""
 Make = Callable[[VariableValues], Given]
 Arguments = Given | Make
-"""The arguments of a field, ready for Python; or how to make them of a request's variables."""
+"""The arguments of a resolver, or a function that makes them from a request's variables."""
 _CONSTANTS = (IntValueNode, FloatValueNode, StringValueNode, BooleanValueNode, EnumValueNode)
 
 
 def arguments_of(
     schema: strawberry.Schema, core: GraphQLField, field: StrawberryField, node: FieldNode, variables: VariableValues
 ) -> Arguments:
-    """The arguments that a field is given at a place in a document."""
+    """Return the arguments of a field at one place in a document.
+
+    Args:
+        schema: the schema.
+        core: the field as graphql-core knows it.
+        field: the field as Strawberry knows it.
+        node: its place in the document.
+        variables: those of the first request; if the arguments do not depend on variables, they are made with these.
+    """
     registry, config = schema.schema_converter.scalar_registry, schema.config
 
     def by_strawberry(values: VariableValues) -> Given:
@@ -64,7 +73,12 @@ def arguments_of(
 
 
 class _Plain:
-    """Makes arguments that are variables and constants as they are."""
+    """Makes arguments that are plain variables and constants.
+
+    Args:
+        otherwise: makes the arguments if a variable is null or absent where these are special cases.
+        context: for the conversion of input objects.
+    """
 
     def __init__(self, otherwise: Make, context: InputContext) -> None:
         self._otherwise = otherwise
@@ -73,12 +87,12 @@ class _Plain:
         self._variables: list[tuple[str, str, Convert | None, bool]] = []
 
     def add(self, argument: GraphQLArgument, declared: StrawberryArgument, value: ValueNode) -> bool:
-        """Add an argument. False if that is beyond us."""
+        """Add an argument. Return False if it is neither a plain variable nor a constant."""
         convert = conversion_of(argument.type, declared.type, declared.python_name)
         if isinstance(value, VariableNode):
             is_optional = argument.default_value is Undefined and not is_non_null_type(argument.type)
-            may_lack = is_optional and not isinstance(declared.type, StrawberryMaybe)
-            self._variables.append((declared.python_name, value.name.value, convert, may_lack))
+            can_be_absent = is_optional and not isinstance(declared.type, StrawberryMaybe)
+            self._variables.append((declared.python_name, value.name.value, convert, can_be_absent))
             return True
         if isinstance(value, _CONSTANTS) and convert is None:
             self._constants[declared.python_name] = coerce_input_literal(value, argument.type)
@@ -87,11 +101,11 @@ class _Plain:
 
     def __call__(self, values: VariableValues) -> Given:
         arguments, coerced = self._constants.copy(), values.coerced
-        for python_name, variable, convert, may_lack in self._variables:
+        for python_name, variable, convert, can_be_absent in self._variables:
             value = coerced.get(variable)
             if value is not None:
                 arguments[python_name] = value if convert is None else convert(value, self._context)
-            elif not may_lack:
+            elif not can_be_absent:
                 return self._otherwise(values)
             elif variable in coerced:
                 arguments[python_name] = None
@@ -99,7 +113,7 @@ class _Plain:
 
 
 def _has_variables(value: ValueNode) -> bool:
-    """Whether a literal depends on variables."""
+    """Return whether a literal contains variables."""
     if isinstance(value, ListValueNode):
         return any(map(_has_variables, value.values))
     if isinstance(value, ObjectValueNode):

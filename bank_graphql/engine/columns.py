@@ -1,4 +1,4 @@
-"""Columns: functions that make values of values, for a whole list at a time."""
+"""Columns: functions that make a list of values from a list of values."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, islice
@@ -9,13 +9,13 @@ from graphql import GraphQLEnumType, GraphQLLeafType
 from bank_graphql.engine.fallbacks import NULL, UnplannedError
 
 Values = Sequence[Any]
-"""Values of whatever class the schema's objects have."""
+"""A list of values of any class."""
 Column = Callable[[Values], Values]
-"""Makes values of values, for a whole list."""
+"""Makes values from values, one for each."""
 
 
 def lists(complete: Column) -> Column:
-    """Completes lists by completing all their items at once."""
+    """Return a column that completes lists, by completing the items of all lists at once."""
 
     def complete_lists(values: Values) -> Values:
         items = iter(complete(list(chain.from_iterable(values))))
@@ -25,7 +25,12 @@ def lists(complete: Column) -> Column:
 
 
 def nulls(complete: Column, *, nullable: bool) -> Column:
-    """Completes values of which some may be null."""
+    """Return a column that completes values among which there are nulls.
+
+    Args:
+        complete: completes the other values.
+        nullable: whether the schema allows nulls; if not, the column raises `UnplannedError` for one.
+    """
 
     def complete_with_nulls(values: Values) -> Values:
         present = [value for value in values if value is not None]
@@ -40,7 +45,12 @@ def nulls(complete: Column, *, nullable: bool) -> Column:
 
 
 def leaf(kind: GraphQLLeafType, *, nullable: bool) -> Column:
-    """Completes values of a scalar or an enum as the reference executor does."""
+    """Return a column that completes values of a scalar or an enum as the reference executor does.
+
+    Args:
+        kind: the type.
+        nullable: whether the schema allows nulls; if not, the column raises `UnplannedError` for one.
+    """
     coerce = kind.coerce_output_value
     if isinstance(kind, GraphQLEnumType):
         return _Names(coerce, nullable=nullable)
@@ -64,11 +74,11 @@ def leaf(kind: GraphQLLeafType, *, nullable: bool) -> Column:
 
 
 _UNCHANGED: Mapping[str, type] = {"String": str, "ID": str, "Decimal": str, "Boolean": bool}
-"""The class of values that a scalar leaves as they are."""
+"""The class of the values that a scalar does not change."""
 
 
 class _Names(dict[object, object]):
-    """The names of an enum's values; each is looked up once."""
+    """A column of an enum's names. The name of each value is computed once."""
 
     def __init__(self, coerce: Callable[[object], object], *, nullable: bool) -> None:
         super().__init__({None: None} if nullable else {})

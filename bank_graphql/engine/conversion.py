@@ -1,7 +1,7 @@
-"""Builds inputs out of coerced values, by plans made once for each input type.
+"""Convert coerced values to input objects, by converters made once for each input type.
 
-Strawberry looks at the type of every field anew for every value; of a batch of transfers that is most of the work. What these
-plans do not cover is converted by Strawberry as ever.
+Strawberry examines the type of every field again for every value, which for a batch of transfers is most of the work. Types that
+these converters do not cover are converted by Strawberry.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,19 +23,20 @@ from strawberry.types.base import StrawberryMaybe, StrawberryObjectDefinition, S
 from strawberry.types.maybe import Some
 
 Convert = Callable[[Any, InputContext], Any]
+"""Converts one coerced value."""
 
 
 def compile_inputs(schema: strawberry.Schema) -> None:
-    """Have the schema build its inputs by plans."""
+    """Make a schema convert its input objects by converters."""
     core = schema._schema  # noqa: SLF001 - Strawberry's way to the core schema
     for kind in core.type_map.values():
         if isinstance(kind, GraphQLInputObjectType):
             definition: StrawberryObjectDefinition = kind.extensions["strawberry-definition"]
-            definition.from_input = _Plan(kind, definition)
+            definition.from_input = _Converter(kind, definition)
 
 
-class _Plan:
-    """Builds inputs of one type."""
+class _Converter:
+    """Converts values to input objects of one type."""
 
     def __init__(self, kind: GraphQLInputObjectType, definition: StrawberryObjectDefinition) -> None:
         self._absent = {
@@ -59,7 +60,13 @@ class _Plan:
 
 
 def conversion_of(core: GraphQLInputType, declared: StrawberryType | type, name: str) -> Convert | None:
-    """How coerced values of a type are converted; None for not at all."""
+    """Return how coerced values of a type are converted, or None if they stay as they are.
+
+    Args:
+        core: the type in the schema.
+        declared: the type as Strawberry knows it.
+        name: the argument's or the field's name.
+    """
     named = get_named_type(core)
     if isinstance(declared, StrawberryMaybe):
         if is_leaf_type(named) and not isinstance(declared.of_type, StrawberryOptional):

@@ -1,4 +1,4 @@
-"""Errors as answers have them. graphql-core quotes offending values, whole input objects included; here they are removed."""
+"""Format errors for answers. graphql-core quotes the values that it refuses, whole input objects included: these are removed."""
 
 import re
 
@@ -17,15 +17,15 @@ _QUOTED_INPUT = (
     (re.compile(r"(Syntax Error: .*?(?:found|Unexpected) (?:\w+|<EOF>|'.')).*", re.DOTALL), r"\1."),
 )
 _ABOUT_ARGUMENTS = ("Argument ", "Expected value of non-null type")
-"""How graphql-core's messages about the request begin that it raises only while a field is resolved."""
+"""The beginnings of messages about the request that graphql-core raises only while a field is resolved."""
 
 
 def format_error(error: GraphQLError, code: str) -> dict[str, object]:
-    """Return an error of graphql-core about the request, without the values that its message quotes.
+    """Return an error about the request for the answer, without the values that its message quotes.
 
     Args:
-        error: the error.
-        code: the code for its extensions.
+        error: the error of graphql-core.
+        code: the code in its extensions.
     """
     formatted: dict[str, object] = {"message": scrub(error.message), "extensions": {"code": code}}
     if error.locations:
@@ -36,11 +36,11 @@ def format_error(error: GraphQLError, code: str) -> dict[str, object]:
 
 
 def format_field_error(error: GraphQLError, request_id: str | None) -> dict[str, object]:
-    """Return an error that was raised while a field was resolved. An unexpected one is logged, and its text is not shown.
+    """Return an error of a field for the answer. An unexpected error is logged, and the answer does not show its text.
 
     Args:
-        error: the error.
-        request_id: the id by which a client can report an unexpected error.
+        error: the error of graphql-core, with the exception of the resolver.
+        request_id: the id in the log, which the answer shows with an unexpected error.
     """
     message, cause = error.message, error.original_error
     while isinstance(cause, GraphQLError):
@@ -61,7 +61,7 @@ def format_field_error(error: GraphQLError, request_id: str | None) -> dict[str,
 
 
 def format_fault(fault: Fault) -> dict[str, object]:
-    """Return a fault's message and extensions."""
+    """Return a fault for the answer: its message and extensions."""
     return {"message": str(fault), "extensions": fault.extensions}
 
 

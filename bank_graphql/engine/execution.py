@@ -1,11 +1,11 @@
-"""Breadth-first execution: a selection is worked out for all its objects at once.
+"""Breadth-first execution: each field of a selection is resolved for all objects at once.
 
-The reference executor takes objects one by one, with a coroutine, a path and an info for each of their fields. Here each field
-of a selection is one column of values for all objects: leaves by attribute, loaded fields by a single call of their loader.
+The reference executor takes objects one by one, with a coroutine, a path and an info for each of their fields. Here a field is a
+column of values for all objects: attributes are read in one pass, and a loaded field is loaded with a single call of its loader.
 
-Only what goes as planned is answered here. At the first sign of anything else (an error, a null where there may be none, an
-object of another class) the work is dropped with `UnplannedError` or whatever was raised, and the reference executor does it
-again, with rows that are already loaded: its answer counts. What mutations came to by then is kept for it: they are done once.
+Only results that are as planned are answered here. An error, a null where the schema has none, or an object of another class ends
+this execution with an exception. Then the reference executor executes the operation again, and its answer is the one sent. It
+finds rows that are already loaded in the same loaders, and the outcomes of mutations in the context: none is executed twice.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from bank_graphql.kit.errors import Refusal
 
 
 class BreadthFirst:
-    """One run of plans, for one request.
+    """The execution of one request's plans.
 
     Args:
         context: the request's context.
@@ -61,12 +61,16 @@ class BreadthFirst:
         return self.completed
 
     def source(self, source: Source) -> AsyncGenerator[object, None]:
-        """A subscription's events."""
+        """Return the events of a subscription."""
         arguments = source.arguments(self._variables) if callable(source.arguments) else source.arguments
         return source.resolver(self._context, **arguments)
 
     async def _execute_mutation(self, name: str, field: Field) -> object:
-        """Return a mutation's result. Its outcome is noted for a fallback to the reference executor."""
+        """Execute a mutation, note its outcome in the context for a fallback, and return its result.
+
+        Raises:
+            Refusal: the mutation is refused, and its union has no member that reports this.
+        """
         context = self._context
         outcome: object = None
         arguments = self._arguments(field)
@@ -86,7 +90,7 @@ class BreadthFirst:
         return outcome
 
     async def objects(self, selection: Selection, sources: Values) -> Sequence[dict[str, object]]:
-        """What is selected of each of the objects."""
+        """Return the answer's object for each source object."""
         if selection.complete is not None:
             return selection.complete(sources)
         reading = [field for field in selection.fields if field.column is None]
@@ -110,7 +114,7 @@ class BreadthFirst:
         return field.arguments(self._variables) if callable(field.arguments) else field.arguments
 
     async def _load(self, declared: LoadedField, field: Field, sources: Values) -> Values:
-        """Return a loaded field's value for each of the objects."""
+        """Return the value of a loaded field for each source object."""
         arguments = self._arguments(field)
         key, then, preloaded = declared.key, declared.then, declared.preloaded
         keys = [key(source, **arguments) for source in sources] if arguments else list(map(key, sources))
@@ -128,7 +132,7 @@ class BreadthFirst:
         return values
 
     async def complete(self, shape: Shape, values: Values) -> Values:
-        """The values as the answer has them."""
+        """Return the answer's values for a field's values."""
         if shape.complete is not None:
             return shape.complete(values)
         present = [value for value in values if value is not None]
@@ -164,10 +168,13 @@ class BreadthFirst:
 
 
 class ReferenceExecution(StrawberryGraphQLCoreExecutionContext):
-    """Execution by the reference executor, but for root fields that are complete already."""
+    """Execution by the reference executor, which leaves out root fields that are complete.
+
+    Attributes:
+        completed: the answers of these fields, by their names in the answer.
+    """
 
     completed: Mapping[str, object]
-    """The answers of the root fields that are complete, by their names in the answer."""
 
     def execute_field(
         self,
@@ -177,7 +184,7 @@ class ReferenceExecution(StrawberryGraphQLCoreExecutionContext):
         path: Path,
         position_context: Any,
     ) -> object:
-        """Execute a field."""
+        """Execute a field, unless it is a root field that is complete."""
         if path.prev is None and (name := str(path.key)) in self.completed:
             return self.completed[name]
         return super().execute_field(parent_type, source, field_details_list, path, position_context)

@@ -41,7 +41,13 @@ _MAX_SOURCE = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A GraphQL request, as the transports hand it on."""
+    """A GraphQL request, as a transport received it.
+
+    Attributes:
+        query: the document.
+        operation_name: the operation to execute; None if the document has only one.
+        variables: the variables as they were given.
+    """
 
     query: str
     operation_name: str | None = None
@@ -49,12 +55,12 @@ class Request:
 
 
 class Executor:
-    """Executes operations on a schema. It knows no limits of who sends them: that is for its caller.
+    """Executes operations on a schema, for whoever sends them: its caller admits or refuses requests.
 
     Args:
         schema: the schema.
         to_result: makes the member of a mutation's union that reports a refusal.
-        breadth_first: False to leave everything to the reference executor.
+        breadth_first: False to execute everything by the reference executor.
 
     Attributes:
         fallbacks: how often operations, or events of subscriptions, fell back to the reference executor, by reason.
@@ -69,7 +75,7 @@ class Executor:
         self.fallbacks: Counter[str] = Counter()
 
     def find(self, request: Request) -> Prepared | None:
-        """Return the operation of a document that was parsed and validated before, or None."""
+        """Return the operation of a document that was parsed and validated before, or None if there is none."""
         return self._documents.get((request.query, request.operation_name))
 
     def parse(self, request: Request) -> Prepared:
@@ -83,7 +89,7 @@ class Executor:
         return Prepared(self._core, request.query, *_parse(request))
 
     def validate(self, request: Request, prepared: Prepared) -> list[GraphQLError]:
-        """Return the mistakes in a document that was just parsed. One without mistakes is kept for `find`."""
+        """Return the mistakes in a document. One without mistakes is kept for `find`."""
         mistakes = validate_document(self._core, prepared.operation.document, tuple(specified_rules))
         if not mistakes:
             self._documents.keep((request.query, request.operation_name), prepared)
@@ -123,7 +129,7 @@ class Executor:
                 async for event in events:
                     context.begin_event()
                     yield await self._execute_event(operation, variables, context, event), None
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is reported, and the stream ends
+        except Exception as error:  # noqa: BLE001 - whatever it is, the stream ends with it
             yield ExecutionResult(None, [located_error(error, [source.node], [source.name])]), error
 
     async def _execute_event(
@@ -138,7 +144,7 @@ class Executor:
                 self._note_fallback(error)
         result = await self._execute_by_reference(operation, variables, context, {}, root=event)
         if any(isinstance(error.original_error, Unavailable) for error in result.errors or ()):
-            raise Unavailable  # without the event, which has not arrived then: whoever resumes gets it
+            raise Unavailable  # without the event and its cursor: a client that resumes gets the event again
         return result
 
     def _note_fallback(self, error: Exception) -> None:
@@ -154,7 +160,7 @@ class Executor:
         completed: Mapping[str, object],
         root: object = None,
     ) -> ExecutionResult:
-        """Execute an operation with the reference executor, but for the root fields that are complete."""
+        """Execute an operation by the reference executor, which leaves out root fields that are complete."""
         execution = ReferenceExecution(
             self._core,
             operation.definitions,

@@ -1,11 +1,11 @@
-"""Why the engine falls back to the reference executor."""
+"""The reasons for which the engine falls back to the reference executor."""
 
 
 class UnplannedError(Exception):
-    """There is no plan for an operation, or something is not as its plan expects it. The reference executor is to execute it.
+    """An operation can have no plan, or something is not as its plan expects. The reference executor must execute it.
 
     Attributes:
-        reason: what it is, in fixed words. It quotes nothing of the request, for it is logged.
+        reason: what is not as expected, in fixed words. It is logged, so it quotes nothing of the request.
     """
 
     def __init__(self, reason: str) -> None:
@@ -17,5 +17,5 @@ NULL = "a null where the schema has none"
 
 
 def reason_of(error: Exception) -> str:
-    """Return why a failure leads to a fallback: its reason, or the name of its type. Its text may quote the request."""
+    """Return the reason of an `UnplannedError`, or the name of another exception's type: its text may quote the request."""
     return error.reason if isinstance(error, UnplannedError) else type(error).__name__

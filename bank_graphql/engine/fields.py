@@ -47,7 +47,7 @@ class LoadedField:
     preloaded: Callable[[Any], object] | None
 
     async def resolve(self, source: object, info: Info[ExecutionContext, None], arguments: dict[str, object]) -> object:
-        """Resolve the field for one object, for the reference executor."""
+        """Resolve the field for one object. The reference executor calls this."""
         key, context = self.key(source, **arguments), info.context
         if key is None:
             return None if self.preloaded is None else self.preloaded(source)
@@ -66,7 +66,7 @@ class Mutation:
     resolver: Callable[..., Awaitable[object]]
 
     async def resolve(self, source: object, info: Info[ExecutionContext, None], arguments: dict[str, object]) -> object:  # noqa: ARG002 - its source is the context
-        """Resolve the field for the reference executor: execute the mutation, or return its outcome before the fallback."""
+        """Execute the mutation, or return its outcome before a fallback. The reference executor calls this."""
         context, name = info.context, str(info.path.key)
         if name not in context.outcomes:
             context.begin_mutation()
@@ -84,7 +84,7 @@ class BackingClasses:
     classes: tuple[type, ...]
 
     def __call__(self, value: object, info: object) -> bool:  # noqa: ARG002 - graphql-core's signature
-        """Whether an object is of the type."""
+        """Return whether an object is of the type."""
         return type(value) in self.classes
 
 
@@ -94,7 +94,7 @@ def backed_by(*classes: type) -> BackingClasses:
 
 
 class LoadedFields(Generic[R]):
-    """Declares loaded fields. `R` is the class of the schema's readers."""
+    """Declares loaded fields of schemas whose readers are an `R`."""
 
     def __call__(
         self,
@@ -175,7 +175,7 @@ def _function(declared: Callable[..., V]) -> Callable[..., V]:
 
 
 class _DeclaredField(StrawberryField):
-    """A field that Strawberry resolves by its declaration, and not by calling the function that declares it."""
+    """A field that Strawberry resolves by its declaration, instead of calling the function that declares it."""
 
     @cached_property
     def is_async(self) -> bool:
@@ -202,6 +202,6 @@ class _FirstParameter:
 
 
 class _DeclaredFunction(StrawberryResolver[Any]):
-    """A function that declares a field. Strawberry reads the field's arguments from it."""
+    """A function that declares a field, from which Strawberry reads the field's arguments."""
 
     RESERVED_PARAMSPEC = (_FirstParameter(),)

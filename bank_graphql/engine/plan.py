@@ -1,8 +1,8 @@
-"""Plans: what an operation selects, worked out once, as steps over whole lists of objects.
+"""Plans: the selections of an operation as steps over whole lists of objects, made once for each document.
 
 A plan is a tree of selections. Each field of a selection says how to get its values from a list of source objects (an attribute,
-a function of the object, or a loaded field) and which shape those values take in the answer. Where there can be no plan, the
-reference executor executes the operation.
+a function of the object, or a loaded field) and which shape these values have in the answer. An operation without a plan is
+executed by the reference executor.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -41,17 +41,23 @@ from bank_graphql.engine.variables import Variables
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """Values of a scalar or an enum."""
+    """The shape of scalars and enums.
+
+    Attributes:
+        complete: makes the answer's values from the field's values.
+    """
 
     complete: Column
 
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """Lists.
+    """The shape of lists.
 
     Attributes:
-        complete: what the answer has for values, if nothing is read for that.
+        nullable: whether a null may take the place of a list.
+        of: the shape of the items.
+        complete: makes the answer's values from the field's values; None if something must be loaded for them.
     """
 
     nullable: bool
@@ -61,10 +67,13 @@ class Many:
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """Objects, of one type or of several, which their class tells apart.
+    """The shape of objects, of one type or of several.
 
     Attributes:
-        complete: what the answer has for values, if nothing is read for that.
+        nullable: whether a null may take the place of an object.
+        selection: what is selected of them, if they are of one type.
+        by_class: what is selected of objects of each class, if they are of several types.
+        complete: makes the answer's values from the field's values; None if something must be loaded for them.
     """
 
     nullable: bool
@@ -78,15 +87,15 @@ Shape = Leaf | Many | Objects
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """How the values of a field come about.
+    """How to resolve a field for a list of source objects. One of the optional attributes is given, or none at the root.
 
     Attributes:
-        shape: what the values are.
-        column: what the answer has for source objects, if nothing is read for that.
-        values_of: the values of source objects, if something is read below them, and the field is not loaded.
-        loaded_field: how the field is loaded.
-        resolver: the resolver of a root field, which takes the request's context.
-        arguments: the arguments of the loaded field or the resolver; or how to make them of a request's variables.
+        shape: the shape of the field's values.
+        column: makes the answer's values from the source objects, if nothing must be loaded for them.
+        values_of: makes the field's values from the source objects, if something must be loaded below them.
+        loaded_field: loads the field's values.
+        resolver: resolves a root field, given the request's context.
+        arguments: the arguments of the loaded field or the resolver.
     """
 
     shape: Shape
@@ -103,9 +112,9 @@ class Selection:
 
     Attributes:
         names: the fields' names in the answer.
-        fields: how the values come about, in this order.
-        rows: makes the objects of the answer of columns of values, one for each field.
-        complete: what the answer has for objects, if nothing is read for that.
+        fields: how to resolve them, in the same order.
+        rows: makes the answer's objects from columns of values, one for each field.
+        complete: makes the answer's objects from the source objects; None if something must be loaded for them.
     """
 
     names: tuple[str, ...]
@@ -116,13 +125,13 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a subscription's events come from.
+    """The source stream of a subscription.
 
     Attributes:
         name: the field's name in the answer.
         node: the field in the document.
         resolver: returns the events, given the request's context.
-        arguments: as of a `Field`.
+        arguments: the arguments of the resolver.
     """
 
     name: str
@@ -132,12 +141,12 @@ class Source:
 
 
 class Operation:
-    """An operation of a document, and the plans that were made for it so far.
+    """An operation of a document, with the plans that were made for it so far.
 
-    A selection depends on variables only by `@skip` and `@include`, so there is a plan for each combination of their values.
+    A selection depends on variables only by `@skip` and `@include`, so there is one plan for each combination of their values.
     """
 
-    _MOST_PLANS = 32
+    _MAX_PLANS = 32
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) -> None:
         self.document = document
@@ -151,7 +160,7 @@ class Operation:
         self._plans: dict[tuple[object, ...], Selection | str] = {}
 
     def variables(self, given: dict[str, object]) -> VariableValues | list[GraphQLError]:
-        """The coerced variables, or what is wrong with them."""
+        """Return the coerced variables, or the errors in them."""
         return self._variables.coerce(given)
 
     def plan(self, schema: strawberry.Schema, variables: VariableValues) -> Selection:
@@ -162,7 +171,7 @@ class Operation:
         """
         key = tuple([variables.coerced.get(name) for name in self._switches])
         if key not in self._plans:
-            if len(self._plans) >= self._MOST_PLANS:
+            if len(self._plans) >= self._MAX_PLANS:
                 self._plans.clear()
             try:
                 self._plans[key] = Planner(schema, self, variables).root()
@@ -175,7 +184,7 @@ class Operation:
 
 
 class _Switches(Visitor):
-    """Finds the variables that directives depend on."""
+    """Finds the variables in the arguments of directives."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -186,7 +195,7 @@ class _Switches(Visitor):
 
 
 class Planner:
-    """Makes plans for one operation, as one set of variables switches its parts on and off."""
+    """Makes the plan of one operation for one set of variables, which switch its parts on and off."""
 
     def __init__(self, schema: strawberry.Schema, operation: Operation, variables: VariableValues) -> None:
         self._schema = schema
@@ -195,10 +204,10 @@ class Planner:
         self._variables = variables
 
     def root(self) -> Selection:
-        """The plan of a whole query or mutation.
+        """Return the plan of the whole operation.
 
         Raises:
-            UnplannedError: there is none.
+            UnplannedError: there can be none.
         """
         operation = self._operation
         kind = self._core.get_root_type(operation.node.operation)
@@ -208,7 +217,11 @@ class Planner:
         return self._selection(kind, collected.grouped_field_set, self._root_field)
 
     def source(self) -> Source:
-        """Where a subscription's events come from."""
+        """Return the source stream of a subscription.
+
+        Raises:
+            UnplannedError: it takes more than the request's context and its arguments.
+        """
         kind = self._core.subscription_type
         if kind is None:
             raise UnplannedError("an operation that the schema does not have")
@@ -221,10 +234,14 @@ class Planner:
         return Source(name, node, _resolver(declared), arguments_of(self._schema, core, declared, node, self._variables))
 
     def shape(self, kind: GraphQLOutputType, details: list[FieldDetails]) -> Shape:
-        """The plan for values of this type.
+        """Return the shape of values of a type.
+
+        Args:
+            kind: the type.
+            details: the places in the document where something is selected of these values.
 
         Raises:
-            UnplannedError: there is none.
+            UnplannedError: something is selected for which there can be no plan.
         """
         nullable = not is_non_null_type(kind)
         if is_non_null_type(kind):
@@ -296,10 +313,10 @@ class Planner:
 
 
 def _resolver(field: StrawberryField) -> Callable[..., Any]:
-    """Return the resolver of a root field that takes nothing but the request's context and the field's arguments.
+    """Return the resolver of a root field.
 
     Raises:
-        UnplannedError: it has none, or takes more.
+        UnplannedError: there is none, or it takes more than the request's context and the field's arguments.
     """
     resolver = field.base_resolver
     if resolver is None or resolver.info_parameter or not resolver.root_parameter:
@@ -308,16 +325,16 @@ def _resolver(field: StrawberryField) -> Callable[..., Any]:
 
 
 def _function(resolver: StrawberryResolver[Any]) -> Callable[..., Any]:
-    """Return what a resolver calls, to be called without it."""
+    """Return the function of a resolver, which takes less time to call than the resolver."""
     function = resolver.wrapped_func
     return function.__func__ if isinstance(function, staticmethod | classmethod) else function
 
 
 def _values_of(field: StrawberryField) -> Column:
-    """Return the values of a field that is an attribute of the source object, or a plain function of it.
+    """Return a function that makes a field's values from source objects.
 
     Raises:
-        UnplannedError: it is neither.
+        UnplannedError: the field is neither an attribute of the object nor a plain function of it.
     """
     resolver = field.base_resolver
     of: Callable[[object], object] = attrgetter(field.python_name)

@@ -71,4 +71,4 @@ _WRITTEN_OUT: tuple[Callable[..., Rows], ...] = (
         ]
     ),
 )
-"""For each number of fields, from one on."""
+"""One function for each number of fields, beginning with one."""

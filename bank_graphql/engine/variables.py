@@ -1,6 +1,6 @@
-"""Coerces variables as graphql-core does, by functions made once for each type.
+"""Coerce variables as graphql-core does, by functions made once for each type.
 
-What is not plainly right is left to graphql-core: it knows all the special cases, and says what is wrong.
+Values that these functions do not accept are left to graphql-core, which knows all special cases and reports what is wrong.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,10 +27,11 @@ from graphql.execution.values import VariableValues, VariableValueSource
 from graphql.utilities.coerce_input_value import coerce_default_value
 
 Coerce = Callable[[Any], object]
+"""Coerces one value. Raises any exception for a value that it does not accept."""
 
 
 class _UnusualError(Exception):
-    """A value is not plainly right."""
+    """A value is left to graphql-core."""
 
 
 class Variables:
@@ -42,8 +43,8 @@ class Variables:
         self._plain: list[tuple[GraphQLVariableSignature, Coerce]] | None = None
 
     def coerce(self, given: dict[str, object]) -> VariableValues | list[GraphQLError]:
-        """The values, or what is wrong with them."""
-        if self._plain is None:  # types are looked up once the document is known to be valid
+        """Return the coerced values, or the errors in them."""
+        if self._plain is None:  # types are looked up once the document is valid
             found = [get_variable_signature(self._schema, each) for each in self._definitions]
             self._plain = [(each, _coercer(each.type)) for each in found if not isinstance(each, GraphQLError)]
         sources, coerced = {}, {}
@@ -56,7 +57,7 @@ class Variables:
                 value = given[name]
                 coerced[name] = coerce(value)
                 sources[name] = VariableValueSource(signature, value)
-        except Exception:  # noqa: BLE001 - whatever it is, graphql-core says it better
+        except Exception:  # noqa: BLE001 - whatever it is, graphql-core reports it
             return get_variable_values(self._schema, self._definitions, given, max_errors=50)
         return VariableValues(sources, coerced)
 
@@ -66,8 +67,8 @@ def _may_be_absent(signature: GraphQLVariableSignature) -> bool:
 
 
 def _coercer(kind: GraphQLInputType) -> Coerce:
-    """Coerces values of a type. Raises any exception for what is not plainly right."""
-    # Kept for named types alone: documents make wrappers of their own without end.
+    """Return the function that coerces values of a type."""
+    # Only functions for named types are cached: documents make any number of wrapping types.
     if is_non_null_type(kind):
         return _required(_coercer(kind.of_type))
     if is_list_type(kind):
@@ -139,7 +140,7 @@ class _InputObject:
 
 
 def _absent(field: GraphQLInputField) -> object:
-    """What stands for a field that is not given: its default, `Undefined` for nothing; `_UnusualError` if that is to be said."""
+    """Return the value of a field that is not given: its default, `Undefined`, or `_UnusualError` if graphql-core must decide."""
     if is_required_input_field(field):
         return _UnusualError
     default = coerce_default_value(field)

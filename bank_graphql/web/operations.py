@@ -60,8 +60,8 @@ class OperationGate:
 
     Args:
         executor: executes what is admitted.
-        user_limit: what a user may spend, in cost per minute.
-        address_limit: the same for an address from which nobody is signed in.
+        user_limit: maximum cost per minute for a user.
+        address_limit: maximum cost per minute for an address from which nobody is signed in.
     """
 
     def __init__(self, executor: Executor, *, user_limit: int, address_limit: int) -> None:
@@ -109,7 +109,7 @@ class OperationGate:
             context: of the request.
 
         Raises:
-            RateLimited: the payer may not spend as much now.
+            RateLimited: the payer's bucket does not hold this cost.
         """
         if size > complexity.FREE_BYTES:
             await self._share.wait(context.payer)

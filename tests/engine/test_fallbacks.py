@@ -19,7 +19,7 @@ from bank_graphql.engine.columns import leaf, nulls
 from bank_graphql.engine.executor import Executor, Request
 from bank_graphql.engine.fallbacks import UnplannedError
 from bank_graphql.kit.actor import Actor, Origin
-from bank_graphql.kit.ids import new_name, parse_global_id
+from bank_graphql.kit.ids import new_hex_id, parse_global_id
 from bank_graphql.web.operations import OperationGate, Response
 from tests.engine.examples import PLAYGROUND, documents_in, is_subscription
 from tests.engine.services import followed, services_of
@@ -74,14 +74,14 @@ async def test_a_fallback_is_counted_and_logged_with_its_reason(bank: Bank, docu
 
 
 async def test_an_event_that_falls_back_is_counted(bank: Bank) -> None:
-    await demo.fill(bank.db, bank.identity, bank.move)
+    await demo.fill(bank.db, bank.identity, bank.execute)
     ada = Asking(bank, await ada_of(bank))
     document = "subscription { transactionFeed { account { owner { sessions { current } } } } }"
     async with followed(bank), aclosing(ada.gate.stream(Request(document), ada.context())) as stream:
         coming = asyncio.ensure_future(anext(stream))
         while not bank.hub.subscribers:
             await asyncio.sleep(0)
-        await ada.run(TRANSFER, account=await account_of(ada), key=new_name())
+        await ada.run(TRANSFER, account=await account_of(ada), key=new_hex_id())
         assert "errors" not in (await coming).body
     assert dict(ada.executor.fallbacks) == {"a field that is no plain function of its source object": 1}
 
@@ -103,7 +103,7 @@ EXAMPLES = [
 
 async def test_no_example_falls_back(bank: Bank) -> None:
     """Every document of the README and of the playground is answered by its plan."""
-    await demo.fill(bank.db, bank.identity, bank.move)
+    await demo.fill(bank.db, bank.identity, bank.execute)
     ada = Asking(bank, await ada_of(bank))
     seen = Seen(account=await account_of(ada))
     for document in sorted(filter(lambda each: not is_subscription(each), EXAMPLES), key=lambda each: "logOut" in each):
@@ -120,7 +120,7 @@ async def test_no_example_falls_back(bank: Bank) -> None:
         coming = [asyncio.ensure_future(anext(stream)) for stream in streams]
         while bank.hub.subscribers < len(streams):
             await asyncio.sleep(0)
-        await ada.run(TRANSFER, account=seen.found["account"], key=new_name())
+        await ada.run(TRANSFER, account=seen.found["account"], key=new_hex_id())
         assert [answer.body for answer in await asyncio.gather(*coming) if "errors" in answer.body] == []
     assert len(EXAMPLES) >= 24
     assert len(streams) >= 5
@@ -142,14 +142,14 @@ class Seen:
 
     def filled(self, document: str) -> str:
         """A document with values in place of the shell's variables."""
-        values = {"ACCOUNT": self.found["account"], "CARD": self.found.get("card", ""), "1": "12.50", "2": new_name()}
+        values = {"ACCOUNT": self.found["account"], "CARD": self.found.get("card", ""), "1": "12.50", "2": new_hex_id()}
         return re.sub(r'"\$(\w+)"', lambda match: f'"{values[match[1]]}"', document)
 
     def variables(self, document: str) -> dict[str, Any]:
         """The variables that a document declares."""
         more = {
-            "key": new_name(),
-            "email": f"visitor-{new_name()}@example.com",
+            "key": new_hex_id(),
+            "email": f"visitor-{new_hex_id()}@example.com",
             "input": {"email": "ada@example.com", "password": demo.PASSWORD},
         }
         [definition] = parse(document).definitions

@@ -24,7 +24,7 @@ def node_id(kind: str) -> strawberry.ID:
     """The field `id` of the type `kind`."""
 
     def resolve(root: Identified) -> strawberry.ID:
-        return global_id(kind, root.id)  # type: ignore[return-value]  # to call the NewType would take longer than all else
+        return global_id(kind, root.id)  # type: ignore[return-value]  # a NewType takes time to call
 
     return strawberry.field(resolver=resolve, description="The global id: opaque, and good for `node`.")
 
