@@ -2,11 +2,8 @@
 
 import asyncio
 import os
-import secrets
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import asyncpg
@@ -15,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
+from bank_graphql import app as application
 from bank_graphql.app import create_app
 from bank_graphql.bank import Bank, open_bank
 from bank_graphql.identity.enums import UserRole
@@ -23,19 +21,10 @@ from bank_graphql.kit.db import Database
 from bank_graphql.kit.embedded import EmbeddedPostgres
 from bank_graphql.settings import Settings
 from tests.client import PASSWORD, Client
+from tests.databases import Databases
+from tests.folders import reachable_folder
 
 UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
-
-
-@contextmanager
-def reachable_folder() -> Iterator[Path]:
-    """A folder that an unprivileged PostgreSQL can reach, which pytest's own are not."""
-    made = Path(tempfile.mkdtemp(prefix="bank-test-", dir="/tmp"))
-    made.chmod(0o755)
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture
@@ -58,26 +47,16 @@ async def server() -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def new_database(server: str) -> AsyncIterator[Callable[..., Awaitable[str]]]:
-    """Makes databases: empty ones, or copies of a template. Drops them in the end, unless their server ends as well."""
-    made: list[str] = []
+async def databases(server: str) -> AsyncIterator[Databases]:
+    """The databases that tests make."""
+    async with Databases(server) as made:
+        yield made
 
-    async def make(template: str | None = None) -> str:
-        name = f"bank_test_{secrets.token_hex(6)}"
-        connection = await asyncpg.connect(server)
-        try:
-            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template or 'template0'}")
-        finally:
-            await connection.close()
-        made.append(name)
-        return name
 
-    yield make
-    if "TEST_DATABASE_URL" in os.environ:
-        connection = await asyncpg.connect(server)
-        for name in made:
-            await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        await connection.close()
+@pytest.fixture(scope="session")
+def new_database(databases: Databases) -> Callable[..., Awaitable[str]]:
+    """Makes databases: empty ones, or copies of a template."""
+    return databases.create
 
 
 def dsn_of(server: str, database: str) -> str:
@@ -95,9 +74,11 @@ async def template(server: str, new_database: Callable[..., Awaitable[str]]) -> 
 
 
 @pytest.fixture
-async def dsn(server: str, template: str, new_database: Callable[..., Awaitable[str]]) -> str:
+async def dsn(server: str, template: str, databases: Databases) -> AsyncIterator[str]:
     """The address of a database of this test's own, with the schema."""
-    return dsn_of(server, await new_database(template))
+    name = await databases.create(template)
+    yield dsn_of(server, name)
+    await databases.drop(name)
 
 
 @pytest.fixture
@@ -129,12 +110,12 @@ def settled(raw: "asyncpg.Connection[asyncpg.Record]") -> Callable[[], Awaitable
 
 
 @pytest.fixture
-def settings(dsn: str, tmp_path: Path) -> Settings:
+def settings(dsn: str, folder: Path) -> Settings:
     """A sandbox on this test's own database."""
     return Settings(
         database_url=SecretStr(dsn),
         sandbox=True,
-        data_dir=tmp_path,
+        data_dir=folder,
         log_in_rate_limit=100_000,
         job_seconds=0.1,
         _env_file=None,  # type: ignore[call-arg]
@@ -146,6 +127,14 @@ async def bank(settings: Settings) -> AsyncIterator[Bank]:
     """The rooms, without the web."""
     async with open_bank(settings) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_schema() -> Iterator[None]:
+    """Build the schema once: applications share it, as it never changes, and building it takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(application, "build_schema", cache(application.build_schema))
+        yield
 
 
 @pytest.fixture

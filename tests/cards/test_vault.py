@@ -113,7 +113,7 @@ async def test_a_rotation_waits_for_cards_that_are_being_issued(
 
 
 async def test_the_keys_are_ours_alone_and_needed(settings: Settings, vault: Vault, db: Database, tmp_path: Path) -> None:
-    assert (tmp_path / "keys" / "card-master-keys.json").stat().st_mode & 0o777 == 0o600
+    assert (settings.data_dir / "keys" / "card-master-keys.json").stat().st_mode & 0o777 == 0o600
     message = r"^The card master key '1' in BANK_CARD_KEYS is not the one that cards were stored with\. Check BANK_CARD_KEYS\.$"
     with pytest.raises(ConfigurationError, match=message):
         await Vault.open(db, master_keys(KEYS, None), "990055")
@@ -228,7 +228,7 @@ async def test_a_rotation_that_broke_off_is_taken_up(ada: Client, card: str, set
 
 
 async def test_keys_that_are_given_are_exchanged_for_the_first_of_them(
-    ada: Client, card: str, settings: Settings, db: Database, tmp_path: Path
+    ada: Client, card: str, settings: Settings, db: Database
 ) -> None:
     [present] = card_keys(settings).read()
     given = json.dumps({"keys": [*json.loads(KEYS.replace('"1"', '"new"'))["keys"], present]})

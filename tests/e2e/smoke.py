@@ -4,8 +4,8 @@ import asyncio
 import sys
 import time
 
-from tests.conftest import reachable_folder
 from tests.e2e.processes import Server, accounts_of
+from tests.folders import reachable_folder
 
 
 async def main() -> None:

@@ -12,8 +12,8 @@ import pytest
 import websockets
 
 from tests.client import PASSWORD, Client
-from tests.conftest import reachable_folder
 from tests.e2e.processes import Server
+from tests.folders import reachable_folder
 
 ME = json.dumps({"query": "{ __typename }"}).encode()
 ANSWER = b'{"data":{"__typename":"Query"}}'

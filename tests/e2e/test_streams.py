@@ -15,9 +15,9 @@ import pytest
 import websockets
 
 from tests.client import Client, key, transfer_of
-from tests.conftest import reachable_folder
 from tests.e2e.processes import Server
 from tests.e2e.sockets import FEED, PROTOCOL, Socket, all_cursors, events, socket
+from tests.folders import reachable_folder
 
 Two = tuple[Client, str, Client, str]
 

@@ -20,7 +20,7 @@ from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.kit.statements import Query, Row
 from bank_graphql.settings import Settings
 from tests.client import Client, key, money
-from tests.conftest import reachable_folder
+from tests.folders import reachable_folder
 
 WITHOUT_FSYNC = {"fsync": "off"}
 DEPOSIT = "mutation ($input: DepositInput!) { deposit(input: $input) { __typename } }"

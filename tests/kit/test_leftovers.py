@@ -10,7 +10,7 @@ import pytest
 
 from bank_graphql.kit.embedded import EmbeddedPostgres, binaries
 from bank_graphql.kit.postgres_process import SystemUser
-from tests.conftest import reachable_folder
+from tests.folders import reachable_folder
 from tests.kit.test_embedded import FAST, alive, ask, ask_until_answered, until
 
 
