@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from bank_graphql.kit import schema
 from bank_graphql.kit.errors import ConfigurationError
 from tests import sync
 from tests.conftest import dsn_of
-from tests.e2e.processes import environment
+from tests.e2e.processes import command
 
 
 @pytest.fixture
@@ -76,15 +74,11 @@ async def test_a_database_that_is_not_there_is_told(empty: str) -> None:
 async def test_several_processes_migrate_at_once(server: str, new_database: Callable[..., Awaitable[str]], folder: Path) -> None:
     databases = [dsn_of(server, await new_database()) for _ in range(2)]
 
-    async def migrate(dsn: str) -> bytes:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bank_graphql", "migrate",
-            env=environment(folder, DATABASE_URL=dsn), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        told, _ = await process.communicate()
-        return told
+    async def migrate(dsn: str) -> tuple[str, str]:
+        ended = await asyncio.to_thread(command, "migrate", folder=folder, DATABASE_URL=dsn)
+        return ended.stdout, ended.stderr
 
     told = await asyncio.gather(*(migrate(each) for each in databases for _ in range(3)))
-    assert set(told) == {b"The schema is up to date.\n"}
+    assert set(told) == {("The schema is up to date.\n", "")}
     for each in databases:
         await schema.check(each)

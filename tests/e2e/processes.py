@@ -1,18 +1,25 @@
 """The bank as real processes."""
 
 import asyncio
+import atexit
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
 from tests.client import Client
+from tests.e2e.forks import File, Forked
+from tests.folders import make_reachable_folder
 
 READY_SECONDS = 40
+COMMAND_SECONDS = 100
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -21,39 +28,100 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return {**ours, "BANK_DATA_DIR": str(folder), "PYTHONWARNINGS": "error", **more}
 
 
+def fork(
+    *arguments: str,
+    environment: dict[str, str],
+    stdout: File,
+    stderr: File,
+    stdin: File | None = None,
+    module: str = "bank_graphql",
+) -> Forked:
+    """Start a process of the bank, without waiting for it."""
+    return Forked(module, arguments, environment, stdin=stdin, stdout=stdout, stderr=stderr)
+
+
 def command(*arguments: str, folder: Path, stdin: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of the bank to its end."""
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as given,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as out,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as err,
+    ):
+        given.write(stdin)
+        given.seek(0)
+        process = fork(*arguments, environment=environment(folder, **more), stdin=given, stdout=out, stderr=err)
+        try:
+            code = process.wait(COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        for file in (out, err):
+            file.seek(0)
+        return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
+
+
+def command_from_scratch(*arguments: str, folder: Path, stdin: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the bank to its end in an interpreter of its own, which takes seconds."""
     return subprocess.run(
         [sys.executable, "-m", "bank_graphql", *arguments],
-        env=environment(folder, **more), input=stdin, capture_output=True, text=True, check=False, timeout=100,
+        env=environment(folder, **more), input=stdin, capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS,
     )  # fmt: skip
 
 
+@cache
+def _filled_folder(*, demo: bool) -> Path:
+    """A data folder with a bank in it, to copy: `initdb` and the migrations take longer than most tests."""
+    folder = make_reachable_folder()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if demo:
+        fill(folder)
+    made = command("demo" if demo else "migrate", folder=folder)
+    assert made.returncode == 0, made.stderr
+    for left in folder.glob("postgres.*"):  # its log, lock and socket's place, each bank's own
+        left.unlink()
+    return folder
+
+
+def fill(folder: Path, *, demo: bool = False) -> None:
+    """Put a bank into an empty data folder, with the demo customers or with nothing in it."""
+    subprocess.run(["cp", "-a", f"{_filled_folder(demo=demo)}/.", str(folder)], check=True)
+
+
 class Server:
-    """A running bank."""
+    """A running bank.
+
+    Args:
+        folder: its data folder; if it is empty, it is filled with a bank first.
+        arguments: for `serve`.
+        more: its environment.
+    """
 
     def __init__(self, folder: Path, *arguments: str, **more: str) -> None:
         # Its port is another one at each start, and tokens are to outlive a restart.
-        self._folder, self._arguments, self._more = folder, arguments, {"BANK_PUBLIC_URL": "http://bank.test", **more}
+        self._folder, self._more = folder, {"BANK_PUBLIC_URL": "http://bank.test", **more}
+        self._arguments = ["serve", "--port", "0", *arguments]
         self.output = ""
 
     async def __aenter__(self) -> "Server":
-        given = ["serve", "--port", "0", *self._arguments]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "bank_graphql", *given],
-            env=environment(self._folder, **self._more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+        self.process, self._stdout = self._start()
         while "Stop" not in self.output:
-            assert self.process.stdout is not None
-            line = await asyncio.to_thread(self.process.stdout.readline)
+            line = await asyncio.to_thread(self._stdout.readline)
             assert line, f"it ended: {self.output}"
             self.output += line
-        assert self.process.stdout is not None
-        self._rest = asyncio.create_task(asyncio.to_thread(self.process.stdout.read))  # or it would wait for us to read
+        self._rest = asyncio.create_task(asyncio.to_thread(self._stdout.read))  # or it would wait for us to read
         self.url = next(word for word in self.output.split() if word.startswith("http")).removesuffix("/graphql")
         self.http = httpx.AsyncClient(base_url=self.url, timeout=20)
         await self.until_ready()
         return self
+
+    def _start(self) -> "tuple[Forked | subprocess.Popen[str], IO[str]]":
+        """Start the process and return it with its output."""
+        if not any(self._folder.iterdir()):
+            fill(self._folder, demo="--no-demo" not in self._arguments and self._more.get("BANK_DEMO") != "false")
+        read, write = os.pipe()
+        with os.fdopen(write, "w", encoding="utf-8") as out:
+            process = fork(*self._arguments, environment=environment(self._folder, **self._more), stdout=out, stderr=out)
+        return process, os.fdopen(read, encoding="utf-8")
 
     async def __aexit__(self, *_: object) -> None:
         await self.http.aclose()
@@ -61,8 +129,7 @@ class Server:
             self.process.kill()
         await asyncio.to_thread(self.process.wait)
         self.output += await self._rest
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self._stdout.close()
 
     async def until_ready(self) -> None:
         """Wait until the bank can serve."""
@@ -84,6 +151,18 @@ class Server:
     async def ada(self) -> Client:
         """The demo's first customer."""
         return await Client(self.http).log_in("ada@example.com", "demo bank 2026")
+
+
+class BareServer(Server):
+    """A running bank that starts in an interpreter of its own, and makes its database itself."""
+
+    def _start(self) -> "tuple[Forked | subprocess.Popen[str], IO[str]]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bank_graphql", *self._arguments],
+            env=environment(self._folder, **self._more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        return process, process.stdout
 
 
 def postgres_of(folder: Path) -> int | None:

@@ -5,17 +5,19 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from bank_graphql.kit.files import replace_text
-from tests.e2e.processes import Server, command, environment
+from tests.e2e.processes import Server, command, command_from_scratch, environment
 from tests.sync import ROOT
 
 
-def test_a_bank_is_created_filled_and_verified_by_commands(folder: Path) -> None:
+@pytest.mark.parametrize("command", [command, pytest.param(command_from_scratch, marks=pytest.mark.deep)])
+def test_a_bank_is_created_filled_and_verified_by_commands(folder: Path, command: Callable[..., "subprocess.CompletedProcess[str]"]) -> None:
     assert command("migrate", folder=folder).stdout == "The schema is up to date.\n"
     demo = command("demo", folder=folder)
     assert "ada@example.com" in demo.stdout
@@ -80,7 +82,7 @@ def test_a_failed_export_leaves_the_old_file(folder: Path, monkeypatch: pytest.M
 
 
 def test_the_version(folder: Path) -> None:
-    ended = command("--version", folder=folder)
+    ended = command_from_scratch("--version", folder=folder)
     assert (ended.returncode, ended.stdout) == (0, f"bank-graphql {version('bank-graphql')}\n")
 
 

@@ -4,8 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +15,7 @@ import uvicorn
 
 from bank_graphql.web import http_protocol
 from tests.client import Client, key
-from tests.e2e.processes import Server, accounts_of, command, environment, postgres_of
+from tests.e2e.processes import BareServer, Server, accounts_of, command, environment, fork, postgres_of
 
 
 async def until_answered(ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
@@ -31,7 +29,7 @@ async def until_answered(ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[s
 
 
 async def test_a_bare_start_a_clean_stop_and_a_second_start(folder: Path) -> None:
-    async with Server(folder) as server:
+    async with BareServer(folder) as server:
         assert "demo bank 2026" in server.output
         assert str(folder / "postgres") in server.output
         ada = await server.ada()
@@ -161,24 +159,20 @@ async def test_of_two_banks_on_one_port_one_says_so(folder: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    starting = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bank_graphql", "serve", "--port", port,
-            env=environment(folder / str(number)), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )
-        for number in range(2)
-    ]  # fmt: skip
-    waiting = [asyncio.create_task(process.wait()) for process in starting]
+    starting, logs = [], [folder / f"{number}.log" for number in range(2)]
+    for number, log in enumerate(logs):
+        with log.open("w") as out:
+            starting.append(fork("serve", "--port", port, environment=environment(folder / str(number)), stdout=out, stderr=out))
+    waiting = [asyncio.create_task(asyncio.to_thread(process.wait)) for process in starting]
     done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED, timeout=60)
     assert len(done) == 1
-    for process, ended in zip(starting, waiting, strict=True):
+    for process, ended, log in zip(starting, waiting, logs, strict=True):
         if ended.done():
-            _, told = await process.communicate()
-            assert b"--port" in told
+            assert "--port" in log.read_text()
             assert process.returncode == 1
         else:
             process.terminate()
-            await process.communicate()
+            await ended
 
 
 def test_a_misspelt_setting_is_pointed_out(folder: Path) -> None:

@@ -7,8 +7,6 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,7 +16,8 @@ import httpx
 
 from bank_graphql.kit.embedded import EmbeddedPostgres
 from tests.client import Client
-from tests.e2e.processes import command, environment, postgres_of
+from tests.e2e.forks import Forked
+from tests.e2e.processes import command, environment, fill, fork, postgres_of
 from tests.faults.history import History
 from tests.faults.workload import Customer, Workload
 
@@ -49,7 +48,7 @@ class Process:
     folder: Path
     variant: str | None
     port: int = field(default_factory=_free_port)
-    process: "subprocess.Popen[bytes] | None" = None
+    process: Forked | None = None
 
     @property
     def url(self) -> str:
@@ -58,11 +57,11 @@ class Process:
 
     def start(self) -> None:
         """Start it, or start it again."""
-        module = ["tests.faults.variants", self.variant] if self.variant else ["bank_graphql"]
+        module, variant = ("tests.faults.variants", [self.variant]) if self.variant else ("bank_graphql", [])
         with (self.folder / f"server-{self.port}.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *module, "serve", "--port", str(self.port), "--no-demo"],
-                env=environment(self.folder, BANK_PUBLIC_URL="http://bank.test", BANK_POOL_MAX_SIZE="4", BANK_LOG_LEVEL="ERROR"), stdout=subprocess.DEVNULL, stderr=log,
+            self.process = fork(
+                *variant, "serve", "--port", str(self.port), "--no-demo", module=module, stdout=log, stderr=log,
+                environment=environment(self.folder, BANK_PUBLIC_URL="http://bank.test", BANK_POOL_MAX_SIZE="4", BANK_LOG_LEVEL="ERROR"),
             )  # fmt: skip
 
     def kill(self) -> None:
@@ -88,7 +87,7 @@ async def run(folder: Path, *, seconds: float, seed: int, variant: str | None = 
     Ends early when something is found to be wrong.
     """
     started, rng = time.monotonic(), random.Random(seed)
-    assert command("migrate", folder=folder).returncode == 0
+    fill(folder)
     staff = ["create-user", "--role", "TELLER", "--email", "teller@bank.test", "--full-name", "T"]
     assert command(*staff, folder=folder, stdin="a fine long passphrase\n").returncode == 0
     servers = [Process(folder, variant) for _ in range(2)]
