@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import asyncpg
@@ -12,10 +12,11 @@ import pytest
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from bank_graphql import app as application
+from bank_graphql.api.schema import build_schema
 from bank_graphql.app import create_app
 from bank_graphql.bank import Bank, open_bank
 from bank_graphql.identity.enums import UserRole
+from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.kit import schema
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.embedded import EmbeddedPostgres
@@ -24,7 +25,10 @@ from tests.client import PASSWORD, Client
 from tests.databases import Databases
 from tests.folders import reachable_folder
 
-UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
+UNSAFE_BUT_FAST = {
+    "fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "wal_level": "minimal", "max_wal_senders": "0",
+    "autovacuum": "off", "shared_buffers": "64MB", "max_connections": "200",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -122,6 +126,14 @@ def settings(dsn: str, folder: Path) -> Settings:
     )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def password_cost() -> Iterator[None]:
+    """Hash passwords cheaply, for most tests sign someone up. Modules about passwords override this, and pay the real cost."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bank_graphql.bank.PasswordHasher", partial(PasswordHasher, memory_kib=8, passes=1))
+        yield
+
+
 @pytest.fixture
 async def bank(settings: Settings) -> AsyncIterator[Bank]:
     """The rooms, without the web."""
@@ -133,7 +145,7 @@ async def bank(settings: Settings) -> AsyncIterator[Bank]:
 def _one_schema() -> Iterator[None]:
     """Build the schema once: applications share it, as it never changes, and building it takes longer than most tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(application, "build_schema", cache(application.build_schema))
+        patch.setattr("bank_graphql.app.build_schema", cache(build_schema))
         yield
 
 
@@ -171,13 +183,13 @@ async def grace(visitor: Client) -> Client:
 
 
 @pytest.fixture
-async def staff(settings: Settings, http: httpx.AsyncClient) -> Callable[[UserRole], Awaitable[Client]]:
+async def staff(app: Starlette, http: httpx.AsyncClient) -> Callable[[UserRole], Awaitable[Client]]:
     """Makes members of staff, signed in."""
 
     async def make(role: UserRole) -> Client:
         email = f"{role.lower()}@bank.test"
-        async with open_bank(settings) as opened:
-            await opened.identity.create_user(email=email, password=PASSWORD, full_name=role.title(), role=role)
+        identity = app.state.graphql._services.identity
+        await identity.create_user(email=email, password=PASSWORD, full_name=role.title(), role=role)
         return await Client(http).log_in(email)
 
     return make

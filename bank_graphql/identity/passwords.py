@@ -16,8 +16,6 @@ MAX_WAITING = 100
 _MAX_CHARACTERS = 1024
 """The characters of a given password that are verified. No stored password has as many."""
 T = TypeVar("T")
-_ARGON2 = argon2.using(type="ID", memory_cost=19 * 1024, time_cost=2, parallelism=1)
-"""19 MiB, two passes, one lane: the first choice of OWASP's password storage cheat sheet."""
 
 
 class PasswordHasher:
@@ -25,17 +23,20 @@ class PasswordHasher:
 
     Args:
         threads: how many passwords are hashed at the same time.
+        memory_kib, passes: what a hash costs, in one lane. 19 MiB and two passes are the first choice of OWASP's password storage
+            cheat sheet.
     """
 
-    def __init__(self, threads: int = 2) -> None:
+    def __init__(self, threads: int = 2, *, memory_kib: int = 19 * 1024, passes: int = 2) -> None:
         argon2.set_backend()  # it is loaded with the first hash, and fails to load if two threads hash at once then
+        self._argon2 = argon2.using(type="ID", memory_cost=memory_kib, time_cost=passes, parallelism=1)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._decoy: str | None = None
         self._waiting = 0
 
     async def hash(self, password: str) -> str:
         """Return the hash of the normalised password."""
-        return await self._run(_ARGON2.hash, normalise_password(password))
+        return await self._run(self._argon2.hash, normalise_password(password))
 
     async def verify(self, password: str, stored: str | None) -> bool:
         """Return whether the password matches a stored hash.
@@ -45,9 +46,11 @@ class PasswordHasher:
         if self._decoy is None:
             self._decoy = await self.hash("nobody's password")
         password = password[:_MAX_CHARACTERS]
-        matches: bool = await self._run(_ARGON2.verify, normalise_password(password), stored or self._decoy)
+        matches: bool = await self._run(self._argon2.verify, normalise_password(password), stored or self._decoy)
         if not matches and normalise_password(password) != password:
-            matches = await self._run(_ARGON2.verify, password, stored or self._decoy)  # hashed before passwords were normalised
+            matches = await self._run(
+                self._argon2.verify, password, stored or self._decoy
+            )  # hashed before passwords were normalised
         return matches and stored is not None
 
     async def check(self, password: str, user_inputs: tuple[str, ...]) -> FieldProblem | None:
@@ -56,7 +59,7 @@ class PasswordHasher:
 
     def is_outdated(self, stored: str) -> bool:
         """Return whether a stored hash is weaker than a new one."""
-        return bool(_ARGON2.needs_update(stored))
+        return bool(self._argon2.needs_update(stored))
 
     def close(self) -> None:
         """Stop the threads."""

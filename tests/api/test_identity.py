@@ -24,6 +24,11 @@ ME = "{ me { email } }"
 REFUSED = {"__typename": "CredentialsRejection", "message": "These credentials are not valid."}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def password_cost() -> None:
+    """Pay the real cost of passwords, which some of these tests are about."""
+
+
 async def test_a_new_customer_is_signed_in(visitor: Client) -> None:
     ada = await visitor.sign_up("Ada@Bank.test", "  Ada Lovelace ")
     me = (await ada.run("{ me { id email fullName phoneNumber role status createdAt updatedAt } }"))["me"]
