@@ -132,6 +132,7 @@ class Database:
         self._idle: list[PooledConnection] = []  # kept here, because the pool's own acquire takes as long as a small statement
         self._waiting = 0
         self._is_replacing = False
+        self._is_closing = False
         self._write_error: str | None = None
 
     @classmethod
@@ -213,6 +214,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections. Wait `acquire_timeout` seconds for those in use."""
+        self._is_closing = True  # the pool waits for all connections, so none may be kept as idle any more
         while self._idle:
             await self._pool.release(self._idle.pop())
         try:
@@ -247,7 +249,7 @@ class Database:
 
         The pool closes a connection that is broken, and gives others to those who wait.
         """
-        if is_clean and not self._waiting and not self._is_replacing:
+        if is_clean and not (self._waiting or self._is_replacing or self._is_closing):
             self._idle.append(raw)
         else:
             await self._pool.release(raw)

@@ -206,3 +206,13 @@ async def test_connections_that_broke_while_idle_cost_no_attempt(dsn: str, raw: 
     assert len(await db.transact(lambda connection: connection.fetch(one))) == 1
     assert len(await db.fetch(one)) == 1
     await db.close()
+
+
+async def test_closing_waits_for_a_connection_in_use_and_no_longer(dsn: str) -> None:
+    db = await Database.open(dsn)
+    slow = Query(select(func.pg_sleep(0.1).label("slept")), Row)
+    async with db.connection() as connection:
+        closing = asyncio.create_task(db.close())
+        await connection.fetch(slow)
+    async with asyncio.timeout(5):  # of the ten seconds for a connection that does not come back
+        await closing
