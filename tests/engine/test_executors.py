@@ -253,7 +253,15 @@ def _nulled(value: Any, path: list[Any]) -> list[Any]:
     r"ignore:Exception ignored in.*<coroutine object .*_async_resolver:pytest.PytestUnraisableExceptionWarning"
 )
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("kind", "how_many"), [("query", 1600), ("mutation", 400)])
+@pytest.mark.parametrize(
+    ("kind", "how_many"),
+    [
+        ("query", 320),
+        ("mutation", 160),
+        pytest.param("query", 1600, marks=pytest.mark.deep),
+        pytest.param("mutation", 400, marks=pytest.mark.deep),
+    ],
+)
 async def test_answers_are_those_of_the_reference_executor(world: World, kind: str, how_many: int) -> None:
     documents = Documents(CORE, world.pool, SEED)
     refused = failed = 0

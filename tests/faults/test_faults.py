@@ -14,8 +14,9 @@ pytestmark = [
 ]
 
 
-async def test_the_bank_under_fire(folder: Path) -> None:
-    report = await run(folder, seconds=15, seed=20261124)
+@pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.deep)])
+async def test_the_bank_under_fire(folder: Path, seconds: float) -> None:
+    report = await run(folder, seconds=seconds, seed=20261124)
     assert report.violations == []
     assert report.counts["kills of a server"] >= 1
     assert report.counts["kills of PostgreSQL"] >= 1
