@@ -9,7 +9,7 @@ PAGES := bank_graphql/playground
 # npm, and a Node that Vite runs on: 20.19 or newer.
 HAS_NPM = command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019 ? 1 : 0)'
 BUILT := $(PAGES)/dist/index.html
-TOOLS := tests/schema/node_modules/.package-lock.json
+TOOLS := tests/schema/node_modules/.package-lock.json tests/e2e/clients/node_modules/.package-lock.json
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -39,8 +39,8 @@ $(BUILT): $(wildcard $(PAGES)/src/* $(PAGES)/*.html $(PAGES)/*.json $(PAGES)/*.t
 tools: ## Get npm's tools for the schema: linter, audits, code generators (needs npm)
 	@if $(HAS_NPM); then $(MAKE) -s $(TOOLS); fi
 
-$(TOOLS): tests/schema/package-lock.json
-	@cd tests/schema && npm ci --silent --no-audit --no-fund
+$(TOOLS): %/node_modules/.package-lock.json: %/package-lock.json
+	@cd $* && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 screenshots: $(READY) playground ## Take the README's pictures anew (needs Chromium)
@@ -104,4 +104,4 @@ lock: $(READY) ## Write the constraints anew, at the newest versions that pyproj
 	echo "hatchling" | $(PIN) - -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data
-	rm -rf bench/peer/node_modules $(PAGES)/node_modules $(PAGES)/dist tests/schema/node_modules $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	rm -rf bench/peer/node_modules $(PAGES)/node_modules $(PAGES)/dist tests/schema/node_modules tests/e2e/clients/node_modules $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
