@@ -1,4 +1,4 @@
-"""A bank's policy for tests that carry commands out themselves."""
+"""A bank's policy for tests that execute commands themselves."""
 
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ KEYS = '{"keys": [{"kty": "oct", "kid": "1", "k": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwM
 
 
 def policy(clock: Clock = utc_now, vault: Vault | None = None) -> Policy:
-    """A sandbox; with a vault of its own, which can issue no cards, unless one is given."""
+    """Return the policy of a sandbox. Without a `vault` it gets one of its own, which can issue no cards."""
     return Policy(
         sandbox=True,
         credit_limit=0,

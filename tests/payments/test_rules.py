@@ -100,7 +100,7 @@ common: dict[str, Any] = {"actor": actors, "key": st.none()}
 
 @dataclass(frozen=True)
 class Later:
-    """A command about the n-th transaction that there is when it is carried out."""
+    """A command about the n-th of the transactions that exist when it is executed."""
 
     kind: Any
     actor: Actor
@@ -129,13 +129,13 @@ commands = st.one_of(
 )  # fmt: skip
 
 
-def at_last(requested: Command | Later, state: BatchState) -> Command:
-    """The command, now that it is known which transactions there are."""
+def resolved(requested: Command | Later, state: BatchState) -> Command:
+    """Return the command, with the id of a transaction that exists now."""
     if isinstance(requested, Command):
         return requested
     kinds = {CaptureHold: ("HOLD",), ReleaseHold: ("HOLD",), RefundCardPayment: ("CARD_PAYMENT",)}.get(requested.kind)
-    there = [key for key, each in state.ledger.transactions.items() if (each.kind in kinds if kinds else each.kind != "HOLD")]
-    named = there[requested.number % len(there)] if there and requested.number < 12 else UUID(int=7)
+    found = [key for key, each in state.ledger.transactions.items() if (each.kind in kinds if kinds else each.kind != "HOLD")]
+    named = found[requested.number % len(found)] if found and requested.number < 12 else UUID(int=7)
     command: Command = requested.kind(actor=requested.actor, key=None, transaction_id=named, **requested.more)
     return command
 
@@ -149,7 +149,7 @@ def outcome(command: Command, state: BatchState) -> object:
 
 
 def comparable(result: object, state: BatchState) -> object:
-    """An outcome without the ids that differ from run to run."""
+    """Return an outcome without the ids that differ from run to run."""
     if isinstance(result, tuple):
         return result
     made = state.ledger.transactions.get(getattr(result, "transaction_id", UUID(int=0)))
@@ -163,12 +163,12 @@ def comparable(result: object, state: BatchState) -> object:
 
 
 def written(state: BatchState) -> LedgerState:
-    """The ledger as it is loaded again after it was written."""
+    """Return the ledger as it is loaded again after it was written."""
     return LedgerState(map(replace, state.ledger.accounts.values()), map(replace, state.ledger.transactions.values()))
 
 
 def check_ledger(state: BatchState, total: int) -> None:
-    """What is true of every ledger."""
+    """Assert the invariants of a ledger."""
     assert sum(account.booked for account in state.ledger.accounts.values()) == total
     reserved: Counter[UUID] = Counter()
     captured: Counter[UUID] = Counter()
@@ -189,7 +189,7 @@ def check_ledger(state: BatchState, total: int) -> None:
 
 
 def check_cards(state: BatchState) -> None:
-    """What is true of card payments: they count toward limits what the ledger says, to the cent."""
+    """Assert that card payments count toward limits exactly what the ledger has posted and reserved."""
     reversed_ = {each.reverses_id for each in state.ledger.transactions.values()}
     refunded: Counter[UUID] = Counter()
     for each in state.ledger.transactions.values():
@@ -220,17 +220,17 @@ def test_the_ledger_is_consistent_whatever_is_requested(requested: list[tuple[Co
     for command, seconds in requested:
         state.now += timedelta(seconds=seconds)
         before = [replace(account) for account in state.ledger.accounts.values() if account.purpose is None]
-        result = outcome(at_last(command, state), state)
+        result = outcome(resolved(command, state), state)
         results.append(comparable(result, state))
         if isinstance(result, tuple) and result[0] is not StateConflict:
             assert [account for account in state.ledger.accounts.values() if account.purpose is None] == before
         check_ledger(state, total)
         check_cards(state)
-    # The same commands, each on a ledger that was written and loaded again after the one before it.
+    # The same commands, each on a ledger that is written and loaded again after the command before it.
     state = bank()
     for (command, seconds), expected in zip(requested, results, strict=True):
         state.now += timedelta(seconds=seconds)
-        result = outcome(at_last(command, state), state)
+        result = outcome(resolved(command, state), state)
         assert comparable(result, state) == expected
         state.ledger = written(state)
 
@@ -239,7 +239,7 @@ def test_the_ledger_is_consistent_whatever_is_requested(requested: list[tuple[Co
 def test_roll_back_restores_the_whole_state(first: list[Command | Later], second: list[Command | Later]) -> None:
     state = bank()
     for command in first:
-        outcome(at_last(command, state), state)
+        outcome(resolved(command, state), state)
 
     def contents() -> object:
         ledger, cards = state.ledger, state.cards
@@ -253,10 +253,10 @@ def test_roll_back_restores_the_whole_state(first: list[Command | Later], second
 
     before, savepoint = contents(), state.savepoint()
     for command in second:
-        outcome(at_last(command, state), state)
+        outcome(resolved(command, state), state)
     state.roll_back(savepoint)
     assert contents() == before
-    outcomes = [comparable(outcome(at_last(command, state), state), state) for command in second]
+    outcomes = [comparable(outcome(resolved(command, state), state), state) for command in second]
     assert len(outcomes) == len(second)
     check_ledger(state, 140)
 
@@ -282,19 +282,18 @@ def test_a_preview_shows_what_the_command_does(actor: Actor, source: UUID, to: D
         LimitExceeded(LimitWindow.DAY, Money(5, "EUR"), Money(4, "EUR")),
     ],
 )
-def test_replayable_refusals_are_decoded_as_they_were(refusal: Refusal) -> None:
-
+def test_a_replayable_refusal_is_decoded_as_it_was_encoded(refusal: Refusal) -> None:
     again = decode_refusal(json.loads(json.dumps(encode_refusal(refusal), default=str)))
     assert type(again) is type(refusal)
     assert str(again) == str(refusal)
     assert vars(again) == vars(refusal)
 
 
-def test_every_replayable_refusal_is_tried_here() -> None:
+def test_every_replayable_refusal_is_tested_here() -> None:
     assert set(REPLAYABLE) == {"InsufficientFunds", "AccountStatusRefused", "StateConflict", "LimitExceeded"}
 
 
-def test_a_fingerprint_is_of_the_input() -> None:
+def test_a_fingerprint_depends_on_the_input_alone() -> None:
     one = Deposit(actor=ACTORS[0], key="a", account_id=ACCOUNTS[0], amount=Money(5, "EUR"))
     assert one.fingerprint() == Deposit(actor=ACTORS[1], key="b", account_id=ACCOUNTS[0], amount=Money(5, "EUR")).fingerprint()
     for other in (
@@ -306,7 +305,7 @@ def test_a_fingerprint_is_of_the_input() -> None:
         assert other.fingerprint() != one.fingerprint()
 
 
-def test_fingerprints_stay_what_they_are_across_versions() -> None:
+def test_fingerprints_are_the_same_in_every_version() -> None:
     given: dict[str, Any] = {"actor": ACTORS[0], "key": "a"}
     pinned = {
         Deposit(**given, account_id=ACCOUNTS[1], amount=Money(5, "EUR")): "546262edb9c0bda361998deacf380b12",
@@ -320,22 +319,24 @@ def test_fingerprints_stay_what_they_are_across_versions() -> None:
 
 
 @given(st.integers(1, 50), st.lists(st.tuples(st.none() | st.integers(1, 30), st.booleans()), max_size=5), st.booleans())
-def test_a_hold_is_captured_or_released(amount: int, captures: list[tuple[int | None, bool]], released: bool) -> None:
+def test_a_hold_is_captured_up_to_its_amount_or_released(
+    amount: int, captures: list[tuple[int | None, bool]], released: bool
+) -> None:
     state = bank()
     payer, teller = ACTORS[0], ACTORS[3]
     to = Destination(account_id=ACCOUNTS[1])
     placed = outcome(PlaceHold(actor=payer, key=None, account_id=ACCOUNTS[0], to=to, amount=Money(amount, "EUR")), state)
     assert isinstance(placed, Moved)
-    hold, taken = state.ledger.transactions[placed.transaction_id], 0
+    hold, captured = state.ledger.transactions[placed.transaction_id], 0
     for part, final in captures:
         money = None if part is None else Money(part, "EUR")
         capture = CaptureHold(actor=teller, key=None, transaction_id=hold.id, amount=money, final=final)
-        left, was_pending = hold.remaining, hold.status == "PENDING"
+        remaining, was_pending = hold.remaining, hold.status == "PENDING"
         result = outcome(capture, state)
-        if was_pending and (part is None or part <= left):
+        if was_pending and (part is None or part <= remaining):
             assert isinstance(result, Moved)
-            taken += left if part is None else part
-            assert hold.status == ("POSTED" if final or taken == amount else "PENDING")
+            captured += remaining if part is None else part
+            assert hold.status == ("POSTED" if final or captured == amount else "PENDING")
         else:
             assert isinstance(result, tuple)
         check_ledger(state, 140)
@@ -343,5 +344,5 @@ def test_a_hold_is_captured_or_released(amount: int, captures: list[tuple[int | 
         outcome(ReleaseHold(actor=teller, key=None, transaction_id=hold.id), state)
         assert hold.status != "PENDING"
     source = state.ledger.accounts[ACCOUNTS[0]]
-    assert hold.captured == taken
-    assert (source.booked, source.held) == (50 - taken, amount - taken if hold.status == "PENDING" else 0)
+    assert hold.captured == captured
+    assert (source.booked, source.held) == (50 - captured, amount - captured if hold.status == "PENDING" else 0)

@@ -1,4 +1,4 @@
-"""Carrying commands out, on the real database."""
+"""Batches of commands on a real database: outcomes, concurrency, idempotency keys, expiry and dry runs."""
 
 import asyncio
 import random
@@ -25,9 +25,7 @@ from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Refusal, ValidationFailed
 from bank_graphql.kit.money import Money
-from bank_graphql.ledger import verification
 from bank_graphql.payments import queries, service
-from bank_graphql.payments import verification as payments_verification
 from bank_graphql.payments.commands import (
     AuthorizeCard,
     CaptureHold,
@@ -44,25 +42,26 @@ from bank_graphql.payments.commands import (
 )
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Issued, Moved, Opened
-from tests.client import PASSWORD, key
+from tests.actors import create_actor
+from tests.client import key
 from tests.policy import policy
+from tests.verification import assert_verified
 
 POLICY = policy()
 
 
 @pytest.fixture
 async def customer(bank: Bank) -> Actor:
-    user_id = await bank.identity.create_user(email="ada@bank.test", password=PASSWORD, full_name="Ada", role=UserRole.CUSTOMER)
-    return Actor(user_id, None, PERMISSIONS[UserRole.CUSTOMER])
+    return await create_actor(bank, "ada")
 
 
-async def accounts(db: Database, owner: Actor, how_many: int, deposit: int = 1000) -> list[Any]:
+async def open_accounts(db: Database, owner: Actor, count: int, deposit: int = 1000) -> list[Any]:
     outcomes = await service.execute(
         db,
         POLICY,
         [
             OpenAccount(actor=owner, key=key(), kind=AccountKind.CHECKING, currency="EUR", name="x", opening_deposit=deposit)
-            for _ in range(how_many)
+            for _ in range(count)
         ],
     )
     assert all(isinstance(outcome, Opened) for outcome in outcomes)
@@ -74,44 +73,39 @@ def transfer(owner: Actor, source: Any, target: Any, minor: int, **more: Any) ->
     return Transfer(actor=owner, from_account_id=source, to=Destination(account_id=target), amount=Money(minor, "EUR"), **given)
 
 
-async def verified(db: Database) -> None:
-    findings = await verification.verify(db, (*verification.CHECKS, *payments_verification.CHECKS))
-    assert [(finding.name, finding.first_problem) for finding in findings if not finding.ok] == []
-
-
-async def test_a_batch_answers_as_its_commands_one_by_one(db: Database, customer: Actor) -> None:
+async def test_a_batch_has_the_outcomes_of_its_commands_executed_one_by_one(db: Database, customer: Actor) -> None:
     rng = random.Random(7)
-    first, second = await accounts(db, customer, 4, 100), await accounts(db, customer, 4, 100)
-    moves = [(rng.randrange(4), rng.randrange(4), rng.randrange(1, 80)) for _ in range(60)]
-    keys = [key() if rng.random() < 0.8 else "twice" for _ in moves]
+    first, second = await open_accounts(db, customer, 4, 100), await open_accounts(db, customer, 4, 100)
+    transfers = [(rng.randrange(4), rng.randrange(4), rng.randrange(1, 80)) for _ in range(60)]
+    keys = [key() if rng.random() < 0.8 else "twice" for _ in transfers]
     together = await service.execute(
-        db, POLICY, [transfer(customer, first[s], first[t], m, key="a" + k) for (s, t, m), k in zip(moves, keys, strict=True)]
+        db, POLICY, [transfer(customer, first[s], first[t], m, key="a" + k) for (s, t, m), k in zip(transfers, keys, strict=True)]
     )
     alone = []
-    for (s, t, m), k in zip(moves, keys, strict=True):
+    for (s, t, m), k in zip(transfers, keys, strict=True):
         alone += await service.execute(db, POLICY, [transfer(customer, second[s], second[t], m, key="b" + k)])
 
-    def told(outcome: Any) -> str:
+    def summary(outcome: Any) -> str:
         return f"{type(outcome).__name__} {getattr(outcome, 'replayed', '')} {outcome if isinstance(outcome, Refusal) else ''}"
 
-    assert [told(outcome) for outcome in together] == [told(outcome) for outcome in alone]
-    assert len({told(outcome) for outcome in together}) >= 4
-    await verified(db)
+    assert [summary(outcome) for outcome in together] == [summary(outcome) for outcome in alone]
+    assert len({summary(outcome) for outcome in together}) >= 4
+    await assert_verified(db)
 
 
-async def test_a_refused_command_does_not_disturb_its_neighbours(db: Database, customer: Actor) -> None:
-    one, two = await accounts(db, customer, 2)
+async def test_a_refused_command_does_not_affect_the_others_in_its_batch(db: Database, customer: Actor) -> None:
+    one, two = await open_accounts(db, customer, 2)
     outcomes = await service.execute(
         db,
         POLICY,
         [transfer(customer, one, two, 600), transfer(customer, one, two, 600), transfer(customer, one, two, 400)],
     )
     assert [type(outcome).__name__ for outcome in outcomes] == ["Moved", "InsufficientFunds", "Moved"]
-    await verified(db)
+    await assert_verified(db)
 
 
-async def test_opposing_transfers_at_once_do_not_block_each_other(db: Database, customer: Actor) -> None:
-    ids = await accounts(db, customer, 6, 10_000)
+async def test_concurrent_opposing_transfers_do_not_deadlock(db: Database, customer: Actor) -> None:
+    ids = await open_accounts(db, customer, 6, 10_000)
     rng = random.Random(3)
 
     async def some() -> None:
@@ -125,12 +119,12 @@ async def test_opposing_transfers_at_once_do_not_block_each_other(db: Database, 
     with capture_logs() as logged:
         async with asyncio.timeout(60):
             await asyncio.gather(*(some() for _ in range(8)))
-    assert logged == []  # no deadlock, and so nothing tried again
-    await verified(db)
+    assert logged == []  # no deadlock, and so no retry
+    await assert_verified(db)
 
 
-async def test_one_key_on_accounts_that_differ_has_one_effect(db: Database, customer: Actor) -> None:
-    ids = await accounts(db, customer, 10)
+async def test_concurrent_commands_with_one_key_on_different_accounts_have_one_effect(db: Database, customer: Actor) -> None:
+    ids = await open_accounts(db, customer, 10)
     for _ in range(5):
         same = key()
         batches = await asyncio.gather(
@@ -141,13 +135,13 @@ async def test_one_key_on_accounts_that_differ_has_one_effect(db: Database, cust
         opening = OpenAccount(actor=customer, key=key(), kind=AccountKind.CHECKING, currency="EUR", name="x")
         opened = await asyncio.gather(*(service.execute(db, POLICY, [opening]) for _ in range(5)))
         assert sorted(outcome.replayed for [outcome] in opened if isinstance(outcome, Opened)) == [False, True, True, True, True]
-    await verified(db)
+    await assert_verified(db)
 
 
 async def test_the_servers_default_isolation_does_not_matter(
     dsn: str, db: Database, customer: Actor, raw: asyncpg.Connection
 ) -> None:
-    one, two = await accounts(db, customer, 2)
+    one, two = await open_accounts(db, customer, 2)
     name = await raw.fetchval("SELECT current_database()")
     await raw.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
     strict = await Database.open(dsn, max_size=8)
@@ -155,31 +149,31 @@ async def test_the_servers_default_isolation_does_not_matter(
         await asyncio.gather(*(service.execute(strict, POLICY, [transfer(customer, one, two, 1)]) for _ in range(16)))
     await strict.close()
     assert logged == []
-    await verified(db)
+    await assert_verified(db)
 
 
-async def test_the_same_key_in_batches_at_the_same_time_has_one_effect(db: Database, customer: Actor) -> None:
-    one, two = await accounts(db, customer, 2)
+async def test_a_key_in_concurrent_batches_has_one_effect(db: Database, customer: Actor) -> None:
+    one, two = await open_accounts(db, customer, 2)
     command = transfer(customer, one, two, 1, key="same")
     outcomes = [
         o for batch in await asyncio.gather(*(service.execute(db, POLICY, [command] * 3) for _ in range(10))) for o in batch
     ]
     assert len({outcome.transaction_id for outcome in outcomes if isinstance(outcome, Moved)}) == 1
     assert sum(1 for outcome in outcomes if isinstance(outcome, Moved) and not outcome.replayed) == 1
-    await verified(db)
+    await assert_verified(db)
 
 
-async def test_a_batch_of_two_thousand_on_as_many_accounts(db: Database, customer: Actor) -> None:
-    ids = await accounts(db, customer, 500)
+async def test_a_batch_of_two_thousand_commands_on_five_hundred_accounts(db: Database, customer: Actor) -> None:
+    ids = await open_accounts(db, customer, 500)
     batch: list[Command] = [transfer(customer, ids[n % 500], ids[(n * 7 + 1) % 500], 1) for n in range(1000)]
     batch += [Deposit(actor=customer, key=key(), account_id=ids[n % 500], amount=Money(1, "EUR")) for n in range(1000)]
     outcomes = await service.execute(db, POLICY, batch)
     assert sum(isinstance(outcome, Moved) for outcome in outcomes) >= 1990
-    await verified(db)
+    await assert_verified(db)
 
 
-async def test_what_is_written_together(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
-    one, two = await accounts(db, customer, 2)
+async def test_a_transfer_writes_its_rows_once_and_a_replay_none(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
+    one, two = await open_accounts(db, customer, 2)
     before = {table: await raw.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES}
     command = transfer(customer, one, two, 5, description="Rent")
     await service.execute(db, POLICY, [command])
@@ -193,33 +187,35 @@ async def test_what_is_written_together(db: Database, customer: Actor, raw: asyn
 TABLES = ("transactions", "entries", "transaction_notes", "idempotency_outcomes", "transaction_events", "audit_events")
 
 
-async def test_refusals_are_audited(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
-    one, two = await accounts(db, customer, 2)
+async def test_a_refusal_is_audited_once(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
+    one, two = await open_accounts(db, customer, 2)
     await service.execute(db, POLICY, [transfer(customer, one, two, 10**6)])
     refused = transfer(customer, one, two, 10**6)
-    for _ in range(3):  # a repetition is no new refusal
+    for _ in range(3):  # a replay is no new refusal
         await service.execute(db, POLICY, [refused])
     assert await raw.fetchval("SELECT count(*) FROM audit_events WHERE outcome = 'InsufficientFunds'") == 2
 
 
 @pytest.mark.parametrize("rounds", [10, pytest.param(50, marks=pytest.mark.deep)])
-async def test_capture_release_and_expiry_race_and_one_wins(db: Database, customer: Actor, rounds: int) -> None:
-    ids = await accounts(db, customer, 40, 100_000)
+async def test_of_concurrent_capture_release_and_expiry_exactly_one_succeeds(
+    db: Database, customer: Actor, rounds: int
+) -> None:
+    ids = await open_accounts(db, customer, 40, 100_000)
     now = utc_now()
     later = now + timedelta(minutes=1)
-    rng, until, asked = random.Random(7), 0, 0
+    rng, until, reads = random.Random(7), 0, 0
 
     def clock() -> datetime:
-        """Passes the hour of the holds somewhere among the attempts."""
-        nonlocal asked
-        asked += 1
-        return now if asked <= until else later
+        """Return a time before the holds expire for the first `until` reads, and the time of their expiry afterwards."""
+        nonlocal reads
+        reads += 1
+        return now if reads <= until else later
 
     policy = replace(POLICY, clock=clock)
     staff = Actor(customer.user_id, None, PERMISSIONS[UserRole.TELLER])
     winners: Counter[str] = Counter()
     for _ in range(rounds):
-        asked, until = 0, 1
+        reads, until = 0, 1
         placed = await service.execute(
             db,
             policy,
@@ -232,7 +228,7 @@ async def test_capture_release_and_expiry_race_and_one_wins(db: Database, custom
             ],
         )  # fmt: skip
         holds = [hold.transaction_id for hold in placed if isinstance(hold, Moved)]
-        asked, until = 0, rng.randrange(60)
+        reads, until = 0, rng.randrange(60)
         racing = [
             [service.execute(db, policy, [CaptureHold(actor=staff, key=key(), transaction_id=hold)]) for hold in holds],
             [service.execute(db, policy, [ReleaseHold(actor=staff, key=key(), transaction_id=hold)]) for hold in holds],
@@ -247,23 +243,23 @@ async def test_capture_release_and_expiry_race_and_one_wins(db: Database, custom
     assert winners.total() == rounds * 20
     assert winners["PENDING"] == 0
     assert len(winners) == 3, winners
-    await verified(db)
+    await assert_verified(db)
 
 
-async def test_keys_are_forgotten_when_they_are_old(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
-    one, two = await accounts(db, customer, 2)
+async def test_old_idempotency_keys_are_deleted(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
+    one, two = await open_accounts(db, customer, 2)
     command = transfer(customer, one, two, 1)
     await service.execute(db, POLICY, [command])
-    kept = await raw.fetchval("SELECT count(*) FROM idempotency_outcomes")
+    stored = await raw.fetchval("SELECT count(*) FROM idempotency_outcomes")
     await service.delete_old_keys(db, POLICY, timedelta(days=30))
-    assert await raw.fetchval("SELECT count(*) FROM idempotency_outcomes") == kept
+    assert await raw.fetchval("SELECT count(*) FROM idempotency_outcomes") == stored
     later = replace(POLICY, clock=lambda: utc_now() + timedelta(days=30, minutes=1))
-    assert await service.delete_old_keys(db, later, timedelta(days=30), batch_size=2) == kept
+    assert await service.delete_old_keys(db, later, timedelta(days=30), batch_size=2) == stored
     assert await raw.fetchval("SELECT count(*) FROM idempotency_outcomes") == 0
 
 
-async def test_expiry_is_a_job_for_several_at_once(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
-    one, two = await accounts(db, customer, 2)
+async def test_concurrent_expiry_jobs_expire_each_hold_once(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
+    one, two = await open_accounts(db, customer, 2)
     soon = utc_now() + timedelta(minutes=1)
     place = [
         PlaceHold(
@@ -277,11 +273,11 @@ async def test_expiry_is_a_job_for_several_at_once(db: Database, customer: Actor
     assert sum(await asyncio.gather(*(service.expire_holds(db, later) for _ in range(4)))) == 50
     assert await raw.fetchval("SELECT count(*) FROM transaction_events WHERE kind = 'EXPIRED'") == 100
     assert await raw.fetchval("SELECT count(*) FROM audit_events WHERE action = 'expireHold'") == 50
-    await verified(db)
+    await assert_verified(db)
 
 
-async def test_a_hold_that_cannot_expire_stops_no_other(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
-    one, two, three = await accounts(db, customer, 3)
+async def test_a_hold_that_cannot_expire_does_not_stop_the_others(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
+    one, two, three = await open_accounts(db, customer, 3)
     soon = utc_now() + timedelta(minutes=1)
     to = Destination(account_id=three)
     place = [
@@ -293,8 +289,8 @@ async def test_a_hold_that_cannot_expire_stops_no_other(db: Database, customer: 
     assert await service.expire_holds(db, replace(POLICY, clock=lambda: soon)) == 1
 
 
-async def test_an_atomic_group_sees_the_keys_of_its_neighbours(db: Database, customer: Actor) -> None:
-    one, two = await accounts(db, customer, 2)
+async def test_a_key_used_twice_in_a_batch_is_invalid_in_an_atomic_group(db: Database, customer: Actor) -> None:
+    one, two = await open_accounts(db, customer, 2)
     first = transfer(customer, one, two, 1)
     again = Group((replace(first), transfer(customer, one, two, 1)), atomic=True)
     outcomes = await service.execute_groups(db, POLICY, [Group((first,)), again])
@@ -302,11 +298,11 @@ async def test_an_atomic_group_sees_the_keys_of_its_neighbours(db: Database, cus
     twice = transfer(customer, one, two, 1)
     outcomes = await service.execute_groups(db, POLICY, [Group((twice, replace(twice)), atomic=True)])
     assert isinstance(outcomes[0], ValidationFailed)
-    await verified(db)
+    await assert_verified(db)
 
 
-async def test_a_dry_run_leaves_no_trace(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
-    one, two = await accounts(db, customer, 2)
+async def test_a_dry_run_writes_nothing(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
+    one, two = await open_accounts(db, customer, 2)
     tables = (*TABLES, "balances")
     before = {table: await raw.fetchval(f"SELECT count(*) FROM {table}") for table in tables}
     dry = [transfer(customer, one, two, 5, dry_run=True), transfer(customer, one, two, 10**9, dry_run=True)]
@@ -315,10 +311,10 @@ async def test_a_dry_run_leaves_no_trace(db: Database, customer: Actor, raw: asy
     assert {table: await raw.fetchval(f"SELECT count(*) FROM {table}") for table in tables} == before
 
 
-async def test_an_atomic_group_that_comes_several_times_at_once_moves_once(
+async def test_concurrent_copies_of_an_atomic_group_have_one_effect(
     db: Database, customer: Actor, raw: asyncpg.Connection
 ) -> None:
-    one, two = await accounts(db, customer, 2)
+    one, two = await open_accounts(db, customer, 2)
     commands = tuple(transfer(customer, one, two, n) for n in (1, 2, 3))
     groups = [Group(tuple(map(replace, commands)), atomic=True) for _ in range(3)]
     together, alone = groups[:2], groups[2]
@@ -330,12 +326,12 @@ async def test_an_atomic_group_that_comes_several_times_at_once_moves_once(
     assert sum(all(isinstance(each, Moved) and not each.replayed for each in group) for group in outcomes) == 1
     assert all(isinstance(each, Moved) for group in outcomes for each in group)
     assert await raw.fetchval("SELECT count(*) FROM transactions WHERE kind = 'TRANSFER'") == 3
-    await verified(db)
+    await assert_verified(db)
 
 
-async def test_a_dry_run_of_anything_is_as_if_it_had_not_been(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
-    """Also of what is not in the book: accounts that are opened, cards, and what is spent with them."""
-    [one] = await accounts(db, customer, 1)
+async def test_a_dry_run_does_not_affect_later_commands(db: Database, customer: Actor, raw: asyncpg.Connection) -> None:
+    """Neither do dry runs that open accounts, issue and replace cards, or would count toward limits."""
+    [one] = await open_accounts(db, customer, 1)
     limits = ((LimitWindow.DAY, Money(50, "EUR")),)
     issue = IssueCard(actor=customer, key=key(), account_id=one, kind=CardKind.DEBIT, form=CardForm.VIRTUAL, limits=limits)
     [issued] = await service.execute(db, POLICY, [issue])
@@ -354,18 +350,18 @@ async def test_a_dry_run_of_anything_is_as_if_it_had_not_been(db: Database, cust
     )
     replaced = ReplaceCard(actor=customer, key=key(), card_id=issued.card_id, dry_run=True)
     again = replace(issue, key=key(), dry_run=True)
-    tried = Group((opening, again, pay(40, dry_run=True), pay(60, dry_run=True), replaced))
-    [outcomes] = await service.execute_groups(db, POLICY, [tried])
+    dry_runs = Group((opening, again, pay(40, dry_run=True), pay(60, dry_run=True), replaced))
+    [outcomes] = await service.execute_groups(db, POLICY, [dry_runs])
     assert isinstance(outcomes, list)
     assert isinstance(outcomes[3], LimitExceeded)
     assert {table: await raw.fetchval(f"SELECT count(*) FROM {table}") for table in tables} == before
-    [_, paid] = await service.execute_groups(db, POLICY, [replace(tried), Group((pay(50),))])
+    [_, paid] = await service.execute_groups(db, POLICY, [replace(dry_runs), Group((pay(50),))])
     assert isinstance(paid, list)
-    assert isinstance(paid[0], Moved), "what was tried out counted toward the limit"
-    await verified(db)
+    assert isinstance(paid[0], Moved), "the dry run counted toward the limit"
+    await assert_verified(db)
 
 
-async def test_accounts_are_opened_where_most_serials_have_no_number(
+async def test_accounts_get_valid_numbers_where_most_serials_have_none(
     db: Database, customer: Actor, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     dutch = replace(POLICY, numbering=Numbering("NL", "ABNA"))
