@@ -1,4 +1,4 @@
-"""The database refuses by itself what would falsify the books: attacked here with raw SQL."""
+"""The database itself refuses what would falsify the ledger: these tests attack it with SQL."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ Raw = asyncpg.Connection
 
 
 @pytest.fixture
-async def books(ada: Client) -> None:
-    """Two accounts with some history."""
+async def history(ada: Client) -> None:
+    """Two accounts, a deposit and a transfer."""
     one, two = await ada.open(deposit="100"), await ada.open()
     await ada.transfer(one["id"], two["id"], "30", description="Rent")
 
 
-@pytest.mark.usefixtures("books")
+@pytest.mark.usefixtures("history")
 @pytest.mark.parametrize(
     "attack",
     [
@@ -49,12 +49,12 @@ async def books(ada: Client) -> None:
         "UPDATE transaction_events SET kind = 'POSTED'",
     ],
 )
-async def test_what_is_written_stays(raw: Raw, attack: str) -> None:
+async def test_written_rows_cannot_be_changed_or_deleted(raw: Raw, attack: str) -> None:
     with pytest.raises(asyncpg.RestrictViolationError):
         await raw.execute(attack)
 
 
-@pytest.mark.usefixtures("books")
+@pytest.mark.usefixtures("history")
 @pytest.mark.parametrize(
     "attack",
     [
@@ -71,7 +71,7 @@ async def test_what_is_written_stays(raw: Raw, attack: str) -> None:
         "UPDATE users SET role = 'ROOT'",
     ],
 )
-async def test_floors_and_values_are_held(raw: Raw, attack: str) -> None:
+async def test_balances_and_statuses_stay_within_their_constraints(raw: Raw, attack: str) -> None:
     with pytest.raises((asyncpg.CheckViolationError, asyncpg.NotNullViolationError)):
         await raw.execute(attack)
 
@@ -84,8 +84,8 @@ TRANSACTION = (
 )
 
 
-@pytest.mark.usefixtures("books")
-async def test_entries_of_a_transaction_sum_to_zero(raw: Raw) -> None:
+@pytest.mark.usefixtures("history")
+async def test_the_entries_of_a_transaction_must_sum_to_zero(raw: Raw) -> None:
     lonely = TRANSACTION + ENTRIES.format("to_account_id", "5")
     unequal = TRANSACTION + ENTRIES.format("to_account_id", "5") + " UNION ALL SELECT id, from_account_id, -4, 0, now() FROM t"
     for attack in (lonely, unequal):
@@ -95,7 +95,7 @@ async def test_entries_of_a_transaction_sum_to_zero(raw: Raw) -> None:
     await raw.execute(balanced)
 
 
-@pytest.mark.usefixtures("books")
+@pytest.mark.usefixtures("history")
 @pytest.mark.parametrize(
     "attack",
     [
@@ -106,13 +106,13 @@ async def test_entries_of_a_transaction_sum_to_zero(raw: Raw) -> None:
         + ENTRIES.format("a[1]", "5") + " UNION ALL SELECT id, a[2], -5, 0, now() FROM t",
     ],
 )  # fmt: skip
-async def test_entries_are_on_the_accounts_of_their_transaction(raw: Raw, attack: str) -> None:
+async def test_entries_must_be_on_the_accounts_of_their_transaction(raw: Raw, attack: str) -> None:
     with pytest.raises((asyncpg.ForeignKeyViolationError, asyncpg.CheckViolationError)):
         await raw.execute(attack)
 
 
-@pytest.mark.usefixtures("books")
-async def test_they_do_so_in_each_currency(raw: Raw, ada: Client) -> None:
+@pytest.mark.usefixtures("history")
+async def test_entries_must_sum_to_zero_in_each_currency(raw: Raw, ada: Client) -> None:
     await ada.open("JPY")
     yen = "(SELECT account_id FROM balances WHERE currency = 'JPY' AND purpose IS NULL)"
     between = TRANSACTION.replace("a[2]", yen)
@@ -121,14 +121,14 @@ async def test_they_do_so_in_each_currency(raw: Raw, ada: Client) -> None:
         await raw.execute(mixed)
 
 
-@pytest.mark.usefixtures("books")
-async def test_no_entry_without_its_amount(raw: Raw) -> None:
+@pytest.mark.usefixtures("history")
+async def test_an_entry_must_have_an_amount_other_than_zero(raw: Raw) -> None:
     for amount in ("NULL", "0"):
         with pytest.raises((asyncpg.CheckViolationError, asyncpg.NotNullViolationError)):
             await raw.execute(TRANSACTION + ENTRIES.format("to_account_id", amount))
 
 
-@pytest.mark.usefixtures("books")
+@pytest.mark.usefixtures("history")
 @pytest.mark.parametrize(
     "attack",
     [
@@ -153,20 +153,20 @@ async def test_no_entry_without_its_amount(raw: Raw) -> None:
         "UPDATE balances SET currency = 'USD'",
     ],
 )
-async def test_the_application_cannot_get_around_them(bank: Bank, attack: str) -> None:
+async def test_the_application_may_not_circumvent_the_guards(bank: Bank, attack: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await bank.db.transact(lambda connection: connection.raw.execute(attack))
 
 
-@pytest.mark.usefixtures("books")
-async def test_a_table_of_ones_own_is_not_taken_for_the_banks(raw: Raw) -> None:
+@pytest.mark.usefixtures("history")
+async def test_a_temporary_table_cannot_stand_in_for_one_of_the_banks(raw: Raw) -> None:
     await raw.execute("CREATE TEMP TABLE balances (account_id uuid, currency text)")
     lonely = TRANSACTION.replace("FROM balances", "FROM public.balances") + ENTRIES.format("to_account_id", "5")
     with pytest.raises(asyncpg.CheckViolationError, match="sum to zero"):
         await raw.execute(lonely)
 
 
-async def test_the_embedded_servers_application_cannot_become_its_owner(folder: Path) -> None:
+async def test_the_application_cannot_become_the_owner_of_the_embedded_server(folder: Path) -> None:
     async with open_server(Settings(data_dir=folder, _env_file=None)) as owner:  # type: ignore[call-arg]
         await schema.migrate(owner)
         connection = await asyncpg.connect(owner.replace("//bank@", "//bank_app@"))
@@ -181,7 +181,7 @@ async def test_the_embedded_servers_application_cannot_become_its_owner(folder: 
         await connection.close()
 
 
-async def test_grants_come_back_with_every_upgrade(dsn: str, raw: Raw) -> None:
+async def test_every_migration_restores_the_grants(dsn: str, raw: Raw) -> None:
     await raw.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM bank_app")
     assert not await can_set_role(dsn, "bank_app", insert_into="entries")
     assert not await can_set_role(dsn, "no_such_role", insert_into="entries")
@@ -189,12 +189,14 @@ async def test_grants_come_back_with_every_upgrade(dsn: str, raw: Raw) -> None:
     assert await can_set_role(dsn, "bank_app", insert_into="entries")
 
 
-async def test_the_application_acts_in_its_role(bank: Bank) -> None:
+async def test_the_application_runs_in_its_role(bank: Bank) -> None:
     async with bank.db.connection() as connection:
         assert await connection.raw.fetchval("SELECT current_user") == "bank_app"
 
 
-async def test_a_pending_hold_changes_only_where_it_stands(ada: Client, grace: Client, raw: Raw) -> None:
+async def test_a_hold_changes_only_its_status_and_captured_amount_and_only_while_pending(
+    ada: Client, grace: Client, raw: Raw
+) -> None:
     one, two = await ada.open(deposit="100"), await grace.open()
     for _ in range(2):
         await ada.place_hold(one["id"], two["id"], "5")
@@ -210,7 +212,7 @@ async def test_a_pending_hold_changes_only_where_it_stands(ada: Client, grace: C
             await raw.execute(f"UPDATE transactions {attack} WHERE kind = 'HOLD'")
 
 
-async def test_entries_rise_in_the_order_of_the_accounts_history(ada: Client, raw: Raw) -> None:
+async def test_the_ids_of_an_accounts_entries_rise_in_booking_order(ada: Client, raw: Raw) -> None:
     account = await ada.open(deposit="1")
     for _ in range(5):
         await ada.deposit(account["id"], "1")

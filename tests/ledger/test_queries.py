@@ -1,4 +1,4 @@
-"""Reads of the ledger."""
+"""Balances of the past, and what reading them takes."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -19,7 +19,7 @@ FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) AS new (account_id, bal
 
 
 async def fill(raw: "asyncpg.Connection[asyncpg.Record]", entries: int) -> list[tuple[UUID, int, datetime]]:
-    """Entries of all accounts but the last: the first has few, and many share a moment."""
+    """Insert entries of all accounts but the last, and return them. The first account has few, and many share a booking time."""
     random, minutes, rows = Random(7), 0, []
     for n in range(entries):
         minutes += random.choice([0, 0, 1, 5])
@@ -30,7 +30,7 @@ async def fill(raw: "asyncpg.Connection[asyncpg.Record]", entries: int) -> list[
     return rows
 
 
-async def test_a_balance_of_the_past_is_that_after_the_last_entry_by_then(raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_a_past_balance_is_that_after_the_last_entry_by_then(raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     rows = await fill(raw, 2000)
     times = sorted({at + timedelta(seconds=shift) for _, _, at in rows[::23] for shift in (-1, 0, 1)})
     requested = [
@@ -51,7 +51,7 @@ async def test_a_balance_of_the_past_is_that_after_the_last_entry_by_then(raw: "
 
 @pytest.mark.parametrize("distinct", [2, -1])
 @pytest.mark.parametrize("believed", [500, 10_000_000])
-async def test_it_is_found_among_many_entries_by_reading_few(
+async def test_a_past_balance_is_found_by_reading_few_of_many_entries(
     db: Database, raw: "asyncpg.Connection[asyncpg.Record]", distinct: float, believed: int
 ) -> None:
     rows = await fill(raw, 20_000)

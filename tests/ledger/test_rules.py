@@ -1,4 +1,4 @@
-"""The ledger's rules: whatever is posted, money is conserved and no floor is broken."""
+"""The ledger's rules: postings conserve money and never take a balance below its floor."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -25,11 +25,13 @@ def state(number: int, booked: int = 0, overdraft_limit: int = 0, held: int = 0)
     st.lists(st.integers(0, 120), min_size=3, max_size=3),
     st.lists(st.integers(0, 50), min_size=3, max_size=3),
 )
-def test_conservation_floors_and_chains(moves: list[tuple[int, int, int]], booked: list[int], limits: list[int]) -> None:
+def test_postings_conserve_money_respect_floors_and_chain_balances(
+    transfers: list[tuple[int, int, int]], booked: list[int], limits: list[int]
+) -> None:
     ledger = LedgerState(state(n + 1, booked[n], limits[n]) for n in range(3))
     cash = ledger.internal_account(Purpose.CASH, "EUR", NOW)
     accounts = [*(ledger.accounts[UUID(int=n + 1)] for n in range(3)), cash]
-    for source, target, minor in moves:
+    for source, target, minor in transfers:
         if source == target:
             continue
         before = [account.booked for account in accounts]
@@ -47,7 +49,7 @@ def test_conservation_floors_and_chains(moves: list[tuple[int, int, int]], booke
     assert running == {account.account_id: account.booked for account in accounts}
 
 
-def test_held_money_is_not_available_and_the_overdraft_is() -> None:
+def test_held_money_is_not_available_and_an_overdraft_is() -> None:
     ledger = LedgerState([state(1, booked=100, held=30, overdraft_limit=5), state(2)])
     one, two = ledger.accounts.values()
     with pytest.raises(InsufficientFunds):
@@ -56,7 +58,7 @@ def test_held_money_is_not_available_and_the_overdraft_is() -> None:
     assert (one.booked, one.available) == (25, 0)
 
 
-def test_nothing_is_booked_before_the_accounts_last_entry() -> None:
+def test_a_transaction_is_never_posted_before_the_accounts_last_entry() -> None:
     ledger = LedgerState([state(1, booked=10), state(2)])
     one, two = ledger.accounts.values()
     two.changed_at = NOW + timedelta(seconds=5)
@@ -64,7 +66,7 @@ def test_nothing_is_booked_before_the_accounts_last_entry() -> None:
     assert one.changed_at == two.changed_at
 
 
-def test_balances_stay_within_a_bigint() -> None:
+def test_a_balance_beyond_the_maximum_is_refused() -> None:
     ledger = LedgerState([state(1, booked=MAX_BALANCE - 1)])
     cash = ledger.internal_account(Purpose.CASH, "EUR", NOW)
     with pytest.raises(ValidationFailed):

@@ -1,20 +1,19 @@
-"""Verification finds every kind of tampering by name, and nothing wrong with an honest bank."""
+"""Verification names the check that each kind of tampering fails, and finds nothing in an untouched bank."""
 
 import asyncpg
 import pytest
 
+from bank_graphql.bank import CHECKS
 from bank_graphql.kit.db import Database
 from bank_graphql.ledger import verification
-from bank_graphql.payments import verification as payments_verification
 from tests.client import Client
 
-CHECKS = (*verification.CHECKS, *payments_verification.CHECKS)
 UNGUARDED = "SET session_replication_role = replica; "  # a superuser's way around triggers and foreign keys
 LAST = "(SELECT max(id) FROM entries)"
 
 
 @pytest.fixture
-async def books(ada: Client, grace: Client, teller: Client) -> None:
+async def history(ada: Client, grace: Client, teller: Client) -> None:
     one, two = await ada.open(deposit="100"), await grace.open(deposit="50")
     await ada.transfer(one["id"], two["id"], "30")
     await grace.transfer(two["id"], one["id"], "7.25")
@@ -27,8 +26,8 @@ async def books(ada: Client, grace: Client, teller: Client) -> None:
     await ada.withdraw(yen["id"], "5", "JPY")
 
 
-@pytest.mark.usefixtures("books")
-async def test_an_honest_bank(db: Database) -> None:
+@pytest.mark.usefixtures("history")
+async def test_an_untouched_bank_passes_every_check(db: Database) -> None:
     findings = await verification.verify(db, CHECKS)
     assert [finding.name for finding in findings if not finding.ok] == []
     examined = {finding.name: finding.examined for finding in findings}
@@ -39,7 +38,7 @@ async def test_an_honest_bank(db: Database) -> None:
     assert examined["floors"] == 3
 
 
-@pytest.mark.usefixtures("books")
+@pytest.mark.usefixtures("history")
 @pytest.mark.parametrize(
     ("tampering", "found"),
     [
@@ -92,7 +91,9 @@ async def test_an_honest_bank(db: Database) -> None:
         ),
     ],
 )
-async def test_tampering_is_found(raw: asyncpg.Connection, db: Database, tampering: str, found: set[str]) -> None:
+async def test_tampering_fails_the_checks_that_cover_it(
+    raw: asyncpg.Connection, db: Database, tampering: str, found: set[str]
+) -> None:
     await raw.execute(UNGUARDED + tampering)
     findings = await verification.verify(db, CHECKS)
     assert {finding.name for finding in findings if not finding.ok} == found
