@@ -1,4 +1,4 @@
-"""A plain model of cards beside the real bank: in whatever order things are done with them, the two agree to the cent."""
+"""A model of card payments: whatever is done in whatever order, the bank agrees with it to the cent."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -6,27 +6,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from bank_graphql.bank import Bank, open_bank
 from bank_graphql.cards import queries
-from bank_graphql.cards import verification as cards_verification
 from bank_graphql.cards.enums import LimitWindow
 from bank_graphql.cards.rules import Merchant
 from bank_graphql.cards.service import Cards
 from bank_graphql.identity.enums import UserRole
-from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.ids import new_id
 from bank_graphql.kit.money import Money
-from bank_graphql.ledger import verification
 from bank_graphql.ledger.queries import BALANCES
 from bank_graphql.payments import service
-from bank_graphql.payments import verification as payments_verification
 from bank_graphql.payments.commands import (
     AuthorizeCard,
     CaptureHold,
@@ -40,6 +33,9 @@ from bank_graphql.payments.commands import (
     ReverseTransaction,
 )
 from bank_graphql.settings import Settings
+from tests.actors import create_actor
+from tests.machines import CONFLICTS, ModelMachine, run
+from tests.verification import assert_verified
 
 AMOUNTS, ANY = st.integers(1, 40), st.integers(0, 30)
 TABLE, SHOP = Merchant("Table", "5812", "DE"), Merchant("Shop", "5411", "DE")
@@ -47,8 +43,8 @@ LIMITS = {"TRANSACTION": 35, "DAY": 60, "WEEK": 90, "MONTH": 150}
 
 
 @dataclass
-class Paid:
-    """An authorisation as the model knows it."""
+class Hold:
+    """The hold of an authorisation, in the model."""
 
     id: Any
     amount: int
@@ -60,12 +56,12 @@ class Paid:
     payments: "list[Payment]" = field(default_factory=list)
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         return max(0, self.amount - self.captured) if self.status == "PENDING" else 0
 
     @property
-    def counted(self) -> int:
-        return self.left + sum(each.amount - each.refunded for each in self.payments if not each.reversed)
+    def spent(self) -> int:
+        return self.remaining + sum(each.amount - each.refunded for each in self.payments if not each.reversed)
 
     def is_in(self, window: str, now: datetime) -> bool:
         if window == "DAY":
@@ -77,52 +73,44 @@ class Paid:
 
 @dataclass
 class Payment:
-    """A capture as the model knows it."""
+    """A captured payment, in the model."""
 
     id: Any
-    of: Paid
+    of: Hold
     amount: int
     refunded: int = 0
     reversed: bool = False
 
 
-class Shop(RuleBasedStateMachine):
-    """Does the same to the model and to the bank, and compares."""
+class CardMachine(ModelMachine):
+    """Issues a card, pays with it, and changes it."""
 
     bank: Bank
-    owner: Actor
-    teller: Actor
-    runner: asyncio.Runner
 
     @initialize()
     def open(self) -> None:
         self.now = datetime(2026, 11, 24, 9, tzinfo=UTC)
         self.policy = replace(self.bank.policy, clock=lambda: self.now)
         self.cards = Cards(self.bank.db, self.bank.identity, self.policy.vault, lambda: self.now)
-        self.account = self.do(OpenAccount, kind="CHECKING", currency="EUR", name="x").account_id
-        self.do(Deposit, account_id=self.account, amount=Money(200, "EUR"))
+        self.account = self.execute(OpenAccount, kind="CHECKING", currency="EUR", name="x").account_id
+        self.execute(Deposit, account_id=self.account, amount=Money(200, "EUR"))
         limits = tuple((window, Money(amount, "EUR")) for window, amount in LIMITS.items())
-        self.card = self.do(IssueCard, account_id=self.account, kind="DEBIT", form="VIRTUAL", limits=limits).card_id
-        self.paid: list[Paid] = []
+        self.card = self.execute(IssueCard, account_id=self.account, kind="DEBIT", form="VIRTUAL", limits=limits).card_id
+        self.holds: list[Hold] = []
         self.payments: list[Payment] = []
-        self.limits, self.frozen, self.cash = dict(LIMITS), False, 200
+        self.limits, self.frozen, self.booked = dict(LIMITS), False, 200
 
-    def do(self, command_type: type[Command], actor: Actor | None = None, **given: Any) -> Any:
+    def execute(self, command_type: type[Command], actor: Actor | None = None, **given: Any) -> Any:
         command = command_type(actor=actor or self.owner, key=new_id().hex, **given)
         [outcome] = self.runner.run(service.execute(self.bank.db, self.policy, [command]))
         return outcome
 
-    def expect(self, outcome: Any, refusal: str | None) -> bool:
-        told = type(outcome).__name__ if isinstance(outcome, Refusal) else None
-        assert getattr(outcome, "conflict", told) == refusal, f"{outcome!r}"
-        return refusal is None
-
     @property
     def available(self) -> int:
-        return self.cash - sum(each.left for each in self.paid)
+        return self.booked - sum(each.remaining for each in self.holds)
 
     def spent(self, window: str, at: datetime) -> int:
-        return 0 if window == "TRANSACTION" else sum(each.counted for each in self.paid if each.is_in(window, at))
+        return 0 if window == "TRANSACTION" else sum(each.spent for each in self.holds if each.is_in(window, at))
 
     def exceeds(self, amount: int, at: datetime, authorized: int = 0) -> bool:
         return any(
@@ -130,74 +118,72 @@ class Shop(RuleBasedStateMachine):
             for window, limit in self.limits.items()
         )
 
-    def expire(self) -> None:
-        for each in self.paid:
-            if each.status == "PENDING" and each.expires <= self.now:
-                each.status = "EXPIRED"
-
     @rule(amount=AMOUNTS, tips=st.booleans())
     def authorize(self, amount: int, tips: bool) -> None:
-        made = self.do(AuthorizeCard, card_id=self.card, amount=Money(amount, "EUR"), merchant=TABLE if tips else SHOP)
+        outcome = self.execute(AuthorizeCard, card_id=self.card, amount=Money(amount, "EUR"), merchant=TABLE if tips else SHOP)
         refusal = "CARD_NOT_ACTIVE" if self.frozen else None
         refusal = refusal or ("LimitExceeded" if self.exceeds(amount, self.now) else None)
         refusal = refusal or ("InsufficientFunds" if amount > self.available else None)
-        if self.expect(made, refusal):
-            self.paid.append(Paid(made.transaction_id, amount, self.now, self.now + timedelta(days=7), tips))
+        if self.expect(outcome, refusal):
+            self.holds.append(Hold(outcome.transaction_id, amount, self.now, self.now + timedelta(days=7), tips))
 
-    @precondition(lambda self: self.paid)
+    @precondition(lambda self: self.holds)
     @rule(number=ANY, amount=st.none() | AMOUNTS, final=st.booleans())
     def capture(self, number: int, amount: int | None, final: bool) -> None:
-        paid = self.paid[number % len(self.paid)]
+        hold = self.holds[number % len(self.holds)]
         given = None if amount is None else Money(amount, "EUR")
-        made = self.do(CaptureHold, transaction_id=paid.id, amount=given, final=final)
-        self.due(paid)
-        taken = paid.left if amount is None else amount
-        excess = taken - paid.left
-        refusal = self.ended(paid)
-        if refusal is None and paid.captured + taken > paid.amount + (paid.amount // 5 if paid.tips else 0):
+        outcome = self.execute(CaptureHold, transaction_id=hold.id, amount=given, final=final)
+        self.expire(hold)
+        captured = hold.remaining if amount is None else amount
+        excess = captured - hold.remaining
+        refusal = CONFLICTS[hold.status]
+        if refusal is None and hold.captured + captured > hold.amount + (hold.amount // 5 if hold.tips else 0):
             refusal = "OVER_CAPTURE"
-        if refusal is None and excess > 0 and self.exceeds(excess, paid.at, paid.amount):
+        if refusal is None and excess > 0 and self.exceeds(excess, hold.at, hold.amount):
             refusal = "LimitExceeded"
         if refusal is None and excess > self.available:
             refusal = "InsufficientFunds"
-        if self.expect(made, refusal):
-            paid.captured += taken
-            self.cash -= taken
-            self.payments.append(Payment(made.transaction_id, paid, taken))
-            paid.payments.append(self.payments[-1])
-            if final or paid.captured >= paid.amount:
-                paid.status = "POSTED"
+        if self.expect(outcome, refusal):
+            hold.captured += captured
+            self.booked -= captured
+            self.payments.append(Payment(outcome.transaction_id, hold, captured))
+            hold.payments.append(self.payments[-1])
+            if final or hold.captured >= hold.amount:
+                hold.status = "POSTED"
 
-    @precondition(lambda self: self.paid)
+    @precondition(lambda self: self.holds)
     @rule(number=ANY)
     def release(self, number: int) -> None:
-        paid = self.paid[number % len(self.paid)]
-        made = self.do(ReleaseHold, transaction_id=paid.id)
-        self.due(paid)
-        if self.expect(made, self.ended(paid)):
-            paid.status = "VOIDED"
+        hold = self.holds[number % len(self.holds)]
+        outcome = self.execute(ReleaseHold, transaction_id=hold.id)
+        self.expire(hold)
+        if self.expect(outcome, CONFLICTS[hold.status]):
+            hold.status = "VOIDED"
 
     @precondition(lambda self: self.payments)
     @rule(number=ANY, amount=st.none() | AMOUNTS)
     def refund(self, number: int, amount: int | None) -> None:
         payment = self.payments[number % len(self.payments)]
-        made = self.do(RefundCardPayment, transaction_id=payment.id, amount=None if amount is None else Money(amount, "EUR"))
-        left = payment.amount - payment.refunded
-        back = left if amount is None else amount
-        refusal = "ALREADY_REVERSED" if payment.reversed else "OVER_REFUND" if not left or back > left else None
-        if self.expect(made, refusal):
-            payment.refunded += back
-            self.cash += back
+        outcome = self.execute(
+            RefundCardPayment, transaction_id=payment.id, amount=None if amount is None else Money(amount, "EUR")
+        )
+        remaining = payment.amount - payment.refunded
+        refunded = remaining if amount is None else amount
+        over = not remaining or refunded > remaining
+        refusal = "ALREADY_REVERSED" if payment.reversed else "OVER_REFUND" if over else None
+        if self.expect(outcome, refusal):
+            payment.refunded += refunded
+            self.booked += refunded
 
     @precondition(lambda self: self.payments)
     @rule(number=ANY)
     def reverse(self, number: int) -> None:
         payment = self.payments[number % len(self.payments)]
-        made = self.do(ReverseTransaction, actor=self.teller, transaction_id=payment.id, reason="r")
+        outcome = self.execute(ReverseTransaction, actor=self.teller, transaction_id=payment.id, reason="r")
         refusal = "ALREADY_REVERSED" if payment.reversed else "OVER_REFUND" if payment.refunded else None
-        if self.expect(made, refusal):
+        if self.expect(outcome, refusal):
             payment.reversed = True
-            self.cash += payment.amount
+            self.booked += payment.amount
 
     @rule()
     def freeze_or_unfreeze(self) -> None:
@@ -215,7 +201,7 @@ class Shop(RuleBasedStateMachine):
 
     @rule()
     def replace_card(self) -> None:
-        self.card = self.do(ReplaceCard, card_id=self.card).card_id
+        self.card = self.execute(ReplaceCard, card_id=self.card).card_id
         self.frozen = False
 
     @rule(hours=st.sampled_from([1, 20, 24, 80, 200]), job=st.booleans())
@@ -223,59 +209,39 @@ class Shop(RuleBasedStateMachine):
         self.now += timedelta(hours=hours)
         if job:
             self.runner.run(service.expire_holds(self.bank.db, self.policy))
-            self.expire()
+            for each in self.holds:
+                self.expire(each)
 
     @invariant()
-    def they_agree(self) -> None:
-        if not hasattr(self, "paid"):
+    def balances_and_limits_agree(self) -> None:
+        if not hasattr(self, "holds"):
             return
         [balance] = self.runner.run(self.bank.db.fetch(BALANCES, ids=[self.account]))
-        assert (balance.booked, balance.held) == (self.cash, sum(each.left for each in self.paid))
+        assert (balance.booked, balance.held) == (self.booked, sum(each.remaining for each in self.holds))
         calendar = self.policy.cards.calendar
-        [told] = self.runner.run(queries.limits(self.bank.db, calendar, lambda: self.now, [(self.owner, [self.card])]))
-        assert [(each.time_window, each.amount.minor, each.spent.minor) for each in told] == [
+        [limits] = self.runner.run(queries.limits(self.bank.db, calendar, lambda: self.now, [(self.owner, [self.card])]))
+        assert [(each.time_window, each.amount.minor, each.spent.minor) for each in limits] == [
             (window, self.limits[window], self.spent(window, self.now)) for window in LIMITS if window in self.limits
         ]
 
     def teardown(self) -> None:
-        checks = (*verification.CHECKS, *cards_verification.CHECKS, *payments_verification.CHECKS)
-        findings = self.runner.run(verification.verify(self.bank.db, checks))
-        assert [(each.name, each.first_problem) for each in findings if not each.ok] == []
+        self.runner.run(assert_verified(self.bank.db))
 
-    def due(self, paid: Paid) -> None:
-        if paid.status == "PENDING" and paid.expires <= self.now:
-            paid.status = "EXPIRED"
-
-    def ended(self, paid: Paid) -> str | None:
-        return {"PENDING": None, "POSTED": "ALREADY_CAPTURED", "VOIDED": "ALREADY_RELEASED", "EXPIRED": "EXPIRED"}[paid.status]
-
-
-async def _customer(bank: Bank, name: str, role: UserRole) -> Actor:
-    user_id = await bank.identity.create_user(
-        email=f"{name}@bank.test", password="a fine long passphrase", full_name=name, role=role
-    )
-    return Actor(user_id, None, PERMISSIONS[role])
+    def expire(self, hold: Hold) -> None:
+        if hold.status == "PENDING" and hold.expires <= self.now:
+            hold.status = "EXPIRED"
 
 
 @pytest.mark.timeout(180)
-def test_cards_are_what_the_model_says(settings: Settings) -> None:
+def test_the_bank_agrees_with_the_model_after_any_card_payments(settings: Settings) -> None:
     with asyncio.Runner() as runner:
         opened = open_bank(settings)
         bank = runner.run(opened.__aenter__())
         try:
             actors = {
-                name: runner.run(_customer(bank, name, role))
+                name: runner.run(create_actor(bank, name, role))
                 for name, role in (("owner", UserRole.CUSTOMER), ("teller", UserRole.TELLER))
             }
-            run_state_machine_as_test(
-                type("Machine", (Shop,), {"bank": bank, "runner": runner, **actors}),
-                settings=hypothesis_settings(
-                    max_examples=25,
-                    stateful_step_count=30,
-                    deadline=None,
-                    suppress_health_check=list(HealthCheck),
-                    print_blob=True,
-                ),
-            )
+            run(CardMachine, steps=30, bank=bank, runner=runner, **actors)
         finally:
             runner.run(opened.__aexit__(None, None, None))

@@ -1,4 +1,4 @@
-"""The vault: what is sealed opens only in its place, with its keys; and the master key is exchanged on a live bank."""
+"""The vault: a sealed number opens for its own card and keys alone, and the master key is rotated on a live bank."""
 
 import asyncio
 import json
@@ -37,13 +37,13 @@ def key_of(card: str) -> Any:
     return uuid_of(card, "Card")
 
 
-async def test_numbers_are_of_the_bin_and_valid(vault: Vault) -> None:
+async def test_new_numbers_have_the_bin_and_a_valid_check_digit(vault: Vault) -> None:
     numbers = {vault.new_number() for _ in range(500)}
     assert len(numbers) == 500
     assert all(number[:6] == "990055" and len(number) == 16 and check_digit(number[:-1]) == number[-1] for number in numbers)
 
 
-async def test_hashes_and_codes_depend_on_the_vaults_own_keys(vault: Vault) -> None:
+async def test_hashes_and_security_codes_depend_on_the_vaults_keys(vault: Vault) -> None:
     number = vault.new_number()
     other = Vault(vault._masters, "990055", bytes(32), bytes(32))
     assert vault.hash_of(number) == vault.hash_of(number) != other.hash_of(number)
@@ -53,7 +53,7 @@ async def test_hashes_and_codes_depend_on_the_vaults_own_keys(vault: Vault) -> N
     assert codes != {other.code_of(number, 2030, month) for month in range(1, 13)}
 
 
-async def test_what_is_sealed_opens_only_in_its_place(
+async def test_a_sealed_number_opens_only_in_the_row_of_its_card(
     ada: Client, card: str, vault: Vault, db: Database, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     other = str((await ada.issue((await ada.open())["id"]))["id"])
@@ -69,7 +69,9 @@ async def test_what_is_sealed_opens_only_in_its_place(
             vault.number_of(row)
 
 
-async def test_numbers_and_keys_are_bound_to_their_card(ada: Client, card: str, vault: Vault, db: Database) -> None:
+async def test_sealed_numbers_and_wrapped_keys_are_bound_to_their_card(
+    ada: Client, card: str, vault: Vault, db: Database
+) -> None:
     [row] = await db.fetch(SEALED, card=key_of(card))
     key = AESGCM(vault._masters.unwrap(row.wrapped_key, row.master_key, b"card key/" + row.card_id.bytes))
     nonce, sealed = row.sealed_number[:12], row.sealed_number[12:]
@@ -79,15 +81,13 @@ async def test_numbers_and_keys_are_bound_to_their_card(ada: Client, card: str, 
             key.decrypt(nonce, sealed, other)
 
 
-async def test_a_number_that_two_have_drawn_at_a_time_is_drawn_anew(
-    ada: Client, card: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_number_that_is_taken_is_drawn_again(ada: Client, card: str, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = (await ada.reveal(card))["number"]
     draw, drawn = service._new_numbers, []
 
-    async def draw_the_same(connection: Connection, vault: Vault, how_many: int) -> list[str]:
-        drawn.append(how_many)
-        return [taken] if len(drawn) == 1 else await draw(connection, vault, how_many)
+    async def draw_the_same(connection: Connection, vault: Vault, count: int) -> list[str]:
+        drawn.append(count)
+        return [taken] if len(drawn) == 1 else await draw(connection, vault, count)
 
     monkeypatch.setattr(service, "_new_numbers", draw_the_same)
     account = (await ada.card(card))["account"]["id"]
@@ -112,7 +112,9 @@ async def test_a_rotation_waits_for_cards_that_are_being_issued(
     assert await rotating[0] == 1
 
 
-async def test_the_keys_are_ours_alone_and_needed(settings: Settings, vault: Vault, db: Database, tmp_path: Path) -> None:
+async def test_a_vault_opens_only_with_the_keys_that_cards_were_stored_with(
+    settings: Settings, vault: Vault, db: Database, tmp_path: Path
+) -> None:
     assert (settings.data_dir / "keys" / "card-master-keys.json").stat().st_mode & 0o777 == 0o600
     message = r"^The card master key '1' in BANK_CARD_KEYS is not the one that cards were stored with\. Check BANK_CARD_KEYS\.$"
     with pytest.raises(ConfigurationError, match=message):
@@ -132,7 +134,7 @@ async def test_the_keys_are_ours_alone_and_needed(settings: Settings, vault: Vau
         json.dumps({"keys": json.loads(KEYS)["keys"] * 2}),
     ],
 )  # fmt: skip
-def test_unusable_keys_are_told_in_a_line(given: str | None) -> None:
+def test_unusable_keys_are_reported_in_one_line(given: str | None) -> None:
     with pytest.raises(ConfigurationError) as error:
         MasterKeys(master_keys(given, None))
     assert "\n" not in str(error.value)
@@ -140,18 +142,18 @@ def test_unusable_keys_are_told_in_a_line(given: str | None) -> None:
 
 
 class Traffic:
-    """Customers who get cards, look at them and pay with them while the master key is exchanged again and again."""
+    """A customer who issues, reveals and uses cards while the master key is rotated again and again."""
 
-    def __init__(self, ada: Client, card: str, told: dict[str, Any], settings: Settings, db: Database) -> None:
+    def __init__(self, ada: Client, card: str, secret: dict[str, Any], settings: Settings, db: Database) -> None:
         self.ada, self.settings, self.db = ada, settings, db
-        self.first, self.issued, self.told = card, [card], {card: told}
+        self.first, self.issued, self.secrets = card, [card], {card: secret}
         self.path = settings.data_dir / "keys" / "card-master-keys.json"
         self.keys = [self.path.read_text()]
         self.done = asyncio.Event()
 
     async def run(self, rotations: int) -> None:
         async with asyncio.TaskGroup() as group:
-            for work in (self.issue(), self.issue(), self.reveal(), self.pay(), self.exchange(rotations)):
+            for work in (self.issue(), self.issue(), self.reveal(), self.pay(), self.rotate(rotations)):
                 group.create_task(work)
 
     async def issue(self) -> None:
@@ -165,13 +167,13 @@ class Traffic:
             secret = await self.ada.reveal(shown)
             assert secret["__typename"] == "CardSecrets"
             same = {"number": secret["number"], "securityCode": secret["securityCode"]}
-            assert self.told.setdefault(shown, secret) | same == self.told[shown]
+            assert self.secrets.setdefault(shown, secret) | same == self.secrets[shown]
 
     async def pay(self) -> None:
         while not self.done.is_set():
-            assert (await self.ada.authorize(self.told[self.first]["number"], "0.01"))["__typename"] == "MoneyMoved"
+            assert (await self.ada.authorize(self.secrets[self.first]["number"], "0.01"))["__typename"] == "MoneyMoved"
 
-    async def exchange(self, rotations: int) -> None:
+    async def rotate(self, rotations: int) -> None:
         for _ in range(rotations):
             before = len(self.issued)
             assert await rotate_card_keys(self.settings, self.db) >= 1
@@ -181,20 +183,20 @@ class Traffic:
         self.done.set()
 
 
-async def test_the_master_key_is_exchanged_under_traffic(
+async def test_the_master_key_is_rotated_under_traffic(
     ada: Client, card: str, settings: Settings, db: Database, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     traffic = Traffic(ada, card, await ada.reveal(card), settings, db)
     await traffic.run(rotations=8)
-    kept = [json.loads(text)["keys"] for text in traffic.keys]
-    assert [[key["kid"] for key in keys] for keys in kept] == [[str(n)] for n in range(1, 10)]
+    stored = [json.loads(text)["keys"] for text in traffic.keys]
+    assert [[key["kid"] for key in keys] for keys in stored] == [[str(n)] for n in range(1, 10)]
     assert await raw.fetchval("SELECT count(*) FROM audit_events WHERE action = 'rotateCardKeys'") == 8
     used = await raw.fetch("SELECT master_key FROM card_secrets UNION SELECT master_key FROM vault_keys")
     assert [row["master_key"] for row in used] == ["9"]
     sealed = [row for each in traffic.issued for row in await db.fetch(SEALED, card=key_of(each))]
     assert len(sealed) == len(traffic.issued) > 40
-    # The old keys open nothing any more, even if someone calls them by the new one's name.
-    for [key] in kept[:-1]:
+    # The old keys open nothing any more, even under the id of the new one.
+    for [key] in stored[:-1]:
         old = MasterKeys(master_keys(json.dumps({"keys": [{**key, "kid": "9"}]}), None))
         for row in sealed:
             with pytest.raises(ConfigurationError):
@@ -203,10 +205,10 @@ async def test_the_master_key_is_exchanged_under_traffic(
         assert (await ada.reveal(each))["__typename"] == "CardSecrets"
 
 
-async def test_a_rotation_goes_through_all_cards(
+async def test_a_rotation_wraps_the_keys_of_all_cards_anew(
     ada: Client, card: str, settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bank_graphql.cards.vault._AT_A_TIME", 3)
+    monkeypatch.setattr("bank_graphql.cards.vault._BATCH_SIZE", 3)
     account = (await ada.card(card))["account"]["id"]
     issued = [card, *[(await ada.issue(account))["id"] for _ in range(9)]]
     assert await rotate_card_keys(settings, db) == 10
@@ -216,7 +218,7 @@ async def test_a_rotation_goes_through_all_cards(
         assert (await ada.reveal(each))["__typename"] == "CardSecrets"
 
 
-async def test_a_rotation_that_broke_off_is_taken_up(ada: Client, card: str, settings: Settings, db: Database) -> None:
+async def test_an_interrupted_rotation_is_completed_by_the_next(ada: Client, card: str, settings: Settings, db: Database) -> None:
     source = card_keys(settings)
     secret = await ada.reveal(card)
     with source.locked():
@@ -227,7 +229,7 @@ async def test_a_rotation_that_broke_off_is_taken_up(ada: Client, card: str, set
     assert (again["number"], again["securityCode"]) == (secret["number"], secret["securityCode"])
 
 
-async def test_keys_that_are_given_are_exchanged_for_the_first_of_them(
+async def test_a_rotation_of_configured_keys_is_to_the_first_of_them(
     ada: Client, card: str, settings: Settings, db: Database
 ) -> None:
     [present] = card_keys(settings).read()
