@@ -1,4 +1,4 @@
-"""Account numbers: good in every country that the library knows, by the rules of a second library."""
+"""Account numbers: valid in every country that the library knows, by the rules of a second library."""
 
 import json
 import warnings
@@ -26,7 +26,7 @@ WITH_NUMBERS = [country for country in COUNTRIES if registry.get_iban_spec(count
 
 
 def bank_codes(country: str) -> list[str]:
-    """Real bank codes of a country, if the library has any; otherwise one of its making."""
+    """Return real bank codes of a country, if the library has any; otherwise one that the library generates."""
     codes = sorted({bank.bank_code for bank in registry.get_banks_by_country(country) if bank.bank_code})
     if not codes:
         field = registry.get_iban_spec(country).positions[Component.BANK_CODE]
@@ -36,12 +36,12 @@ def bank_codes(country: str) -> list[str]:
 
 
 def numbers(numbering: Numbering) -> Iterator[str]:
-    """The numbers of the first serials."""
+    """Yield account numbers, those of the first serials first."""
     return (number for serial in count(1) if (number := numbering.number(serial)) is not None)
 
 
 def check(number: str, country: str) -> None:
-    """By the second library; of countries that it does not know, the check digits. By the first one, with national checks."""
+    """Check a number with both libraries, national checks included; of countries that the second does not know, the check digits."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NationalChecksumNotVerified)
         schwifty.IBAN(number, validate_bban=True)
@@ -54,7 +54,7 @@ def check(number: str, country: str) -> None:
 
 @pytest.mark.parametrize("how_many", [30, pytest.param(1000, marks=pytest.mark.deep)])
 @pytest.mark.parametrize("country", WITH_NUMBERS)
-def test_all_accounts_have_numbers_of_their_own(country: str, how_many: int) -> None:
+def test_accounts_have_different_valid_numbers(country: str, how_many: int) -> None:
     for place, code in enumerate(bank_codes(country)):
         numbering = Numbering(country, code)
         made = list(islice(numbers(numbering), min(how_many, 50) if place else how_many))
@@ -69,7 +69,7 @@ def test_all_accounts_have_numbers_of_their_own(country: str, how_many: int) -> 
     # Examples of the registry (ISO 13616), and a bank's code with its branch's.
     [("NL", "ABNA", "NL91ABNA0417164300"), ("NO", "8601", "NO9386011117947"), ("DE", "37040044", "DE89370400440532013000")],
 )
-def test_the_registrys_examples_are_of_this_form(country: str, code: str, example: str) -> None:
+def test_numbers_have_the_form_of_the_registrys_examples(country: str, code: str, example: str) -> None:
     made = next(numbers(Numbering(country, code)))
     assert len(made) == len(example)
     assert made[:2] + made[4 : 4 + len(code)] == example[:2] + example[4 : 4 + len(code)]
@@ -78,7 +78,7 @@ def test_the_registrys_examples_are_of_this_form(country: str, code: str, exampl
 @pytest.mark.parametrize(
     ("country", "code"), [("GB", "NWBK601613"), ("IT", "0542811101"), ("FR", "2004101005"), ("ES", "21000418")]
 )
-def test_a_branch_may_be_named_behind_the_bank(country: str, code: str) -> None:
+def test_a_bank_code_may_include_the_branch(country: str, code: str) -> None:
     made = next(numbers(Numbering(country, code)))
     assert code in made
     check(made, country)
@@ -97,12 +97,12 @@ def test_a_branch_may_be_named_behind_the_bank(country: str, code: str) -> None:
         ("AO", "0001"),
     ],
 )
-def test_a_pair_that_does_not_fit_is_refused_in_a_line(country: str, code: str) -> None:
+def test_a_bank_code_that_does_not_fit_its_country_is_refused(country: str, code: str) -> None:
     with pytest.raises(ConfigurationError, match="BANK_IBAN_BANK_CODE"):
         Numbering(country, code)
 
 
-def test_serials_keep_the_numbers_that_they_had() -> None:
+def test_a_serial_has_the_same_number_in_every_version() -> None:
     numbering = Numbering("DE", "99999999")
     assert numbering.serials_per_number == 1
     assert [numbering.number(serial) for serial in (1, 2)] == ["DE92999999998898621715", "DE29999999995078961602"]

@@ -17,7 +17,9 @@ from tests.sync import ROOT
 
 
 @pytest.mark.parametrize("command", [command, pytest.param(command_from_scratch, marks=pytest.mark.deep)])
-def test_a_bank_is_created_filled_and_verified_by_commands(folder: Path, command: Callable[..., "subprocess.CompletedProcess[str]"]) -> None:
+def test_a_bank_is_created_filled_and_verified_by_commands(
+    folder: Path, command: Callable[..., "subprocess.CompletedProcess[str]"]
+) -> None:
     assert command("migrate", folder=folder).stdout == "The schema is up to date.\n"
     demo = command("demo", folder=folder)
     assert "ada@example.com" in demo.stdout

@@ -197,9 +197,7 @@ async def test_a_refusal_is_audited_once(db: Database, customer: Actor, raw: asy
 
 
 @pytest.mark.parametrize("rounds", [10, pytest.param(50, marks=pytest.mark.deep)])
-async def test_of_concurrent_capture_release_and_expiry_exactly_one_succeeds(
-    db: Database, customer: Actor, rounds: int
-) -> None:
+async def test_of_concurrent_capture_release_and_expiry_exactly_one_succeeds(db: Database, customer: Actor, rounds: int) -> None:
     ids = await open_accounts(db, customer, 40, 100_000)
     now = utc_now()
     later = now + timedelta(minutes=1)
