@@ -1,4 +1,4 @@
-"""Refusals as data: one table says which rejection each refusal of the rooms becomes."""
+"""Rejections: the union members that refusals become, and the table that maps each refusal to its rejection."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,9 @@ from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
 from bank_graphql.payments.errors import BatchAborted, IdempotencyConflict
 
 
-@strawberry.interface(description="An expected refusal. Select it in every result: unions may get further members.")
+@strawberry.interface(
+    description="An expected refusal. Select it in every result, because unions may get further members that implement it."
+)
 class Rejection:
     message: str = strawberry.field(description="A sentence for people.")
 
@@ -38,28 +40,28 @@ class FieldError:
 
 @strawberry.type(description="The input breaks a rule.")
 class ValidationRejection(Rejection):
-    fields: list[FieldError] = strawberry.field(description="What is wrong, field by field.")
+    fields: list[FieldError] = strawberry.field(description="Every problem that was found.")
 
 
-@strawberry.type(description="There is no such thing, or it is not the viewer's to see.")
+@strawberry.type(description="The object does not exist, or is not visible to the viewer.")
 class NotFoundRejection(Rejection):
-    subject_id: strawberry.ID | None = strawberry.field(description="The id that was asked for.")
+    subject_id: strawberry.ID | None = strawberry.field(description="The id that was requested. Null if it was not named by id.")
 
 
-@strawberry.type(description="The viewer may see the thing but not do this to it.")
+@strawberry.type(description="The object is visible to the viewer, who is not allowed to do this.")
 class ForbiddenRejection(Rejection):
     pass
 
 
-@strawberry.type(description="The credentials are not valid. Which part was wrong is not told.")
+@strawberry.type(description="The credentials are not valid. For security it is not said which part is wrong.")
 class CredentialsRejection(Rejection):
     pass
 
 
-@strawberry.type(description="The account does not have that much available.")
+@strawberry.type(description="The account's available balance does not cover the amount.")
 class InsufficientFundsRejection(Rejection):
-    available: money.Money = strawberry.field(graphql_type=Money, description="What was available.")
-    required: money.Money = strawberry.field(graphql_type=Money, description="What was needed.")
+    available: money.Money = strawberry.field(graphql_type=Money, description="The available balance.")
+    required: money.Money = strawberry.field(graphql_type=Money, description="The amount that was required.")
 
 
 @strawberry.type(description="The amount is in another currency than the account.")
@@ -70,36 +72,37 @@ class CurrencyMismatchRejection(Rejection):
 
 @strawberry.type(description="The account's status does not allow this.")
 class AccountStatusRejection(Rejection):
-    account_id: strawberry.ID = strawberry.field(description="Which account.")
+    account_id: strawberry.ID = strawberry.field(description="The account.")
     account_status: AccountStatus = strawberry.field(description="Its status.")
 
 
-@strawberry.type(description="The thing's state does not allow this.")
+@strawberry.type(description="The state of the object does not allow this.")
 class StateConflictRejection(Rejection):
-    conflict: StateConflictCode = strawberry.field(description="Which rule it is about.")
-    state: str = strawberry.field(description="The state that the thing is in.")
+    conflict: StateConflictCode = strawberry.field(description="The rule that is broken.")
+    state: str = strawberry.field(description="The present state of the object, usually a status.")
 
 
-@strawberry.type(description="A spending limit of the card does not leave that much.")
+@strawberry.type(description="The amount exceeds a spending limit of the card.")
 class LimitExceededRejection(Rejection):
-    limit: SpentLimit = strawberry.field(graphql_type=SpendingLimit, description="Which limit, as it was then.")
+    limit: SpentLimit = strawberry.field(graphql_type=SpendingLimit, description="The limit, with what had been spent of it.")
 
 
-@strawberry.type(description="The idempotency key was used before, for something else.")
+@strawberry.type(description="The idempotency key was used before, for another request.")
 class IdempotencyConflictRejection(Rejection):
     original_id: strawberry.Private[UUID | None]
 
     @strawberry.field(
-        description="What the key was used for, if that was a transaction the viewer may see.",
+        description="The transaction that the key was used for. Null if it was used for something else, or it is not visible "
+        "to the viewer.",
         graphql_type=Transaction | None,
     )
     async def original(self, info: Info) -> TransactionRow | None:
         return await info.context.loader(info.context.readers.transaction).load(self.original_id) if self.original_id else None
 
 
-@strawberry.type(description="Another item of an atomic batch was refused, so nothing of it happened. Not this one's fault.")
+@strawberry.type(description="Another item of the atomic batch was refused, so no item took effect.")
 class BatchAbortedRejection(Rejection):
-    index: int = strawberry.field(description="The first item that was refused, counted from 0.")
+    index: int = strawberry.field(description="The index of the first item that was refused, counted from 0.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,43 +29,51 @@ MAX_NODES = 100
 EVENTS = KeyType(CURSOR_KIND, lambda text: None, 0, 0)  # noqa: ARG005 - the feed reads its cursors itself
 
 
-@strawberry.type(description="How fast the viewer may go on asking: a bucket of cost points that fills up evenly.")
+@strawberry.type(
+    description="The rate limit of the viewer, or of the address if nobody is signed in: a bucket of cost that refills evenly."
+)
 class RateLimit:
-    limit: int = strawberry.field(description="What a full bucket holds: cost points a minute.")
-    remaining: int = strawberry.field(description="What is left after this request.")
-    cost: int = strawberry.field(description="What this request cost.")
+    limit: int = strawberry.field(description="The cost that a full bucket holds, and that is refilled per minute.")
+    remaining: int = strawberry.field(description="The cost that remains in the bucket after this request.")
+    cost: int = strawberry.field(description="The cost of this request.")
     reset_at: DateTime = strawberry.field(description="When the bucket is full again.")
 
 
-@strawberry.type(description="One thing that was verified.")
+@strawberry.type(description="One check of a verification.")
 class LedgerCheck:
-    name: str = strawberry.field(description="What was verified.")
-    ok: bool = strawberry.field(description="Whether all was as it should be.")
-    examined: BigInt = strawberry.field(description="How many rows were examined.")
-    first_problem: str | None = strawberry.field(description="The first discrepancy, if there was one.")
+    name: str = strawberry.field(description="The name of the check.")
+    ok: bool = strawberry.field(description="Whether no discrepancy was found.")
+    examined: BigInt = strawberry.field(description="The number of rows that were examined.")
+    first_problem: str | None = strawberry.field(description="The first discrepancy. Null if there is none.")
 
 
-@strawberry.type(description="What the latest verification of the books found.")
+@strawberry.type(description="The latest verification of the ledger.")
 class LedgerVerification:
-    ok: bool = strawberry.field(description="Whether all was as it should be.")
-    checked_at: DateTime = strawberry.field(description="When it was.")
+    ok: bool = strawberry.field(description="Whether no discrepancy was found.")
+    checked_at: DateTime = strawberry.field(description="When it ran.")
     checks: list[LedgerCheck] = strawberry.field(description="Its checks.")
 
 
-@strawberry.type(description="What can be asked. What is not the viewer's to see is null, as if it did not exist.")
+@strawberry.type(description="All queries. What is not visible to the viewer is null, as if it did not exist.")
 class Query:
-    @loaded_field(lambda readers: readers.user, description="Who is signed in; null if nobody is.", graphql_type=User | None)
+    @loaded_field(
+        lambda readers: readers.user,
+        description="The viewer: the user who is signed in. Null if nobody is.",
+        graphql_type=User | None,
+    )
     @staticmethod
     def me(request: Context) -> UUID | None:
         return request.actor.user_id if request.actor is not None else None
 
-    @strawberry.field(description="The thing with this id.", graphql_type=Node | None)
+    @strawberry.field(
+        description="The object with this id. Null if there is none, or it is not visible.", graphql_type=Node | None
+    )
     @staticmethod
     async def node(root: Context, id: strawberry.ID) -> object:  # noqa: A002 - the contract's name
         return await _node(root, id)
 
     @strawberry.field(
-        description=f"The things with these ids, in their order, null where there is none. At most {MAX_NODES}.",
+        description=f"The objects with these ids, in the same order, null where there is none. At most {MAX_NODES} ids.",
         graphql_type=list[Node | None],
         # Each id costs in addition to its object: it is read by itself.
         directives=[Cost(weight="1"), ListSize(slicing_arguments=["ids"])],
@@ -79,14 +87,18 @@ class Query:
         # Readers batch the keys that are requested in one turn of the event loop, so this takes one statement for each type.
         return list(await asyncio.gather(*(_node(root, each) for each in ids)))
 
-    @loaded_field(lambda readers: readers.account, description="The account with this id.", graphql_type=Account | None)
+    @loaded_field(
+        lambda readers: readers.account,
+        description="The account with this id. Null if there is none, or it is not visible.",
+        graphql_type=Account | None,
+    )
     @staticmethod
     def account(request: Context, id: strawberry.ID) -> UUID | None:  # noqa: A002
         return _key(request, id, "Account")
 
     @loaded_field(
         lambda readers: readers.account_by_number,
-        description="The account with this number; spaces do not matter.",
+        description="The account with this number, with or without spaces. Null if there is none, or it is not visible.",
         graphql_type=Account | None,
     )
     @staticmethod
@@ -94,23 +106,30 @@ class Query:
         return normalise_number(number)
 
     @loaded_field(
-        lambda readers: readers.transaction, description="The transaction with this id.", graphql_type=Transaction | None
+        lambda readers: readers.transaction,
+        description="The transaction with this id. Null if there is none, or it is not visible.",
+        graphql_type=Transaction | None,
     )
     @staticmethod
     def transaction(request: Context, id: strawberry.ID) -> UUID | None:  # noqa: A002
         return _key(request, id, "Transaction")
 
-    @loaded_field(lambda readers: readers.card, description="The card with this id.", graphql_type=Card | None)
+    @loaded_field(
+        lambda readers: readers.card,
+        description="The card with this id. Null if there is none, or it is not visible.",
+        graphql_type=Card | None,
+    )
     @staticmethod
     def card(request: Context, id: strawberry.ID) -> UUID | None:  # noqa: A002
         return _key(request, id, "Card")
 
     @strawberry.field(
         description=(
-            "The feed of the viewer's accounts (or of the 1 to 100 given ones) page by page, oldest first: from the oldest event "
-            "that is kept, or behind `after`, where CURSOR_EXPIRED says that something in between is no longer kept. 20 a page "
-            "unless `first` says otherwise. After an empty page, whose `endCursor` is null, go on from the cursor before. "
-            "Cursors are the subscription's, too."
+            "The events of the viewer's accounts, or of the 1 to 100 given accounts, page by page, oldest first: from the oldest "
+            "event that is kept, or after the cursor `after`. The error CURSOR_EXPIRED means that events after this cursor were "
+            "deleted already. A page has 20 events unless `first` is given. After an empty page, whose `endCursor` is null, "
+            "use the "
+            "previous cursor again. The subscription `transactionFeed` has the same cursors."
         ),
         graphql_type=Connection[TransactionEvent] | None,
         directives=[Cost(weight="60"), page_size("first")],
@@ -128,8 +147,9 @@ class Query:
 
     @strawberry.field(
         description=(
-            "Where the feed ends now: read the accounts after it, follow the feed from it, and nothing is missed. "
-            "Null only beside an error."
+            "The cursor at the present end of the feed. Read this first, then the accounts, then subscribe with `after`: no "
+            "event "
+            "is missed. Null only together with an error."
         ),
         graphql_type=str | None,
         directives=[Cost(weight="60")],
@@ -138,7 +158,7 @@ class Query:
     async def feed_cursor(root: Context) -> str | None:
         return cursor_of(await root.services.feed.head()) if root.viewer else None
 
-    @strawberry.field(description="What the viewer may still spend on requests.")
+    @strawberry.field(description="The rate limit, after this request.")
     @staticmethod
     def rate_limit(root: Context) -> RateLimit | None:
         spent = root.bucket
@@ -147,9 +167,7 @@ class Query:
         return RateLimit(limit=spent.limit, remaining=spent.remaining, cost=spent.cost, reset_at=DateTime(spent.full_at))
 
     @strawberry.field(
-        description=(
-            "What the latest run of `bank-graphql verify` found; null if there was none. For auditors and administrators."
-        ),
+        description=("The latest run of `bank-graphql verify`. Null if there was none. For auditors and administrators."),
         directives=[Cost(weight="60")],
     )
     @staticmethod

@@ -1,4 +1,4 @@
-"""What mutations answer: unions of a success and the refusals that can happen."""
+"""The results of mutations: unions of a success and the rejections that are possible."""
 
 from typing import Annotated
 
@@ -31,66 +31,66 @@ from bank_graphql.ledger.rules import TransactionState
 _GROWS = "More members that implement Rejection may be added."
 
 
-@strawberry.type(description="What a client needs to act as a user. Keep both tokens secret.")
+@strawberry.type(description="The tokens with which a client acts as a user. Keep both secret.")
 class AuthSession:
-    access_token: str = strawberry.field(description="Send it as `Authorization: Bearer …`. It expires soon.")
-    refresh_token: str = strawberry.field(description="Good once, for `refreshSession`.")
+    access_token: str = strawberry.field(description="Send it as `Authorization: Bearer …`. It is valid until `expiresAt`.")
+    refresh_token: str = strawberry.field(description="For `refreshSession`. It can be used once.")
     expires_at: DateTime = strawberry.field(description="When the access token expires.")
-    user: UserRow = strawberry.field(description="Who is signed in.", graphql_type=User)
+    user: UserRow = strawberry.field(description="The user who is signed in.", graphql_type=User)
 
 
-@strawberry.type(description="It is done.")
+@strawberry.type(description="Success, without further data.")
 class Done:
     ok: bool = strawberry.field(default=True, description="Always true.")
 
 
-@strawberry.type(description="The money moved.")
+@strawberry.type(description="A transaction was made, or its state changed.")
 class MoneyMoved:
     transaction: TransactionRow | TransactionState = strawberry.field(
-        description="The transaction, as it is now.", graphql_type=Transaction
+        description="The transaction, in its present state.", graphql_type=Transaction
     )
-    replayed: bool = strawberry.field(description="Whether the key was seen before: this is then what happened at that time.")
+    replayed: bool = strawberry.field(description="Whether this is the stored outcome of an earlier request with the same key.")
 
 
-@strawberry.type(description="What is written on a card. Show it to its holder, and keep it nowhere.")
+@strawberry.type(description="The number and security code of a card. Show them to the holder, and do not store them.")
 class CardSecrets:
     number: str = strawberry.field(description="The card number: 16 digits.")
     security_code: str = strawberry.field(description="The security code: three digits.")
-    expires_at: DateTime = strawberry.field(description="When to stop showing it: a minute from now.")
+    expires_at: DateTime = strawberry.field(description="When to stop showing them: after one minute.")
 
 
-@strawberry.type(description="What would happen. Nothing was written.")
+@strawberry.type(description="The result of a dry run: what would happen. Nothing was written.")
 class MoneyPreview:
-    amount: money.Money = strawberry.field(graphql_type=Money, description="What would move.")
+    amount: money.Money = strawberry.field(graphql_type=Money, description="The amount that would move.")
     from_available_after: money.Money | None = strawberry.field(
         graphql_type=Money | None,
-        description="What the paying account would have available; null of an account that the viewer may not read.",
+        description="The available balance of the paying account afterwards. Null if that account is not visible to the viewer.",
     )
     to_booked_after: money.Money | None = strawberry.field(
         graphql_type=Money | None,
-        description="The receiving account's booked balance; null of an account that the viewer may not read.",
+        description="The booked balance of the receiving account afterwards. Null if that account is not visible to the viewer.",
     )
 
 
 SignUpResult = Annotated[
     AuthSession | ValidationRejection,
-    strawberry.union("SignUpResult", description=f"A session, or what is wrong with the input. {_GROWS}"),
+    strawberry.union("SignUpResult", description=f"A session, or a rejection. {_GROWS}"),
 ]
 LogInResult = Annotated[
     AuthSession | CredentialsRejection,
-    strawberry.union("LogInResult", description=f"A session, or a refusal. {_GROWS}"),
+    strawberry.union("LogInResult", description=f"A session, or a rejection. {_GROWS}"),
 ]
 RefreshSessionResult = Annotated[
     AuthSession | CredentialsRejection,
-    strawberry.union("RefreshSessionResult", description=f"The session's new tokens, or a refusal. {_GROWS}"),
+    strawberry.union("RefreshSessionResult", description=f"The session's new tokens, or a rejection. {_GROWS}"),
 ]
 LogOutResult = Annotated[
     Done | NotFoundRejection,
-    strawberry.union("LogOutResult", description=f"The session has ended, or there is none. {_GROWS}"),
+    strawberry.union("LogOutResult", description=f"Success, or a rejection. {_GROWS}"),
 ]
 UserResult = Annotated[
     User | NotFoundRejection | ForbiddenRejection | ValidationRejection | StateConflictRejection | CredentialsRejection,
-    strawberry.union("UserResult", description=f"The user as changed, or a refusal. {_GROWS}"),
+    strawberry.union("UserResult", description=f"The user as changed, or a rejection. {_GROWS}"),
 ]
 AccountResult = Annotated[
     Account
@@ -101,7 +101,7 @@ AccountResult = Annotated[
     | CurrencyMismatchRejection
     | AccountStatusRejection
     | IdempotencyConflictRejection,
-    strawberry.union("AccountResult", description=f"The account as changed, or a refusal. {_GROWS}"),
+    strawberry.union("AccountResult", description=f"The account as changed, or a rejection. {_GROWS}"),
 ]
 CardResult = Annotated[
     Card
@@ -112,11 +112,11 @@ CardResult = Annotated[
     | CurrencyMismatchRejection
     | AccountStatusRejection
     | IdempotencyConflictRejection,
-    strawberry.union("CardResult", description=f"The card as changed, or a refusal. {_GROWS}"),
+    strawberry.union("CardResult", description=f"The card as changed, or a rejection. {_GROWS}"),
 ]
 RevealCardResult = Annotated[
     CardSecrets | NotFoundRejection | CredentialsRejection | StateConflictRejection,
-    strawberry.union("RevealCardResult", description=f"What is written on the card, or a refusal. {_GROWS}"),
+    strawberry.union("RevealCardResult", description=f"The number and security code, or a rejection. {_GROWS}"),
 ]
 MoveMoneyResult = Annotated[
     MoneyMoved
@@ -131,21 +131,21 @@ MoveMoneyResult = Annotated[
     | StateConflictRejection
     | IdempotencyConflictRejection
     | BatchAbortedRejection,
-    strawberry.union("MoveMoneyResult", description=f"The movement, its preview, or a refusal. {_GROWS}"),
+    strawberry.union("MoveMoneyResult", description=f"The transaction, its preview in a dry run, or a rejection. {_GROWS}"),
 ]
 
 
-@strawberry.type(description="What became of each transfer of a batch.")
+@strawberry.type(description="The results of a batch of transfers.")
 class TransferBatchOutcome:
     results: list[object] = strawberry.field(
-        description="One for each transfer, in the order given.", graphql_type=list[MoveMoneyResult]
+        description="One result for each transfer, in the given order.", graphql_type=list[MoveMoneyResult]
     )
-    moved: int = strawberry.field(description="How many moved money, now or when their key was used first.")
-    rejected: int = strawberry.field(description="How many were refused.")
-    previewed: int = strawberry.field(description="How many were only tried, in a dry run.")
+    moved: int = strawberry.field(description="How many were made, now or when their key was first used.")
+    rejected: int = strawberry.field(description="How many were rejected.")
+    previewed: int = strawberry.field(description="How many were only previewed, in a dry run.")
 
 
 TransferBatchResult = Annotated[
     TransferBatchOutcome | ValidationRejection | ForbiddenRejection,
-    strawberry.union("TransferBatchResult", description=f"What became of the batch, or why it was not looked at. {_GROWS}"),
+    strawberry.union("TransferBatchResult", description=f"The results of the batch, or a rejection of the whole batch. {_GROWS}"),
 ]

@@ -78,8 +78,8 @@ SCALARS: Mapping[object, ScalarDefinition] = {
     DateTime: strawberry.scalar(
         name="DateTime",
         description=(
-            "A moment, written as RFC 3339 says. On output always in UTC, with up to six digits of a second: "
-            "2026-11-24T09:30:00.123456Z. Input has any offset; digits beyond the sixth are left out."
+            "A date and time per RFC 3339. On output always in UTC, with up to six digits of a second: "
+            "2026-11-24T09:30:00.123456Z. Input has any offset; digits beyond the sixth are ignored."
         ),
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=_in_utc,

@@ -10,14 +10,18 @@ from bank_graphql.api.types.events import TransactionEvent
 from bank_graphql.kit.ids import uuid_of
 
 
-@strawberry.type(description="What can be followed, over WebSocket (graphql-transport-ws) and server-sent events.")
+@strawberry.type(description="All subscriptions, over WebSocket (graphql-transport-ws) or server-sent events.")
 class Subscription:
     @strawberry.subscription(
         description=(
-            "Every change of a transaction on the viewer's accounts, those opened later too (or on the 1 to 100 given ones), "
-            "once for each account that it affects, in commit order. `after` first replays what came since that event's cursor, "
-            "then goes live with no gap and no repeat; without it, from now on. It ends with CURSOR_EXPIRED where something "
-            "since `after` is no longer kept, and with BAD_REQUEST for what is no cursor, or no account of the viewer's. Where "
+            "Every change of a transaction on the viewer's accounts, also those opened later, or on the 1 to 100 given "
+            "accounts: one "
+            "event for each account that it affects, in commit order. With `after`, it first replays the events after that "
+            "cursor, "
+            "then continues live without gap or repetition; otherwise it begins now. It ends with the error CURSOR_EXPIRED if "
+            "events "
+            "after `after` were deleted already, and with BAD_REQUEST for an invalid cursor or an account that is not visible. "
+            "If "
             "accounts are given, it completes once all of them are closed."
         ),
         graphql_type=AsyncGenerator[TransactionEvent, None],

@@ -1,4 +1,4 @@
-"""The object types. Resolvers are handed rows: a type declares what clients see of a row, and how to get to other rows.
+"""The object types. Their objects are rows: a type declares what clients see of a row, and which other rows it leads to.
 
 `node` the Node interface and connections · `enums` · `money` · `users` · `accounts` · `transactions`.
 """

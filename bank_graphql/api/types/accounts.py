@@ -28,20 +28,22 @@ from bank_graphql.kit.paging import page_of
 class Account(Node):
     id: strawberry.ID = node_id("Account")
     number: str = strawberry.field(description="The account number: an IBAN, without spaces.")
-    name: str = strawberry.field(description="What its owner calls it.")
-    kind: AccountKind = strawberry.field(description="What it is for.")
-    currency: CurrencyCode = strawberry.field(description="The currency that it is in.")
-    status: AccountStatus = strawberry.field(description="Whether it is open, frozen or closed.")
-    freeze_reason: str | None = strawberry.field(description="Why it is frozen, if it is and someone said so.")
+    name: str = strawberry.field(description="The name that its owner gave it.")
+    kind: AccountKind = strawberry.field(description="What the account is for.")
+    currency: CurrencyCode = strawberry.field(description="The currency of its balance.")
+    status: AccountStatus = strawberry.field(description="Whether it is active, frozen or closed.")
+    freeze_reason: str | None = strawberry.field(
+        description="Why it is frozen. Null if it is not frozen, or no reason was given."
+    )
     opened_at: DateTime = strawberry.field(description="When it was opened.")
-    closed_at: DateTime | None = strawberry.field(description="When it was closed, if it was.")
+    closed_at: DateTime | None = strawberry.field(description="When it was closed. Null if it is not closed.")
 
     is_type_of = backed_by(AccountRow)
 
     @strawberry.field(
         description=(
-            "What it holds now, in one consistent reading. Entries in the same answer are read apart from it and may be a moment "
-            "older or newer: to show the two together, show the newest entry's `balanceAfter`."
+            "The present balance, in one consistent reading. Entries in the same answer are read separately, and may be slightly "
+            "older or newer: to show entries and balance together, show the newest entry's `balanceAfter`."
         )
     )
     @staticmethod
@@ -69,7 +71,7 @@ class Account(Node):
     def overdraft_limit(root: AccountLike) -> money.Money:
         return money.Money(root.overdraft_limit, root.currency)
 
-    @loaded_field(lambda readers: readers.user, description="Whose it is.", graphql_type=User)
+    @loaded_field(lambda readers: readers.user, description="The customer who owns it.", graphql_type=User)
     @staticmethod
     def owner(root: AccountLike) -> UUID:
         return root.owner_id
@@ -77,7 +79,8 @@ class Account(Node):
     @loaded_field(
         lambda readers: readers.entries_of_account,
         description=(
-            "What was booked on it, newest first. Of one page, each `balanceAfter` is that of the entry below it and its amount."
+            "The entries that were booked on it, newest first. Within a page, each `balanceAfter` is the `balanceAfter` of the "
+            "next, older entry plus the entry's own amount."
         ),
         graphql_type=Connection[Entry],
         then=lambda _, found: Paged(found, ENTRIES.key),
@@ -91,7 +94,7 @@ class Account(Node):
 
     @loaded_field(
         lambda readers: readers.transactions_of_account,
-        description="The transactions from or to it, newest first.",
+        description="The transactions that debit or credit it, and its holds, newest first.",
         graphql_type=Connection[Transaction],
         then=lambda _, found: Paged(found, TRANSACTIONS_OF_ACCOUNTS.key),
         directives=[page_size("first", "last")],

@@ -22,46 +22,48 @@ if TYPE_CHECKING:
     from bank_graphql.api.types.transactions import Transaction
 
 
-@strawberry.type(description="What may be spent with a card at the most in a window of time.")
+@strawberry.type(description="A spending limit of a card, and how much of it is used.")
 class SpendingLimit:
     amount: money.Money = strawberry.field(graphql_type=Money, description="The limit.")
     spent: money.Money = strawberry.field(
         graphql_type=Money,
-        description="What was authorised in this window, with cards that it replaced too, and neither given back nor refunded "
-        "since; nothing for a TRANSACTION.",
+        description="What was authorised in the present window, also with cards that this one replaced, less what was released "
+        "or "
+        "refunded since. Zero for the window TRANSACTION.",
     )
     remaining: money.Money = strawberry.field(graphql_type=Money, description="What may still be spent.")
 
     is_type_of = backed_by(SpentLimit)
 
-    @strawberry.field(description="For which window of time.", graphql_type=LimitWindow)
+    @strawberry.field(description="The window that the limit applies to.", graphql_type=LimitWindow)
     @staticmethod
     def window(root: SpendingLimitLike) -> LimitWindow:
         return LimitWindow(root.time_window)
 
 
-@strawberry.type(description="Whom a card paid.")
+@strawberry.type(description="A merchant that was paid by card.")
 class Merchant:
     name: str = strawberry.field(description="The name.")
-    category_code: str = strawberry.field(description="The category: four digits after ISO 18245.")
-    country: str = strawberry.field(description="The country after ISO 3166.")
+    category_code: str = strawberry.field(description="The merchant category: four digits per ISO 18245.")
+    country: str = strawberry.field(description="The country: two letters per ISO 3166.")
 
     is_type_of = backed_by(MerchantRow)
 
 
-@strawberry.type(description="A card on an account. Its number is told by `revealCard` alone.")
+@strawberry.type(description="A payment card on an account. Only `revealCard` returns its number.")
 class Card(Node):
     id: strawberry.ID = node_id("Card")
-    kind: CardKind = strawberry.field(description="What it draws on.")
-    form: CardForm = strawberry.field(description="Whether there is one to hold in the hand.")
-    status: CardStatus = strawberry.field(description="Whether it pays.")
+    kind: CardKind = strawberry.field(description="Whether it draws on a credit account or another one.")
+    form: CardForm = strawberry.field(description="Whether it exists as a physical card.")
+    status: CardStatus = strawberry.field(description="Whether it pays. Only ACTIVE cards do.")
     frozen_by: FrozenBy | None = strawberry.field(
-        description="Who froze it, if it is frozen or was at its end. What STAFF froze, only staff unfreezes."
+        description="Who froze it. Null unless it is frozen, or was frozen when it ended. Only staff can unfreeze what STAFF "
+        "froze."
     )
     holder_name: str = strawberry.field(description="The name on it.")
     last4: str = strawberry.field(description="The last four digits of its number.")
-    expiry_month: int = strawberry.field(description="The last month in which it is good, 1 to 12.")
-    expiry_year: int = strawberry.field(description="The year of that month.")
+    expiry_month: int = strawberry.field(description="The last month in which it is valid, 1 to 12.")
+    expiry_year: int = strawberry.field(description="The year of the last month in which it is valid.")
     blocked_categories: list[str] = strawberry.field(description="The merchant categories (ISO 18245) that it does not pay.")
     created_at: DateTime = strawberry.field(description="When it was issued.")
 
@@ -78,7 +80,7 @@ class Card(Node):
 
     @loaded_field(
         lambda readers: readers.card,
-        description="The card that it replaced; what that has spent counts towards this one's limits.",
+        description="The card that it replaced, whose spending counts toward this card's limits. Null if it replaced none.",
         graphql_type=Annotated["Card", strawberry.lazy("bank_graphql.api.types.cards")] | None,
     )
     @staticmethod
@@ -87,7 +89,7 @@ class Card(Node):
 
     @loaded_field(
         lambda readers: readers.limits_of_card,
-        description="Its limits, and what counts towards them now.",
+        description="Its spending limits, with what counts toward them now.",
         graphql_type=list[SpendingLimit],
     )
     @staticmethod
@@ -96,7 +98,7 @@ class Card(Node):
 
     @loaded_field(
         lambda readers: readers.transactions_of_card,
-        description="What was done with it, newest first: authorisations, those that were declined too, payments and refunds.",
+        description="Its transactions, newest first: authorisations, also declined ones, payments and refunds.",
         graphql_type=Connection[Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")]],
         then=lambda _, found: Paged(found, TRANSACTIONS_OF_CARDS.key),
         directives=[page_size("first", "last")],

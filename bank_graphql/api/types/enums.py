@@ -33,30 +33,38 @@ class EntryDirection(StrEnum):
     DEBIT = "DEBIT"
 
 
-strawberry.enum(EntryDirection, description="CREDIT puts money on the account, DEBIT takes money off it.")
-strawberry.enum(StateConflictCode, description=f"Why something's state does not allow a change.{_GROWS}")
-strawberry.enum(AccountKind, description="What an account is for. CREDIT accounts may go below zero, to their limit.")
-strawberry.enum(AccountStatus, description="FROZEN refuses payments and goes on receiving. CLOSED is final; the balance is zero.")
+strawberry.enum(EntryDirection, description="CREDIT adds money to the account, DEBIT takes money off it.")
+strawberry.enum(StateConflictCode, description=f"Which rule a state conflict is about.{_GROWS}")
+strawberry.enum(
+    AccountKind, description="What an account is for. CREDIT accounts may go below zero, down to their overdraft limit."
+)
+strawberry.enum(
+    AccountStatus,
+    description="A FROZEN account refuses payments from it, and still receives. CLOSED is final; the balance is zero.",
+)
 strawberry.enum(CardKind, description="DEBIT cards belong to checking and savings accounts, CREDIT cards to credit accounts.")
-strawberry.enum(CardForm, description="VIRTUAL cards pay at once, PHYSICAL ones once their holder has activated them.")
+strawberry.enum(CardForm, description="VIRTUAL cards pay at once; PHYSICAL ones must be activated first.")
 strawberry.enum(CardStatus, description="Only ACTIVE cards pay. CANCELLED and EXPIRED are final.")
-strawberry.enum(FrozenBy, description="Who froze something: its owner, or the bank's staff.")
-strawberry.enum(LimitWindow, description="A single transaction, or a day, a week from Monday, a month of the bank's calendar.")
-strawberry.enum(UserRole, description=f"What a user is to the bank. PROCESSOR is the card network.{_GROWS}")
-strawberry.enum(UserStatus, description="Only ACTIVE users sign in. CLOSED is final.")
+strawberry.enum(FrozenBy, description="Who froze an account or a card: its owner, or the bank's staff.")
+strawberry.enum(
+    LimitWindow,
+    description="What a limit applies to: a single transaction, or a day, a week from Monday or a month in the bank's time zone.",
+)
+strawberry.enum(UserRole, description=f"The role of a user. PROCESSOR is the card network.{_GROWS}")
+strawberry.enum(UserStatus, description="Only ACTIVE users can sign in. CLOSED is final.")
 strawberry.enum(
     TransactionEventKind,
     description=(
-        "What happened to a transaction: money is held (PENDING) or has moved (POSTED); a hold was taken, in part or to its end "
-        "(CAPTURED), given back (VOIDED) or ran out (EXPIRED); money that had moved went back (REVERSED); an authorisation was "
-        f"refused (DECLINED).{_GROWS}"
+        "What happened to a transaction: a hold was placed (PENDING), captured in part or finally (CAPTURED), released (VOIDED) "
+        "or expired (EXPIRED); money moved (POSTED); a posted transaction was reversed (REVERSED); a card authorisation was "
+        f"declined (DECLINED).{_GROWS}"
     ),
 )
-strawberry.enum(TransactionKind, description=f"What a transaction is for.{_GROWS}")
+strawberry.enum(TransactionKind, description=f"What kind of transaction it is.{_GROWS}")
 strawberry.enum(
     TransactionStatus,
-    description="Where a transaction stands. Only POSTED ones have moved money; captures of a hold that is VOIDED "
-    f"or EXPIRED may have before.{_GROWS}",
+    description="The status of a transaction. Only POSTED ones have moved money. A VOIDED or EXPIRED hold may have been captured "
+    f"in part before.{_GROWS}",
 )
 
 __all__ = [

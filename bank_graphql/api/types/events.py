@@ -17,9 +17,10 @@ from bank_graphql.engine.fields import backed_by
 @strawberry.type(description="One change of a transaction, as seen from one account. Each account that it affects has its own.")
 class TransactionEvent:
     cursor: str = strawberry.field(
-        description="Where it is in the feed: good for `after`, in queries and subscriptions, until the event is no longer kept."
+        description="The event's position in the feed, for `after` in queries and subscriptions, as long as events of that age "
+        "are kept."
     )
-    kind: TransactionEventKind = strawberry.field(description="What happened.")
+    kind: TransactionEventKind = strawberry.field(description="What happened to the transaction.")
     occurred_at: DateTime = strawberry.field(description="When it happened.")
 
     is_type_of = backed_by(EventRow)

@@ -1,4 +1,4 @@
-"""How lists of transactions are filtered."""
+"""The filter of an account's transactions."""
 
 import strawberry
 
@@ -15,21 +15,30 @@ SEARCH_MAX = 200
 
 @strawberry.input(description="Which transactions to list. What is not given does not restrict.")
 class TransactionFilter:
-    kinds: list[TransactionKind] | None = strawberry.field(default=None, description="Any of these kinds.")
-    statuses: list[TransactionStatus] | None = strawberry.field(default=None, description="Any of these statuses.")
-    from_: DateTime | None = strawberry.field(default=None, name="from", description="Made at this moment or later.")
-    to: DateTime | None = strawberry.field(default=None, description="Made before this moment.")
-    min_amount: DecimalText | None = strawberry.field(default=None, description="At least this, in the account's currency.")
-    max_amount: DecimalText | None = strawberry.field(default=None, description="At most this, in the account's currency.")
+    kinds: list[TransactionKind] | None = strawberry.field(default=None, description="Only transactions of these kinds.")
+    statuses: list[TransactionStatus] | None = strawberry.field(
+        default=None, description="Only transactions with these statuses."
+    )
+    from_: DateTime | None = strawberry.field(
+        default=None, name="from", description="Only transactions made at this time or later."
+    )
+    to: DateTime | None = strawberry.field(default=None, description="Only transactions made before this time.")
+    min_amount: DecimalText | None = strawberry.field(
+        default=None, description="Only amounts of at least this much, in the account's currency."
+    )
+    max_amount: DecimalText | None = strawberry.field(
+        default=None, description="Only amounts of at most this much, in the account's currency."
+    )
     search: str | None = strawberry.field(
-        default=None, description="Text that occurs in the description, in any case; or a whole reference."
+        default=None,
+        description="Only transactions whose description contains this text, in any case, or whose reference it is.",
     )
 
     def resolved(self, currency: str) -> TransactionFilters:
-        """The filter for an account in this currency.
+        """Return the filter for an account in this currency.
 
         Raises:
-            BadRequest: an amount that the currency does not have, or an overlong search.
+            BadRequest: an amount is invalid in this currency, or the search text is too long.
         """
         search = None if self.search is None else normalise(self.search)
         if search is not None and len(search) > SEARCH_MAX:

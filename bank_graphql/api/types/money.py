@@ -8,7 +8,7 @@ from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 
 
-@strawberry.type(description="An amount in a currency. Negative where it is a debit or a debt.")
+@strawberry.type(description="An amount in a currency. It is negative for a debit or a debt.")
 class Money:
     amount: DecimalText = strawberry.field(description="The amount, with exactly the currency's digits.")
     currency: CurrencyCode = strawberry.field(description="The currency.")
@@ -16,10 +16,10 @@ class Money:
     is_type_of = backed_by(money.Money)
 
 
-@strawberry.type(description="What an account holds: one consistent reading.")
+@strawberry.type(description="The balance of an account, in one consistent reading.")
 class Balance:
     booked: money.Money = strawberry.field(graphql_type=Money, description="The sum of the account's entries.")
-    held: money.Money = strawberry.field(graphql_type=Money, description="What is reserved by holds.")
+    held: money.Money = strawberry.field(graphql_type=Money, description="The part that holds reserve.")
     available: money.Money = strawberry.field(
-        graphql_type=Money, description="What may be spent: booked - held + the overdraft limit."
+        graphql_type=Money, description="What can be spent: booked - held + overdraft limit."
     )

@@ -15,9 +15,9 @@ T = TypeVar("T")
 Row = TypeVar("Row", bound=Identified)
 
 
-@strawberry.interface(description="Something with a globally unique id, by which `node` finds it again.")
+@strawberry.interface(description="An object with a globally unique id, which `node` finds by it.")
 class Node:
-    id: strawberry.ID = strawberry.field(description="The global id: opaque, and good for `node`.")
+    id: strawberry.ID = strawberry.field(description="The globally unique id, for `node`. Treat it as opaque.")
 
 
 def node_id(kind: str) -> strawberry.ID:
@@ -26,20 +26,20 @@ def node_id(kind: str) -> strawberry.ID:
     def resolve(root: Identified) -> strawberry.ID:
         return global_id(kind, root.id)  # type: ignore[return-value]  # a NewType takes time to call
 
-    return strawberry.field(resolver=resolve, description="The global id: opaque, and good for `node`.")
+    return strawberry.field(resolver=resolve, description="The globally unique id, for `node`. Treat it as opaque.")
 
 
-@strawberry.type(description="Where a page lies in its list.", directives=[Cost(weight="0")])
+@strawberry.type(description="The position of a page in its list.", directives=[Cost(weight="0")])
 class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether items follow this page.")
-    has_previous_page: bool = strawberry.field(description="Whether items lie before this page.")
-    start_cursor: str | None = strawberry.field(description="The cursor of the page's first item.")
-    end_cursor: str | None = strawberry.field(description="The cursor of the page's last item.")
+    has_next_page: bool = strawberry.field(description="Whether more items follow this page.")
+    has_previous_page: bool = strawberry.field(description="Whether there are items before this page.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the page's first item. Null if the page is empty.")
+    end_cursor: str | None = strawberry.field(description="The cursor of the page's last item. Null if the page is empty.")
 
 
 @strawberry.type(description="An item of a list, with its cursor.")
 class Edge(Generic[T]):
-    cursor: str = strawberry.field(description="The item's place in the list, for `after` and `before`.")
+    cursor: str = strawberry.field(description="The item's position in the list, for `after` and `before`.")
     node: T = strawberry.field(description="The item.")
 
 

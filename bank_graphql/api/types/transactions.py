@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 _BY_CARD = frozenset({"HOLD", "CARD_PAYMENT", "CARD_REFUND"})
 
 
-@strawberry.type(description="One side of a transaction, as far as the viewer may know it.")
+@strawberry.type(description="One side of a transaction, as the viewer may see it.")
 class Counterparty:
-    name: str = strawberry.field(description="The name of the account's owner, or of the bank's own account.")
+    name: str = strawberry.field(description="The name of the account's owner, the merchant, or the bank's internal account.")
     account_number: str | None = strawberry.field(
-        description="The account number; masked to its last four characters unless it is the viewer's own."
+        description="The account number; except for the viewer's own, only its last four characters. Null for merchants and "
+        "the bank."
     )
 
     is_type_of = backed_by(CounterpartyRow, EntryCounterparty, MerchantRow)
@@ -62,31 +63,33 @@ def side(
     )
 
 
-@strawberry.type(description="One movement of money from one account to another.")
+@strawberry.type(description="A transfer of money from one account to another, or a hold that reserves one.")
 class Transaction(Node):
     id: strawberry.ID = node_id("Transaction")
-    kind: TransactionKind = strawberry.field(description="What it is for.")
-    status: TransactionStatus = strawberry.field(description="Where it stands.")
-    description: str | None = strawberry.field(description="What the payer wrote about it.")
-    created_at: DateTime = strawberry.field(description="When it was made.")
-    posted_at: DateTime | None = strawberry.field(description="When its money moved, if it has; of a hold, its final capture.")
-    expires_at: DateTime | None = strawberry.field(description="Of a hold, when it expires, if it does.")
+    kind: TransactionKind = strawberry.field(description="What kind of transaction it is.")
+    status: TransactionStatus = strawberry.field(description="Its present status.")
+    description: str | None = strawberry.field(description="The text that was given with it; both sides can read it.")
+    created_at: DateTime = strawberry.field(description="When it was created.")
+    posted_at: DateTime | None = strawberry.field(
+        description="When its money moved; for a hold, when it was finally captured. Null before."
+    )
+    expires_at: DateTime | None = strawberry.field(description="For a hold, when it expires. Null if it does not expire.")
 
     is_type_of = backed_by(TransactionRow, TransactionState, EntryTransaction)
 
-    @strawberry.field(description="How much it moves.", graphql_type=Money)
+    @strawberry.field(description="The amount that it moves or reserves.", graphql_type=Money)
     @staticmethod
     def amount(root: TransactionLike) -> money.Money:
         return money.Money(root.amount, root.currency)
 
-    @strawberry.field(description="Of a hold, what was captured so far; zero otherwise.", graphql_type=Money)
+    @strawberry.field(description="For a hold, what was captured so far; otherwise zero.", graphql_type=Money)
     @staticmethod
     def captured_amount(root: TransactionLike) -> money.Money:
         return money.Money(root.captured, root.currency)
 
     @loaded_field(
         lambda readers: readers.transaction,
-        description="The hold that this captures, or the payment that this refunds.",
+        description="The hold that this transaction captures, or the card payment that it refunds. Null otherwise.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
     @staticmethod
@@ -95,7 +98,7 @@ class Transaction(Node):
 
     @loaded_field(
         lambda readers: readers.transaction,
-        description="The transaction that this takes back.",
+        description="The transaction that this one reverses. Null if it is not a reversal.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
     @staticmethod
@@ -104,45 +107,50 @@ class Transaction(Node):
 
     @loaded_field(
         lambda readers: readers.reversal,
-        description="The transaction that takes this back.",
+        description="The transaction that reverses this one. Null if it was not reversed.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
     @staticmethod
     def reversed_by(root: TransactionLike) -> UUID:
         return root.id
 
-    @strawberry.field(description="Its number for people: 26 letters and digits, unique, the same wherever it is shown.")
+    @strawberry.field(description="A unique reference for people to read and type: 26 letters and digits.")
     @staticmethod
     def reference(root: TransactionLike) -> str:
         return reference(root.id)
 
-    @side("Whom the money comes from.", name="from")
+    @side("The payer.", name="from")
     @staticmethod
     def from_(root: TransactionLike) -> UUID | PaidByCard:
         return _side(root, root.from_account_id)
 
-    @side("Whom the money goes to.")
+    @side("The payee.")
     @staticmethod
     def to(root: TransactionLike) -> UUID | PaidByCard:
         return _side(root, root.to_account_id)
 
     @loaded_field(
         lambda readers: readers.card_of_transaction,
-        description="The card that it was made with, if it is the viewer's to see.",
+        description="The card that it was made with. Null if there is none, or it is not visible to the viewer.",
         graphql_type=Annotated["Card", strawberry.lazy("bank_graphql.api.types.cards")] | None,
     )
     @staticmethod
     def card(root: TransactionLike) -> UUID | None:
         return root.id if root.kind in _BY_CARD else None
 
-    @loaded_field(lambda readers: readers.merchant, description="Whom the card paid.", graphql_type=Merchant | None)
+    @loaded_field(
+        lambda readers: readers.merchant,
+        description="The merchant of a card transaction. Null for other transactions.",
+        graphql_type=Merchant | None,
+    )
     @staticmethod
     def merchant(root: TransactionLike) -> UUID | None:
         return root.id if root.kind in _BY_CARD else None
 
     @loaded_field(
         lambda readers: readers.merchant,
-        description="Of a DECLINED authorisation, why: CARD_NOT_ACTIVE, CARD_EXPIRED, MERCHANT_BLOCKED, LIMIT_EXCEEDED, "
+        description="For a DECLINED authorisation, why it was declined: CARD_NOT_ACTIVE, CARD_EXPIRED, MERCHANT_BLOCKED, "
+        "LIMIT_EXCEEDED, "
         "ACCOUNT_NOT_ACTIVE or INSUFFICIENT_FUNDS. More may be added.",
         graphql_type=str | None,
         then=lambda _, merchant: merchant and merchant.decline_reason,
@@ -153,7 +161,7 @@ class Transaction(Node):
 
     @loaded_field(
         lambda readers: readers.entries_of_transaction,
-        description="Its effects on accounts that the viewer may see.",
+        description="Its entries on accounts that are visible to the viewer.",
         graphql_type=list[Annotated["Entry", strawberry.lazy("bank_graphql.api.types.transactions")]],
     )
     @staticmethod
@@ -170,7 +178,7 @@ class Entry(Node):
 
     @loaded_field(
         lambda readers: readers.account,
-        description="The account that it is on.",
+        description="The account that it changes.",
         graphql_type=Annotated["Account", strawberry.lazy("bank_graphql.api.types.accounts")],
     )
     @staticmethod
@@ -182,22 +190,22 @@ class Entry(Node):
     def transaction(root: EntryRow) -> EntryTransaction:
         return EntryTransaction(root)
 
-    @strawberry.field(description="Whether money came (CREDIT) or went (DEBIT).")
+    @strawberry.field(description="Whether it adds money to the account (CREDIT) or takes it off (DEBIT).")
     @staticmethod
     def direction(root: EntryLike) -> EntryDirection:
         return EntryDirection.CREDIT if root.amount > 0 else EntryDirection.DEBIT
 
-    @strawberry.field(description="How much, signed: negative is a debit of the account.", graphql_type=Money)
+    @strawberry.field(description="The signed amount: negative for a debit.", graphql_type=Money)
     @staticmethod
     def amount(root: EntryLike) -> money.Money:
         return money.Money(root.amount, root.currency)
 
-    @strawberry.field(description="The account's booked balance right after it.", graphql_type=Money)
+    @strawberry.field(description="The account's booked balance after this entry.", graphql_type=Money)
     @staticmethod
     def balance_after(root: EntryLike) -> money.Money:
         return money.Money(root.balance_after, root.currency)
 
-    @side("Who is on the transaction's other side.", preloaded=EntryCounterparty)
+    @side("The other side of the transaction.", preloaded=EntryCounterparty)
     @staticmethod
     def counterparty(root: EntryLike) -> PaidByCard | None:
         by_card = _is_by_card(root.transaction_kind, root.counterparty_account_id, root.currency)

@@ -22,32 +22,32 @@ if TYPE_CHECKING:
     from bank_graphql.api.types.cards import Card
 
 
-@strawberry.type(description="One signed-in client of the viewer, from log-in to log-out.")
+@strawberry.type(description="A session of the viewer: one client, from log-in to log-out.")
 class Session(Node):
     id: strawberry.ID = node_id("Session")
     created_at: DateTime = strawberry.field(description="When the client signed in.")
-    last_used_at: DateTime = strawberry.field(description="When it signed in or refreshed last.")
-    user_agent: str | None = strawberry.field(description="What the client calls itself.")
-    ip_address: str | None = strawberry.field(description="Where it signed in from.")
+    last_used_at: DateTime = strawberry.field(description="When it last signed in or refreshed its tokens.")
+    user_agent: str | None = strawberry.field(description="The User-Agent header that the client sent, if any.")
+    ip_address: str | None = strawberry.field(description="The IP address that it signed in from, if known.")
 
     is_type_of = backed_by(SessionRow)
 
-    @strawberry.field(description="Whether this request belongs to it.")
+    @strawberry.field(description="Whether it is the session of this request.")
     @staticmethod
     def current(root: Keyed, info: Info) -> bool:
         return root.id == info.context.viewer.session_id
 
 
-@strawberry.type(description="Someone who signs in to the bank.")
+@strawberry.type(description="A user of the bank: a customer, or staff.")
 class User(Node):
     id: strawberry.ID = node_id("User")
-    email: str = strawberry.field(description="The e-mail address, which is also the name to sign in with.")
-    full_name: str = strawberry.field(description="The name, as others see it on transactions.")
-    phone_number: str | None = strawberry.field(description="The phone number after E.164.")
-    role: UserRole = strawberry.field(description="What the user is to the bank.")
-    status: UserStatus = strawberry.field(description="Whether the user may sign in.")
+    email: str = strawberry.field(description="The e-mail address, with which the user signs in.")
+    full_name: str = strawberry.field(description="The full name. Others see it on transactions.")
+    phone_number: str | None = strawberry.field(description="The phone number per E.164, if one was given.")
+    role: UserRole = strawberry.field(description="The role, which decides what the user may do.")
+    status: UserStatus = strawberry.field(description="Whether the user can sign in.")
     created_at: DateTime = strawberry.field(description="When the user signed up.")
-    updated_at: DateTime = strawberry.field(description="When the profile was changed last.")
+    updated_at: DateTime = strawberry.field(description="When the profile was last changed.")
 
     is_type_of = backed_by(UserRow)
 
@@ -78,7 +78,7 @@ class User(Node):
         return root.id, page_of(CARDS_OF_USERS.key, first, after, last, before), None
 
     @strawberry.field(
-        description="The user's sessions that still stand, newest first, 100 at the most; of anyone but the viewer, none.",
+        description="The active sessions of the viewer, newest first, at most 100. Empty for any other user.",
         graphql_type=list[Session],
         directives=[Cost(weight="100")],
     )
