@@ -12,7 +12,7 @@ class AccountKind(StrEnum):
 
 
 class AccountStatus(StrEnum):
-    """FROZEN refuses debits and goes on receiving. CLOSED is final, and its balance is zero."""
+    """A FROZEN account refuses debits and still receives. CLOSED is final; the balance is zero."""
 
     ACTIVE = "ACTIVE"
     FROZEN = "FROZEN"

@@ -1,6 +1,6 @@
 """Batched reads of accounts and transactions, each as far as it is visible to the actor who requests it.
 
-`identity.visibility` has the rule. What is not visible is left out, exactly as if it did not exist.
+`identity.visibility` has the rule. What is not visible is not returned, exactly as if it did not exist.
 """
 
 from collections.abc import Sequence

@@ -107,7 +107,7 @@ class BatchAbortedRejection(Rejection):
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """How a kind of refusal is told."""
+    """How a kind of refusal becomes a rejection."""
 
     rejection: type[Rejection]
     fields: Callable[[Any], dict[str, Any]]
@@ -136,7 +136,7 @@ REJECTIONS: dict[type[Refusal], Mapping] = {
 
 
 def rejection_of(refusal: Refusal) -> Rejection:
-    """A refusal as the API tells it."""
+    """Return the rejection of a refusal."""
     mapping = REJECTIONS[type(refusal)]
     return mapping.rejection(message=str(refusal), **mapping.fields(refusal))
 

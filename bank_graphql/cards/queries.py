@@ -326,7 +326,7 @@ _window = (
         column("begins", DateTime(timezone=True)),
         column("ends", DateTime(timezone=True)),
         with_ordinality="position",
-        name="asked",
+        name="requested",
     )
     .render_derived()
 )

@@ -55,7 +55,7 @@ def format_field_error(error: GraphQLError, request_id: str | None) -> dict[str,
     _log.error("a field failed", path=error.path, exc_info=cause or error)
     return {
         **formatted,
-        "message": "Something went wrong on our side. Tell us the request id if it goes on.",
+        "message": "Something went wrong on our side. If it happens again, report this request id.",
         "extensions": {"code": "INTERNAL", "requestId": request_id},
     }
 

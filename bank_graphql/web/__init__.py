@@ -1,13 +1,7 @@
-"""HTTP and WebSocket.
+"""HTTP and WebSocket: transports for GraphQL, and plain pages.
 
-- `server`: the server process, uvicorn with the bank's protocols.
-- `http_protocol`, `socket_protocol`: how uvicorn speaks HTTP and WebSocket here.
-- `middleware`: what every request passes through.
-- `authentication`: bearer tokens.
-- `endpoint`: GraphQL over HTTP, and event streams.
-- `sockets`: GraphQL over WebSocket.
-- `schema`: the published schema, and the version.
-- `keys`: the public keys of access tokens.
-- `health`: liveness and readiness.
-- `playground`: the landing page and GraphiQL.
+`endpoint` GraphQL over HTTP · `event_streams` over server-sent events · `sockets` over WebSocket · `operations` the gate that admits
+and executes operations for all three · `authentication` bearer tokens · `middleware` request ids, headers, logs · `http_protocol`
+and `socket_protocol` uvicorn's protocols with limits · `server` the server process · `health` · `keys` the public keys · `schema`
+the published schema · `playground` the pages.
 """

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP, after its specification (https://graphql.github.io/graphql-over-http/)."""
+"""GraphQL over HTTP, per its specification (https://graphql.github.io/graphql-over-http/)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,26 +8,23 @@ from typing import Any
 import orjson
 from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from strawberry.http.streaming import SSETransport
 
 from bank_graphql.api.context import Context, Services
 from bank_graphql.api.scalars import to_json
 from bank_graphql.engine.executor import Request
-from bank_graphql.events.errors import RESUMABLE, SessionEnded
 from bank_graphql.kit.actor import Caller
 from bank_graphql.kit.errors import BadRequest, RateLimited, Unavailable
-from bank_graphql.web.operations import OperationGate, Response
+from bank_graphql.web.event_streams import EVENT_STREAM, EVENTS, JSON, EventStreams, send_response
+from bank_graphql.web.operations import OperationGate
 
 MAX_BODY = 1024 * 1024
 BODY_SECONDS = 15
 _TOO_LARGE = (413, f"The body has more than {MAX_BODY} bytes.")
-JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
-EVENT_STREAM = "text/event-stream"
 METHODS = "GET, HEAD, POST, OPTIONS"
 
 Identify = Callable[[Scope], Awaitable[Caller]]
-"""Tells who sent a request, and from where."""
+"""Returns who sent a request, and from where."""
 
 
 class _MalformedError(Exception):
@@ -40,10 +37,11 @@ class _MalformedError(Exception):
 
 
 class GraphQLEndpoint:
-    """Answers `GET` (queries; the playground to a browser) and `POST` with JSON. An ASGI application."""
+    """An ASGI application that answers `POST` with JSON, and `GET` with queries; a browser's `GET` gets the playground."""
 
     def __init__(self, gate: OperationGate, services: Services, identify: Identify, playground: ASGIApp) -> None:
         self._gate = gate
+        self._stream = EventStreams(gate)
         self._services = services
         self._identify = identify
         self._playground = playground
@@ -63,11 +61,11 @@ class GraphQLEndpoint:
             await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", METHODS.encode())]})
             await send({"type": "http.response.body", "body": b""})
             return
-        if events_are_wanted := media_type == EVENT_STREAM:
-            media_type = JSON  # for what is refused before it begins
+        if is_stream := media_type == EVENT_STREAM:
+            media_type = JSON  # for a request that is refused before the stream starts
         try:
             _require(media_type is not None, 406, f"Accept {GRAPHQL} or {JSON}.")
-            _require(reads or method == "POST", 405, "GraphQL is asked for by GET or POST.", Allow=METHODS)
+            _require(reads or method == "POST", 405, "Send GraphQL requests by GET or POST.", Allow=METHODS)
             context = Context.of(self._services, await self._identify(scope))
             if query is not None:
                 request = _request(_of_url(query))
@@ -75,20 +73,20 @@ class GraphQLEndpoint:
                 body_read = await _read_body(headers, receive)
                 await self._gate.require_size(len(body_read), context)
                 request = _request(_parse_json(body_read, "The body"))
-            if events_are_wanted:
-                await self._stream(request, context, receive, send, method)
+            if is_stream:
+                await self._stream.answer(request, context, receive, send, method)
                 return
-            status, told, body = await self._answer(request, context, media_type or JSON, reads=reads)
+            status, more_headers, body = await self._answer(request, context, media_type or JSON, reads=reads)
         except _MalformedError as error:
-            status, told = error.status, error.headers
+            status, more_headers = error.status, error.headers
             body = {"errors": [{"message": str(error), "extensions": {"code": BadRequest.code}}]}
         except RateLimited as fault:
-            status, told = 429, {"Retry-After": str(fault.retry_after)}
+            status, more_headers = 429, {"Retry-After": str(fault.retry_after)}
             body = {"errors": [{"message": str(fault), "extensions": fault.extensions}]}
         except Unavailable as fault:
-            status, told = 503, {}
+            status, more_headers = 503, {}
             body = {"errors": [{"message": str(fault), "extensions": fault.extensions}]}
-        await _send(send, status, told, media_type or JSON, to_json(body), with_body=method != "HEAD")
+        await send_response(send, status, more_headers, media_type or JSON, to_json(body), with_body=method != "HEAD")
 
     async def _answer(
         self, request: Request, context: Context, media_type: str, *, reads: bool
@@ -98,89 +96,14 @@ class GraphQLEndpoint:
         if context.bucket is not None:
             headers["RateLimit-Limit"] = str(context.bucket.limit)
             headers["RateLimit-Remaining"] = str(context.bucket.remaining)
-        # The older media type says 200 even where the document is refused; the newer one tells the difference.
+        # With the older media type, a refused document has the status 200; with the newer one, 400.
         status = 200 if media_type == JSON and response.status == 400 else response.status
         return status, headers, response.body
-
-    async def _stream(self, request: Request, context: Context, receive: Receive, send: Send, method: str) -> None:
-        """Answer with server-sent events, after graphql-sse's protocol in its mode of distinct connections.
-
-        A stream that may be taken up again ends without the event `complete`, and clients connect again.
-        """
-        allow_mutation = method == "POST"
-        # A bad token is refused by the status, per RFC 6750, so the operation is admitted before the stream starts.
-        admitted = self._gate.admit(request, context, allow_mutation=allow_mutation) if context.has_bad_token else None
-        if isinstance(admitted, Response):
-            body, with_body = to_json(admitted.body), method != "HEAD"
-            await _send(send, admitted.status, dict(admitted.headers), JSON, body, with_body=with_body)
-            return
-        if method == "HEAD":  # nobody would receive the stream, so it does not start
-            await _send(send, 200, {}, EVENT_STREAM, b"", with_body=False)
-            return
-        headers = [(name.lower().encode(), value.encode()) for name, value in EVENTS.headers.items()]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        responses = self._gate.stream(request, context, allow_mutation=allow_mutation, admitted=admitted)
-        gone = asyncio.ensure_future(_gone(receive))
-        coming: asyncio.Future[Any] = asyncio.ensure_future(anext(responses))
-        try:
-            while True:
-                both: set[asyncio.Future[Any]] = {coming, gone}
-                await asyncio.wait(both, timeout=EVENTS.heartbeat_interval, return_when=asyncio.FIRST_COMPLETED)
-                if gone.done():
-                    return
-                if not coming.done():
-                    await _write(send, EVENTS.heartbeat_message(_text))
-                elif isinstance(coming.exception(), StopAsyncIteration):
-                    break
-                elif isinstance(coming.result().ended_by, RESUMABLE):
-                    await _write(send, "", is_last=True)
-                    return
-                else:
-                    context.require_session()
-                    await _write(send, EVENTS.encode_next(coming.result().body, _text))
-                    coming = asyncio.ensure_future(anext(responses))
-            await _write(send, EVENTS.encode_complete(), is_last=True)
-        except TimeoutError:
-            return  # the client does not read: it may resume
-        except SessionEnded:
-            await _write(send, "", is_last=True)
-        finally:
-            gone.cancel()
-            coming.cancel()
-            await asyncio.gather(gone, coming, return_exceptions=True)
-            await responses.aclose()
-
-
-EVENTS = SSETransport()
-SEND_SECONDS = 10.0
-"""How long a client may take to accept a piece of a stream before it is cut off."""
-
-
-async def _gone(receive: Receive) -> None:
-    """Wait until the client has gone away."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _write(send: Send, text: str, *, is_last: bool = False) -> None:
-    async with asyncio.timeout(SEND_SECONDS):
-        await send({"type": "http.response.body", "body": text.encode(), "more_body": not is_last})
-
-
-def _text(answer: object) -> str:
-    return to_json(answer).decode()
-
-
-async def _send(send: Send, status: int, headers: Mapping[str, str], media_type: str, body: bytes, *, with_body: bool) -> None:
-    raw = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
-    raw += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": body if with_body else b""})
 
 
 @lru_cache(maxsize=256)
 def _negotiate(accept: str) -> str | None:
-    """The media type to answer in; None if the client takes none."""
+    """Return the media type of the answer; None if the client accepts none of ours."""
     if not accept.strip():
         return JSON
     if EVENTS.accepts(accept):
@@ -209,7 +132,7 @@ def _quality(parameters: list[str]) -> float:
 
 
 def _of_url(query: QueryParams) -> dict[str, Any]:
-    """The request that the parameters of a GET make."""
+    """Return the request in the parameters of a GET."""
     given: dict[str, Any] = dict(query)
     for name in ("variables", "extensions"):
         if text := given.get(name):
@@ -220,7 +143,7 @@ def _of_url(query: QueryParams) -> dict[str, Any]:
 
 
 async def _read_body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-    """The body of a POST, if it is of the right kind and not too large."""
+    """Return the body of a POST, if it has the right content type and is not too large."""
     content_type, _, parameters = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
     if content_type.strip() != JSON:
         raise _MalformedError(415, f"Send the request as {JSON}.")
@@ -232,7 +155,7 @@ async def _read_body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
 
 
 async def _body(receive: Receive) -> bytes:
-    """All of the body, if it arrives in time."""
+    """Return the whole body, if it arrives in time."""
     first = await receive()
     received = _piece(first)
     if first.get("more_body", False):

@@ -1,8 +1,9 @@
-"""HTTP as uvicorn speaks it, but patient only so far: what sends too slowly, or headers without end, is cut off.
+"""uvicorn's HTTP protocol with limits: clients that send too slowly, or endless headers, are disconnected.
 
-Three things are done that uvicorn does not do. A request to upgrade to anything but WebSocket is answered as if it asked for no
-upgrade (RFC 9110, section 7.8). Who sends more than the answer needed is read to the end, so that the answer is not lost with a
-reset (RFC 9112, section 9.6). And who sends nothing more, but still reads, gets the answer that is under way.
+It also does three things that uvicorn does not. A request to upgrade to anything but WebSocket is answered as if it requested
+no upgrade (RFC 9110, section 7.8). If the answer comes before the client has sent all of its request, the rest is read and
+discarded, so that the answer is not lost with a reset (RFC 9112, section 9.6). A client that has closed its sending side still
+gets the answer in progress.
 """
 
 import asyncio
@@ -14,21 +15,21 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_BYTES = 64 * 1024
 BODY_BYTES = 8 * 1024 * 1024
-"""What may follow a request's headers, chunks' heads and trailers included. The endpoint refuses bodies that are much smaller."""
+"""Maximum bytes after a request's headers, chunk headers and trailers included. The endpoint's own limit is much smaller."""
 REQUEST_SECONDS = 30.0
-"""How long a request, its body included, may take to arrive; and how long a new connection may be silent."""
+"""How long a request may take to arrive, its body included; and how long a new connection may send nothing."""
 
 
 STALL_SECONDS = 8.0
 CLOSE_SECONDS = 3.0
 LINGER_SECONDS, LINGER_BYTES = 5.0, 64 * 1024 * 1024
-"""For how long, and how much, is read and thrown away after an answer that came before all of its request."""
-MOST_WAITING = 16 * 1024 * 1024
-"""Bytes that may wait for one client."""
+"""For how long, and how many bytes, of the rest of a request are read and discarded after its answer."""
+MAX_UNSENT = 16 * 1024 * 1024
+"""Maximum bytes that wait to be sent to one client."""
 
 
 class PatientHttp(HttpToolsProtocol):
-    """A connection whose requests must arrive in time, with headers of at most `HEADER_BYTES`, and without trailers."""
+    """A connection whose requests must arrive in time, with at most `HEADER_BYTES` of headers, and without trailers."""
 
     _deadline: asyncio.TimerHandle | None = None
     _header_bytes: int | None = 0
@@ -38,19 +39,19 @@ class PatientHttp(HttpToolsProtocol):
     _is_ignoring_upgrade = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock."""
+        """Start the time limit."""
         super().connection_made(transport)
         self.transport = _Gathering(transport, self.loop, lambda: self._is_arriving)  # type: ignore[assignment]
         self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the time limit."""
         self._stop()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Hold headers to their size, then parse."""
-        if self.transport.throws_away(data):  # type: ignore[attr-defined]
+        """Check the size of the headers, then parse."""
+        if self.transport.discards(data):  # type: ignore[attr-defined]
             return
         if self._header_bytes is not None:
             self._header_bytes += len(data)
@@ -68,12 +69,12 @@ class PatientHttp(HttpToolsProtocol):
                 return
         self._parse(data)
         self._last = b"" if self._header_bytes is None else (self._last + data[-3:])[-3:]
-        # Most requests arrive in one piece, and need no clock. What comes between two, such as an empty line, begins the next.
+        # Most requests arrive at once, and need no time limit. What comes between two, such as an empty line, begins the next.
         if (self._is_arriving or self._header_bytes) and self._deadline is None:
             self._expect()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """The client sends nothing more. True to keep the connection until a request that is complete has its answer."""
+        """Handle the end of what the client sends; return True to keep the connection until a complete request has its answer."""
         cycle = self.cycle
         is_waiting = cycle is not None and not (cycle.more_body or cycle.response_started or cycle.disconnected)
         if is_waiting:
@@ -88,7 +89,7 @@ class PatientHttp(HttpToolsProtocol):
             data = self._parse_until_upgrade(data)
 
     def _parse_until_upgrade(self, data: bytes) -> bytes:
-        """Parse the data; return what is to be parsed anew, after a request to upgrade that is ignored."""
+        """Parse the data; after a request to upgrade that is ignored, return what must be parsed again."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:
@@ -103,7 +104,7 @@ class PatientHttp(HttpToolsProtocol):
         return b""
 
     def _head_without_upgrade(self) -> bytes:
-        """Return a head that the parser took for the last of HTTP, without what says so, to be parsed anew."""
+        """Return the head of a request to upgrade, without the headers that request it, to be parsed again."""
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         headers = [b"%b: %b\r\n" % each for each in self.headers if each[0] not in {b"upgrade", b"http2-settings"}]
         self._is_ignoring_upgrade = False
@@ -112,34 +113,34 @@ class PatientHttp(HttpToolsProtocol):
         return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(headers))
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Note that a request begins."""
         super().on_message_begin()
         self._header_bytes = self._header_bytes or 0
         self._is_arriving = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header. Trailers are nothing that anybody here reads, and could go on for good."""
+        """Take a header. Trailers are refused: nothing reads them, and they could be endless."""
         if self._header_bytes is None:
             self._cut_off()
         else:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Its headers are there."""
+        """Note that all headers have arrived."""
         self._is_ignoring_upgrade = self.parser.should_upgrade() and not self._should_upgrade()
         if not self._is_ignoring_upgrade:
             self._header_bytes = None
             super().on_headers_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection on, unless its handshake has a body, for which the other side would wait without a clock."""
+        """Hand the connection to the WebSocket protocol. A handshake with a body is refused: it would have no time limit."""
         if any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in self.headers):
             self.send_400_response("A handshake has no body.")
         else:
             super().handle_websocket_upgrade()
 
     def on_message_complete(self) -> None:
-        """All of it is there."""
+        """Note that the whole request has arrived."""
         if self._is_ignoring_upgrade:
             return
         self._is_arriving = False
@@ -148,15 +149,15 @@ class PatientHttp(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """An answer is sent. One that came before all of its request ends the connection, once the client has stopped sending."""
+        """Note that an answer is sent. If it came before all of its request, linger until the client stops sending."""
         super().on_response_complete()
-        # The cycle is that of the newest request, which may be one that came after the one answered.
+        # The cycle belongs to the newest request, which may have come after the one that is answered.
         if self.cycle.response_complete and self.cycle.more_body:
             self._stop()
             self.transport.linger()  # type: ignore[attr-defined]
 
     def _ends_headers(self, data: bytes) -> bool:
-        """Whether the headers end within the first `HEADER_BYTES`, so that the rest is body."""
+        """Return whether the headers end within the first `HEADER_BYTES`, so that the rest is body."""
         end = (self._last + data).find(b"\r\n\r\n")
         return 0 <= end <= HEADER_BYTES - (self._header_bytes or 0) + len(self._last) + len(data)
 
@@ -170,7 +171,7 @@ class PatientHttp(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self._deadline = None
-        self._is_arriving = False  # nothing more of it is waited for
+        self._is_arriving = False  # the rest of the request is not awaited
         self.transport.close()
 
     def _cut_off(self) -> None:
@@ -179,15 +180,15 @@ class PatientHttp(HttpToolsProtocol):
 
 
 class _Gathering:
-    """A transport that sends all that is written in one turn of the loop in one go: an answer's head along with its body.
+    """A transport that sends everything written in one turn of the event loop at once: an answer's head with its body.
 
-    It cuts off whoever does not read: when nothing of what waits is taken for `STALL_SECONDS`, when more waits than
-    `MOST_WAITING`, and when the connection is to be closed and what waits is not taken soon.
+    It disconnects a client that does not read: if it accepts nothing for `STALL_SECONDS`, if more than `MAX_UNSENT` bytes wait to
+    be sent, or if the connection is to be closed and it does not accept the rest soon.
 
     Args:
         transport: the connection.
         loop: the event loop.
-        is_arriving: whether a part of a request is still to come. Then closing waits a moment for the client to stop sending.
+        is_arriving: returns whether a part of a request is still to come. Closing then waits for the client to stop sending.
     """
 
     def __init__(
@@ -196,8 +197,8 @@ class _Gathering:
         self._transport = transport
         self._loop = loop
         self._is_arriving = is_arriving
-        self._thrown_away: int | None = None
-        self._may_throw_away = 0
+        self._discarded: int | None = None
+        self._max_discarded = 0
         self._written: list[bytes] = []
         self._sent = 0
         self._watch: asyncio.TimerHandle | None = None
@@ -206,16 +207,16 @@ class _Gathering:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Send the data, soon."""
+        """Send the data at the end of this turn of the event loop."""
         if not self._written:
             self._loop.call_soon(self.flush)
         self._written.append(data)
 
     def close(self) -> None:
-        """Close the connection once all is sent."""
+        """Close the connection once everything is sent."""
         self.flush()
-        if self._thrown_away is not None:
-            return  # it is closed once the client has stopped sending
+        if self._discarded is not None:
+            return  # it is closed when the client stops sending
         if self._is_arriving():
             self.linger()
             return
@@ -224,28 +225,28 @@ class _Gathering:
             self._loop.call_later(CLOSE_SECONDS, self._transport.abort)
 
     def linger(self, maximum: int = LINGER_BYTES) -> None:
-        """Send what was written, and that it was the last; read what still comes for a moment, then close the connection.
+        """Send what was written and close the sending side; discard what still arrives for a moment, then close the connection.
 
         Args:
-            maximum: bytes that may still come; with more, the connection is cut off.
+            maximum: bytes that may still arrive; after more, the connection is aborted.
         """
         self.flush()
-        if self._thrown_away is not None:
+        if self._discarded is not None:
             return
         if self.is_closing() or not self._transport.can_write_eof():
             self._transport.close()
             return
-        self._thrown_away, self._may_throw_away = 0, maximum
+        self._discarded, self._max_discarded = 0, maximum
         self._transport.write_eof()
         self._transport.resume_reading()
         self._loop.call_later(LINGER_SECONDS, self._transport.abort)
 
-    def throws_away(self, data: bytes) -> bool:
-        """Throw the data away if the answer was sent already; otherwise return False."""
-        if self._thrown_away is None:
+    def discards(self, data: bytes) -> bool:
+        """Discard the data and return True, if the connection is lingering; otherwise return False."""
+        if self._discarded is None:
             return False
-        self._thrown_away += len(data)
-        if self._thrown_away > self._may_throw_away:
+        self._discarded += len(data)
+        if self._discarded > self._max_discarded:
             self._transport.abort()
         return True
 
@@ -256,14 +257,14 @@ class _Gathering:
             self._sent += len(data)
             self._transport.write(data)
             waiting = self._transport.get_write_buffer_size()
-            if waiting > MOST_WAITING:
+            if waiting > MAX_UNSENT:
                 self._transport.abort()
             elif waiting and self._watch is None:
                 self._look_after(self._sent - waiting)
         self._written.clear()
 
     def _look_after(self, taken: int) -> None:
-        """Cut the connection off unless more is taken by and by."""
+        """Abort the connection unless the client goes on accepting data."""
 
         def look() -> None:
             self._watch = None

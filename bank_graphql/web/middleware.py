@@ -71,7 +71,7 @@ class RequestMiddleware:
             if status:
                 raise
             error = {
-                "message": "Something went wrong on our side. Tell us the request id if it goes on.",
+                "message": "Something went wrong on our side. If it happens again, report this request id.",
                 "extensions": {"code": "INTERNAL", "requestId": request_id},
             }
             await JSONResponse({"errors": [error]}, status_code=500)(scope, receive, send_with_headers)

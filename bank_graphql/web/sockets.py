@@ -1,6 +1,7 @@
-"""GraphQL over WebSocket, by the protocol `graphql-transport-ws` (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md).
+"""GraphQL over WebSocket, per the protocol `graphql-transport-ws` (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md).
 
-Strawberry's handler keeps to the protocol. Here frames are looked at before it sees them, and operations go through the gate.
+Strawberry's handler implements the protocol. Here each message is checked before the handler gets it, and operations go through
+the gate that all transports share.
 """
 
 import asyncio
@@ -27,20 +28,20 @@ from bank_graphql.web.endpoint import MAX_BODY, Identify
 from bank_graphql.web.operations import OperationGate
 
 PROTOCOL = "graphql-transport-ws"
-MOST_OPERATIONS = 100
-"""Operations that may be under way on one socket."""
-MOST_OPENING = 200
-"""Sockets of one address that have not said yet who they are."""
-MOST_BEFORE_INIT = 10
-"""Messages that a socket may send before it is acknowledged."""
+MAX_OPERATIONS = 100
+"""Maximum operations in progress on one socket."""
+MAX_OPENING = 200
+"""Maximum sockets of one address that have not sent `connection_init` yet."""
+MAX_BEFORE_INIT = 10
+"""Maximum messages that a client may send before its connection is acknowledged."""
 INIT_SECONDS = 10
 SEND_SECONDS = 10.0
-"""How long a client may take to accept a message before it is cut off."""
+"""How long a client may take to accept a message before it is disconnected."""
 ANSWER_SECONDS = 1.0
-"""How long an operation of a session that has ended may still take to be answered."""
+"""How long operations in progress may take to be answered after their session has ended."""
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_ACCEPTABLE = 4400, 4401, 4403, 4406
 RESTART, TRY_AGAIN = 1012, 1013
-_LONGEST_ID = 200
+_MAX_ID_LENGTH = 200
 _log = structlog.get_logger(__name__)
 
 
@@ -50,8 +51,8 @@ class GraphQLSockets:
     Args:
         gate: admits and executes what they send.
         services: the rooms.
-        identify: tells who sent a handshake, or whose a token is.
-        origins: the web pages that may connect beside our own.
+        identify: returns who sent a handshake, or to whom a token belongs.
+        origins: origins of web pages that may connect, besides our own.
     """
 
     def __init__(self, gate: OperationGate, services: Services, identify: Identify, origins: Collection[str]) -> None:
@@ -64,16 +65,18 @@ class GraphQLSockets:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket."""
         await receive()  # the handshake
-        if not self._is_welcome(scope):
-            await send({"type": "websocket.close", "code": FORBIDDEN, "reason": "Foreign origin"})  # before it is accepted: 403
+        if not self._is_origin_allowed(scope):
+            await send(
+                {"type": "websocket.close", "code": FORBIDDEN, "reason": "Foreign origin"}
+            )  # before the accept, so the client gets 403
             return
         if PROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})
             await send({"type": "websocket.close", "code": NOT_ACCEPTABLE, "reason": f"Speak {PROTOCOL}"})
             return
         address = (scope.get("client") or ("",))[0]
-        if self._opening[address] >= MOST_OPENING:
-            await send({"type": "websocket.close", "code": TRY_AGAIN, "reason": "Too many connections"})  # likewise 403
+        if self._opening[address] >= MAX_OPENING:
+            await send({"type": "websocket.close", "code": TRY_AGAIN, "reason": "Too many connections"})  # this is a 403 too
             return
         self._opening[address] += 1
         socket = _Socket(receive, send, lambda: self._opened(address))
@@ -89,13 +92,13 @@ class GraphQLSockets:
         if not self._opening[address]:
             del self._opening[address]
 
-    def _is_welcome(self, scope: Scope) -> bool:
+    def _is_origin_allowed(self, scope: Scope) -> bool:
         headers = dict(scope["headers"])
         origin, host = (headers.get(name, b"").decode("latin-1") for name in (b"origin", b"host"))
         return not origin or origin in self._origins or origin.partition("://")[2] == host
 
     async def identify(self, scope: Scope, token: str | None) -> Caller:
-        """Return who sends operations: whose token it is, or who shook hands."""
+        """Return who sends operations: the owner of the token, or without one the sender of the handshake."""
         if token is None:
             return await self._identify(scope)
         headers = [each for each in scope["headers"] if each[0] != b"authorization"]
@@ -103,37 +106,37 @@ class GraphQLSockets:
 
 
 class _Socket:
-    """A socket as Strawberry's handler uses it, which sees only frames of the right shape."""
+    """A socket for Strawberry's handler, which gets well-formed messages only."""
 
     def __init__(self, receive: Receive, send: Send, opened: Callable[[], None]) -> None:
         self._receive = receive
         self._send = send
         self._opened: Callable[[], None] | None = opened
         self._closed = False
-        self._at_its_end: list[Callable[[], object]] = []
+        self._on_end: list[Callable[[], object]] = []
 
-    def at_its_end(self, call: Callable[[], object]) -> None:
-        """Call this when the socket has ended."""
-        self._at_its_end.append(call)
+    def on_end(self, call: Callable[[], object]) -> None:
+        """Register a function to call when the socket has ended."""
+        self._on_end.append(call)
 
     def opened(self) -> None:
-        """It is known who connects; or the socket has ended before that."""
+        """Note that the client has sent `connection_init`, or that the socket has ended before."""
         if self._opened is not None:
             self._opened()
             self._opened = None
 
     def ended(self) -> None:
-        """The socket has ended."""
-        for call in self._at_its_end:
+        """Call the registered functions: the socket has ended."""
+        for call in self._on_end:
             call()
 
     async def iter_json(self) -> AsyncIterator[Mapping[str, Any]]:
-        """The client's messages."""
+        """Yield the client's messages."""
         early = 0
         while not self._closed:
             message = await self._receive()
             early += self._opened is not None
-            if early > MOST_BEFORE_INIT:
+            if early > MAX_BEFORE_INIT:
                 await self.close(BAD_REQUEST, "Too many messages before the connection is acknowledged")
                 return
             if message["type"] != "websocket.receive":
@@ -141,17 +144,17 @@ class _Socket:
             text = message.get("text")
             if text is None:
                 raise NonTextMessageReceived
-            frame = _frame(text)
+            frame = _message(text)
             if frame is None:
                 await self.close(BAD_REQUEST, "Not a message of this protocol")
                 return
             yield frame
 
     async def send_json(self, message: Mapping[str, Any]) -> None:
-        """Send a message, if the client takes it in time.
+        """Send a message.
 
         Raises:
-            TooSlow: it does not, and is cut off.
+            TooSlow: the client did not accept it in time, and is disconnected.
             WebSocketDisconnected: the connection is closed.
         """
         if self._closed:
@@ -162,15 +165,15 @@ class _Socket:
         except TimeoutError:
             await self.close(TRY_AGAIN, "Too slow")
             raise TooSlow from None
-        except OSError:  # the client has gone, or what it sent has closed the connection
+        except OSError:  # the client has disconnected, or its message closed the connection
             raise WebSocketDisconnected from None
 
     async def close(self, code: int, reason: str) -> None:
-        """Close the socket, if that can be told in time; the server drops it otherwise."""
+        """Close the socket with a close frame, if the client accepts that in time; otherwise the server drops it."""
         if self._closed:
             return
         self._closed = True
-        with suppress(OSError):  # a time limit's, or that it is closed
+        with suppress(OSError):  # the time limit's, or the connection is closed already
             async with asyncio.timeout(2):
                 await self._send(
                     {"type": "websocket.close", "code": code, "reason": reason.encode()[:100].decode(errors="ignore")}
@@ -178,17 +181,17 @@ class _Socket:
 
 
 class _Parameters:
-    """Where Strawberry's handler leaves what came with `connection_init`."""
+    """Where Strawberry's handler puts the payload of `connection_init`."""
 
     connection_params: Mapping[str, Any] | None = None
 
 
 class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
-    """One socket's conversation."""
+    """Handles the messages of one socket."""
 
     def __init__(self, sockets: GraphQLSockets, gate: OperationGate, services: Services, socket: _Socket, scope: Scope) -> None:
         super().__init__(
-            view=cast("Any", self),  # of a view, only `on_ws_connect` is asked for
+            view=cast("Any", self),  # the handler calls nothing of a view but `on_ws_connect`
             websocket=cast("Any", socket),
             context=_Parameters(),
             root_value=None,
@@ -203,7 +206,7 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
         self._token: str | None = None
 
     async def on_ws_connect(self, parameters: _Parameters) -> None:
-        """Who connects, by the token in `connection_init` (or in the handshake's headers)."""
+        """Identify the client by the token in `connection_init`, or in the headers of the handshake."""
         given = parameters.connection_params or {}
         token = next((value for name, value in given.items() if name.lower() == "authorization"), None)
         if token is not None and not isinstance(token, str):
@@ -213,14 +216,14 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
         if caller.has_bad_token or (token is not None and caller.actor is None):
             raise ConnectionRejectionError
         try:
-            self._socket.at_its_end(self._services.streams.watch(caller.actor, caller.origin, self._ended))
+            self._socket.on_end(self._services.streams.watch(caller.actor, caller.origin, self._ended))
         except (RateLimited, Unavailable):
             raise ConnectionRejectionError from None
         self._socket.opened()
 
     async def handle_subscribe(self, message: Any) -> None:
-        """Begin an operation, if not too many are under way."""
-        if self.connection_acknowledged and len(self.operations) >= MOST_OPERATIONS and message["id"] not in self.operations:
+        """Start an operation, if not too many are in progress."""
+        if self.connection_acknowledged and len(self.operations) >= MAX_OPERATIONS and message["id"] not in self.operations:
             fault = RateLimited(retry_after=1)
             payload: Any = [{"message": str(fault), "extensions": fault.extensions}]
             await self.send_message({"id": message["id"], "type": "error", "payload": payload})
@@ -229,17 +232,17 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
 
     def _ended(self, why: Fault) -> None:
         closing = asyncio.get_running_loop().create_task(self._close_after_answers(why))
-        self._socket.at_its_end(closing.cancel)
+        self._socket.on_end(closing.cancel)
 
     async def _close_after_answers(self, why: Fault) -> None:
-        """Close the socket. What is under way is answered first if the session ended, for it may be what ended it."""
+        """Close the socket. If its session ended, operations in progress are answered first: one may have ended the session."""
         tasks = [operation.task for operation in self.operations.values() if operation.task is not None]
         if isinstance(why, SessionEnded) and tasks:
             await asyncio.wait(tasks, timeout=ANSWER_SECONDS)
         await self._cut_off(why)
 
     async def _cut_off(self, why: Exception) -> None:
-        """Close the socket with a code at which clients connect again."""
+        """Close the socket with a code after which clients connect again."""
         if isinstance(why, SessionEnded):
             await self._socket.close(FORBIDDEN, "The session has ended")
         elif isinstance(why, TooSlow):
@@ -248,7 +251,7 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
             await self._socket.close(RESTART, "Connect again")
 
     async def run_operation(self, operation: Operation[Any, None]) -> None:
-        """Run one operation, and send what it answers."""
+        """Execute one operation, and send its results."""
         try:
             caller = await self._sockets.identify(self._scope, self._token)
             if caller.has_bad_token or (self._token is not None and caller.actor is None):
@@ -263,28 +266,28 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
                         return
                     if response.is_event:
                         context.require_session()
-                    told: Any = {"id": operation.id, "type": "next", "payload": response.body}
-                    await operation.send_operation_message(told)
+                    message: Any = {"id": operation.id, "type": "next", "payload": response.body}
+                    await operation.send_operation_message(message)
             await operation.send_operation_message({"id": operation.id, "type": "complete"})
         except (SessionEnded, TooSlow, WebSocketDisconnected):
             return
         except Unavailable as error:
             await self._fail(operation, [{"message": str(error), "extensions": error.extensions}])
-        except Exception as error:  # noqa: BLE001 - whatever it is, the socket lives on
+        except Exception as error:  # noqa: BLE001 - whatever the error is, the socket stays open
             _log.error("an operation failed", exc_info=error)
             await self._fail(operation, [{"message": "Something went wrong on our side.", "extensions": {"code": "INTERNAL"}}])
 
     async def _fail(self, operation: Operation[Any, None], errors: Any, why: Exception | None = None) -> None:
         if isinstance(why, SessionEnded):
-            return  # the socket is closed as soon as what is under way is answered
+            return  # the socket is closed once the operations in progress are answered
         if isinstance(why, RESUMABLE):
             await self._cut_off(why)
         else:
             await operation.send_operation_message({"id": operation.id, "type": "error", "payload": errors})
 
 
-def _frame(text: str) -> Mapping[str, Any] | None:
-    """A client's message, if it has the shape of one."""
+def _message(text: str) -> Mapping[str, Any] | None:
+    """Return a client's message; None if it is malformed."""
     if len(text) > MAX_BODY:
         return None
     try:
@@ -294,13 +297,13 @@ def _frame(text: str) -> Mapping[str, Any] | None:
     if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
         return None
     kind, key, payload = frame["type"], frame.get("id"), frame.get("payload")
-    if kind in {"subscribe", "complete"} and not (isinstance(key, str) and 0 < len(key) <= _LONGEST_ID):
+    if kind in {"subscribe", "complete"} and not (isinstance(key, str) and 0 < len(key) <= _MAX_ID_LENGTH):
         return None
-    return frame if kind != "subscribe" or _asks(payload) else None
+    return frame if kind != "subscribe" or _is_request(payload) else None
 
 
-def _asks(payload: Any) -> bool:
-    """Whether a payload has the shape of a request."""
+def _is_request(payload: Any) -> bool:
+    """Return whether a payload is a well-formed request."""
     if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
         return False
     optional = (("variables", dict), ("operationName", str), ("extensions", dict))

@@ -81,12 +81,12 @@ async def test_who_reads_slowly_is_not(connect: Connect, monkeypatch: pytest.Mon
 async def test_too_much_that_waits_and_a_close_that_is_not_taken_end_it(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_protocol, "MOST_WAITING", 1_000_000)
+    monkeypatch.setattr(http_protocol, "MAX_UNSENT", 1_000_000)
     sender, _ = await connect()
     sender.transport.write(b"x" * 12_000_000)
     async with asyncio.timeout(5):
         await sender.lost.wait()
-    monkeypatch.setattr(http_protocol, "MOST_WAITING", 100_000_000)
+    monkeypatch.setattr(http_protocol, "MAX_UNSENT", 100_000_000)
     monkeypatch.setattr(http_protocol, "CLOSE_SECONDS", 0.1)
     sender, _ = await connect()
     sender.transport.write(b"x" * 12_000_000)

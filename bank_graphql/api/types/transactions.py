@@ -46,14 +46,14 @@ def _is_by_card(kind: str, account_id: UUID, currency: str) -> bool:
 
 
 def _side(root: TransactionLike, account_id: UUID) -> UUID | PaidByCard:
-    """What tells who is behind one side of a transaction."""
+    """Return the key of the counterparty on one side of a transaction."""
     return PaidByCard(root.id) if _is_by_card(root.kind, account_id, root.currency) else account_id
 
 
 def side(
     description: str, *, name: str | None = None, preloaded: Callable[[EntryRow], EntryCounterparty] | None = None
 ) -> Callable[[Callable[..., UUID | PaidByCard | None]], StrawberryField]:
-    """A field that tells who is behind one side of a transaction."""
+    """Declare a field for the counterparty on one side of a transaction."""
     return loaded_field(
         lambda readers: readers.counterparty,
         description=description,

@@ -28,7 +28,7 @@ class Targets(NamedTuple):
         numbers: accounts by account number.
         transactions: transactions, and by them both of their accounts.
         cards: cards by id, and by them their accounts.
-        card_hashes: cards by the keyed hashes of their numbers, likewise.
+        card_hashes: cards by the keyed hashes of their numbers, and by them their accounts.
         checks_limits: whether limits are checked: of the named cards as of now, or as of its authorisation for the card of a
             named transaction.
     """
@@ -76,9 +76,9 @@ class Command(ABC):
         return None if self.key is None or self.dry_run else (self.actor.user_id, self.key)
 
     def fingerprint(self) -> bytes:
-        """Return a digest of the input, by which a replay is told from another request under the same key.
+        """Return a digest of the input, which distinguishes a replay from another request under the same key.
 
-        Fields that are None are left out, so that a command may get further options and old fingerprints stay valid.
+        Fields that are None are not included, so that a command may get further options and old fingerprints stay valid.
         """
         given = {name: value for name, value in _given(self).items() if name not in _NOT_INPUT}
         return hashlib.blake2b(orjson.dumps([self.action, given], _plain, _OPTIONS), digest_size=16).digest()
