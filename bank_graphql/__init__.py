@@ -1,5 +1,7 @@
 """A GraphQL banking API on a double-entry ledger in PostgreSQL.
 
-The rooms, from the ground up: `kit` (tools that know no banking), `ledger`, `audit` and `events`, `identity`, `accounts`,
-`payments`, then `api` (GraphQL) and `web` (plain HTTP), and on top `app` and `cli`, which put everything together.
+The rooms, each built on those before it: `kit` tools that know no banking · `ledger`, `audit`, `events` · `identity` ·
+`accounts` · `cards` · `payments` · `engine` executes GraphQL and knows no bank · `api` the bank's schema · `web` HTTP and
+WebSocket. `bank` puts the rooms together; `app` (the server) and `cli` (the commands) are built on it. `settings` reads the
+environment; `demo` fills an empty bank.
 """
