@@ -199,7 +199,7 @@ async def test_the_item_of_a_cancelled_caller_still_runs() -> None:
     gone.cancel()
     await let_tasks_run()
     gate.open.set()
-    assert await asyncio.gather(first, stays) == [10, 30]
+    assert list(await asyncio.gather(first, stays)) == [10, 30]
     assert gate.batches == [[1], [2, 3]]
 
 

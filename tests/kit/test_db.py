@@ -7,6 +7,7 @@ from decimal import Decimal
 import asyncpg
 import pytest
 from sqlalchemy import BigInteger, DateTime, Text, bindparam, func, literal, select, text
+from sqlmodel import col
 
 from bank_graphql.identity.enums import UserStatus
 from bank_graphql.identity.models import Session, User
@@ -169,7 +170,7 @@ async def test_a_database_that_cannot_be_reached(dsn: str) -> None:
 
 
 def test_enums_are_passed_as_text() -> None:
-    query = Query(select(literal(1)).where(User.status == UserStatus.ACTIVE), Row)
+    query = Query(select(literal(1)).where(col(User.status) == UserStatus.ACTIVE), Row)
     assert "ACTIVE" in query.arguments({})
 
 

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: start, restart, and change of owner."""
 
 import asyncio
+import importlib.util
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from bank_graphql.kit import embedded
 from bank_graphql.kit.embedded import EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError
-from bank_graphql.kit.postgres_process import last_error
+from bank_graphql.kit.postgres_process import SystemUser, last_error
 
 FAST = {"fsync": "off"}
 
@@ -45,6 +46,10 @@ def alive(pid: int) -> bool:
         return False
 
 
+async def until_dead(pid: int) -> None:
+    await until(lambda: not alive(pid))
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not condition():
@@ -66,7 +71,7 @@ async def test_it_is_restarted_when_it_dies(folder: Path) -> None:
             pid = server.pid
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
-            await until(lambda pid=pid: not alive(pid))
+            await until_dead(pid)
             await ask_until_answered(dsn)
 
 
@@ -137,7 +142,7 @@ async def test_it_dies_with_its_owner_and_the_next_start_recovers(folder: Path) 
     owner.kill()
     owner.wait()
     owner.stdout.close()
-    await until(lambda: not alive(pid))
+    await until_dead(pid)
     async with EmbeddedPostgres(folder, FAST) as dsn:
         assert await ask(dsn) == 1
 
@@ -168,19 +173,19 @@ async def test_a_cluster_of_another_version_is_refused(folder: Path) -> None:
 
 
 def test_a_platform_without_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match="DATABASE_URL"):
         embedded.binaries()
 
 
 async def test_a_user_that_does_not_exist_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.chmod(0o777)
-    monkeypatch.setattr(embedded.SystemUser, "choose", lambda _: embedded.SystemUser(54321, 54321, "with the id 54321"))
+    monkeypatch.setattr(SystemUser, "choose", lambda _: SystemUser(54321, 54321, "with the id 54321"))
     with pytest.raises(ConfigurationError, match=r"54321: user does not exist\.$"):
         await EmbeddedPostgres(folder, FAST).__aenter__()
     monkeypatch.undo()
-    monkeypatch.setattr(embedded.os, "geteuid", lambda: 54321)
-    assert embedded.SystemUser.choose(folder).uid is None
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    assert SystemUser.choose(folder).uid is None
 
 
 def test_the_last_error_of_an_output() -> None:

@@ -27,7 +27,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     async def sleep(seconds: float) -> None:
         made.now += seconds
 
-    monkeypatch.setattr(fair_share.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     return made
 
 

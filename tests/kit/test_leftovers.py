@@ -11,7 +11,7 @@ import pytest
 from bank_graphql.kit.embedded import EmbeddedPostgres, binaries
 from bank_graphql.kit.postgres_process import SystemUser
 from tests.folders import reachable_folder
-from tests.kit.test_embedded import FAST, alive, ask, ask_until_answered, until
+from tests.kit.test_embedded import FAST, alive, ask, ask_until_answered, until, until_dead
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def test_the_restart_does_not_disturb_another_banks_server(folder: Path, p
         async with other as others, EmbeddedPostgres(folder, FAST) as dsn:
             server = int(pid_file.read_text(encoding="utf-8").split()[0])
             os.kill(server, signal.SIGKILL)
-            await until(lambda: not alive(server))
+            await until_dead(server)
             assert await ask_until_answered(dsn) == 1
             assert await ask(others) == 1
             assert alive(other.pid or 0)

@@ -39,7 +39,7 @@ async def test_the_keys_of_several_requests_are_read_together_and_each_gets_its_
     reader = Reader(source.fetch)
     ada, grace = Loader(reader, ADA), Loader(reader, GRACE)
     both = await asyncio.gather(ada.load_many([1, 2]), grace.load_many([2, 1]))
-    assert both == [[value(ADA, 1), value(ADA, 2)], [value(GRACE, 2), value(GRACE, 1)]]
+    assert list(both) == [[value(ADA, 1), value(ADA, 2)], [value(GRACE, 2), value(GRACE, 1)]]
     assert source.reads == [[(ADA, 1), (ADA, 2), (GRACE, 2), (GRACE, 1)]]
 
 
@@ -62,7 +62,7 @@ async def test_a_request_reads_each_key_once() -> None:
     loader = Loader(Reader(source.fetch), ADA)
     assert await loader.load_many([1, 1, 2]) == [value(ADA, 1), value(ADA, 1), value(ADA, 2)]
     assert await loader.load_many([3, 2]) == [value(ADA, 3), value(ADA, 2)]
-    assert await asyncio.gather(loader.load(3), loader.load(4), loader.load_many([4, 1])) == [
+    assert list(await asyncio.gather(loader.load(3), loader.load(4), loader.load_many([4, 1]))) == [
         value(ADA, 3),
         value(ADA, 4),
         [value(ADA, 4), value(ADA, 1)],

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import BigInteger, DateTime, Uuid, bindparam, literal_column, select, text, update
+from sqlalchemy import BigInteger, DateTime, Text, Uuid, bindparam, literal_column, select, text, update
 from sqlmodel import col
 
 from bank_graphql.audit.models import AuditEvent
@@ -39,7 +39,7 @@ def test_values_that_the_driver_would_misread_are_refused(name: str, given: Any)
 
 def test_only_parameters_are_numbered() -> None:
     number = bindparam("number", type_=BigInteger())
-    fixed = literal_column("'5 % of $1, %(number)s'").label("fixed")
+    fixed = literal_column("'5 % of $1, %(number)s'", Text()).label("fixed")
     query = Query(select(fixed, (number % 2).label("odd"), number.label("number")), Row)
     assert query.sql == "SELECT '5 % of $1, %(number)s' AS fixed, $1::BIGINT % $2::BIGINT AS odd, $1::BIGINT AS number"
     assert query.numbered(8) == "SELECT '5 % of $1, %(number)s' AS fixed, $9::BIGINT % $10::BIGINT AS odd, $9::BIGINT AS number"
