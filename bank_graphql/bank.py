@@ -27,7 +27,8 @@ from bank_graphql.identity.service import Identity
 from bank_graphql.identity.tokens import AccessTokens, load_keys, signing_keys
 from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
-from bank_graphql.kit.db import Database, can_set_role
+from bank_graphql.kit.db import Database
+from bank_graphql.kit.db_session import can_set_role
 from bank_graphql.kit.embedded import SUPERUSER, EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError, Refusal
 from bank_graphql.kit.jobs import Job

@@ -374,25 +374,5 @@ class _Acquired:
             raise fault from error
 
 
-async def can_set_role(dsn: str, role: str, *, insert_into: str) -> bool:
-    """Return whether the user of the address can change to another role that can insert into the table.
-
-    Raises:
-        ConfigurationError: the database cannot be reached.
-    """
-    with as_configuration_error():
-        connection = await asyncpg.connect(dsn, timeout=10)
-        try:
-            if await connection.fetchval("SELECT current_user") == role:
-                return False  # no change is needed
-            async with connection.transaction():
-                await connection.execute(f'SET LOCAL ROLE "{role}"')
-                return bool(await connection.fetchval("SELECT has_any_column_privilege($1, 'INSERT')", insert_into))
-        except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError, asyncpg.UndefinedTableError):
-            return False
-        finally:
-            await connection.close()
-
-
 async def _pause(attempt: int) -> None:
     await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from bank_graphql.kit.db_errors import POOLER_WITHOUT_SESSIONS
+from bank_graphql.kit.db_errors import POOLER_WITHOUT_SESSIONS, as_configuration_error
 from bank_graphql.kit.errors import ConfigurationError
 
 MINIMUM_VERSION = 15
@@ -85,3 +85,23 @@ async def require_unicode(connection: DriverConnection) -> None:
         raise ConfigurationError(
             f"The database's locale has no lower-case letters beyond ASCII, which searches need: {_CREATE_DATABASE}."
         )
+
+
+async def can_set_role(dsn: str, role: str, *, insert_into: str) -> bool:
+    """Return whether the user of the address can change to another role that can insert into the table.
+
+    Raises:
+        ConfigurationError: the database cannot be reached.
+    """
+    with as_configuration_error():
+        connection = await asyncpg.connect(dsn, timeout=10)
+        try:
+            if await connection.fetchval("SELECT current_user") == role:
+                return False  # no change is needed
+            async with connection.transaction():
+                await connection.execute(f'SET LOCAL ROLE "{role}"')
+                return bool(await connection.fetchval("SELECT has_any_column_privilege($1, 'INSERT')", insert_into))
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError, asyncpg.UndefinedTableError):
+            return False
+        finally:
+            await connection.close()

@@ -7,7 +7,7 @@ import pytest
 
 from bank_graphql.bank import Bank, open_server
 from bank_graphql.kit import schema
-from bank_graphql.kit.db import can_set_role
+from bank_graphql.kit.db_session import can_set_role
 from bank_graphql.settings import Settings
 from tests.client import Client
 
