@@ -19,7 +19,7 @@ async def test_hashes_are_argon2id_with_the_parameters_of_owasp() -> None:
     hasher.close()
 
 
-async def test_all_characters_of_a_password_count() -> None:
+async def test_every_character_of_a_long_password_matters() -> None:
     hasher = PasswordHasher()
     stored = await hasher.hash("x" * 256)
     assert not await hasher.verify("x" * 255, stored)
@@ -37,11 +37,11 @@ async def test_an_unknown_user_takes_as_long_as_a_known_one(monkeypatch: pytest.
     verified = []
     run = hasher._run
 
-    async def counted(function, *arguments):  # type: ignore[no-untyped-def]
+    async def recorded(function, *arguments):  # type: ignore[no-untyped-def]
         verified.append(function.__name__)
         return await run(function, *arguments)
 
-    monkeypatch.setattr(hasher, "_run", counted)
+    monkeypatch.setattr(hasher, "_run", recorded)
     assert not await hasher.verify("nobody's password", None)
     assert verified == ["hash", "verify"]
     assert not await hasher.verify("nobody's password", None)

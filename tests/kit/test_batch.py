@@ -1,4 +1,4 @@
-"""The batcher."""
+"""The batcher: what runs together, how much may wait, and whom an error or a cancellation affects."""
 
 import asyncio
 from collections.abc import Sequence
@@ -87,7 +87,7 @@ async def test_a_full_batch_starts_beside_any_other() -> None:
     await asyncio.gather(*tasks)
 
 
-async def test_nobody_waits_for_a_batch_that_is_stuck() -> None:
+async def test_no_item_waits_for_a_batch_that_is_stuck() -> None:
     started = asyncio.Event()
 
     async def work(items: Sequence[int]) -> list[int]:

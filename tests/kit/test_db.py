@@ -16,7 +16,7 @@ from bank_graphql.kit.errors import BadRequest, ConfigurationError, Unavailable
 from bank_graphql.kit.statements import Insert, Query, Row
 
 NUMBER = Query(select(bindparam("number", type_=BigInteger()).label("number")), Row)
-MOMENT = Query(select(bindparam("moment", type_=DateTime(timezone=True)).label("moment")), Row)
+TIME = Query(select(bindparam("time", type_=DateTime(timezone=True)).label("time")), Row)
 WORDS = Query(select(bindparam("words", type_=Text()).label("words")), Row)
 
 
@@ -36,9 +36,9 @@ async def test_only_an_int_is_an_integer(db: Database, wrong: object) -> None:
 
 async def test_a_datetime_without_a_time_zone_is_refused(db: Database) -> None:
     with pytest.raises(TypeError):
-        await db.fetch(MOMENT, moment=datetime(2026, 1, 1))  # noqa: DTZ001 - the very thing
-    moment = datetime(2026, 1, 1, tzinfo=UTC)
-    assert (await db.fetch(MOMENT, moment=moment))[0].moment == moment
+        await db.fetch(TIME, time=datetime(2026, 1, 1))  # noqa: DTZ001 - the very thing
+    time = datetime(2026, 1, 1, tzinfo=UTC)
+    assert (await db.fetch(TIME, time=time))[0].time == time
 
 
 async def test_the_items_of_arrays_are_checked_too() -> None:
@@ -159,7 +159,7 @@ async def test_text_that_postgresql_cannot_store_is_a_bad_request(db: Database) 
         await db.fetch(WORDS, words="nul \x00")
 
 
-async def test_a_database_that_cannot_be_reached(dsn: str) -> None:
+async def test_an_unreachable_database_is_reported_in_one_line(dsn: str) -> None:
     for wrong in (
         dsn.replace("bank_test_", "no_such_"),
         "postgresql://127.0.0.1:1/none",
@@ -190,7 +190,7 @@ async def test_only_a_snapshot_may_read_whole_tables(db: Database) -> None:
     assert [row.it for row in await db.fetch(allowed)] == ["off"]
 
 
-async def test_the_size_of_the_lock_table(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_the_lock_table_has_the_size_of_its_settings(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     size = await db.lock_table_size()
     assert size >= int(await raw.fetchval("SHOW max_locks_per_transaction")) * int(await raw.fetchval("SHOW max_connections"))
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,7 +10,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
-import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -23,6 +21,8 @@ from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.settings import Settings
 from tests.client import Client
 from tests.conftest import dsn_of
+from tests.ports import free_port
+from tests.serving import serving
 
 Pooled = Callable[[str, str], AbstractAsyncContextManager[str]]
 
@@ -37,9 +37,7 @@ def pooled(folder: Path) -> Pooled:
     @asynccontextmanager
     async def start(dsn: str, mode: str) -> AsyncIterator[str]:
         place = parse_qs(urlsplit(dsn).query)["host"][0]
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         file = folder / "pgbouncer.ini"
         file.write_text(
             f"[databases]\n* = host={place} user=bank\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
@@ -70,13 +68,11 @@ async def test_a_pooler_that_keeps_sessions_works(
 ) -> None:
     async with pooled(dsn_of(server, await new_database()), "session") as dsn:
         await schema.migrate(dsn)
-        application = create_app(settings.model_copy(update={"database_url": SecretStr(dsn)}))
-        async with application.router.lifespan_context(application):
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://bank") as client:
-                ada = await Client(client).sign_up("ada@bank.test", "Ada Lovelace")
-                account = await ada.open(deposit="10")
-                assert (await ada.withdraw(account["id"], "4"))["__typename"] == "MoneyMoved"
-                assert (await client.get("/health/ready")).status_code == 200
+        async with serving(create_app(settings.model_copy(update={"database_url": SecretStr(dsn)}))) as http:
+            ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
+            account = await ada.open(deposit="10")
+            assert (await ada.withdraw(account["id"], "4"))["__typename"] == "MoneyMoved"
+            assert (await http.get("/health/ready")).status_code == 200
 
 
 async def test_settings_apply_to_the_session_behind_a_pooler(dsn: str, pooled: Pooled) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -21,8 +20,10 @@ from bank_graphql.kit.statements import Query, Row
 from bank_graphql.settings import Settings
 from tests.client import Client, key, money
 from tests.folders import reachable_folder
+from tests.kit.disks import fill, small_disk
+from tests.kit.postgres import WITHOUT_FSYNC
+from tests.serving import serving
 
-WITHOUT_FSYNC = {"fsync": "off"}
 DEPOSIT = "mutation ($input: DepositInput!) { deposit(input: $input) { __typename } }"
 
 
@@ -39,7 +40,7 @@ async def state_of(http: httpx.AsyncClient) -> tuple[int, str]:
     return response.status_code, response.json()["database"]
 
 
-async def test_a_database_that_is_read_only_for_a_while(
+async def test_the_bank_recovers_from_a_read_only_database(
     http: httpx.AsyncClient, ada: Client, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     account = (await ada.open(deposit="10"))["id"]
@@ -88,7 +89,7 @@ async def test_a_read_only_database_is_refused_at_the_start(dsn: str, raw: "asyn
         await Database.open(dsn)
 
 
-async def test_a_failover_to_a_standby(settings: Settings) -> None:
+async def test_the_bank_recovers_from_a_failover_to_a_standby(settings: Settings) -> None:
     """After a standby was promoted, connections to the former primary are replaced by connections to the new one."""
     with reachable_folder() as here, reachable_folder() as there:
         async with EmbeddedPostgres(here, WITHOUT_FSYNC) as primary:
@@ -100,33 +101,31 @@ async def test_a_failover_to_a_standby(settings: Settings) -> None:
             ) as second:
                 both = f"postgresql://{SUPERUSER}@/{DATABASE}?host={socket_of_primary},{second.partition('host=')[2]}"
                 given = settings.model_copy(update={"database_url": SecretStr(f"{both}&target_session_attrs=read-write")})
-                application = create_app(given)
-                async with application.router.lifespan_context(application):
-                    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://bank") as http:
-                        ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
-                        account = (await ada.open(deposit="10"))["id"]
-                        admin = await asyncpg.connect(primary)
-                        await _until_replayed(admin)
-                        # The former primary keeps running, read-only, as in a planned switch.
-                        await admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
-                        await admin.execute("SELECT pg_reload_conf()")
-                        moved = 0
-                        async with asyncio.timeout(20):  # its sessions get the new setting one after another
-                            while (code := await code_of(ada, account)) == "MoneyMoved":
-                                moved += 1
-                        assert code == "UNAVAILABLE"
-                        assert await state_of(http) != (200, "ok")
-                        await _until_replayed(admin)
-                        promoted = await asyncpg.connect(second)
-                        assert await promoted.fetchval("SELECT pg_promote()")
-                        async with asyncio.timeout(20):
-                            while await code_of(ada, account) != "MoneyMoved":
-                                await asyncio.sleep(0.01)
-                        assert await state_of(http) == (200, "ok")
-                        assert await promoted.fetchval("SELECT count(*) FROM transactions") == 2 + moved
-                        assert await ada.booked(account) == f"{11 + moved}.00"
-                        await admin.close()
-                        await promoted.close()
+                async with serving(create_app(given)) as http:
+                    ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
+                    account = (await ada.open(deposit="10"))["id"]
+                    admin = await asyncpg.connect(primary)
+                    await _until_replayed(admin)
+                    # The former primary keeps running, read-only, as in a planned switch.
+                    await admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+                    await admin.execute("SELECT pg_reload_conf()")
+                    moved = 0
+                    async with asyncio.timeout(20):  # its sessions get the new setting one after another
+                        while (code := await code_of(ada, account)) == "MoneyMoved":
+                            moved += 1
+                    assert code == "UNAVAILABLE"
+                    assert await state_of(http) != (200, "ok")
+                    await _until_replayed(admin)
+                    promoted = await asyncpg.connect(second)
+                    assert await promoted.fetchval("SELECT pg_promote()")
+                    async with asyncio.timeout(20):
+                        while await code_of(ada, account) != "MoneyMoved":
+                            await asyncio.sleep(0.01)
+                    assert await state_of(http) == (200, "ok")
+                    assert await promoted.fetchval("SELECT count(*) FROM transactions") == 2 + moved
+                    assert await ada.booked(account) == f"{11 + moved}.00"
+                    await admin.close()
+                    await promoted.close()
 
 
 def _copy(primary: str, folder: Path) -> None:
@@ -157,33 +156,21 @@ async def _until_replayed(primary: "asyncpg.Connection[asyncpg.Record]") -> None
             await asyncio.sleep(0.01)
 
 
-async def test_a_full_disk_while_the_bank_runs(folder: Path, settings: Settings) -> None:
-    place = folder / "disk"
-    place.mkdir()
-    mounted = ["mount", "-t", "tmpfs", "-o", "size=200m,mode=755", "bank-test", str(place)]
-    if subprocess.run(mounted, capture_output=True, check=False).returncode:
-        pytest.skip("only root can mount a small file system; .ci/run is root")
-    try:
-        async with EmbeddedPostgres(place, {"min_wal_size": "32MB", "max_wal_size": "32MB"}) as dsn:
+async def test_the_bank_recovers_from_a_full_disk(folder: Path, settings: Settings) -> None:
+    with small_disk(folder, 200) as disk:
+        async with EmbeddedPostgres(disk, {"min_wal_size": "32MB", "max_wal_size": "32MB"}) as dsn:
             await schema.migrate(dsn)
-            application = create_app(settings.model_copy(update={"database_url": SecretStr(dsn)}))
-            async with application.router.lifespan_context(application):
-                async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://bank") as http:
-                    ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
-                    account = (await ada.open(deposit="10"))["id"]
-                    filler = place / "filler"
-                    with suppress(OSError), filler.open("wb", buffering=0) as file:
-                        while file.write(b"\0" * 4096):
-                            pass
-                    codes = set()
-                    async with asyncio.timeout(60):
-                        while "UNAVAILABLE" not in codes:
-                            codes.update(await asyncio.gather(*(code_of(ada, account) for _ in range(50))))
-                    assert codes <= {"MoneyMoved", "UNAVAILABLE"}
-                    assert (await state_of(http))[0] == 503
-                    filler.unlink()
-                    async with asyncio.timeout(30):
-                        while (await state_of(http))[0] != 200 or await code_of(ada, account) != "MoneyMoved":
-                            await asyncio.sleep(0.01)
-    finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
+            async with serving(create_app(settings.model_copy(update={"database_url": SecretStr(dsn)}))) as http:
+                ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
+                account = (await ada.open(deposit="10"))["id"]
+                filler = fill(disk)
+                codes = set()
+                async with asyncio.timeout(60):
+                    while "UNAVAILABLE" not in codes:
+                        codes.update(await asyncio.gather(*(code_of(ada, account) for _ in range(50))))
+                assert codes <= {"MoneyMoved", "UNAVAILABLE"}
+                assert (await state_of(http))[0] == 503
+                filler.unlink()
+                async with asyncio.timeout(30):
+                    while (await state_of(http))[0] != 200 or await code_of(ada, account) != "MoneyMoved":
+                        await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""A busy process is shared fairly; nobody waits in an idle one, or as its only user."""
+"""A busy process is shared fairly; in an idle one, or as its only user, no user waits."""
 
 import asyncio
 
@@ -50,7 +50,7 @@ def seconds_taken(share: FairShare, machine: Machine, demands: dict[str, float],
     return taken
 
 
-def test_two_connections_of_one_user_do_not_take_half(share: FairShare, machine: Machine) -> None:
+def test_a_user_of_expensive_requests_takes_less_than_half(share: FairShare, machine: Machine) -> None:
     # One request of the greedy user takes fifty times as long as one of each of the others, added up.
     others = {f"other {n}": 0.001 for n in range(8)}
     taken = seconds_taken(share, machine, {"greedy": 0.4, **others}, 60)
@@ -68,7 +68,7 @@ def test_the_only_user_takes_all(share: FairShare, machine: Machine) -> None:
     assert seconds_taken(share, machine, {"one": 0.3}, 30)["one"] >= 30
 
 
-def test_nobody_waits_while_there_is_time_left(share: FairShare, machine: Machine) -> None:
+def test_no_user_waits_while_the_process_has_time(share: FairShare, machine: Machine) -> None:
     for _ in range(200):
         for user, cost in (("one", 5000), ("two", 1)):
             assert not share.must_wait(user)

@@ -38,8 +38,8 @@ async def test_the_keys_of_several_requests_are_read_together_and_each_gets_its_
     source = Source()
     reader = Reader(source.fetch)
     ada, grace = Loader(reader, ADA), Loader(reader, GRACE)
-    both = await asyncio.gather(ada.load_many([1, 2]), grace.load_many([2, 1]))
-    assert list(both) == [[value(ADA, 1), value(ADA, 2)], [value(GRACE, 2), value(GRACE, 1)]]
+    both = list(await asyncio.gather(ada.load_many([1, 2]), grace.load_many([2, 1])))
+    assert both == [[value(ADA, 1), value(ADA, 2)], [value(GRACE, 2), value(GRACE, 1)]]
     assert source.reads == [[(ADA, 1), (ADA, 2), (GRACE, 2), (GRACE, 1)]]
 
 

@@ -34,7 +34,7 @@ def test_other_text_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "currency", "minor"), [("12.30", "EUR", 1230), ("12.3", "EUR", 1230), ("12", "JPY", 12), ("0.001", "KWD", 1)]
 )
-def test_amounts(text: str, currency: str, minor: int) -> None:
+def test_an_amount_is_parsed_into_minor_units(text: str, currency: str, minor: int) -> None:
     assert parse_positive(text, currency) == minor
 
 
@@ -42,11 +42,11 @@ def test_amounts(text: str, currency: str, minor: int) -> None:
     ("text", "currency", "code"),
     [("12.0", "JPY", "TOO_PRECISE"), ("01", "EUR", "INVALID"), (".5", "EUR", "INVALID"), ("0", "EUR", "NOT_POSITIVE")],
 )
-def test_refused_amounts(text: str, currency: str, code: str) -> None:
+def test_malformed_and_zero_amounts_are_refused(text: str, currency: str, code: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
         parse_positive(text, currency)
     assert refused.value.problems[0].code == code
 
 
-def test_money_as_text() -> None:
+def test_money_is_formatted_with_its_currency() -> None:
     assert str(Money(-5, "EUR")) == "-0.05 EUR"

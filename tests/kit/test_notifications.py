@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from bank_graphql.kit import notifications
 from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
+from tests.ports import free_port
 
 
 class Receiver:
@@ -38,9 +38,7 @@ async def redis(folder: Path) -> AsyncIterator[str]:
     """A Redis."""
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed; the bank runs without it, and .ci/run installs it")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder),
         stdout=asyncio.subprocess.DEVNULL,

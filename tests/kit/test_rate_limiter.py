@@ -4,14 +4,7 @@ import pytest
 
 from bank_graphql.kit.errors import RateLimited
 from bank_graphql.kit.rate_limiter import RateLimiter
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.kit.clock import Clock
 
 
 def test_a_bucket_empties_and_refills_evenly() -> None:

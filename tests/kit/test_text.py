@@ -12,7 +12,7 @@ from bank_graphql.kit.text import check_line, check_name, has_hidden, normalise
         "Ada Lovelace", "Zoë", "O’Brien-Ó Súilleabháin", "李小龍", "葛󠄀城", "محمد", "نمی‌خواهم", "क्‍ष", "👩‍👩‍👧", "❤️ fund", "❤️‍🔥", "1️⃣", "©️", "Holidays 2027", "№ 5", "?",
     ],
 )  # fmt: skip
-def test_names_of_all_scripts(name: str) -> None:
+def test_names_in_all_scripts_are_accepted(name: str) -> None:
     assert check_name(name, "A name", ("name",), 100) == normalise(name)
 
 

@@ -4,14 +4,7 @@ import pytest
 
 from bank_graphql.kit.errors import RateLimited
 from bank_graphql.kit.throttle import HALF_LIFE_SECONDS, AttemptThrottle
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.kit.clock import Clock
 
 
 @pytest.fixture
