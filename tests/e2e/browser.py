@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.async_api import Locator, Page, async_playwright
+from playwright.async_api import Browser, Locator, Page, async_playwright
 
 from bank_graphql.web.playground import BUILT
 
@@ -66,13 +66,21 @@ class Window:
 
 
 @asynccontextmanager
-async def window(url: str, **options: Any) -> AsyncIterator[Window]:
-    """A window of an empty profile. Whatever it asks of another host is a problem, and so is each error in its console."""
+async def browser() -> AsyncIterator[Browser]:
+    """A browser, for any number of windows: starting one takes a second of a processor."""
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
         )
-        page = await (await chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})).new_page()
+        yield chromium
+        await chromium.close()
+
+
+@asynccontextmanager
+async def window(chromium: Browser, url: str, **options: Any) -> AsyncIterator[Window]:
+    """A window of an empty profile. Whatever it asks of another host is a problem, and so is each error in its console."""
+    async with await chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options}) as profile:
+        page = await profile.new_page()
         opened = Window(page, url)
         note = opened.problems.append
         page.on("console", lambda said: note(said.text) if said.type in {"error", "warning"} else None)
@@ -82,4 +90,3 @@ async def window(url: str, **options: Any) -> AsyncIterator[Window]:
         )
         page.on("response", lambda told: note(f"{told.status} of {told.url}") if told.status >= 400 else None)
         yield opened
-        await chromium.close()

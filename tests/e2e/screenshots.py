@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from tests.e2e.browser import window
+from tests.e2e.browser import browser, window
 from tests.e2e.processes import Server
 
 PICTURES = Path(__file__).parents[2] / "docs" / "images"
@@ -16,9 +16,9 @@ async def take() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bank-pictures-", dir="/tmp") as made:
         Path(made).chmod(0o755)
-        async with Server(Path(made)) as server:
+        async with Server(Path(made)) as server, browser() as chromium:
             for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
-                async with window(server.url, viewport=size, device_scale_factor=1.5) as seen:
+                async with window(chromium, server.url, viewport=size, device_scale_factor=1.5) as seen:
                     await seen.open("/")
                     await seen.until(seen.page.locator("main"), "Version")
                     await seen.page.screenshot(path=PICTURES / f"landing-{name}.png")

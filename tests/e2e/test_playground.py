@@ -8,20 +8,27 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Locator, WebSocket
+from playwright.async_api import Browser, Locator, WebSocket
 
 from bank_graphql.web.playground import Page
 from tests.client import Client
-from tests.e2e.browser import EXAMPLES, needs_browser, window
+from tests.e2e.browser import EXAMPLES, browser, needs_browser, window
 from tests.e2e.processes import Server, accounts_of
 
 pytestmark = needs_browser
 
 
-async def test_the_landing_page_tells_how_the_bank_is(folder: Path) -> None:
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    """One browser, with a new profile for each window."""
+    async with browser() as started:
+        yield started
+
+
+async def test_the_landing_page_tells_how_the_bank_is(chromium: Browser, folder: Path) -> None:
     async with Server(folder) as server:
         for width in (1280, 390):
-            async with window(server.url, viewport={"width": width, "height": 800}) as seen:
+            async with window(chromium, server.url, viewport={"width": width, "height": 800}) as seen:
                 await seen.open("/")
                 await seen.until(seen.page.locator("main"), "Open: the bank and its database answer.")
                 await seen.until(seen.page.locator("#version"), "Version 0.1.0")
@@ -62,9 +69,9 @@ async def proxied(url: str, path: str) -> AsyncIterator[str]:
     server.close()
 
 
-async def test_the_pages_work_behind_a_proxys_path(folder: Path) -> None:
+async def test_the_pages_work_behind_a_proxys_path(chromium: Browser, folder: Path) -> None:
     async with Server(folder) as server, proxied(server.url, "/finance/bank") as address:
-        async with window(address) as seen:
+        async with window(chromium, address) as seen:
             await seen.open("/finance/bank/")
             await seen.until(seen.page.locator("main"), "Open: the bank and its database answer.")
             await seen.page.get_by_text("Explore it in GraphiQL").click()
@@ -97,8 +104,8 @@ async def test_all_text_says_its_charset(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_every_example_runs_as_it_is(folder: Path, scheme: str) -> None:
-    async with Server(folder) as server, window(server.url, color_scheme=scheme) as seen:
+async def test_every_example_runs_as_it_is(chromium: Browser, folder: Path, scheme: str) -> None:
+    async with Server(folder) as server, window(chromium, server.url, color_scheme=scheme) as seen:
         await seen.graphiql()
         assert [await tab.inner_text() for tab in await seen.page.get_by_role("tab").all()][: len(EXAMPLES)] == EXAMPLES
         await seen.sign_in("ada@example.com", "not this one")
@@ -140,8 +147,8 @@ async def test_every_example_runs_as_it_is(folder: Path, scheme: str) -> None:
     assert seen.problems == []
 
 
-async def test_streams_end_when_told_to_and_show_nothing_of_another_user(folder: Path) -> None:
-    async with Server(folder) as server, window(server.url) as seen:
+async def test_streams_end_when_told_to_and_show_nothing_of_another_user(chromium: Browser, folder: Path) -> None:
+    async with Server(folder) as server, window(chromium, server.url) as seen:
         open_sockets: set[WebSocket] = set()
 
         def opened(socket: WebSocket) -> None:
@@ -188,8 +195,8 @@ async def _until_followed(vera: Client, account: str, where: Locator, amount: st
     raise AssertionError("the subscription tells nothing")
 
 
-async def test_the_docs_tell_what_the_schema_says(folder: Path) -> None:
-    async with Server(folder) as server, window(server.url) as seen:
+async def test_the_docs_tell_what_the_schema_says(chromium: Browser, folder: Path) -> None:
+    async with Server(folder) as server, window(chromium, server.url) as seen:
         await seen.graphiql()
         await seen.page.get_by_role("button", name=re.compile("Documentation Explorer")).first.click()
         pane = seen.page.locator(".graphiql-plugin")
