@@ -15,6 +15,7 @@ import asyncpg
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.kit import schema
 from bank_graphql.kit.clock import utc_now
+from bank_graphql.ledger.enums import Purpose, TransactionKind
 from bank_graphql.ledger.rules import internal_account_id
 
 USERS = 32
@@ -24,7 +25,7 @@ OPENING = 100_000_000
 BUSY = USERS * 5
 DEEP = BUSY
 _CHUNK = 50_000
-_CASH = internal_account_id("CASH", CURRENCY).hex
+_CASH = internal_account_id(Purpose.CASH, CURRENCY).hex
 _TABLES = {
     "transactions": [
         "id",
@@ -160,7 +161,7 @@ class _History:
         for number in range(start, end):
             self._cash -= OPENING
             self._booked[number] += OPENING
-            self._move(lines, "DEPOSIT", OPENING, (_CASH, self._cash), (account_id(number), self._booked[number]))
+            self._move(lines, TransactionKind.DEPOSIT, OPENING, (_CASH, self._cash), (account_id(number), self._booked[number]))
         return lines
 
     def transfers(self, how_many: int) -> dict[str, list[str]]:
@@ -172,7 +173,7 @@ class _History:
             self._booked[source] -= amount
             self._booked[target] += amount
             ends = ((account_id(each), self._booked[each]) for each in (source, target))
-            self._move(lines, "TRANSFER", amount, *ends)
+            self._move(lines, TransactionKind.TRANSFER, amount, *ends)
         return lines
 
     def _pair(self) -> tuple[int, int]:
@@ -187,7 +188,7 @@ class _History:
         return source, target + (target >= source)
 
     def _move(
-        self, lines: dict[str, list[str]], kind: str, amount: int, source: tuple[str, int], target: tuple[str, int]
+        self, lines: dict[str, list[str]], kind: TransactionKind, amount: int, source: tuple[str, int], target: tuple[str, int]
     ) -> None:
         made = self._made
         self._made += 1

@@ -19,9 +19,13 @@ MAX_BALANCE = 9 * 10**18
 _INTERNAL = UUID("6f0d4b6e-5a0c-5d0e-9c0a-7b1f3a2c4d5e")
 
 
-@cache
 def internal_account_id(purpose: Purpose, currency: str) -> UUID:
     """Return the id of the bank's own account for a purpose and currency. It is derived from both, so needs no look-up."""
+    return _internal_account_id(purpose, currency)
+
+
+@cache  # which drops the types of the parameters
+def _internal_account_id(purpose: Purpose, currency: str) -> UUID:
     return uuid5(_INTERNAL, f"{purpose}/{currency}")
 
 

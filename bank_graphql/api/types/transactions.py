@@ -20,13 +20,14 @@ from bank_graphql.cards.queries import MerchantRow
 from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 from bank_graphql.kit.ids import reference
+from bank_graphql.ledger.enums import Purpose
 from bank_graphql.ledger.rules import TransactionState, internal_account_id
 
 if TYPE_CHECKING:
     from bank_graphql.api.types.accounts import Account
     from bank_graphql.api.types.cards import Card
 
-_BY_CARD = frozenset({"HOLD", "CARD_PAYMENT", "CARD_REFUND"})
+_BY_CARD = frozenset({TransactionKind.HOLD, TransactionKind.CARD_PAYMENT, TransactionKind.CARD_REFUND})
 
 
 @strawberry.type(description="One side of a transaction, as the viewer may see it.")
@@ -40,9 +41,9 @@ class Counterparty:
     is_type_of = backed_by(CounterpartyRow, EntryCounterparty, MerchantRow)
 
 
-def _is_by_card(kind: str, account_id: UUID, currency: str) -> bool:
+def _is_by_card(kind: TransactionKind, account_id: UUID, currency: str) -> bool:
     """Whether this side of a transaction is the card network's, and so a merchant is behind it."""
-    return kind in _BY_CARD and account_id == internal_account_id("CARD_SETTLEMENT", currency)
+    return kind in _BY_CARD and account_id == internal_account_id(Purpose.CARD_SETTLEMENT, currency)
 
 
 def _side(root: TransactionLike, account_id: UUID) -> UUID | PaidByCard:
@@ -157,7 +158,7 @@ class Transaction(Node):
     )
     @staticmethod
     def decline_reason(root: TransactionLike) -> UUID | None:
-        return root.id if root.status == "DECLINED" else None
+        return root.id if root.status == TransactionStatus.DECLINED else None
 
     @loaded_field(
         lambda readers: readers.entries_of_transaction,
