@@ -12,9 +12,10 @@ from bank_graphql.identity.enums import UserRole
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.ids import uuid_of
 from bank_graphql.ledger import verification
+from tests.api.accounts import FREEZE
 from tests.client import Client, key
 
-STRANGER, NOBODY = "stranger", "nobody"
+STRANGER = "stranger"
 READS_ALL = {UserRole.TELLER, UserRole.AUDITOR, UserRole.ADMIN}
 CASHIERS, MANAGERS = {UserRole.TELLER}, {UserRole.TELLER, UserRole.ADMIN}
 
@@ -75,14 +76,14 @@ RESTRICTED_QUERIES = {"ledgerVerification": {UserRole.AUDITOR, UserRole.ADMIN}}
 @pytest.fixture
 async def target(ada: Client, grace: Client) -> dict[str, Any]:
     """An account of Ada's, with the ids of everything that belongs to it."""
-    account, his = await ada.open(deposit="100"), await grace.open()
-    await ada.transfer(account["id"], his["id"], "1")
+    account, payee = await ada.open(deposit="100"), await grace.open()
+    await ada.transfer(account["id"], payee["id"], "1")
     card = await ada.issue(account["id"])
     entry = (await ada.account(account["id"], "entries { nodes { id transaction { id } } }"))["entries"]["nodes"][0]
-    alone = (await ada.account(account["id"], "entries(last: 1) { nodes { id transaction { id } } }"))["entries"]["nodes"][0]
+    deposit = (await ada.account(account["id"], "entries(last: 1) { nodes { id transaction { id } } }"))["entries"]["nodes"][0]
     return {
-        "account": account["id"], "number": account["number"], "entry": entry["id"], "other": his["id"],
-        "transaction": alone["transaction"]["id"], "shared": entry["transaction"]["id"], "user": ada.user_id,
+        "account": account["id"], "number": account["number"], "entry": entry["id"], "other": payee["id"],
+        "transaction": deposit["transaction"]["id"], "shared": entry["transaction"]["id"], "user": ada.user_id,
         "card": card["id"],
     }  # fmt: skip
 
@@ -124,13 +125,15 @@ async def test_a_signed_out_client_cannot_execute_mutations(visitor: Client, tar
 
 
 async def test_a_signed_out_client_sees_nothing(visitor: Client, target: dict[str, Any]) -> None:
-    for query in reads(target):
+    for query in queries_by_id(target):
         answer = await visitor.post(query)
         assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
         assert not answer["data"] or not any(answer["data"].values())
 
 
-async def test_mutations_of_others_on_an_account(other: tuple[str, Client], target: dict[str, Any], ada: Client) -> None:
+async def test_only_cashiers_and_managers_change_the_accounts_of_others(
+    other: tuple[str, Client], target: dict[str, Any], ada: Client
+) -> None:
     role, client = other
     for name, arguments in {**ACCOUNT_MUTATIONS, **MONEY_MUTATIONS}.items():
         given = variables(arguments, id=target["account"], other=target["other"], key=key())
@@ -150,7 +153,9 @@ async def test_mutations_of_others_on_an_account(other: tuple[str, Client], targ
     assert (account["name"], account["status"]) == ("Checking EUR", "ACTIVE")
 
 
-async def test_mutations_of_others_on_a_card(other: tuple[str, Client], target: dict[str, Any], ada: Client) -> None:
+async def test_only_managers_and_processors_change_the_cards_of_others(
+    other: tuple[str, Client], target: dict[str, Any], ada: Client
+) -> None:
     role, client = other
     for name, arguments in CARD_MUTATIONS.items():
         outcome = (await client.run(mutation(name, arguments), **variables(arguments, id=target["card"], key=key())))[name]
@@ -168,7 +173,9 @@ async def test_mutations_of_others_on_a_card(other: tuple[str, Client], target: 
     assert outcome == ("ForbiddenRejection" if role in READS_ALL else "NotFoundRejection")
 
 
-async def test_mutations_of_others_on_a_card_payment(other: tuple[str, Client], target: dict[str, Any], ada: Client) -> None:
+async def test_only_processors_capture_release_and_refund_the_card_payments_of_others(
+    other: tuple[str, Client], target: dict[str, Any], ada: Client
+) -> None:
     role, client = other
     refused = "ForbiddenRejection" if role in READS_ALL else "NotFoundRejection"
     for name in ("releaseHold", "captureHold", "refundCardPayment"):
@@ -182,7 +189,7 @@ async def test_mutations_of_others_on_a_card_payment(other: tuple[str, Client], 
             assert seen["transaction"] == {"merchant": {"name": "Café Central"}, "card": None}
 
 
-async def test_mutations_of_others_on_a_transaction(
+async def test_only_managers_change_the_transactions_of_others(
     other: tuple[str, Client], target: dict[str, Any], ada: Client, grace: Client
 ) -> None:
     role, client = other
@@ -215,7 +222,9 @@ async def test_mutations_of_others_on_a_transaction(
     assert batch["transferBatch"]["results"] == [{"__typename": refused}]
 
 
-async def test_restricted_queries(other: tuple[str, Client], visitor: Client, ada: Client, bank: Bank) -> None:
+async def test_only_auditors_and_admins_read_the_ledger_verification(
+    other: tuple[str, Client], visitor: Client, ada: Client, bank: Bank
+) -> None:
     role, client = other
     query = "{ ledgerVerification { ok checkedAt checks { name ok examined firstProblem } } }"
     assert (await visitor.error(query))["extensions"]["code"] == "UNAUTHENTICATED"
@@ -240,15 +249,15 @@ async def test_the_payer_can_neither_capture_nor_release_a_hold(ada: Client, tar
     assert (await ada.release_hold(hold))["__typename"] == "ForbiddenRejection"
 
 
-async def test_what_others_see(other: tuple[str, Client], target: dict[str, Any]) -> None:
+async def test_only_staff_that_reads_all_sees_the_objects_of_others(other: tuple[str, Client], target: dict[str, Any]) -> None:
     role, client = other
-    for query in reads(target):
+    for query in queries_by_id(target):
         data = await client.run(query)
         seen = data["x"] if isinstance(data["x"], list) else [data["x"]]
         assert any(seen) is (role in READS_ALL), query
 
 
-async def test_what_is_not_visible_looks_as_if_it_did_not_exist(grace: Client, target: dict[str, Any]) -> None:
+async def test_an_invisible_object_is_indistinguishable_from_a_missing_one(grace: Client, target: dict[str, Any]) -> None:
     missing = target | {
         "account": "QWNjb3VudDowMTlhYjY1NDBhYzU3MmQxOGM1YzBhY2I5ZDZhZGU5Nw",
         "transaction": "VHJhbnNhY3Rpb246MDE5YWI2NTQwYWM1NzJkMThjNWMwYWNiOWQ2YWRlOTc",
@@ -257,7 +266,7 @@ async def test_what_is_not_visible_looks_as_if_it_did_not_exist(grace: Client, t
         "card": "Q2FyZDowMTlhYjY1NDBhYzU3MmQxOGM1YzBhY2I5ZDZhZGU5Nw",
         "number": "DE00000000000000000000",
     }
-    for foreign, absent in zip(reads(target), reads(missing), strict=True):
+    for foreign, absent in zip(queries_by_id(target), queries_by_id(missing), strict=True):
         assert await grace.post(foreign) == await grace.post(absent)
 
 
@@ -267,12 +276,12 @@ async def test_both_sides_see_a_shared_transaction_and_only_their_own_entries(
     query = (
         f'{{ transaction(id: "{target["shared"]}") {{ id entries {{ amount {{ amount }} }} from {{ name accountNumber }} }} }}'
     )
-    hers, his = (await ada.run(query))["transaction"], (await grace.run(query))["transaction"]
-    assert hers["id"] == his["id"]
-    assert hers["entries"] == [{"amount": {"amount": "-1.00"}}]
-    assert his["entries"] == [{"amount": {"amount": "1.00"}}]
-    assert hers["from"]["accountNumber"] == target["number"]
-    assert his["from"] == {"name": "Ada Lovelace", "accountNumber": f"••••{target['number'][-4:]}"}
+    payers, payees = (await ada.run(query))["transaction"], (await grace.run(query))["transaction"]
+    assert payers["id"] == payees["id"]
+    assert payers["entries"] == [{"amount": {"amount": "-1.00"}}]
+    assert payees["entries"] == [{"amount": {"amount": "1.00"}}]
+    assert payers["from"]["accountNumber"] == target["number"]
+    assert payees["from"] == {"name": "Ada Lovelace", "accountNumber": f"••••{target['number'][-4:]}"}
 
 
 async def test_a_counterparty_has_a_name_and_four_digits(grace: Client, target: dict[str, Any]) -> None:
@@ -311,11 +320,11 @@ async def test_staff_has_no_permissions_on_its_own_accounts(
         someone = await plain.log_in(email)
         assert (await someone.open(deposit="1"))["__typename"] == "ForbiddenRejection"
         account, other = (await someone.open())["id"], (await someone.open())["id"]
-        for move in (someone.deposit, someone.withdraw):
-            assert (await move(account, "1"))["__typename"] == "ForbiddenRejection"
+        for handle_cash in (someone.deposit, someone.withdraw):
+            assert (await handle_cash(account, "1"))["__typename"] == "ForbiddenRejection"
         await raw.execute("UPDATE balances SET overdraft_limit = 100000 WHERE account_id = $1", uuid_of(account, "Account"))
         hold = (await someone.place_hold(account, other, "1"))["transaction"]["id"]
-        assert (await someone.capture_hold(hold))["__typename"] == "MoneyMoved"  # as who is to be paid
+        assert (await someone.capture_hold(hold))["__typename"] == "MoneyMoved"  # as the payee
         moved = (await someone.transfer(account, other, "1"))["transaction"]["id"]
         assert (await someone.reverse(moved))["__typename"] == "ForbiddenRejection"
         card = (await someone.issue(account))["id"]
@@ -325,14 +334,14 @@ async def test_staff_has_no_permissions_on_its_own_accounts(
 async def test_a_payment_to_a_frozen_account_can_be_reversed(ada: Client, grace: Client, teller: Client) -> None:
     source, target = (await ada.open(deposit="5"))["id"], (await grace.open())["id"]
     moved = (await ada.transfer(source, target, "5"))["transaction"]["id"]
-    await teller.run("mutation ($id: ID!) { freezeAccount(id: $id) { __typename } }", id=target)
+    await teller.run(FREEZE, id=target)
     assert (await teller.reverse(moved))["__typename"] == "MoneyMoved"
     assert (await ada.booked(source), await grace.booked(target)) == ("5.00", "0.00")
     assert (await grace.transfer(target, source, "1"))["accountStatus"] == "FROZEN"
 
 
-def reads(ids: dict[str, Any]) -> list[str]:
-    """Return every query that reads one of the things by its id or number."""
+def queries_by_id(ids: dict[str, Any]) -> list[str]:
+    """Return every query that reads one of the objects by its id or number."""
     nodes = ", ".join(f'"{ids[name]}"' for name in ("account", "transaction", "entry", "user", "card"))
     return [
         f'{{ x: account(id: "{ids["account"]}") {{ __typename }} }}',
@@ -348,11 +357,11 @@ async def test_the_feed_has_events_of_visible_accounts_only(
     target: dict[str, Any], other: tuple[str, Client], ada: Client, settled: Callable[[], Awaitable[None]]
 ) -> None:
     await settled()
-    who, client = other
+    role, client = other
     query = "query ($ids: [ID!]) { transactionEvents(accountIds: $ids) { nodes { account { id } } } }"
     own = await ada.run(query, ids=[target["account"]])
     assert {event["account"]["id"] for event in own["transactionEvents"]["nodes"]} == {target["account"]}
-    if who in READS_ALL:
+    if role in READS_ALL:
         assert await client.run(query, ids=[target["account"]]) == own
     else:
         errors = [await client.error(query, ids=[each]) for each in (target["account"], "QWNjb3VudDow", "garbage")]

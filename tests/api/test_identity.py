@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from bank_graphql.app import create_app
 from bank_graphql.settings import Settings
 from tests.client import INVALID, PASSWORD, SESSION, Client
+from tests.serving import connect, serving
 
 SIGN_UP = f"mutation ($input: SignUpInput!) {{ signUp(input: $input) {{ {SESSION} {INVALID} }} }}"
 LOG_IN = "mutation ($input: LogInInput!) { logIn(input: $input) { __typename ... on Rejection { message } } }"
@@ -100,8 +101,7 @@ class ClockedBank:
 
     def caller(self, address: str = "127.0.0.1", agent: str = "tests") -> Client:
         """Return a signed-out client with an address and a user agent."""
-        transport = httpx.ASGITransport(self.app, client=(address, 1))
-        return Client(httpx.AsyncClient(transport=transport, base_url="http://bank", headers={"user-agent": agent}))
+        return Client(connect(self.app, address, **{"user-agent": agent}))
 
 
 @pytest.fixture
@@ -209,11 +209,7 @@ async def test_staff_does_not_see_the_sessions_of_others(ada: Client, teller: Cl
 
 async def test_a_session_that_is_not_refreshed_expires(settings: Settings) -> None:
     now = datetime.now(UTC)
-    app = create_app(settings, clock=lambda: now)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bank") as http,
-    ):
+    async with serving(create_app(settings, clock=lambda: now)) as http:
         visitor = Client(http)
         ada = await visitor.sign_up("ada@bank.test", "Ada")
         now += timedelta(days=29)
@@ -303,11 +299,7 @@ async def test_concurrent_changes_to_name_and_phone_number_are_both_stored(ada: 
 
 
 async def test_another_process_refuses_an_ended_session_within_seconds(settings: Settings, ada: Client) -> None:
-    other = create_app(settings)
-    async with (
-        other.router.lifespan_context(other),
-        httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url="http://bank") as http,
-    ):
+    async with serving(create_app(settings)) as http:
         elsewhere = Client(http, ada.token)
         assert await elsewhere.run(ME) == {"me": {"email": "ada@bank.test"}}
         await ada.run(LOG_OUT)
@@ -317,13 +309,9 @@ async def test_another_process_refuses_an_ended_session_within_seconds(settings:
         await assert_refused(elsewhere)
 
 
-async def test_tokens_expire(settings: Settings) -> None:
+async def test_an_access_token_expires_before_its_refresh_token(settings: Settings) -> None:
     now = datetime.now(UTC)
-    app = create_app(settings, clock=lambda: now)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bank") as http,
-    ):
+    async with serving(create_app(settings, clock=lambda: now)) as http:
         visitor = Client(http)
         ada = await visitor.sign_up("ada@bank.test", "Ada")
         assert (await ada.run(ME))["me"]
@@ -332,7 +320,7 @@ async def test_tokens_expire(settings: Settings) -> None:
         assert (await visitor.run(REFRESH, token=ada.refresh_token))["refreshSession"]["__typename"] == "AuthSession"
 
 
-async def test_update_profile(ada: Client) -> None:
+async def test_a_profile_is_updated_field_by_field(ada: Client) -> None:
     update = "mutation ($n: String, $p: String) { updateProfile(fullName: $n, phoneNumber: $p) { __typename ... on User { fullName phoneNumber } } }"
     data = await ada.run(update, n="Ada King", p="+44 20 7946 0958")
     assert data["updateProfile"] == {"__typename": "User", "fullName": "Ada King", "phoneNumber": "+442079460958"}
@@ -349,11 +337,7 @@ async def test_a_log_in_replaces_an_outdated_hash(visitor: Client, ada: Client, 
 
 
 async def test_each_attempt_in_a_document_counts(settings: Settings) -> None:
-    app = create_app(settings.model_copy(update={"log_in_rate_limit": 10}))
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bank") as http,
-    ):
+    async with serving(create_app(settings.model_copy(update={"log_in_rate_limit": 10}))) as http:
         fields = " ".join(f'a{n}: logIn(input: {{email: "e{n}@bank.test", password: "x"}}) {{ __typename }}' for n in range(15))
         answer = await Client(http).post(f"mutation {{ {fields} }}")
         codes = [error["extensions"]["code"] for error in answer["errors"]]
@@ -367,8 +351,7 @@ async def test_guesses_from_elsewhere_do_not_lock_a_user_out(settings: Settings)
     async with app.router.lifespan_context(app):
 
         def at(address: str) -> Client:
-            transport = httpx.ASGITransport(app, client=(address, 1))
-            return Client(httpx.AsyncClient(transport=transport, base_url="http://bank"))
+            return Client(connect(app, address))
 
         await at("192.0.2.1").sign_up("ada@bank.test", "Ada Lovelace")
         guesses = [
@@ -391,8 +374,7 @@ async def test_all_addresses_of_an_ipv6_network_share_one_limit(settings: Settin
     async with app.router.lifespan_context(app):
         codes = []
         for n in range(12):
-            transport = httpx.ASGITransport(app, client=(f"2001:db8::{n:x}", 1))
-            async with httpx.AsyncClient(transport=transport, base_url="http://bank") as http:
+            async with connect(app, f"2001:db8::{n:x}") as http:
                 answer = await Client(http).post(LOG_IN, input={"email": f"x{n}@bank.test", "password": "x"})
             codes.append("errors" in answer)
         assert codes == [False] * 10 + [True] * 2

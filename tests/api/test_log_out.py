@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from bank_graphql import app as application
 from tests.client import Client
+from tests.serving import scope
 
 LOG_OUT = "mutation { logOut { __typename } }"
 LOG_OUT_AND_LOG_IN = 'mutation { logOut { __typename } logIn(input: {email: "x@bank.test", password: "x"}) { __typename } }'
@@ -25,16 +26,6 @@ Sent = list[str]
 def without_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The job that checks for sessions ended by other processes does not run."""
     monkeypatch.setattr(application, "CHECK_SECONDS", 10_000)
-
-
-def scope(kind: str, token: str | None, **more: Any) -> dict[str, Any]:
-    """Return the ASGI scope of a connection."""
-    headers = [(b"content-type", b"application/json"), (b"accept", more.pop("accept", b"*/*"))]
-    headers += [(b"authorization", f"Bearer {token}".encode())] if token else []
-    return {
-        "type": kind, "method": "POST", "path": "/graphql", "raw_path": b"/graphql", "query_string": b"", "http_version": "1.1",
-        "headers": headers, "scheme": "http", "server": ("bank", 80), "client": ("127.0.0.1", 1), **more,
-    }  # fmt: skip
 
 
 async def subscribe_by_event_stream(app: Starlette, token: str, sent: Sent, opened: asyncio.Event, query: str = FEED) -> None:
@@ -57,11 +48,11 @@ async def subscribe_by_socket(app: Starlette, token: str, sent: Sent, opened: as
     """Subscribe by a socket, and record each event that is sent."""
     messages: asyncio.Queue[Any] = asyncio.Queue()
     messages.put_nowait({"type": "websocket.connect"})
-    for said in (
+    for message in (
         {"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}},
         {"type": "subscribe", "id": "1", "payload": {"query": FEED}},
     ):
-        messages.put_nowait({"type": "websocket.receive", "text": json.dumps(said)})
+        messages.put_nowait({"type": "websocket.receive", "text": json.dumps(message)})
 
     async def send(message: Any) -> None:
         opened.set()
@@ -70,7 +61,7 @@ async def subscribe_by_socket(app: Starlette, token: str, sent: Sent, opened: as
         if message["type"] == "websocket.close":
             messages.put_nowait({"type": "websocket.disconnect", "code": message["code"]})
 
-    await app(scope("websocket", None, subprotocols=["graphql-transport-ws"]), messages.get, send)
+    await app(scope("websocket", subprotocols=["graphql-transport-ws"]), messages.get, send)
 
 
 async def log_out(app: Starlette, token: str, sent: Sent) -> None:
@@ -93,7 +84,7 @@ async def log_out(app: Starlette, token: str, sent: Sent) -> None:
 async def test_nothing_is_sent_once_a_log_out_is_answered(
     app: Starlette, visitor: Client, ada: Client, grace: Client, subscribe: Callable[..., Awaitable[None]]
 ) -> None:
-    """Other customers keep paying the account whose owner logs out, so that events happen at each moment."""
+    """Other customers keep paying the account whose owner logs out, so that events happen all the time."""
     account, source = (await ada.open())["id"], (await grace.open(deposit="1000"))["id"]
     over = asyncio.Event()
 
@@ -124,12 +115,12 @@ async def test_a_log_out_over_a_socket_is_answered_before_the_socket_is_closed(a
     received: list[Any] = []
     messages: asyncio.Queue[Any] = asyncio.Queue()
     messages.put_nowait({"type": "websocket.connect"})
-    for said in (
+    for message in (
         {"type": "connection_init", "payload": {"authorization": f"Bearer {ada.token}"}},
         {"type": "subscribe", "id": "feed", "payload": {"query": FEED}},
         {"type": "subscribe", "id": "end", "payload": {"query": LOG_OUT_AND_LOG_IN}},
     ):
-        messages.put_nowait({"type": "websocket.receive", "text": json.dumps(said)})
+        messages.put_nowait({"type": "websocket.receive", "text": json.dumps(message)})
 
     async def send(message: Any) -> None:
         received.append(json.loads(message["text"]) if "text" in message else message)
@@ -137,7 +128,7 @@ async def test_a_log_out_over_a_socket_is_answered_before_the_socket_is_closed(a
             messages.put_nowait({"type": "websocket.disconnect", "code": message["code"]})
 
     async with asyncio.timeout(20):
-        await app(scope("websocket", None, subprotocols=["graphql-transport-ws"]), messages.get, send)
+        await app(scope("websocket", subprotocols=["graphql-transport-ws"]), messages.get, send)
     assert [each["type"] for each in received] == ["websocket.accept", "connection_ack", "next", "complete", "websocket.close"]
     assert received[2]["payload"] == {"data": {"logOut": {"__typename": "Done"}, "logIn": {"__typename": "CredentialsRejection"}}}
     assert received[-1]["code"] == 4403

@@ -13,6 +13,7 @@ from bank_graphql.engine import complexity
 from bank_graphql.settings import Settings
 from bank_graphql.web import endpoint
 from tests.client import Client
+from tests.serving import scope, serving
 
 GRAPHQL, JSON = "application/graphql-response+json", "application/json"
 ME = {"query": "{ me { id } }"}
@@ -37,7 +38,7 @@ async def post(http: httpx.AsyncClient, content: Any, content_type: str = JSON, 
         (f"text/html, {JSON};q=0.1", JSON),
     ],
 )
-async def test_media_types(http: httpx.AsyncClient, accept: str, answered: str) -> None:
+async def test_the_answer_has_the_accepted_media_type(http: httpx.AsyncClient, accept: str, answered: str) -> None:
     response = await post(http, ME, accept=accept)
     assert response.status_code == 200
     assert response.headers["content-type"].partition(";")[0] == answered
@@ -84,7 +85,7 @@ async def test_malformed_bodies_are_400_in_both_media_types(http: httpx.AsyncCli
         assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
-async def test_long_integers_in_a_document(ada: Client) -> None:
+async def test_an_overlong_integer_in_a_document_is_invalid(ada: Client) -> None:
     error = await ada.error("{ me { accounts(first: " + "9" * 5000 + ") { nodes { id } } } }")
     assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
 
@@ -135,7 +136,7 @@ async def test_a_browser_gets_the_playground(http: httpx.AsyncClient) -> None:
     assert (await http.get("/graphql/", headers={"host": "evil.example"})).status_code == 404
 
 
-async def test_bodies_have_a_limit(http: httpx.AsyncClient) -> None:
+async def test_a_body_above_the_limit_is_refused(http: httpx.AsyncClient) -> None:
     async def drip() -> Any:
         for _ in range(20):
             yield b" " * 100_000
@@ -148,10 +149,8 @@ async def test_bodies_have_a_limit(http: httpx.AsyncClient) -> None:
 
 
 async def test_a_slow_body_is_refused(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
-
     monkeypatch.setattr(endpoint, "BODY_SECONDS", 0.01)
     sent: list[Any] = []
-
     pieces = iter([{"type": "http.request", "body": b"{", "more_body": True}])
 
     async def receive() -> Any:
@@ -160,11 +159,7 @@ async def test_a_slow_body_is_refused(app: Starlette, monkeypatch: pytest.Monkey
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {
-        "type": "http", "method": "POST", "path": "/graphql", "raw_path": b"/graphql", "query_string": b"", "http_version": "1.1",
-        "headers": [(b"content-type", b"application/json")], "scheme": "http", "server": ("bank", 80), "client": ("127.0.0.1", 1),
-    }  # fmt: skip
-    await app(scope, receive, send)
+    await app(scope("http"), receive, send)
     assert sent[0]["status"] == 408
 
 
@@ -175,17 +170,13 @@ async def test_every_answer_has_its_headers(http: httpx.AsyncClient) -> None:
     assert response.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert response.headers["cache-control"] == "no-store"
     assert int(response.headers["ratelimit-remaining"]) < int(response.headers["ratelimit-limit"])
-    strange = await post(http, ME, **{"x-request-id": "no\tsane id"})
-    assert strange.headers["x-request-id"] != "no\tsane id"
+    replaced = await post(http, ME, **{"x-request-id": "no\tsane id"})
+    assert replaced.headers["x-request-id"] != "no\tsane id"
     assert (await http.get("/nowhere")).headers["x-request-id"]
 
 
 async def test_only_listed_origins_are_allowed(settings: Settings) -> None:
-    app = create_app(settings.model_copy(update={"allowed_origins": "https://app.example"}))
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bank") as http,
-    ):
+    async with serving(create_app(settings.model_copy(update={"allowed_origins": "https://app.example"}))) as http:
         preflight = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type"}
         allowed = await http.options("/graphql", headers={"origin": "https://app.example", **preflight})
         foreign = await http.options("/graphql", headers={"origin": "https://evil.example", **preflight})
@@ -194,16 +185,12 @@ async def test_only_listed_origins_are_allowed(settings: Settings) -> None:
 
 
 async def test_requests_beyond_the_rate_limit_are_refused(settings: Settings) -> None:
-    app = create_app(settings.model_copy(update={"rate_limit": 20_000}))
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bank") as http,
-    ):
+    async with serving(create_app(settings.model_copy(update={"rate_limit": 20_000}))) as http:
         query = {"query": "{ me { id } rateLimit { limit remaining cost resetAt } }"}
         first, second = [(await post(http, query)).json()["data"]["rateLimit"] for _ in range(2)]
         assert first["limit"] == 2000
         assert second["cost"] == complexity.REQUEST_COST + 2 * complexity.ROOT_FIELD_COST + 2
-        assert first["cost"] == second["cost"] + complexity.source_cost(query["query"])  # which was read then
+        assert first["cost"] == second["cost"] + complexity.source_cost(query["query"])  # for reading the new document
         for _ in range(40):
             response = await post(http, query)
         assert response.status_code == 429
@@ -211,7 +198,7 @@ async def test_requests_beyond_the_rate_limit_are_refused(settings: Settings) ->
         assert response.json()["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
 
 
-async def test_health_and_keys(http: httpx.AsyncClient) -> None:
+async def test_health_and_public_keys_are_served(http: httpx.AsyncClient) -> None:
     assert (await http.get("/health/live")).json() == {"status": "ok"}
     assert (await http.get("/health/ready")).json() == {"status": "ok", "database": "ok"}
     keys = (await http.get("/.well-known/jwks.json")).json()["keys"]
