@@ -1,4 +1,4 @@
-"""Whoever does not read is cut off, and whoever reads slowly is not."""
+"""Writes of one turn are sent together; a client that does not read is disconnected, and one that reads slowly is not."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,7 +11,7 @@ from bank_graphql.web.http_protocol import _Gathering
 
 
 class Sender(asyncio.Protocol):
-    """A connection that something is written to."""
+    """The server's side of a connection, which the test writes to."""
 
     def __init__(self) -> None:
         self.lost = asyncio.Event()
@@ -28,7 +28,7 @@ Connect = Callable[[], Awaitable[tuple[Sender, asyncio.StreamReader]]]
 
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
-    """Connects a client that reads no more than it is told to."""
+    """Return a function that connects a client, which reads only when the test does."""
     made: asyncio.Queue[Sender] = asyncio.Queue()
     writers: list[asyncio.StreamWriter] = []
 
@@ -50,7 +50,7 @@ async def connect() -> AsyncIterator[Connect]:
     await server.wait_closed()
 
 
-async def test_what_is_written_in_one_turn_arrives_whole(connect: Connect) -> None:
+async def test_writes_of_one_turn_and_before_a_close_arrive_whole(connect: Connect) -> None:
     sender, reader = await connect()
     for piece in (b"head ", b"and ", b"body"):
         sender.transport.write(piece)
@@ -60,7 +60,7 @@ async def test_what_is_written_in_one_turn_arrives_whole(connect: Connect) -> No
     assert await reader.read() == b"the end"
 
 
-async def test_who_does_not_read_is_cut_off(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_does_not_read_is_disconnected(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "STALL_SECONDS", 0.1)
     sender, _ = await connect()
     sender.transport.write(b"x" * 12_000_000)
@@ -68,7 +68,7 @@ async def test_who_does_not_read_is_cut_off(connect: Connect, monkeypatch: pytes
         await sender.lost.wait()
 
 
-async def test_who_reads_slowly_is_not(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_reads_slowly_is_not_disconnected(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "STALL_SECONDS", 0.3)
     sender, reader = await connect()
     sender.transport.write(b"x" * 12_000_000)
@@ -78,7 +78,7 @@ async def test_who_reads_slowly_is_not(connect: Connect, monkeypatch: pytest.Mon
     assert not sender.lost.is_set()
 
 
-async def test_too_much_that_waits_and_a_close_that_is_not_taken_end_it(
+async def test_a_full_buffer_or_an_unfinished_close_disconnects_the_client(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_protocol, "MAX_UNSENT", 1_000_000)
