@@ -26,6 +26,7 @@ from bank_graphql.payments.commands import Deposit, OpenAccount, Withdraw
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Opened
 from tests.client import PASSWORD
+from tests.events.subscriptions import until_subscribed
 
 Settled = Callable[[], Awaitable[None]]
 
@@ -72,15 +73,14 @@ async def test_events_come_in_order_even_if_a_transaction_with_a_low_id_is_slow(
                     return
 
     subscription = asyncio.create_task(subscribe())
-    while not running.hub.subscribers:
-        await asyncio.sleep(0)
+    await until_subscribed(running.hub)
     await deposit(running, ada, account, 1)
     while not seen:
         await asyncio.sleep(0.005)
     transaction = await raw.fetchval("SELECT id FROM transactions LIMIT 1")
     slow = await asyncpg.connect(dsn)
-    begun = slow.transaction()
-    await begun.start()
+    open_transaction = slow.transaction()
+    await open_transaction.start()
     writer = int(await slow.fetchval("SELECT pg_current_xact_id()::text"))
     await deposit(running, ada, account, 2)
     await deposit(running, ada, account, 3)
@@ -91,7 +91,7 @@ async def test_events_come_in_order_even_if_a_transaction_with_a_low_id_is_slow(
         account,
         transaction,
     )
-    await begun.commit()
+    await open_transaction.commit()
     await slow.close()
     await asyncio.wait_for(subscription, 10)
     assert [event.position for event in seen] == sorted(event.position for event in seen)
@@ -166,19 +166,18 @@ async def test_a_stream_of_a_closed_account_ends_after_its_last_event(running: B
     await deposit(running, ada, account, 100)
     seen: list[Any] = []
     subscription = asyncio.create_task(collect_into(seen, streams, ada, account))
-    while not running.hub.subscribers:
-        await asyncio.sleep(0)
-    holding = await asyncpg.connect(dsn)
-    begun = holding.transaction()
-    await begun.start()
-    await holding.fetchval("SELECT pg_current_xact_id()::text")
+    await until_subscribed(running.hub)
+    slow = await asyncpg.connect(dsn)
+    open_transaction = slow.transaction()
+    await open_transaction.start()
+    await slow.fetchval("SELECT pg_current_xact_id()::text")
     await running.execute(Group((Withdraw(actor=ada, key="all", account_id=account, amount=Money(100, "EUR")),)))
     await running.accounts.close(ada, account)
     for _ in range(2):
         await streams.check()
     assert not subscription.done()
-    await begun.rollback()
-    await holding.close()
+    await open_transaction.rollback()
+    await slow.close()
     while not subscription.done():
         await streams.check()
     last = (await running.feed.page(Interest(owner_id=ada.user_id), None, 10))[-1]
@@ -190,8 +189,7 @@ async def test_a_stream_ends_when_its_users_permissions_change(
 ) -> None:
     streams = Streams(running.hub, running.feed, running.identity, utc_now)
     subscription = asyncio.create_task(collect_into([], streams, ada, account))
-    while not running.hub.subscribers:
-        await asyncio.sleep(0)
+    await until_subscribed(running.hub)
     await streams.check()
     assert not subscription.done()
     await raw.execute("UPDATE users SET role = 'TELLER'")

@@ -13,6 +13,7 @@ from bank_graphql.events.errors import TooSlow
 from bank_graphql.events.hub import Hub, Interest, Subscriber
 from bank_graphql.events.models import Position
 from bank_graphql.kit.errors import Unauthenticated, Unavailable
+from tests.events.subscriptions import until_subscribed
 
 ADA, GRACE = uuid4(), uuid4()
 FIRST, SECOND, THIRD = uuid4(), uuid4(), uuid4()
@@ -54,14 +55,14 @@ class Source:
         return [event for event in self.events if event.position > position][:limit]
 
     async def replay(self, interest: Interest, after: Position, until: Position, limit: int) -> Sequence[Event]:
-        wanted = [
+        found = [
             event
             for event in self.events
             if after < event.position <= until
             and (event.owner_id == interest.owner_id or event.account_id in (interest.account_ids or ()))
         ]
         await asyncio.sleep(0)
-        return wanted[:limit]
+        return found[:limit]
 
 
 @pytest.fixture
@@ -79,20 +80,15 @@ async def hub(source: Source) -> AsyncIterator[Hub[Event]]:
     await made.close()
 
 
-async def take(hub: Hub[Event], subscriber: Subscriber[Event], many: int, after: Position | None = None) -> list[int]:
+async def take(hub: Hub[Event], subscriber: Subscriber[Event], count: int, after: Position | None = None) -> list[int]:
     """Return the sequence numbers of a subscriber's next events."""
     taken: list[int] = []
     async with aclosing(hub.events(subscriber, after)) as events:
         async for event in events:
             taken.append(event.position.sequence)
-            if len(taken) == many:
+            if len(taken) == count:
                 break
     return taken
-
-
-async def until_subscribed(hub: Hub[Event], many: int = 1) -> None:
-    while hub.subscribers < many:
-        await asyncio.sleep(0)
 
 
 async def test_each_subscriber_gets_its_own_events(source: Source, hub: Hub[Event]) -> None:

@@ -1,0 +1,12 @@
+"""Subscriptions to a hub."""
+
+import asyncio
+from typing import Any
+
+from bank_graphql.events.hub import Hub
+
+
+async def until_subscribed(hub: Hub[Any], count: int = 1) -> None:
+    """Wait until a hub has this many subscribers."""
+    while hub.subscribers < count:
+        await asyncio.sleep(0)
