@@ -1,5 +1,5 @@
-"""The bank under fire: real server processes and a real PostgreSQL, killed again and again under a random workload.
+"""Fault injection: real server processes and a real PostgreSQL are killed again and again under a random workload.
 
-`workload` asks for things and keeps asking until it is answered · `history` holds what was answered against what is in the
-books · `variants` broken banks that must be caught · `harness` puts them together · `python -m tests.faults` runs it.
+`workload` sends requests, and repeats each until it is answered · `history` compares the answers with the database · `variants`
+are banks that are broken on purpose, and that must be detected · `harness` runs all of it · `python -m tests.faults` is its command.
 """

@@ -1,4 +1,4 @@
-"""`python -m tests.faults [--seconds S] [--seed N] [--variant V]`: the bank under fire, and what was found."""
+"""`python -m tests.faults [--seconds S] [--seed N] [--variant V]` injects faults into a bank and prints the violations."""
 
 import argparse
 import asyncio
@@ -12,7 +12,7 @@ from tests.faults.variants import VARIANTS
 
 
 def main() -> int:
-    """Run it, print what it did and found; 1 if something is wrong."""
+    """Run a workload with faults and print its report. Return the exit code: 1 if there are violations."""
     parser = argparse.ArgumentParser(prog="faults")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
@@ -23,9 +23,9 @@ def main() -> int:
         folder = Path(made)
         folder.chmod(0o755)
         report = asyncio.run(run(folder, seconds=given.seconds, seed=given.seed, variant=given.variant))
-    for what, times in sorted(report.counts.items()):
-        print(f"{times:8} {what}")
-    print(f"{report.slowest_return:8.2f} s at most until all serve again after PostgreSQL was killed")
+    for name, count in sorted(report.counts.items()):
+        print(f"{count:8} {name}")
+    print(f"{report.slowest_recovery:8.2f} s at most until all servers were ready after PostgreSQL was killed")
     print(f"{len(report.violations):8} violations, in {report.seconds:.0f} s")
     for violation in report.violations[:10]:
         print(f"         {violation}")

@@ -1,4 +1,4 @@
-"""Runs a bank under fire for a while, and says what is wrong with it."""
+"""Runs a workload on a bank whose processes are killed, and reports the violations."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,6 @@ import itertools
 import os
 import random
 import signal
-import socket
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -20,43 +19,44 @@ from tests.e2e.forks import Forked
 from tests.e2e.processes import command, environment, fill, fork, postgres_of
 from tests.faults.history import History
 from tests.faults.workload import Customer, Workload
+from tests.ports import free_port
 
 CLIENTS, READERS, CUSTOMERS, ACCOUNTS = 12, 2, 2, 6
 
 
 @dataclass
 class Report:
-    """What was done and found."""
+    """The result of a run.
+
+    Attributes:
+        violations: what is wrong, each in a sentence.
+        counts: how often each kind of event occurred.
+        seconds: how long the run took.
+        slowest_recovery: the maximum of the seconds from a kill of PostgreSQL until all servers were ready again.
+    """
 
     violations: list[str]
     counts: Counter[str]
     seconds: float
-    slowest_return: float
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    slowest_recovery: float
 
 
 @dataclass
 class Process:
-    """A server of the bank on a port of its own, started again whenever it was killed."""
+    """A server of the bank, with the same port at each start."""
 
     folder: Path
     variant: str | None
-    port: int = field(default_factory=_free_port)
+    port: int = field(default_factory=free_port)
     process: Forked | None = None
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address that it listens on."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it, or start it again."""
+        """Start it, for the first time or again."""
         module, variant = ("tests.faults.variants", [self.variant]) if self.variant else ("bank_graphql", [])
         with (self.folder / f"server-{self.port}.log").open("ab") as log:
             self.process = fork(
@@ -65,13 +65,13 @@ class Process:
             )  # fmt: skip
 
     def kill(self) -> None:
-        """Kill it, and have it gone."""
+        """Kill it, and wait for its end."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
 
     async def until_ready(self, seconds: float = 40) -> float:
-        """Wait until it serves; how long that took."""
+        """Wait until it is ready, and return the seconds that this took."""
         started = time.monotonic()
         async with httpx.AsyncClient() as http, asyncio.timeout(seconds):
             while True:
@@ -82,9 +82,9 @@ class Process:
 
 
 async def run(folder: Path, *, seconds: float, seed: int, variant: str | None = None) -> Report:
-    """Let clients move money while servers and PostgreSQL are killed; then compare what they were told with the books.
+    """Let clients move money while servers and PostgreSQL are killed, then compare their answers with the database.
 
-    Ends early when something is found to be wrong.
+    Ends early at the first violation.
     """
     started, rng = time.monotonic(), random.Random(seed)
     fill(folder)
@@ -98,10 +98,10 @@ async def run(folder: Path, *, seconds: float, seed: int, variant: str | None = 
         workload = await _open(servers, rng)
         tasks = [asyncio.create_task(workload.client()) for _ in range(CLIENTS)]
         tasks += [asyncio.create_task(workload.reader()) for _ in range(READERS)]
-        slowest = await _fire(servers, workload, folder, rng, started + seconds)
+        slowest = await _inject_faults(servers, workload, folder, rng, started + seconds)
         workload.ended = True
         await asyncio.gather(*tasks)
-        await workload.ask_again()
+        await workload.repeat_requests()
         async with EmbeddedPostgres(folder) as dsn:
             await workload.history.compare(dsn, workload.numbers)
         verified = await asyncio.to_thread(command, "verify", folder=folder)
@@ -114,7 +114,7 @@ async def run(folder: Path, *, seconds: float, seed: int, variant: str | None = 
 
 
 async def _open(servers: list[Process], rng: random.Random) -> Workload:
-    """Customers with accounts, and a teller who sees all of them."""
+    """Create customers with accounts, and return their workload; a teller reads all accounts."""
     async with httpx.AsyncClient(base_url=servers[0].url, timeout=20) as http:
         teller = await Client(http).log_in("teller@bank.test")
         customers: list[Customer] = []
@@ -130,10 +130,8 @@ async def _open(servers: list[Process], rng: random.Random) -> Workload:
         return Workload(urls, customers, teller.token or "", History(opening), rng, numbers)
 
 
-async def _fire(servers: list[Process], workload: Workload, folder: Path, rng: random.Random, until: float) -> float:
-    """Kill servers and PostgreSQL, each at least once, until the time is over or something is wrong; the longest that serving
-    again took.
-    """
+async def _inject_faults(servers: list[Process], workload: Workload, folder: Path, rng: random.Random, until: float) -> float:
+    """Kill servers and PostgreSQL, each at least once, until `until` or the first violation. Return the slowest recovery in seconds."""
     slowest = 0.0
     for turn in itertools.count():
         await asyncio.sleep(rng.uniform(0.3, 1.2))

@@ -1,4 +1,4 @@
-"""What clients asked and were told, and what must then be in the books."""
+"""The requests of clients and their answers, and the comparison of both with the database."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ import asyncpg
 
 
 @dataclass
-class Asked:
-    """One request for a movement, however often it was sent.
+class Request:
+    """A mutation with its key, however often it was sent.
 
     Attributes:
-        effect: what it does to booked balances in minor units, if it moves money.
-        answers: the definite answers, refusals included; (type, transaction id, refusal's message).
+        effect: the change of each account's booked balance in minor units, if it moves money.
+        answers: the outcomes that were received, refusals included: (type, transaction id, the refusal's message).
     """
 
     key: str
@@ -24,69 +24,72 @@ class Asked:
 
     @property
     def transaction_id(self) -> str | None:
-        """The transaction that it made, if it moved money."""
+        """The transaction of its outcome; None if it was refused or is not answered."""
         return self.answers[0][1] if self.answers else None
 
 
 @dataclass
 class History:
-    """All that happened, and what is wrong with it."""
+    """All requests, the violations found, and counts of what happened."""
 
     opening: dict[str, int]
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def answered(self, asked: Asked, answer: dict[str, Any]) -> None:
-        """Take down a definite answer."""
-        transaction = (answer.get("transaction") or {}).get("id")
-        told = (answer["__typename"], transaction, None if transaction else answer.get("message"))
-        asked.answers.append(told)
-        self.counts[told[0]] += 1
-        if told != asked.answers[0]:
-            self.violations.append(f"key {asked.key} was answered {asked.answers[0]} and then {told}")
+    def record_answer(self, request: Request, outcome: dict[str, Any]) -> None:
+        """Record an outcome, which must be that of the earlier answers."""
+        transaction = (outcome.get("transaction") or {}).get("id")
+        answer = (outcome["__typename"], transaction, None if transaction else outcome.get("message"))
+        request.answers.append(answer)
+        self.counts[answer[0]] += 1
+        if answer != request.answers[0]:
+            self.violations.append(f"key {request.key} was answered {request.answers[0]} and then {answer}")
 
-    def snapshot(self, accounts: list[dict[str, Any] | None]) -> None:
-        """Take down all balances as they were in one reading."""
+    def check_snapshot(self, accounts: list[dict[str, Any] | None]) -> None:
+        """Check the balances that one query read of all accounts."""
         self.counts["snapshots"] += 1
-        there = [account for account in accounts if account is not None]
-        if len(there) < len(self.opening):
-            self.violations.append("an account is gone")
-        booked = sum(minor(account["balance"]["booked"]["amount"]) for account in there)
+        found = [account for account in accounts if account is not None]
+        if len(found) < len(self.opening):
+            self.violations.append("an account is missing")
+        booked = sum(minor(account["balance"]["booked"]["amount"]) for account in found)
         if booked != sum(self.opening.values()):
             self.violations.append(f"all accounts together have {booked}, not {sum(self.opening.values())}")
-        for account in there:
+        for account in found:
             if minor(account["balance"]["available"]["amount"]) < 0:
                 self.violations.append(f"account {account['id']} is below its floor")
 
     async def compare(self, dsn: str, number_of: dict[str, str]) -> None:
-        """Hold the answers against the books themselves."""
-        unanswered = [asked.key for asked in self.asked if not asked.answers]
+        """Compare the answers with the transactions and balances in the database."""
+        unanswered = [request.key for request in self.requests if not request.answers]
         if unanswered:
             self.violations.append(f"{len(unanswered)} requests were never answered")
         connection = await asyncpg.connect(dsn)
         try:
-            made = await connection.fetch("SELECT id FROM transactions WHERE kind <> 'DEPOSIT'")
+            stored = await connection.fetch("SELECT id FROM transactions WHERE kind <> 'DEPOSIT'")
             rows = await connection.fetch("SELECT a.number, b.booked FROM accounts a JOIN balances b ON b.account_id = a.id")
         finally:
             await connection.close()
-        told = Counter(asked.transaction_id for asked in self.asked if asked.transaction_id and asked.mutation != "releaseHold")
-        doubled = [transaction for transaction, times in told.items() if times > 1]
+        posted = [each for each in self.requests if each.transaction_id and each.mutation != "releaseHold"]
+        answered = Counter(request.transaction_id for request in posted)
+        doubled = [transaction for transaction, count in answered.items() if count > 1]
         if doubled:
-            self.violations.append(f"{len(doubled)} transactions were told to more than one key")
-        if len(made) != len(told):
-            self.violations.append(f"{len(made)} transactions are in the books, {len(told)} were told to clients")
+            self.violations.append(f"{len(doubled)} transactions are the answer to more than one key")
+        if len(stored) != len(answered):
+            self.violations.append(f"{len(stored)} transactions are stored, and {len(answered)} were answered to clients")
         expected = dict(self.opening)
-        for asked in self.asked:
-            if asked.transaction_id:
-                for account, change in asked.effect.items():
+        for request in self.requests:
+            if request.transaction_id:
+                for account, change in request.effect.items():
                     expected[account] += change
         found = {row["number"]: row["booked"] for row in rows}
         for account, booked in expected.items():
             if found.get(number_of[account]) != booked:
-                self.violations.append(f"account {account} has booked {found.get(number_of[account])}, by the answers {booked}")
+                self.violations.append(
+                    f"account {account} has booked {found.get(number_of[account])}, and by the answers {booked}"
+                )
 
 
 def minor(amount: str) -> int:
-    """An amount in euros, in cents."""
+    """Return an amount in euros as cents."""
     return round(float(amount) * 100)

@@ -1,4 +1,4 @@
-"""A short, seeded run under fire; and proof that the harness sees what it must."""
+"""Faults violate nothing, and the harness detects a bank that is broken."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.deep)])
-async def test_the_bank_under_fire(folder: Path, seconds: float) -> None:
+async def test_killed_processes_lose_double_and_falsify_nothing(folder: Path, seconds: float) -> None:
     report = await run(folder, seconds=seconds, seed=20261124)
     assert report.violations == []
     assert report.counts["kills of a server"] >= 1
@@ -24,6 +24,6 @@ async def test_the_bank_under_fire(folder: Path, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-async def test_a_broken_bank_is_caught(folder: Path, variant: str) -> None:
+async def test_a_broken_bank_is_detected(folder: Path, variant: str) -> None:
     report = await run(folder, seconds=50, seed=7, variant=variant)
     assert report.violations

@@ -1,4 +1,4 @@
-"""Banks that are broken on purpose. `python -m tests.faults.variants NAME serve …` runs one; the harness must catch each."""
+"""Banks that are broken on purpose. `python -m tests.faults.variants NAME serve …` runs one; the harness must detect each."""
 
 import asyncio
 import sys
