@@ -9,8 +9,10 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
+from graphql import ASTValidationRule, DocumentNode, GraphQLError, GraphQLSchema
 from pydantic import SecretStr
 from starlette.applications import Starlette
+from strawberry.schema.schema import validate_document
 
 from bank_graphql.api.schema import build_schema
 from bank_graphql.app import create_app
@@ -142,10 +144,20 @@ async def bank(settings: Settings) -> AsyncIterator[Bank]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_schema() -> Iterator[None]:
-    """Build the schema once: applications share it, as it never changes, and building it takes longer than most tests."""
+def _once() -> Iterator[None]:
+    """Build the schema once and validate each document once, for all applications of a session: both take longer than most tests."""
+    mistakes: dict[tuple[GraphQLSchema, str], list[GraphQLError]] = {}
+
+    def validate(schema: GraphQLSchema, document: DocumentNode, rules: tuple[type[ASTValidationRule], ...]) -> list[GraphQLError]:
+        assert document.loc is not None
+        key = schema, document.loc.source.body
+        if key not in mistakes:
+            mistakes[key] = validate_document(schema, document, rules)
+        return mistakes[key]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bank_graphql.app.build_schema", cache(build_schema))
+        patch.setattr("bank_graphql.engine.executor.validate_document", validate)
         yield
 
 
