@@ -25,6 +25,7 @@ from bank_graphql.kit.embedded import EmbeddedPostgres
 from bank_graphql.settings import Settings
 from tests.client import PASSWORD, Client
 from tests.databases import Databases
+from tests.e2e.processes import fill
 from tests.folders import reachable_folder
 
 UNSAFE_BUT_FAST = {
@@ -38,6 +39,13 @@ def folder() -> Iterator[Path]:
     """A folder for a bank of this test's own."""
     with reachable_folder() as made:
         yield made
+
+
+@pytest.fixture
+def filled_folder(folder: Path) -> Path:
+    """A folder with a bank in it, which needs neither `initdb` nor migrations any more."""
+    fill(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ async def test_data_survives_a_restart(folder: Path) -> None:
         assert await query(again, "SELECT n FROM kept") == 42
 
 
+@pytest.mark.usefixtures("filled_folder")
 async def test_it_is_restarted_when_it_dies(folder: Path) -> None:
     server = EmbeddedPostgres(folder, WITHOUT_FSYNC)
     async with server as dsn:
@@ -37,6 +38,7 @@ async def test_it_is_restarted_when_it_dies(folder: Path) -> None:
             await query_until_answered(dsn)
 
 
+@pytest.mark.usefixtures("filled_folder")
 async def test_the_restart_is_retried_until_it_succeeds(folder: Path) -> None:
     server = EmbeddedPostgres(folder, WITHOUT_FSYNC)
     async with server as dsn:
@@ -51,6 +53,7 @@ async def test_the_restart_is_retried_until_it_succeeds(folder: Path) -> None:
         await query_until_answered(dsn)
 
 
+@pytest.mark.usefixtures("filled_folder")
 async def test_a_crash_leaves_no_folders_behind(folder: Path) -> None:
     async with EmbeddedPostgres(folder, WITHOUT_FSYNC) as dsn:
         used = dsn
@@ -60,11 +63,13 @@ async def test_a_crash_leaves_no_folders_behind(folder: Path) -> None:
     assert not Path(dsn.partition("host=")[2]).exists()
 
 
+@pytest.mark.usefixtures("filled_folder")
 async def test_letters_of_all_scripts_can_be_lower_cased(folder: Path) -> None:
     async with EmbeddedPostgres(folder, WITHOUT_FSYNC) as dsn:
         assert await query(dsn, "SELECT lower('ÉCOLE ΑΒΓ')") == "école αβγ"
 
 
+@pytest.mark.usefixtures("filled_folder")
 async def test_a_second_process_uses_the_running_server_and_becomes_the_owner(folder: Path) -> None:
     first, second = EmbeddedPostgres(folder, WITHOUT_FSYNC), EmbeddedPostgres(folder, WITHOUT_FSYNC)
     dsn = await first.__aenter__()
@@ -76,6 +81,7 @@ async def test_a_second_process_uses_the_running_server_and_becomes_the_owner(fo
         assert second.pid is not None
 
 
+@pytest.mark.usefixtures("filled_folder")
 async def test_it_listens_on_a_private_socket_only(folder: Path) -> None:
     async with EmbeddedPostgres(folder, WITHOUT_FSYNC) as dsn:
         assert await query(dsn, "SHOW listen_addresses") == ""
@@ -86,6 +92,7 @@ async def test_it_listens_on_a_private_socket_only(folder: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot tie a child's life to its parent's")
+@pytest.mark.usefixtures("filled_folder")
 async def test_it_dies_with_its_owner_and_the_next_start_recovers(folder: Path) -> None:
     program = textwrap.dedent(f"""
         import asyncio, sys
@@ -124,6 +131,7 @@ async def test_a_data_folder_below_a_file_is_refused(folder: Path) -> None:
         await EmbeddedPostgres(folder / "file" / "data").__aenter__()
 
 
+@pytest.mark.usefixtures("filled_folder")
 async def test_a_cluster_of_another_version_is_refused(folder: Path) -> None:
     async with EmbeddedPostgres(folder, WITHOUT_FSYNC):
         pass

@@ -15,9 +15,9 @@ from tests.kit.postgres import WITHOUT_FSYNC, is_running, query, query_until_ans
 
 
 @pytest.fixture
-def pid_file(folder: Path) -> Path:
+def pid_file(filled_folder: Path) -> Path:
     """The file with the process id of the server."""
-    return folder / "postgres" / "postmaster.pid"
+    return filled_folder / "postgres" / "postmaster.pid"
 
 
 @pytest.fixture
