@@ -6,6 +6,9 @@ A row of the database, a transaction in memory and an entry's view of its transa
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+from bank_graphql.cards.enums import LimitWindow
+from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
+
 if TYPE_CHECKING:
     from bank_graphql.accounts.entries import EntryRow, EntryTransaction
     from bank_graphql.accounts.feed import EventRow
@@ -53,10 +56,10 @@ class TransactionLike(Keyed, Protocol):
     """A transaction; amounts in minor units."""
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> TransactionKind: ...
 
     @property
-    def status(self) -> str: ...
+    def status(self) -> TransactionStatus: ...
 
     @property
     def amount(self) -> int: ...
@@ -99,7 +102,7 @@ class EntryLike(Protocol):
     def transaction_id(self) -> UUID: ...
 
     @property
-    def transaction_kind(self) -> str: ...
+    def transaction_kind(self) -> TransactionKind: ...
 
     @property
     def counterparty_account_id(self) -> UUID: ...
@@ -119,7 +122,7 @@ class SpendingLimitLike(Protocol):
     """A spending limit of a card."""
 
     @property
-    def time_window(self) -> str: ...
+    def time_window(self) -> LimitWindow: ...
 
 
 class EventLike(Protocol):
