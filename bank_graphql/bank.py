@@ -181,7 +181,7 @@ def _batched_execute(
         size_of=lambda group: len(group.commands),
         max_batch_size=settings.batch_max,
         max_queue_size=settings.batch_queue,
-        owner_of=lambda group: group.owner_id,
+        owner_of=lambda group: group.sender_id,
         max_queue_size_per_owner=settings.batch_queue // 4,
         max_concurrent_batches=BATCHES_AT_A_TIME,
         max_concurrent_size=_max_concurrent_commands(settings),
@@ -195,8 +195,8 @@ def _batched_execute(
     async def execute(group: Group) -> list[Outcome]:
         if len(group.commands) <= settings.batch_max:
             return await batcher.submit(group)
-        # Very large transactions would nearly always share an account, and wait for one another: hence the parts. Either all of
-        # them are queued or none, and they are finished even if the caller goes away.
+        # Very large transactions would nearly always share an account, and wait for one another: hence the parts. There must be
+        # room for all of them now. They run one after another, also if the caller goes away, and a later one may be refused.
         batcher.require_room(group)
         return await asyncio.shield(asyncio.create_task(execute_parts(group)))
 

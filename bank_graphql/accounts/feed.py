@@ -1,4 +1,4 @@
-"""Read the feed: the events of the accounts that an actor sees."""
+"""Read the feed: the events of given accounts, of an owner's accounts or, for the hub, of all."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -95,7 +95,7 @@ _AFTER = Query(
 
 
 def _replay_of(condition: ColumnElement[bool]) -> Query[EventRow]:
-    """Return the query of the first events of all accounts that meet a condition. It reads the first events of each of them."""
+    """Return the query of the next events of accounts that meet a condition: each is read by the index, then all are merged."""
     of_account = (col(TransactionEvent.account_id), *POSITION_COLUMNS)  # the columns of the index, in its order
     event = (
         select(*_columns)
@@ -214,7 +214,7 @@ class Feed:
 
         Args:
             actor: who subscribes.
-            account_ids: 1 to `MAX_ACCOUNTS` ids; None among them is what is not the id of an account.
+            account_ids: 1 to `MAX_ACCOUNTS` ids; None stands for an invalid id.
 
         Raises:
             BadRequest: an account does not exist or is not visible to the actor, or there are too many.

@@ -56,8 +56,8 @@ class Context:
         actor: the user for whom fields are resolved: the bearer, or in the answer of a sign-in the user who signed in.
         payer: the name of the bucket that pays for the request, which is the bearer's or the address's.
         bucket: that bucket after the request was admitted.
-        outcomes: the outcomes of mutations by their names in the answer, each a value or an exception, for a fallback to the
-            reference executor, so that no mutation is executed twice.
+        outcomes: each mutation's outcome, a value or an exception, by its response name. A fallback to the reference executor
+            uses them, so that no mutation is executed twice.
     """
 
     services: Services
@@ -101,7 +101,7 @@ class Context:
         return self._loaders.of(reader)
 
     def begin_mutation(self) -> None:
-        """Prepare for the next mutation: it is the bearer's, and rows that were loaded before may have changed."""
+        """Prepare for the next mutation: it runs as the bearer, and rows that were loaded before may have changed."""
         self.actor = self.bearer
         self._loaders = None
 
@@ -187,7 +187,7 @@ class Context:
             The outcome of each command, and each given refusal in its place.
 
         Raises:
-            ValidationFailed: the keys of an atomic batch are not new.
+            ValidationFailed: keys of an atomic batch are not new, or occur twice.
         """
         return await self.services.execute(Group(tuple(requested), atomic))
 

@@ -69,7 +69,8 @@ class Streams:
 
         Raises:
             RateLimited: the actor has `MAX_STREAMS` streams.
-            SessionEnded: the actor's session has ended, or the access token has expired.
+            SessionEnded: the actor's session has ended, the permissions have changed, or the access token has expired.
+            CursorExpired: events after the position were deleted already.
             Unavailable: the bank is stopping, or the feed cannot be read.
             TooSlow: too many events are queued for the stream.
         """

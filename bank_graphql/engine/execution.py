@@ -29,7 +29,7 @@ from bank_graphql.kit.errors import Refusal
 
 
 class BreadthFirst:
-    """The execution of one request's plans.
+    """The execution of one request's plan, or of that for one event.
 
     Args:
         context: the request's context.
@@ -168,7 +168,7 @@ class BreadthFirst:
 
 
 class ReferenceExecution(StrawberryGraphQLCoreExecutionContext):
-    """Execution by the reference executor, which leaves out root fields that are complete.
+    """Execution by the reference executor, which does not execute root fields again that are complete, but copies their answers.
 
     Attributes:
         completed: the answers of these fields, by their names in the answer.

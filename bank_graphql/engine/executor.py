@@ -60,7 +60,7 @@ class Executor:
     Args:
         schema: the schema.
         to_result: makes the member of a mutation's union that reports a refusal.
-        breadth_first: False to execute everything by the reference executor.
+        breadth_first: False to execute queries, mutations and events by the reference executor.
 
     Attributes:
         fallbacks: how often operations, or events of subscriptions, fell back to the reference executor, by reason.
@@ -160,7 +160,7 @@ class Executor:
         completed: Mapping[str, object],
         root: object = None,
     ) -> ExecutionResult:
-        """Execute an operation by the reference executor, which leaves out root fields that are complete."""
+        """Execute an operation by the reference executor, but copy the answers of root fields that are complete."""
         execution = ReferenceExecution(
             self._core,
             operation.definitions,

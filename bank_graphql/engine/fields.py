@@ -38,7 +38,7 @@ class LoadedField:
         reader: chooses the reader among the schema's readers.
         key: returns the key for a source object and the field's arguments, or None if nothing is to be loaded.
         then: makes the field's value from the source object and the loaded value; None if the loaded value is the field's value.
-        preloaded: makes the field's value from a source object that has no key; None if the field is null then.
+        preloaded: makes the field's value from a source object without a key; None if the field of such an object is null.
     """
 
     reader: Callable[[Any], Reader[Any, Any]]
@@ -66,7 +66,7 @@ class Mutation:
     resolver: Callable[..., Awaitable[object]]
 
     async def resolve(self, source: object, info: Info[ExecutionContext, None], arguments: dict[str, object]) -> object:  # noqa: ARG002 - its source is the context
-        """Execute the mutation, or return its outcome before a fallback. The reference executor calls this."""
+        """Execute the mutation, or after a fallback return or raise its outcome. The reference executor calls this."""
         context, name = info.context, str(info.path.key)
         if name not in context.outcomes:
             context.begin_mutation()
@@ -110,12 +110,12 @@ class LoadedFields(Generic[R]):
         """Declare a `LoadedField` by the function that returns its key.
 
         Args:
-            reader: as of the `LoadedField`.
+            reader: see `LoadedField`.
             description: for the schema.
             graphql_type: the field's type in the schema.
             name: its name in the schema, if that is not the function's.
-            then: as of the `LoadedField`.
-            preloaded: as of the `LoadedField`.
+            then: see `LoadedField`.
+            preloaded: see `LoadedField`.
             directives: schema directives of the field.
         """
 
@@ -189,7 +189,7 @@ class _DeclaredField(StrawberryField):
         kwargs: dict[str, object],
     ) -> object:
         if info is None:
-            raise TypeError("There is an info for all fields but those without a resolver.")
+            raise TypeError("A declared field was resolved without an info.")
         declaration: LoadedField | Mutation = self.metadata[DECLARATION]
         return declaration.resolve(source, info, kwargs)
 

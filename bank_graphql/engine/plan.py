@@ -1,8 +1,8 @@
 """Plans: the selections of an operation as steps over whole lists of objects, made once for each document.
 
 A plan is a tree of selections. Each field of a selection says how to get its values from a list of source objects (an attribute,
-a function of the object, or a loaded field) and which shape these values have in the answer. An operation without a plan is
-executed by the reference executor.
+a function of the object, or a loaded field) and which shape these values have in the answer. A query, a mutation or
+an event without a plan is executed by the reference executor.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -87,7 +87,7 @@ Shape = Leaf | Many | Objects
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """How to resolve a field for a list of source objects. One of the optional attributes is given, or none at the root.
+    """How to resolve a field for a list of source objects. Of column, values_of, loaded_field and resolver, exactly one is given.
 
     Attributes:
         shape: the shape of the field's values.

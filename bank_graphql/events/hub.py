@@ -1,7 +1,7 @@
 """The live feed: one reader for the whole process, which hands each new event to its subscribers.
 
-Each subscriber gets each of its events once, in commit order. What it missed is replayed from the database up to the position
-that the hub had reached when it subscribed. What happened since is in its queue by then.
+Each subscriber gets each of its events once, in commit order. Events up to the hub's position at the
+subscription are replayed from the database; later ones wait in its queue.
 """
 
 import asyncio
@@ -90,7 +90,7 @@ class Subscriber(Generic[E]):
         self._changed = asyncio.Event()
 
     def enqueue(self, event: E) -> None:
-        """Queue an event. If the queue is full, a live subscriber is ended, and another one replays the event later."""
+        """Queue an event. If the queue is full, a live subscriber is ended; one that still replays reads it later."""
         if len(self.queue) < MAX_QUEUED:
             self.queue.append(event)
             self._changed.set()
@@ -130,7 +130,7 @@ class Subscriber(Generic[E]):
 class Hub(Generic[E]):
     """Reads new events for all subscribers of the process: when `wake` is called, and every `poll_seconds`.
 
-    Without subscribers it reads no events, and wakes nobody. It only keeps its position at the feed's head.
+    Without subscribers it reads no events, and only moves its position on to the feed's head.
 
     Args:
         source: reads the events.
@@ -175,7 +175,7 @@ class Hub(Generic[E]):
                 await self._task
 
     @property
-    def subscribers(self) -> int:
+    def subscriber_count(self) -> int:
         """The number of subscribers."""
         return len({id(each) for group in self._groups() for each in group})
 
@@ -183,7 +183,8 @@ class Hub(Generic[E]):
         """Yield a subscriber's events: first those after the position `after`, if there is one, and then new ones.
 
         Raises:
-            Unavailable: the hub cannot read, or is closing.
+            Unavailable: the hub has not read yet, cannot read the feed's head, or is closing.
+            CursorExpired: events after `after` were deleted already.
             TooSlow: too many events are queued for the subscriber.
             Fault: what the subscriber was ended with.
         """

@@ -76,7 +76,7 @@ class Identity:
         self._throttle = AttemptThrottle()
 
     def email_key(self, email: str) -> str:
-        """Return the key of an e-mail address, which is the same for all its spellings. A text that is not one is its own key."""
+        """Return the key of an e-mail address, the same for all its spellings; of any other text, its normalised form."""
         address = check_email(email, allow_test_domains=self._allow_test_domains)
         return email_key(normalise(email[:EMAIL_MAX]) if isinstance(address, FieldProblem) else address)
 
@@ -169,7 +169,7 @@ class Identity:
         return await self._db.transact(work)
 
     async def verify_password(self, actor: Actor, password: str) -> bool:
-        """Return whether this is the actor's password. It is required again for what a stolen token must not allow.
+        """Return whether this is the actor's password. It is checked before what a stolen token must not allow.
 
         Raises:
             RateLimited: too many attempts on this user are queued.
@@ -218,7 +218,7 @@ class Identity:
         raise CredentialsRefused
 
     async def log_out(self, actor: Actor, *, session_id: UUID | None = None, everywhere: bool = False) -> set[UUID]:
-        """End sessions of the actor. Their access tokens are refused at once, and their refresh tokens too.
+        """End sessions of the actor. Their tokens are refused at once in this process, and within 2 seconds in others.
 
         Args:
             actor: the user.
@@ -329,7 +329,7 @@ async def _insert_user(connection: Connection, user: NewUser) -> None:
 
 
 def _collect(checked: str | FieldProblem, problems: list[FieldProblem]) -> str | None:
-    """Return the checked value; None, and a problem more in the list, if the check failed."""
+    """Return the checked value; if the check failed, add the problem to the list and return None."""
     if isinstance(checked, FieldProblem):
         problems.append(checked)
         return None

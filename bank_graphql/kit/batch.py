@@ -37,8 +37,8 @@ class Batcher(Generic[Item, Result]):
             An owner without queued items may always add one, if the queue has room. None for no maximum.
         max_concurrent_batches: the maximum number of batches that run at the same time.
         max_concurrent_size: the maximum size of these together, though a single batch may be larger. None for no maximum.
-        min_start_ratio: a batch only starts beside running ones when the queue has at least this part of their size. Without it
-            batches start early and stay small. It is ignored for a full batch, and after `MAX_START_DELAY_SECONDS`.
+        min_start_ratio: beside running batches, a batch starts only if it is full, if the queue has at least this fraction of
+            their size, or after `MAX_START_DELAY_SECONDS`. Otherwise batches would start early and stay small.
         max_wait_seconds: how long an item may be queued before it is refused as `Unavailable`. None for no maximum.
     """
 
@@ -78,7 +78,7 @@ class Batcher(Generic[Item, Result]):
         self._start_timer: asyncio.TimerHandle | None = None
 
     async def submit(self, item: Item) -> Result:
-        """Run the item in one of the next batches, and return its result. It runs once, even if the caller is cancelled.
+        """Run the item in one of the next batches, and return its result. It runs even if the caller is cancelled.
 
         Raises:
             Unavailable: the queue is full, the batcher is closed, or the item was queued too long.
@@ -164,7 +164,7 @@ class Batcher(Generic[Item, Result]):
         return bool(taken)
 
     def _take(self) -> "tuple[list[_Entry[Item, Result]], int]":
-        """Remove the next batch from the queue. Return it and its size; it is empty if it would exceed `max_concurrent_size`."""
+        """Remove the next batch from the queue; return it and its size. It may be empty, because of `max_concurrent_size`."""
         taken: list[_Entry[Item, Result]] = []
         size, running_size = 0, self._running_size
         while self._queue:

@@ -1,8 +1,8 @@
 """Read values by key in batches: one statement answers the keys that many fields of many requests need at the same time.
 
-A `Reader` lives as long as the process and collects the keys of all requests. A `Loader` lives as long as one request and
-caches its values. Each key is read together with the actor that requests it, so that a value read for one actor is never
-returned to another.
+A `Reader` lives as long as the process and collects the keys of all requests. A `Loader` lives until the request's next mutation
+or event, and caches its values. Each key is read together with the actor that requests it, so that a value read for one actor is
+never returned to another.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class Reader(Generic[K, V]):
 
     Args:
         fetch: reads the values.
-        max_rows: the maximum number of rows of one statement, unless a single request needs more.
+        max_rows: the maximum number of rows of one statement, unless the keys of one actor need more.
         rows_per_key: returns the maximum number of rows that a key may select; None if every key selects one.
         max_statements: the maximum number of statements that run at the same time.
     """
@@ -72,7 +72,7 @@ class Reader(Generic[K, V]):
 
 
 class Loader(Generic[K, V]):
-    """The values that one actor has requested from a reader during one request. Each key is read once, even if that failed."""
+    """The values that one actor has requested from a reader. Each key is read once: a failed read is not repeated."""
 
     __slots__ = ("_actor", "_answers", "_reader", "_requested")
 
@@ -114,7 +114,7 @@ class Loader(Generic[K, V]):
     def _known(self) -> "dict[K, tuple[asyncio.Future[list[V]], int]]":
         """Return the answer that holds the value of each requested key, and the value's index in it.
 
-        The index of an answer is only built here, because most loaders are used once.
+        The index of keys is only built here, because most loaders are used once.
         """
         for keys, answer in self._requested:
             self._answers.update(zip(keys, zip(repeat(answer), count()), strict=False))

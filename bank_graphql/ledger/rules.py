@@ -1,4 +1,4 @@
-"""What a posting may do to balances: the ledger's part of a batch's state, changed in memory before anything is written. Pure."""
+"""What postings may do to balances: the ledger's part of a batch's state, changed in memory before it is written. No I/O."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -170,7 +170,7 @@ class LedgerState:
 
         Raises:
             InsufficientFunds: the source is a customer's account whose available balance does not cover the amount.
-            ValidationFailed: `TOO_LARGE`: a balance would leave the range of numbers.
+            ValidationFailed: `TOO_LARGE`: a balance would exceed `MAX_BALANCE`.
         """
         if source.purpose is None and source.available < amount.minor:
             raise InsufficientFunds(Money(source.available, source.currency), amount)
@@ -260,7 +260,7 @@ class LedgerState:
         final: bool,
         kind: TransactionKind = TransactionKind.TRANSFER,
     ) -> TransactionState:
-        """Post a transaction of what a pending hold reserves, or of a part of it, and return that; `final` releases the rest.
+        """Post a capture of the amount, and return it; `final` releases what remains of the hold.
 
         What exceeds the hold needs available funds.
 

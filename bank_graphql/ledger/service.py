@@ -87,7 +87,7 @@ def _write_balances(writes: Writes, state: LedgerState, touched: Collection[UUID
         [
             (a.account_id, a.currency, a.purpose, a.booked, a.held, a.overdraft_limit, a.changed_at)
             for a in state.new_accounts
-            if a.purpose is None or a.account_id in touched  # an internal account that only a dry run used is not written
+            if a.purpose is None or a.account_id in touched  # an internal account that only a refused command used is not written
         ],
     )
     new_ids = {account.account_id for account in state.new_accounts}

@@ -8,5 +8,6 @@ A batch goes through the modules in this order:
 group, with keys and dry runs · `service` puts these together, writes, and is the room's entrance.
 
 Beside them: `outcomes` what commands lead to · `idempotency` outcomes stored under keys · `card_rules` rules that commands
-share · `queries`, `models`, `enums`, `errors` · `verification` stored outcomes and the feed against the books.
+share · `queries`, `models`, `enums`, `errors` · `jobs` what runs periodically · `verification` stored outcomes and the feed
+against the books.
 """

@@ -1,4 +1,4 @@
-"""Rules about transactions made with cards that several commands share. Pure."""
+"""Rules about transactions made with cards that several commands share. No I/O."""
 
 from uuid import UUID
 
@@ -24,8 +24,9 @@ def check_capture(actor: Actor, hold: TransactionState, amount: Money, state: Ba
     """Check that an amount may be captured of a card's hold: what remains, and the tolerance of the merchant's category.
 
     Raises:
-        StateConflict: `OVER_CAPTURE`.
-        LimitExceeded, AccountStatusRefused: what exceeds the hold exceeds a limit too, or the account is frozen.
+        StateConflict: `OVER_CAPTURE`: the amount exceeds hold and tolerance. `WRONG_STATUS`: see `refuse_card_account`.
+        LimitExceeded: what exceeds the hold exceeds a limit too.
+        AccountStatusRefused: there is an excess, and the account is frozen.
     """
     payment = state.cards.payments[hold.id]
     maximum = state.cards.policy.capture_maximum(hold.amount, payment.merchant.category) - hold.captured

@@ -1,4 +1,4 @@
-"""The cards' part of a batch's state: the cards that commands name, their payments, and their spending. Pure."""
+"""The cards' part of a batch's state: the cards that commands name, their payments, and their spending. No I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ class CardsState:
         spending: what the cards have spent, in the windows that the batch's commands need (see `snapshot`).
         new_cards: the cards that the batch issued.
         new_payments: the transactions that the batch made with cards.
-        adjusted: earlier transactions that count another amount toward limits since this batch, by id.
+        adjusted: earlier transactions whose counted amount this batch changed, by id.
     """
 
     def __init__(

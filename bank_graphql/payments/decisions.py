@@ -1,7 +1,8 @@
-"""Decides the groups of a batch one after another, in memory, with idempotency keys and dry runs. Pure.
+"""Decides the groups of a batch one after another, in memory, with idempotency keys and dry runs. No I/O.
 
-The outcomes are those of executing the commands one after another in their order. A refused command changes nothing and does not
-disturb the others.
+The outcomes are those of executing the commands one after another in their order. A refused command changes nothing, except
+that a declined authorisation is recorded and a hold that is due expires. It stops no other command, except those of its own
+atomic group.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +19,8 @@ from bank_graphql.payments.state import BatchState
 
 
 @dataclass(frozen=True, slots=True)
-class Executed:
-    """A command that was executed, for the audit: its outcome, and what it made or declined."""
+class Audited:
+    """A command to record in the audit: its outcome, and what it made or declined."""
 
     command: Command
     outcome: Outcome
@@ -31,7 +32,7 @@ class Decisions:
 
     Attributes:
         new_outcomes: the outcomes to store, by key.
-        executed: the commands to record in the audit; replays and dry runs are not among them.
+        audited: the commands to record in the audit; replays and dry runs are not among them.
 
     Args:
         state: the state of the batch, which is changed.
@@ -42,7 +43,7 @@ class Decisions:
         self._state = state
         self._stored = stored
         self.new_outcomes: dict[Key, StoredOutcome] = {}
-        self.executed: list[Executed] = []
+        self.audited: list[Audited] = []
 
     def decide(self, group: Group, fingerprints: Sequence[bytes]) -> list[Outcome] | Refusal:
         """Decide a group; return the outcome of each command, or why the whole group is refused."""
@@ -144,7 +145,7 @@ class Decisions:
     def _record(self, command: Command, outcome: Outcome, subject: UUID | None) -> None:
         if isinstance(command, ExpireHold) and isinstance(outcome, Refusal):
             return  # another process has expired the hold first
-        self.executed.append(Executed(command, outcome, subject))
+        self.audited.append(Audited(command, outcome, subject))
 
 
 def _aborted(outcomes: list[Outcome]) -> list[Outcome]:

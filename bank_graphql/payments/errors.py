@@ -1,4 +1,4 @@
-"""Refusals of money movements that no lower room knows."""
+"""Refusals that only payments raises."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Groups: the commands of one request, which are executed together, one after another."""
+"""Groups: the commands of one mutation, or a part of a large batch, executed in order in one transaction."""
 
 import hashlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ GROUP_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Commands of one request, executed in their order.
+    """Commands that are executed in their order, in one transaction.
 
     Attributes:
         commands: either all dry runs or none. An input that makes no command is a refusal in its place, and its own outcome.
@@ -30,7 +30,7 @@ class Group:
         return any(isinstance(command, Command) and command.dry_run for command in self.commands)
 
     @property
-    def owner_id(self) -> UUID | None:
+    def sender_id(self) -> UUID | None:
         """The user who sends the commands; None if there is no command."""
         return next((command.actor.user_id for command in self.commands if isinstance(command, Command)), None)
 

@@ -23,7 +23,7 @@ class Locked:
         account_ids: the accounts that are locked.
         keys: the idempotency keys that are locked.
         numbers: account ids by account number.
-        transaction_ids: the transactions that are named, and the payments that named refunds refund.
+        transaction_ids: the transactions that are named, and the parents of named refunds.
         cards: the cards that are named by themselves.
         authorizing: whether limits of those cards are checked as of now.
         capturing: transactions for whose cards limits are checked, as of their authorisations.
@@ -41,7 +41,7 @@ class Locked:
 async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
     """Find the accounts behind what the commands name, and take all locks, sorted, with one statement.
 
-    What is read before the locks never changes: the account of a number, the accounts of a transaction, the account of a card.
+    Only what never changes is used before the locks: the account of a number or card, the accounts of a transaction.
     """
     targets = [command.targets() for command in commands]
     numbers = await _account_numbers(connection, targets)

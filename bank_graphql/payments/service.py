@@ -1,7 +1,6 @@
 """Executes commands: lock, load, decide, write, in one transaction.
 
-The outcomes are those of executing the commands one after another in their order. A refused command changes nothing and does not
-disturb the others.
+`locks`, `snapshot` and `decisions` do the first three; this module writes.
 """
 
 from collections.abc import Sequence
@@ -65,7 +64,7 @@ class Policy:
     """How this bank is set up.
 
     Attributes:
-        sandbox: whether owners may deposit and withdraw cash themselves.
+        sandbox: whether owners may deposit and withdraw cash themselves, and play the card network.
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
         numbering: makes account numbers.
         cards: how cards are issued and authorised.
@@ -123,7 +122,7 @@ async def execute_groups(db: Database, policy: Policy, groups: Sequence[Group]) 
 
 
 async def _write(connection: Connection, policy: Policy, state: BatchState, decisions: Decisions) -> None:
-    """Write all that the batch changed, one statement a table, in one round trip."""
+    """Write all that the batch changed, as one statement. Before it, new accounts and cards read their numbers."""
     writes = Writes()
     ledger.write(writes, state.ledger)
     await accounts.open_accounts(connection, writes, policy.numbering, state.new_accounts, state.now)
@@ -150,7 +149,7 @@ async def _write(connection: Connection, policy: Policy, state: BatchState, deci
                 each.subject_id,
                 each.outcome if isinstance(each.outcome, Refusal) else None,
             )
-            for each in decisions.executed
+            for each in decisions.audited
         ],
     )
     await connection.write(writes)

@@ -30,8 +30,8 @@ async def load(
     Args:
         connection: holds the locks.
         locked: what the commands name.
-        clock: gives the time; read under the locks, so that it never runs backwards for an account.
-        sandbox: whether owners may deposit and withdraw cash themselves.
+        clock: gives the time, which is read under the locks. `ledger.rules` books nothing before an account's last change.
+        sandbox: whether owners may deposit and withdraw cash themselves, and play the card network.
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
         cards: how cards are issued and authorised.
     """

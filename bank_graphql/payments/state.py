@@ -1,4 +1,4 @@
-"""The state of a batch: what was read under the locks, and what the batch's commands have changed in memory. Pure.
+"""The state of a batch: what was read under the locks, and what the batch's commands have changed in memory. No I/O.
 
 `snapshot` loads it, commands decide on it, `service` writes it.
 """

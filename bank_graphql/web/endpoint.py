@@ -71,7 +71,7 @@ class GraphQLEndpoint:
                 request = _request(_of_url(query))
             else:
                 body_read = await _read_body(headers, receive)
-                await self._gate.require_size(len(body_read), context)
+                await self._gate.charge_for_body(len(body_read), context)
                 request = _request(_parse_json(body_read, "The body"))
             if is_stream:
                 await self._stream.answer(request, context, receive, send, method)

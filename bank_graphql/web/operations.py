@@ -44,7 +44,7 @@ class Response:
         status: the HTTP status; not 200 only if nothing was executed.
         headers: HTTP headers that the status needs.
         ended_by: the exception with which a stream ends; None if it goes on.
-        is_event: whether this answers one event of a stream.
+        is_event: whether it belongs to a subscription.
     """
 
     body: dict[str, object]
@@ -101,7 +101,7 @@ class OperationGate:
                 async for result, ended_by in results:
                     yield replace(_response(result, context), ended_by=ended_by, is_event=True)
 
-    async def require_size(self, size: int, context: Context) -> None:
+    async def charge_for_body(self, size: int, context: Context) -> None:
         """Have a large request wait for its turn, and charge for reading it.
 
         Args:

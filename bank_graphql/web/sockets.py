@@ -39,7 +39,7 @@ SEND_SECONDS = 10.0
 """How long a client may take to accept a message before it is disconnected."""
 ANSWER_SECONDS = 1.0
 """How long operations in progress may take to be answered after their session has ended."""
-BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_ACCEPTABLE = 4400, 4401, 4403, 4406
+BAD_REQUEST, FORBIDDEN, NOT_ACCEPTABLE = 4400, 4403, 4406
 RESTART, TRY_AGAIN = 1012, 1013
 _MAX_ID_LENGTH = 200
 _log = structlog.get_logger(__name__)
@@ -76,7 +76,7 @@ class GraphQLSockets:
             return
         address = (scope.get("client") or ("",))[0]
         if self._opening[address] >= MAX_OPENING:
-            await send({"type": "websocket.close", "code": TRY_AGAIN, "reason": "Too many connections"})  # this is a 403 too
+            await send({"type": "websocket.close", "code": TRY_AGAIN, "reason": "Too many connections"})  # before the accept too
             return
         self._opening[address] += 1
         socket = _Socket(receive, send, lambda: self._opened(address))
@@ -120,7 +120,7 @@ class _Socket:
         self._on_end.append(call)
 
     def opened(self) -> None:
-        """Note that the client has sent `connection_init`, or that the socket has ended before."""
+        """Note that the client has sent `connection_init`, or has disconnected without it."""
         if self._opened is not None:
             self._opened()
             self._opened = None
@@ -173,7 +173,7 @@ class _Socket:
         if self._closed:
             return
         self._closed = True
-        with suppress(OSError):  # the time limit's, or the connection is closed already
+        with suppress(OSError):  # TimeoutError is one; otherwise the connection is closed already
             async with asyncio.timeout(2):
                 await self._send(
                     {"type": "websocket.close", "code": code, "reason": reason.encode()[:100].decode(errors="ignore")}

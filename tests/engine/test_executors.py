@@ -274,7 +274,7 @@ async def test_answers_are_those_of_the_reference_executor(world: World, kind: s
             refused += not planned.executed
             failed += planned.executed and "errors" in planned.body
     # The documents are worth something: most are executed, some fail in part, and many are answered by plans.
-    assert refused < how_many * 0.2
+    assert refused < how_many * 0.3
     assert failed > how_many * 0.02
     assert world.executor.fallbacks.total() < (how_many - refused) * 0.7
     gc.collect()  # so that what was not awaited is found here, and not in the next test
@@ -320,7 +320,7 @@ async def test_subscriptions_answer_alike(world: World, bank: Bank, unplannable:
             for gate in (world.planned, world.reference)
         ]
         coming = [asyncio.ensure_future(anext(stream)) for stream in streams]
-        while bank.hub.subscribers < len(streams):
+        while bank.hub.subscriber_count < len(streams):
             await asyncio.sleep(0)
         await world.transfer()
         answers = await asyncio.gather(*coming)
@@ -336,7 +336,7 @@ async def test_an_event_that_cannot_be_read_has_not_arrived(world: World, bank: 
     request = Request("subscription { transactionFeed { cursor transaction { amount { amount } } } }")
     async with followed(bank), aclosing(world.planned.stream(request, context)) as stream:
         coming = asyncio.ensure_future(anext(stream))
-        while not bank.hub.subscribers:
+        while not bank.hub.subscriber_count:
             await asyncio.sleep(0)
         await broken.close()
         await world.transfer()

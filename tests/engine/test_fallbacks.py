@@ -18,6 +18,7 @@ from bank_graphql.bank import Bank
 from bank_graphql.engine.columns import leaf, nulls
 from bank_graphql.engine.executor import Executor, Request
 from bank_graphql.engine.fallbacks import UnplannedError
+from bank_graphql.kit import log
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.ids import new_hex_id, parse_global_id
 from bank_graphql.web.operations import OperationGate, Response
@@ -53,6 +54,14 @@ async def ada_of(bank: Bank) -> Actor:
     return signed_in.actor
 
 
+@pytest.fixture
+def debug_log() -> Iterator[None]:
+    """Log at DEBUG, whichever level other tests have set."""
+    log.configure(level="DEBUG")
+    yield
+    log.configure(level="INFO")
+
+
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
@@ -62,7 +71,7 @@ async def ada_of(bank: Bank) -> Actor:
         (f'mutation {{ freezeCard(id: "{SECRET}") {{ __typename }} }}', "Unauthenticated"),
     ],
 )  # fmt: skip
-async def test_a_fallback_is_counted_and_logged_with_its_reason(bank: Bank, document: str, reason: str) -> None:
+async def test_a_fallback_is_counted_and_logged_with_its_reason(bank: Bank, document: str, reason: str, debug_log: None) -> None:
     visitor = Asking(bank)
     with capture_logs() as logs:
         for _ in range(2):
@@ -79,7 +88,7 @@ async def test_an_event_that_falls_back_is_counted(bank: Bank) -> None:
     document = "subscription { transactionFeed { account { owner { sessions { current } } } } }"
     async with followed(bank), aclosing(ada.gate.stream(Request(document), ada.context())) as stream:
         coming = asyncio.ensure_future(anext(stream))
-        while not bank.hub.subscribers:
+        while not bank.hub.subscriber_count:
             await asyncio.sleep(0)
         await ada.run(TRANSFER, account=await account_of(ada), key=new_hex_id())
         assert "errors" not in (await coming).body
@@ -118,7 +127,7 @@ async def test_no_example_falls_back(bank: Bank) -> None:
             for document in filter(is_subscription, EXAMPLES)
         ]
         coming = [asyncio.ensure_future(anext(stream)) for stream in streams]
-        while bank.hub.subscribers < len(streams):
+        while bank.hub.subscriber_count < len(streams):
             await asyncio.sleep(0)
         await ada.run(TRANSFER, account=seen.found["account"], key=new_hex_id())
         assert [answer.body for answer in await asyncio.gather(*coming) if "errors" in answer.body] == []

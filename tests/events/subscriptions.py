@@ -8,5 +8,5 @@ from bank_graphql.events.hub import Hub
 
 async def until_subscribed(hub: Hub[Any], count: int = 1) -> None:
     """Wait until a hub has this many subscribers."""
-    while hub.subscribers < count:
+    while hub.subscriber_count < count:
         await asyncio.sleep(0)

@@ -100,7 +100,7 @@ async def test_each_subscriber_gets_its_own_events(source: Source, hub: Hub[Even
     source.add(FIRST, SECOND, THIRD, THIRD, FIRST)
     hub.wake()
     assert await asyncio.gather(*both) == [[1, 2, 5], [2, 3, 4]]
-    assert hub.subscribers == 0
+    assert hub.subscriber_count == 0
 
 
 async def test_no_event_is_read_without_subscribers(source: Source, hub: Hub[Event]) -> None:

@@ -28,7 +28,7 @@ _DESCRIPTION = "A text that both sides can read, at most 500 characters."
 
 @strawberry.input(description="The fields that deposits, withdrawals and transfers share.")
 class Movement:
-    amount: MoneyInput = strawberry.field(description="The amount, in the currency of the accounts.")
+    amount: MoneyInput = strawberry.field(description="The amount, in the currency of the account or accounts.")
     description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
     idempotency_key: str = strawberry.field(description=KEY)
     dry_run: bool | None = strawberry.field(default=False, description=_DRY_RUN)

@@ -54,7 +54,7 @@ class IdentityMutations:
         return await _auth_session(context, await context.services.identity.refresh(refresh_token, context.origin))
 
     @mutation(
-        LogOutResult, "End a session of the viewer: the present one, another one, or all. Their tokens are invalid at once."
+        LogOutResult, "End a session of the viewer: the present one, another one, or all. Their tokens are refused from now on."
     )
     @staticmethod
     async def log_out(context: Context, session_id: strawberry.ID | None = None, everywhere: bool | None = False) -> Done:

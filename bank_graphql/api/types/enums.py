@@ -42,7 +42,7 @@ strawberry.enum(
     AccountStatus,
     description="A FROZEN account refuses payments from it, and still receives. CLOSED is final; the balance is zero.",
 )
-strawberry.enum(CardKind, description="DEBIT cards belong to checking and savings accounts, CREDIT cards to credit accounts.")
+strawberry.enum(CardKind, description="CREDIT cards draw on credit accounts, DEBIT cards on all others.")
 strawberry.enum(CardForm, description="VIRTUAL cards pay at once; PHYSICAL ones must be activated first.")
 strawberry.enum(CardStatus, description="Only ACTIVE cards pay. CANCELLED and EXPIRED are final.")
 strawberry.enum(FrozenBy, description="Who froze an account or a card: its owner, or the bank's staff.")
@@ -63,7 +63,8 @@ strawberry.enum(
 strawberry.enum(TransactionKind, description=f"What kind of transaction it is.{_GROWS}")
 strawberry.enum(
     TransactionStatus,
-    description="The status of a transaction. Only POSTED ones have moved money. A VOIDED or EXPIRED hold may have been captured "
+    description="The status of a transaction. Only POSTED ones have moved money, and a hold's money moves in its captures. A "
+    "VOIDED or EXPIRED hold may have been captured "
     f"in part before.{_GROWS}",
 )
 

@@ -64,7 +64,7 @@ def side(
     )
 
 
-@strawberry.type(description="A transfer of money from one account to another, or a hold that reserves one.")
+@strawberry.type(description="A movement of money from one account to another, or a hold, which reserves money for one.")
 class Transaction(Node):
     id: strawberry.ID = node_id("Transaction")
     kind: TransactionKind = strawberry.field(description="What kind of transaction it is.")

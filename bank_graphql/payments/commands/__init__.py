@@ -1,7 +1,8 @@
 """The commands, one class each: what it names (`targets`) and how it is decided (`decide`), in memory.
 
 `base` what all have · `cash` deposits and withdrawals · `transfers` · `holds` place, capture, release, expire · `reversals` ·
-`accounts` opening · `cards` issue, replace, authorise, refund. A new command is a class in its own file, and a line here.
+`accounts` opening · `cards` issue, replace, authorise, refund. A new command is a class, and its
+name in the import, in `COMMANDS` and in `__all__`.
 """
 
 from bank_graphql.payments.commands.accounts import OpenAccount

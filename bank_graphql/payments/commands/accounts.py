@@ -32,11 +32,11 @@ class OpenAccount(Command):
         """Open the account, and post the opening deposit.
 
         Raises:
-            Forbidden: an opening deposit outside a sandbox: the account is the actor's own, and nobody handles their own money
-                as staff.
+            Forbidden: there is an opening deposit outside a sandbox: nobody handles cash for their own account.
+            ValidationFailed: `TOO_LARGE`: the deposit exceeds the largest balance.
         """
         if self.opening_deposit and not state.sandbox:
-            raise Forbidden("Only a teller may pay cash in, and not to an account of their own.")
+            raise Forbidden("Leave the opening deposit out: only a teller may pay cash in, and not to an account of their own.")
         limit = state.credit_limit * 10 ** CURRENCY_DIGITS[self.currency] if self.kind == AccountKind.CREDIT else 0
         account = AccountState(new_id(), self.currency, None, 0, 0, limit, state.now)
         if self.opening_deposit:

@@ -67,12 +67,13 @@ class Command(ABC):
         """Execute the command on the state of its batch, in memory.
 
         Raises:
-            Refusal: the command is refused. The state is unchanged, except that a hold that is due has expired.
+            Refusal: the command is refused. The state is unchanged, except that a hold that is due has expired, and that an
+                internal account may have been opened.
         """
 
     @property
     def stored_key(self) -> Key | None:
-        """The key under which the outcome is stored; None for a dry run, which ignores its key."""
+        """The key under which the outcome is stored; None without a key, and for a dry run, which ignores it."""
         return None if self.key is None or self.dry_run else (self.actor.user_id, self.key)
 
     def fingerprint(self) -> bytes:

@@ -49,16 +49,18 @@ class IssueCard(Command):
         """Issue the card.
 
         Raises:
-            NotFound, Forbidden: the account is not visible, or not the actor's own.
-            AccountStatusRefused, ValidationFailed, CurrencyMismatch: the account is not open, the kind of card does not fit the
-                account, a limit is in another currency.
+            NotFound: the account is not visible.
+            Forbidden: it is not the actor's own.
+            AccountStatusRefused: it is frozen or closed.
+            ValidationFailed: the kind of card does not fit the account.
+            CurrencyMismatch: a limit is in another currency.
         """
         account = state.visible_account(self.actor, self.account_id)
         if not state.is_owner(self.actor, self.account_id):
             raise Forbidden("Only its owner may get cards for an account.")
         state.refuse_status(self.account_id, AccountStatus.CLOSED, AccountStatus.FROZEN)
         if not is_card_for(self.kind, state.customers[self.account_id].kind):
-            message = "Credit accounts have CREDIT cards, checking and savings accounts DEBIT cards."
+            message = "Credit accounts have CREDIT cards, all others DEBIT cards."
             raise ValidationFailed.of("kind", "WRONG_KIND", message)
         for _, amount in self.limits:
             require_currency(account, amount)
@@ -97,8 +99,10 @@ class ReplaceCard(Command):
         """Issue the new card of the same series, and cancel the old one.
 
         Raises:
-            NotFound, Forbidden: the card is not visible, not the actor's own, or frozen by staff.
-            AccountStatusRefused, StateConflict: its account is not open; it is cancelled, or was replaced before.
+            NotFound: the card is not visible.
+            Forbidden: it is not the actor's own, or staff froze it.
+            AccountStatusRefused: its account is frozen or closed.
+            StateConflict: it is cancelled, or was replaced before.
         """
         old = state.cards.cards.get(self.card_id)
         if old is None or not state.is_visible(self.actor, old.account_id):
@@ -157,8 +161,10 @@ class AuthorizeCard(Command):
         """Place a hold for the merchant; or record a declined transaction, whose refusal is the outcome.
 
         Raises:
-            NotFound, Forbidden, CurrencyMismatch: the card is not visible, the actor is not the card network, the amount is in
-                another currency.
+            NotFound: the card is not visible.
+            Forbidden: the actor is not the card network.
+            CurrencyMismatch: the amount is in another currency.
+            ValidationFailed: `TOO_LARGE`: a balance would exceed the largest one.
         """
         card = self._card(state)
         account, amount, policy = state.ledger.accounts[card.account_id], self.amount, state.cards.policy
@@ -204,8 +210,9 @@ class RefundCardPayment(Command):
         """Post the refund.
 
         Raises:
-            NotFound, Forbidden, CurrencyMismatch: the payment is not visible, the actor is not the card network, the amount is in
-                another currency.
+            NotFound: the payment is not visible.
+            Forbidden: the actor is not the card network.
+            CurrencyMismatch: the amount is in another currency.
             StateConflict: `NOT_REVERSIBLE` (not a card payment), `ALREADY_REVERSED`, `OVER_REFUND`; or the account is closed and
                 not visible to the actor.
             AccountStatusRefused: the account is closed.

@@ -33,8 +33,11 @@ class Deposit(Command):
         """Post the deposit.
 
         Raises:
-            NotFound, Forbidden, CurrencyMismatch, AccountStatusRefused: the account is not visible, the actor may not handle its
-                cash, the amount is in another currency, the account is closed.
+            NotFound: the account is not visible.
+            Forbidden: the actor may not handle its cash.
+            CurrencyMismatch: the amount is in another currency.
+            AccountStatusRefused: the account is closed.
+            ValidationFailed: `TOO_LARGE`: a balance would exceed the largest one.
         """
         account = state.visible_account(self.actor, self.account_id)
         _require_cash_allowed(self.actor, self.account_id, state)
@@ -63,8 +66,11 @@ class Withdraw(Command):
         """Post the withdrawal.
 
         Raises:
-            NotFound, Forbidden, CurrencyMismatch, AccountStatusRefused, InsufficientFunds: the account is not visible, the actor
-                may not handle its cash, the amount is in another currency, the account is closed or frozen, or lacks funds.
+            NotFound: the account is not visible.
+            Forbidden: the actor may not handle its cash.
+            CurrencyMismatch: the amount is in another currency.
+            AccountStatusRefused: the account is closed or frozen.
+            InsufficientFunds, ValidationFailed: as `LedgerState.check_funds`.
         """
         account = state.visible_account(self.actor, self.account_id)
         _require_cash_allowed(self.actor, self.account_id, state)

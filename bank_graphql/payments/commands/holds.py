@@ -48,7 +48,7 @@ class PlaceHold(Command):
         """Place the hold.
 
         Raises:
-            Refusal: as `payment_accounts`, the expiry is past, or the account lacks funds.
+            Refusal: as `payment_accounts` and `LedgerState.check_funds`; or the expiry is past.
         """
         source, target = payment_accounts(self.actor, self.account_id, self.to, self.amount, state)
         if self.expires_at is not None and self.expires_at <= state.now:

@@ -67,7 +67,7 @@ class Transfer(Command):
         """Post the transfer.
 
         Raises:
-            Refusal: as `payment_accounts`, or the account lacks funds.
+            Refusal: as `payment_accounts` and `LedgerState.check_funds`.
         """
         source, target = payment_accounts(self.actor, self.from_account_id, self.to, self.amount, state)
         posted = state.ledger.post(TransactionKind.TRANSFER, source, target, self.amount, self.description, state.now)
@@ -80,9 +80,11 @@ def payment_accounts(
     """Return source and target of a payment from an account of the actor.
 
     Raises:
-        NotFound, Forbidden: the source is not visible, or not the actor's own; there is no such target.
-        ValidationFailed, CurrencyMismatch, AccountStatusRefused: both are one account, an account is in another currency,
-            the source is frozen or closed, the target is closed.
+        NotFound: the source is not visible, or there is no such target.
+        Forbidden: the source is not the actor's own.
+        ValidationFailed: source and target are one account.
+        CurrencyMismatch: an account is in another currency.
+        AccountStatusRefused: the source is frozen or closed, or the target is closed.
     """
     source = state.visible_account(actor, source_id)
     if not state.is_owner(actor, source_id):
