@@ -9,9 +9,9 @@ export default [
     rules: {
       ...graphql.configs["flat/schema-recommended"].rules,
       ...graphql.configs["flat/schema-relay"].rules,
-      // Only what implements Node has an id; money, balances and results of mutations are values.
+      // Only types that implement Node have an id; money, balances and results of mutations are values.
       "@graphql-eslint/strict-id-in-types": "off",
-      // Lists that end are plain lists, and connections have `nodes` beside `edges`.
+      // Short lists are plain lists, and connections have `nodes` in addition to `edges`.
       "@graphql-eslint/relay-edge-types": [
         "error",
         { withEdgeSuffix: true, shouldImplementNode: false, listTypeCanWrapOnlyEdgeType: false },

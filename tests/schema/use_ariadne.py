@@ -1,4 +1,4 @@
-"""Uses the client that ariadne-codegen generates: `python use_ariadne.py URL TOKEN`."""
+"""Runs the client that ariadne-codegen generates: `python use_ariadne.py URL TOKEN`."""
 
 import asyncio
 import json

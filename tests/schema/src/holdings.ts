@@ -1,4 +1,4 @@
-// What Relay's compiler reads: fragments, a connection and a refetch by `node`.
+// Input of Relay's compiler: fragments, a connection and a refetch by `node`.
 import { graphql } from "relay-runtime";
 
 export const holdings = graphql`

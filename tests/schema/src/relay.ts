@@ -1,4 +1,4 @@
-// A client on Relay's runtime, with what its compiler made of `holdings.ts`.
+// A client on Relay's runtime, with the output of its compiler for `holdings.ts`.
 import { Environment, fetchQuery, type GraphQLResponse, Network, RecordSource, Store } from "relay-runtime";
 import query, { type holdingsQuery } from "./__generated__/holdingsQuery.graphql.js";
 

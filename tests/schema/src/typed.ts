@@ -23,7 +23,7 @@ const Entries = graphql(`
 
 const [url, token] = process.argv.slice(2);
 
-async function ask<R, V>(document: TypedDocumentNode<R, V>, variables: V): Promise<R> {
+async function execute<R, V>(document: TypedDocumentNode<R, V>, variables: V): Promise<R> {
   const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
@@ -32,10 +32,10 @@ async function ask<R, V>(document: TypedDocumentNode<R, V>, variables: V): Promi
   return (await response.json()).data;
 }
 
-const { openAccount } = await ask(Open, {
+const { openAccount } = await execute(Open, {
   input: { kind: "CHECKING", currency: "EUR", openingDeposit: "12.30", idempotencyKey: "typed" },
 });
 if (openAccount.__typename !== "Account") throw new Error(openAccount.__typename);
-const { account } = await ask(Entries, { id: openAccount.id });
+const { account } = await execute(Entries, { id: openAccount.id });
 const amount: string | undefined = account?.entries.edges[0].node.amount.amount;
 console.log(JSON.stringify([openAccount.balance.available.amount, amount, account?.entries.pageInfo.hasNextPage]));
