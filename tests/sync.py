@@ -1,24 +1,24 @@
-"""What is derived from the code and committed: the GraphQL schema, and a dump of the database's schema.
+"""Committed files that are derived from the code: the GraphQL schema, and a dump of the database's schema.
 
-`python -m tests.sync` writes both anew; `test_sync.py` compares.
+`python -m tests.sync` writes both; `test_sync.py` compares.
 """
 
 import asyncio
 import re
 import subprocess
-import tempfile
 from pathlib import Path
 
 from bank_graphql.api.schema import build_schema, export
 from bank_graphql.kit import schema
 from bank_graphql.kit.embedded import EmbeddedPostgres, binaries
+from tests.folders import reachable_folder
 
 ROOT = Path(__file__).parent.parent
 GRAPHQL, DUMP = ROOT / "schema.graphql", ROOT / "migrations" / "schema.sql"
 
 
 def dump(dsn: str) -> str:
-    """The database's schema as SQL, without what differs from machine to machine."""
+    """Return the database's schema as SQL, without lines that differ from machine to machine."""
     command = [str(binaries() / "pg_dump"), "--schema-only", "--no-owner", "--no-privileges", dsn]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     lines = [line for line in text.splitlines() if not re.match(r"(--|SET |SELECT pg_catalog|\\(un)?restrict|$)", line)]
@@ -27,9 +27,7 @@ def dump(dsn: str) -> str:
 
 async def _write() -> None:
     GRAPHQL.write_text(export(build_schema()))
-    with tempfile.TemporaryDirectory(dir="/tmp") as made:
-        folder = Path(made)
-        folder.chmod(0o755)
+    with reachable_folder() as folder:
         async with EmbeddedPostgres(folder, {"fsync": "off"}) as dsn:
             await schema.migrate(dsn)
             DUMP.write_text(dump(dsn))

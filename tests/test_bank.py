@@ -1,4 +1,4 @@
-"""Putting the rooms together."""
+"""The bank as a whole: its lock table, its queue, and requests larger than a batch."""
 
 import asyncio
 from uuid import UUID
@@ -8,8 +8,6 @@ import pytest
 
 from bank_graphql import bank
 from bank_graphql.accounts.enums import AccountKind
-from bank_graphql.identity.enums import UserRole
-from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import ConfigurationError, Unavailable
 from bank_graphql.kit.money import Money
@@ -17,7 +15,8 @@ from bank_graphql.payments.commands import Deposit, OpenAccount
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Moved, Opened
 from bank_graphql.settings import Settings
-from tests.client import PASSWORD, key
+from tests.actors import create_actor
+from tests.client import key
 
 
 async def test_a_lock_table_too_small_for_full_batches_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,9 +26,8 @@ async def test_a_lock_table_too_small_for_full_batches_is_refused(settings: Sett
 
 
 async def customer(opened: bank.Bank, name: str) -> tuple[Actor, UUID]:
-    """A customer with an account."""
-    user = await opened.identity.create_user(email=f"{name}@bank.test", password=PASSWORD, full_name=name, role=UserRole.CUSTOMER)
-    actor = Actor(user, None, PERMISSIONS[UserRole.CUSTOMER])
+    """Create a customer with an account, and return the actor and the account's id."""
+    actor = await create_actor(opened, name)
     [account] = await opened.execute(
         Group((OpenAccount(actor=actor, key=key(), kind=AccountKind.CHECKING, currency="EUR", name="x"),))
     )
@@ -37,12 +35,12 @@ async def customer(opened: bank.Bank, name: str) -> tuple[Actor, UUID]:
     return actor, account.account_id
 
 
-def deposits(actor: Actor, account_id: UUID, most: int) -> tuple[Deposit, ...]:
-    """Deposits of 1, 2, 3, … cents."""
-    return tuple(Deposit(actor=actor, key=key(), account_id=account_id, amount=Money(n, "EUR")) for n in range(1, most + 1))
+def deposits(actor: Actor, account_id: UUID, count: int) -> tuple[Deposit, ...]:
+    """Return deposits of 1, 2, 3, … cents."""
+    return tuple(Deposit(actor=actor, key=key(), account_id=account_id, amount=Money(n, "EUR")) for n in range(1, count + 1))
 
 
-async def test_nobody_fills_the_queue_for_the_others(settings: Settings) -> None:
+async def test_one_users_requests_cannot_fill_the_queue_for_others(settings: Settings) -> None:
     async with bank.open_bank(settings.model_copy(update={"batch_queue": 40})) as opened:
         ada, grace = await customer(opened, "ada"), await customer(opened, "grace")
         flood = [opened.execute(Group(deposits(*ada, 5), atomic=True)) for _ in range(30)]
@@ -53,19 +51,19 @@ async def test_nobody_fills_the_queue_for_the_others(settings: Settings) -> None
         assert isinstance(own[0], Moved)
 
 
-async def test_a_large_request_is_finished_in_its_order_even_if_its_caller_goes_away(
+async def test_a_request_larger_than_a_batch_is_executed_in_order_even_if_it_is_cancelled(
     settings: Settings, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     async with bank.open_bank(settings.model_copy(update={"batch_max": 3})) as opened:
         ada, account_id = await customer(opened, "ada")
-        asked = deposits(ada, account_id, 20)
-        asking = asyncio.ensure_future(opened.execute(Group(asked)))
+        commands = deposits(ada, account_id, 20)
+        executing = asyncio.ensure_future(opened.execute(Group(commands)))
         while not await raw.fetchval("SELECT count(*) FROM entries"):
             await asyncio.sleep(0)
-        asking.cancel()
+        executing.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asking
-        while await raw.fetchval("SELECT count(*) FROM transactions") < len(asked):
+            await executing
+        while await raw.fetchval("SELECT count(*) FROM transactions") < len(commands):
             await asyncio.sleep(0)
         amounts = await raw.fetchval("SELECT array_agg(amount ORDER BY id) FROM entries WHERE account_id = $1", account_id)
         assert amounts == list(range(1, 21))

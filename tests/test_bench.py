@@ -1,4 +1,4 @@
-"""The measurements work: data that verifies, loads that are answered well, a table. No time is asserted here."""
+"""The measurements work: their data verifies, their loads are answered, and their table is right. No time is asserted."""
 
 import shutil
 from pathlib import Path
@@ -6,25 +6,24 @@ from pathlib import Path
 import pytest
 
 from bank_graphql.kit.db import Database
-from bank_graphql.ledger import verification as ledger
-from bank_graphql.payments.verification import CHECKS
 from bench import data, feed, load, measures, report, requests, sides
+from tests.verification import assert_verified
 
 SIZE = data.Size(accounts=320, entries=4_000, deep=40)
 
 
 @pytest.fixture
 async def filled(server: str, new_database: object) -> str:
-    """A small bank, made as the large ones are."""
+    """A small bank, filled like the large ones."""
     return await sides.database(server, "bank_test_bench", SIZE)
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed; .ci/run installs it")
-async def test_the_loads_are_answered_and_the_books_are_right(filled: str, folder: Path) -> None:
+async def test_the_loads_are_answered_and_the_bank_verifies_afterwards(filled: str, folder: Path) -> None:
     async with sides.bank(filled, folder) as bank:
         await bank.log_in()
-        for what in (
+        for each in (
             requests.nested(bank),
             requests.point(bank, SIZE.accounts),
             requests.of_schema(bank),
@@ -32,18 +31,17 @@ async def test_the_loads_are_answered_and_the_books_are_right(filled: str, folde
             requests.transfer(bank, SIZE.accounts, hot=True),
             requests.batch(bank, SIZE.accounts, 5),
         ):
-            loaded = await load.run(what, clients=4, seconds=1)
+            loaded = await load.run(each, clients=4, seconds=1)
             assert loaded.per_second > 0
         heard = await feed.listen(bank, subscribers=20, events_per_second=40, seconds=1)
         assert len(heard.delays) == heard.expected > 0
         assert bank.memory > 0
     db = await Database.open(filled)
-    findings = await ledger.verify(db, (*ledger.CHECKS, *CHECKS))
+    await assert_verified(db)
     await db.close()
-    assert [finding.name for finding in findings if not finding.ok] == []
 
 
-def test_the_table_says_what_met_its_target() -> None:
+def test_the_table_shows_which_measures_met_their_targets() -> None:
     rows = [
         measures.Row("reads", "other", "requests/s", [300, 200, 210], [100, 90, 110], target=2, generator=0.08),
         measures.Row("memory", "—", "MB", [300], target=250, at_most=True),

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md is true: each of its recipes is followed on a copy of the tree, and what the documents name exists."""
+"""CONTRIBUTING.md is right: each of its recipes works on a copy of the tree, and the files and symbols that documents name exist."""
 
 import os
 import re
@@ -43,7 +43,7 @@ class Recipe:
 
 
 def recipes() -> Iterator[Recipe]:
-    """The recipes, in their order."""
+    """Yield the recipes in their order."""
     for section in re.split(r"^### ", CONTRIBUTING.partition("\n## Recipes\n")[2], flags=re.MULTILINE)[1:]:
         title, _, text = section.partition("\n")
         blocks = re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
@@ -56,7 +56,7 @@ RECIPES = list(recipes())
 
 @pytest.fixture(scope="module")
 def types(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """mypy's cache, for all copies: without one it takes half a minute for each."""
+    """A cache of mypy for all copies: without one, it takes half a minute for each."""
     folder = tmp_path_factory.mktemp("mypy")
     if (ROOT / ".mypy_cache").exists():
         shutil.copytree(ROOT / ".mypy_cache", folder, dirs_exist_ok=True)
@@ -79,8 +79,8 @@ def copy() -> Iterator[Path]:
 def apply(change: str, folder: Path) -> str:
     """Make a change: a diff without line numbers, whose context occurs once. Return the changed file's path.
 
-    `---` names a file that is changed, `+++` one that is new. `@@` separates the places of a file. NNNN stands for the number of
-    the next migration, MMMM for that of the last.
+    `---` names a file that is changed, `+++` one that is new. `@@` separates the changes of a file. NNNN is replaced by the number
+    of the next migration, MMMM by that of the last.
     """
     first, *lines = change.splitlines()
     last = max(path.name[:4] for path in (folder / "migrations" / "versions").glob("[0-9]*.py"))
@@ -102,14 +102,14 @@ def apply(change: str, folder: Path) -> str:
     return path
 
 
-def test_there_is_a_recipe_for_what_is_added_most() -> None:
+def test_the_most_frequent_additions_have_a_recipe() -> None:
     titles = " ".join(recipe.title for recipe in RECIPES)
     for word in ("mutation", "column", "rejection", "job", "account kind"):
         assert word in titles, word
 
 
 def follow(recipe: Recipe, copy: Path) -> list[str]:
-    """Make a recipe's changes and lint them. Return the changed modules."""
+    """Apply and lint the changes of a recipe. Return the changed modules."""
     changed = [apply(change, copy) for change in recipe.changes]
     modules = [path for path in changed if path.endswith(".py")]
     run(copy, "ruff", "check", *modules)
@@ -125,7 +125,7 @@ def test_the_changes_of_a_recipe_fit_the_tree(recipe: Recipe, copy: Path) -> Non
 @pytest.mark.deep
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.title)
-def test_who_follows_a_recipe_passes_the_checks(recipe: Recipe, copy: Path, types: Path) -> None:
+def test_a_recipe_passes_the_checks(recipe: Recipe, copy: Path, types: Path) -> None:
     modules = follow(recipe, copy)
     run(copy, "mypy", "--cache-dir", str(types), *(path for path in modules if path.startswith("bank_graphql/")))
     for command in recipe.commands:
@@ -135,17 +135,17 @@ def test_who_follows_a_recipe_passes_the_checks(recipe: Recipe, copy: Path, type
 
 
 def run(folder: Path, program: str, *arguments: str) -> None:
-    """Run one of the environment's programs on a copy of the tree."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("BANK_", "PYTEST_", "DATABASE_URL"))}
-    done = subprocess.run(
+    """Run a program of the environment on a copy of the tree, which must succeed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BANK_", "PYTEST_", "DATABASE_URL"))}
+    ended = subprocess.run(
         [str(TOOLS / program), *arguments],
         cwd=folder,
-        env={**ours, "PYTHONPATH": str(folder)},
+        env={**environment, "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{program} {' '.join(arguments)}\n{done.stdout[-8000:]}{done.stderr[-4000:]}"
+    assert ended.returncode == 0, f"{program} {' '.join(arguments)}\n{ended.stdout[-8000:]}{ended.stderr[-4000:]}"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -160,7 +160,7 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_symbol_that_a_document_places_is_there(document: Path) -> None:
+def test_every_symbol_is_in_the_file_that_a_document_names_for_it(document: Path) -> None:
     for symbol, path in re.findall(r"`([A-Za-z_]\w*)(?:\(\))?` in\s+`([\w/]+\.py)`", document.read_text(encoding="utf-8")):
         file = next(base / path for base in (ROOT, ROOT / "bank_graphql") if (base / path).exists())
         assert re.search(rf"^\s*(?:class|(?:async )?def) {symbol}\b|^\s*{symbol}\b[^=\n]*=", file.read_text(), re.MULTILINE), (
@@ -168,7 +168,7 @@ def test_every_symbol_that_a_document_places_is_there(document: Path) -> None:
         )
 
 
-def test_the_hooks_call_what_make_calls() -> None:
+def test_the_hooks_run_the_commands_of_make() -> None:
     makefile = (ROOT / "Makefile").read_text()
     made = [
         command
@@ -179,13 +179,13 @@ def test_the_hooks_call_what_make_calls() -> None:
     assert hooks == made
 
 
-def test_the_editors_settings_are_ruffs() -> None:
+def test_editors_and_ruff_have_the_same_line_length() -> None:
     limit = re.search(r"^line-length = (\d+)", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert limit is not None
     assert f"max_line_length = {limit[1]}" in (ROOT / ".editorconfig").read_text()
 
 
-def test_the_changelog_has_the_present_version() -> None:
+def test_the_changelog_has_the_current_version() -> None:
     version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert version is not None
     changelog = (ROOT / "CHANGELOG.md").read_text()

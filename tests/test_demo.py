@@ -1,4 +1,4 @@
-"""The demo: filled in as a whole, however often that is interrupted."""
+"""The demo: it is complete in the end, however often filling it is interrupted."""
 
 import pytest
 
@@ -11,21 +11,21 @@ from tests.client import PASSWORD
 
 
 @pytest.mark.parametrize("interrupted_before", [(0,), (1,), (5,), (9, 3), (13,), (100,)])
-async def test_a_demo_that_is_interrupted_is_completed(bank: Bank, interrupted_before: tuple[int, ...]) -> None:
+async def test_an_interrupted_demo_is_completed_by_the_next_start(bank: Bank, interrupted_before: tuple[int, ...]) -> None:
     for steps in interrupted_before:
-        left = steps
+        remaining = steps
 
-        async def move(group: Group) -> list[Outcome]:
-            nonlocal left
-            if not left:
+        async def execute(group: Group) -> list[Outcome]:
+            nonlocal remaining
+            if not remaining:
                 raise KeyboardInterrupt
-            left -= 1
+            remaining -= 1
             return await bank.execute(group)
 
         assert await demo.is_incomplete(bank.db)
         if steps < 100:
             with pytest.raises(KeyboardInterrupt):
-                await demo.fill(bank.db, bank.identity, move)
+                await demo.fill(bank.db, bank.identity, execute)
     if await demo.is_incomplete(bank.db):
         await demo.fill(bank.db, bank.identity, bank.execute)
     assert not await demo.is_incomplete(bank.db)
@@ -38,6 +38,6 @@ async def test_a_demo_that_is_interrupted_is_completed(bank: Bank, interrupted_b
     ]  # fmt: skip
 
 
-async def test_a_bank_with_users_of_its_own_wants_no_demo(bank: Bank) -> None:
+async def test_a_bank_with_users_of_its_own_gets_no_demo(bank: Bank) -> None:
     await bank.identity.create_user(email="x@bank.test", password=PASSWORD, full_name="X", role=UserRole.CUSTOMER)
     assert not await demo.is_incomplete(bank.db)

@@ -1,4 +1,4 @@
-"""The Makefile's own documentation."""
+"""The help of the Makefile."""
 
 import re
 import subprocess

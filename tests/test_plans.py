@@ -1,7 +1,7 @@
-"""Every statement is read by indexes, a row at a time, whatever the planner believes of the tables.
+"""Every statement reads by index, a row at a time, whatever the planner's statistics of the tables are.
 
-What it believes may be wrong (a few busy accounts among a million), or of another day, for a plan is kept as long as its
-connection. One that reads a whole table would then be found out in production, and by nobody else.
+The statistics may be wrong (a few busy accounts among a million) or old, for a plan is kept as long as its connection. A plan that
+reads a whole table would otherwise be noticed only in production.
 """
 
 import gc
@@ -26,11 +26,11 @@ for _module in pkgutil.walk_packages(bank_graphql.__path__, "bank_graphql."):
 
 STATEMENTS = sorted({query.sql for query in gc.get_objects() if isinstance(query, Query)})
 SMALL = {"feed_start", "feed_epochs", "vault_keys"}
-"""Tables that have a few rows for good."""
+"""Tables that never have more than a few rows."""
 WHOLE = ("SELECT users.email_key \nFROM users \n LIMIT", "SELECT verification_runs")
-"""How statements begin that are about a whole table: whether it is empty, and its last row."""
+"""Beginnings of statements about a whole table: whether it is empty, and its last row."""
 SORTED = ("FROM accounts JOIN cards",)
-"""Parts of statements that sort what they read: all cards of a user, for these lie under several accounts."""
+"""Parts of statements that sort their rows: all cards of a user, which belong to several accounts."""
 COLUMNS = {
     "accounts": ["owner_id"],
     "cards": ["account_id", "series_id"],
@@ -40,49 +40,49 @@ COLUMNS = {
     "transaction_events": ["account_id"],
     "sessions": ["user_id"],
 }
-"""The columns by which rows are looked for that may be many."""
+"""The columns that select a number of rows without a bound."""
 Plan = dict[str, Any]
 
 
-def nodes(plan: Plan, above: tuple[str, ...] = ()) -> Iterator[tuple[Plan, tuple[str, ...]]]:
-    """The nodes of a plan, each with the kinds of those above it."""
-    yield plan, above
+def nodes(plan: Plan, ancestors: tuple[str, ...] = ()) -> Iterator[tuple[Plan, tuple[str, ...]]]:
+    """Yield the nodes of a plan, each with the kinds of its ancestors."""
+    yield plan, ancestors
     for part in plan.get("Plans", []):
-        yield from nodes(part, (*above, plan["Node Type"]))
+        yield from nodes(part, (*ancestors, plan["Node Type"]))
 
 
-def faults(plan: Plan) -> Iterator[str]:
-    """What would take long if there were more rows than expected."""
-    for node, above in nodes(plan):
+def problems(plan: Plan) -> Iterator[str]:
+    """Yield descriptions of the nodes that would take long if there were more rows than expected."""
+    for node, ancestors in nodes(plan):
         kind, table = node["Node Type"], node.get("Relation Name")
         reads = table is not None and kind not in {"ModifyTable", "LockRows"} and table not in SMALL
-        by_index = {"Index Cond", "TID Cond"} & set(node) or (kind.startswith("Index") and above[-1:] == ("Limit",))
+        by_index = {"Index Cond", "TID Cond"} & set(node) or (kind.startswith("Index") and ancestors[-1:] == ("Limit",))
         if reads and not by_index:
             yield f"{table} is read as a whole"
         if kind in {"Hash Join", "Merge Join", "Materialize"}:
             yield f"there is a {kind}"
-        # What is sorted for a limit must be limited itself: as many rows as there may be in the end.
+        # The input of a sort below a limit must have a limit of its own, or it may be any number of rows.
         if (
             kind in {"Sort", "Incremental Sort"}
-            and "Limit" in above
+            and "Limit" in ancestors
             and not any(n["Node Type"] == "Limit" for n, _ in nodes(node))
         ):
             yield f"there is a {kind} of what has no limit"
 
 
 async def plan_of(connection: Connection, sql: str) -> Plan:
-    """A statement's plan, for any arguments."""
+    """Return the plan of a statement for any arguments."""
     nulls = ", ".join(["NULL"] * len(set(re.findall(r"\$\d+", sql))))
-    await connection.raw.execute(f"PREPARE asked AS {sql}")
-    told = await connection.raw.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE asked {f'({nulls})' if nulls else ''}")
-    await connection.raw.execute("DEALLOCATE asked")
-    plan: Plan = orjson.loads(told)[0]["Plan"]
+    await connection.raw.execute(f"PREPARE statement AS {sql}")
+    explained = await connection.raw.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE statement {f'({nulls})' if nulls else ''}")
+    await connection.raw.execute("DEALLOCATE statement")
+    plan: Plan = orjson.loads(explained)[0]["Plan"]
     return plan
 
 
 @pytest.fixture
 async def filled(ada: Client, db: Database) -> Database:
-    """A bank with something in each table: of empty ones the planner believes nothing."""
+    """A bank with rows in each table: of empty tables the planner has no statistics."""
     account = (await ada.open(deposit="100"))["id"]
     await ada.transfer(account, (await ada.open())["id"], "1", description="Lunch")
     card = await ada.issue(account, limits=[{"window": "DAY", "amount": {"amount": "50", "currency": "EUR"}}])
@@ -93,7 +93,7 @@ async def filled(ada: Client, db: Database) -> Database:
 
 @pytest.mark.parametrize("distinct", [2, -1])
 @pytest.mark.parametrize("rows", [500, 10_000_000])
-async def test_no_statement_reads_what_it_need_not(
+async def test_every_statement_reads_by_index_whatever_the_statistics(
     filled: Database, raw: "asyncpg.Connection[asyncpg.Record]", distinct: float, rows: int
 ) -> None:
     for table, columns in COLUMNS.items():
@@ -108,6 +108,6 @@ async def test_no_statement_reads_what_it_need_not(
     async with filled.connection() as connection:
         for sql in STATEMENTS:
             if not sql.startswith(WHOLE) and not any(part in sql for part in SORTED):
-                found[sql] = list(faults(await plan_of(connection, sql)))
+                found[sql] = list(problems(await plan_of(connection, sql)))
     assert len(found) > 50
-    assert {sql: told for sql, told in found.items() if told} == {}
+    assert {sql: each for sql, each in found.items() if each} == {}

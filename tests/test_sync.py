@@ -1,4 +1,4 @@
-"""Schema, migrations and models agree with each other and with what is committed."""
+"""The GraphQL schema, migrations and models agree with each other and with the committed files."""
 
 import asyncio
 import os
@@ -19,16 +19,16 @@ from tests.e2e.processes import command
 
 @pytest.fixture
 async def empty(server: str, new_database: Callable[..., Awaitable[str]]) -> str:
-    """The address of a database with nothing in it."""
+    """The address of an empty database."""
     return dsn_of(server, await new_database())
 
 
-def test_the_committed_graphql_schema_is_the_real_one() -> None:
+def test_the_committed_graphql_schema_is_that_of_the_code() -> None:
     assert sync.GRAPHQL.read_text() == export(build_schema()), "run: make schema"
 
 
 @pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="other versions of PostgreSQL write their dumps differently")
-async def test_the_committed_dump_is_what_the_migrations_make(dsn: str) -> None:
+async def test_the_committed_dump_is_that_of_the_migrations(dsn: str) -> None:
     assert sync.DUMP.read_text() == sync.dump(dsn), "run: make schema"
 
 
@@ -36,24 +36,24 @@ async def test_models_and_migrations_agree(dsn: str) -> None:
     await schema.check(dsn)
 
 
-async def test_up_down_and_up_again(empty: str) -> None:
+async def test_all_migrations_can_be_reverted_and_repeated(empty: str) -> None:
     script = ScriptDirectory.from_config(schema.configuration())
     revisions = [revision.revision for revision in script.walk_revisions()][::-1]
     for revision in revisions:
         await schema.migrate(empty, revision)
     await schema.downgrade(empty, "base")
     connection = await asyncpg.connect(empty)
-    left = await connection.fetch(
+    remaining = await connection.fetch(
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE 'alembic%' "
         "UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
     )
     await connection.close()
-    assert left == []
+    assert remaining == []
     await schema.migrate(empty)
     await schema.check(empty)
 
 
-async def test_a_schema_that_is_not_ours_is_told(empty: str) -> None:
+async def test_a_missing_or_newer_schema_is_refused(empty: str) -> None:
     with pytest.raises(ConfigurationError, match="migrate"):
         await schema.require_current(empty)
     await schema.migrate(empty)
@@ -65,7 +65,7 @@ async def test_a_schema_that_is_not_ours_is_told(empty: str) -> None:
         await schema.migrate(empty)
 
 
-async def test_a_database_that_is_not_there_is_told(empty: str) -> None:
+async def test_an_unreachable_database_is_reported_with_its_setting(empty: str) -> None:
     for wrong in (empty.replace("bank_test_", "no_such_"), "postgresql://127.0.0.1:1/none"):
         with pytest.raises(ConfigurationError, match="DATABASE_URL"):
             await schema.migrate(wrong)
@@ -78,7 +78,7 @@ async def test_several_processes_migrate_at_once(server: str, new_database: Call
         ended = await asyncio.to_thread(command, "migrate", folder=folder, DATABASE_URL=dsn)
         return ended.stdout, ended.stderr
 
-    told = await asyncio.gather(*(migrate(each) for each in databases for _ in range(3)))
-    assert set(told) == {("The schema is up to date.\n", "")}
+    outputs = await asyncio.gather(*(migrate(each) for each in databases for _ in range(3)))
+    assert set(outputs) == {("The schema is up to date.\n", "")}
     for each in databases:
         await schema.check(each)

@@ -4,11 +4,10 @@ import argparse
 import asyncio
 import random
 import sys
-import tempfile
-from pathlib import Path
 
 from tests.faults.harness import run
 from tests.faults.variants import VARIANTS
+from tests.folders import reachable_folder
 
 
 def main() -> int:
@@ -19,9 +18,7 @@ def main() -> int:
     parser.add_argument("--variant", choices=sorted(VARIANTS))
     given = parser.parse_args()
     print(f"seed {given.seed}, {given.seconds:.0f} s, {given.variant or 'the bank as it is'}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="bank-faults-", dir="/tmp", ignore_cleanup_errors=True) as made:
-        folder = Path(made)
-        folder.chmod(0o755)
+    with reachable_folder() as folder:
         report = asyncio.run(run(folder, seconds=given.seconds, seed=given.seed, variant=given.variant))
     for name, count in sorted(report.counts.items()):
         print(f"{count:8} {name}")
