@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -10,7 +12,6 @@ import asyncpg
 import httpx
 import pytest
 from graphql import ASTValidationRule, DocumentNode, GraphQLError, GraphQLSchema
-from pydantic import SecretStr
 from starlette.applications import Starlette
 from strawberry.schema.schema import validate_document
 
@@ -23,15 +24,27 @@ from bank_graphql.kit import schema
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.embedded import EmbeddedPostgres
 from bank_graphql.settings import Settings
-from tests.client import PASSWORD, Client
+from tests.client import Client
 from tests.databases import Databases
 from tests.e2e.processes import fill
 from tests.folders import reachable_folder
+from tests.serving import sandbox, serving, sign_in_staff
 
 UNSAFE_BUT_FAST = {
     "fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "wal_level": "minimal", "max_wal_senders": "0",
     "autovacuum": "off", "shared_buffers": "64MB", "max_connections": "200",
 }  # fmt: skip
+
+History = Callable[[Starlette, Client], Awaitable[None]]
+"""Lets things happen at an application, as a visitor of it."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What databases are copied from: the name of one, and the folder with the keys to what is in it."""
+
+    database: str
+    keys: Path | None = None
 
 
 @pytest.fixture
@@ -87,10 +100,31 @@ async def template(server: str, new_database: Callable[..., Awaitable[str]]) -> 
     return name
 
 
-@pytest.fixture
-async def dsn(server: str, template: str, databases: Databases) -> AsyncIterator[str]:
-    """The address of a database of this test's own, with the schema."""
+@pytest.fixture(scope="module")
+def history() -> History | None:
+    """Makes what is in the databases of a module's tests from the beginning; a module overrides it, to make it only once."""
+    return None
+
+
+@pytest.fixture(scope="module")
+async def origin(server: str, template: str, databases: Databases, history: History | None) -> AsyncIterator[Origin]:
+    """What the databases of a module's tests are copied from."""
+    if history is None:
+        yield Origin(template)
+        return
     name = await databases.create(template)
+    with reachable_folder() as folder:
+        application = create_app(sandbox(dsn_of(server, name), folder))
+        async with serving(application) as http:
+            await history(application, Client(http))
+        yield Origin(name, folder / "keys")
+    await databases.drop(name)
+
+
+@pytest.fixture
+async def dsn(server: str, origin: Origin, databases: Databases) -> AsyncIterator[str]:
+    """The address of a database of this test's own, with the schema."""
+    name = await databases.create(origin.database)
     yield dsn_of(server, name)
     await databases.drop(name)
 
@@ -124,16 +158,11 @@ def settled(raw: "asyncpg.Connection[asyncpg.Record]") -> Callable[[], Awaitable
 
 
 @pytest.fixture
-def settings(dsn: str, folder: Path) -> Settings:
+def settings(dsn: str, folder: Path, origin: Origin) -> Settings:
     """A sandbox on this test's own database."""
-    return Settings(
-        database_url=SecretStr(dsn),
-        sandbox=True,
-        data_dir=folder,
-        log_in_rate_limit=100_000,
-        job_seconds=0.1,
-        _env_file=None,  # type: ignore[call-arg]
-    )
+    if origin.keys is not None:
+        shutil.copytree(origin.keys, folder / "keys")
+    return sandbox(dsn, folder)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -203,16 +232,9 @@ async def grace(visitor: Client) -> Client:
 
 
 @pytest.fixture
-async def staff(app: Starlette, http: httpx.AsyncClient) -> Callable[[UserRole], Awaitable[Client]]:
+def staff(app: Starlette, visitor: Client) -> Callable[[UserRole], Awaitable[Client]]:
     """Makes members of staff, signed in."""
-
-    async def make(role: UserRole) -> Client:
-        email = f"{role.lower()}@bank.test"
-        identity = app.state.graphql._services.identity
-        await identity.create_user(email=email, password=PASSWORD, full_name=role.title(), role=role)
-        return await Client(http).log_in(email)
-
-    return make
+    return partial(sign_in_staff, app, visitor)
 
 
 @pytest.fixture
@@ -224,7 +246,5 @@ async def teller(staff: Callable[[UserRole], Awaitable[Client]]) -> Client:
 @pytest.fixture
 async def plain(settings: Settings) -> AsyncIterator[Client]:
     """Someone who is not signed in, at a bank that is no sandbox."""
-    application = create_app(settings.model_copy(update={"sandbox": False}))
-    async with application.router.lifespan_context(application):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://bank") as client:
-            yield Client(client)
+    async with serving(create_app(settings.model_copy(update={"sandbox": False}))) as client:
+        yield Client(client)

@@ -4,24 +4,35 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from starlette.applications import Starlette
 
 from bank_graphql.bank import Bank, open_server
 from bank_graphql.kit import schema
 from bank_graphql.kit.db_session import can_set_role
 from bank_graphql.settings import Settings
 from tests.client import Client
+from tests.conftest import History
 
 Raw = asyncpg.Connection
 
 
-@pytest.fixture
-async def history(ada: Client) -> None:
-    """Two accounts, a deposit and a transfer."""
+async def use_the_bank(app: Starlette, visitor: Client) -> None:
+    """Make two accounts with some history."""
+    ada = await visitor.sign_up("ada@bank.test", "Ada Lovelace")
     one, two = await ada.open(deposit="100"), await ada.open()
     await ada.transfer(one["id"], two["id"], "30", description="Rent")
 
 
-@pytest.mark.usefixtures("history")
+@pytest.fixture(scope="module")
+def history() -> History:
+    return use_the_bank
+
+
+@pytest.fixture
+async def ada(visitor: Client) -> Client:
+    return await visitor.log_in("ada@bank.test")
+
+
 @pytest.mark.parametrize(
     "attack",
     [
@@ -54,7 +65,6 @@ async def test_written_rows_cannot_be_changed_or_deleted(raw: Raw, attack: str) 
         await raw.execute(attack)
 
 
-@pytest.mark.usefixtures("history")
 @pytest.mark.parametrize(
     "attack",
     [
@@ -84,7 +94,6 @@ TRANSACTION = (
 )
 
 
-@pytest.mark.usefixtures("history")
 async def test_the_entries_of_a_transaction_must_sum_to_zero(raw: Raw) -> None:
     lonely = TRANSACTION + ENTRIES.format("to_account_id", "5")
     unequal = TRANSACTION + ENTRIES.format("to_account_id", "5") + " UNION ALL SELECT id, from_account_id, -4, 0, now() FROM t"
@@ -95,7 +104,6 @@ async def test_the_entries_of_a_transaction_must_sum_to_zero(raw: Raw) -> None:
     await raw.execute(balanced)
 
 
-@pytest.mark.usefixtures("history")
 @pytest.mark.parametrize(
     "attack",
     [
@@ -111,7 +119,6 @@ async def test_entries_must_be_on_the_accounts_of_their_transaction(raw: Raw, at
         await raw.execute(attack)
 
 
-@pytest.mark.usefixtures("history")
 async def test_entries_must_sum_to_zero_in_each_currency(raw: Raw, ada: Client) -> None:
     await ada.open("JPY")
     yen = "(SELECT account_id FROM balances WHERE currency = 'JPY' AND purpose IS NULL)"
@@ -121,14 +128,12 @@ async def test_entries_must_sum_to_zero_in_each_currency(raw: Raw, ada: Client) 
         await raw.execute(mixed)
 
 
-@pytest.mark.usefixtures("history")
 async def test_an_entry_must_have_an_amount_other_than_zero(raw: Raw) -> None:
     for amount in ("NULL", "0"):
         with pytest.raises((asyncpg.CheckViolationError, asyncpg.NotNullViolationError)):
             await raw.execute(TRANSACTION + ENTRIES.format("to_account_id", amount))
 
 
-@pytest.mark.usefixtures("history")
 @pytest.mark.parametrize(
     "attack",
     [
@@ -158,7 +163,6 @@ async def test_the_application_may_not_circumvent_the_guards(bank: Bank, attack:
         await bank.db.transact(lambda connection: connection.raw.execute(attack))
 
 
-@pytest.mark.usefixtures("history")
 async def test_a_temporary_table_cannot_stand_in_for_one_of_the_banks(raw: Raw) -> None:
     await raw.execute("CREATE TEMP TABLE balances (account_id uuid, currency text)")
     lonely = TRANSACTION.replace("FROM balances", "FROM public.balances") + ENTRIES.format("to_account_id", "5")

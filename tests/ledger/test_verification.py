@@ -2,18 +2,25 @@
 
 import asyncpg
 import pytest
+from starlette.applications import Starlette
 
 from bank_graphql.bank import CHECKS
+from bank_graphql.identity.enums import UserRole
 from bank_graphql.kit.db import Database
 from bank_graphql.ledger import verification
 from tests.client import Client
+from tests.conftest import History
+from tests.serving import sign_in_staff
 
 UNGUARDED = "SET session_replication_role = replica; "  # a superuser's way around triggers and foreign keys
 LAST = "(SELECT max(id) FROM entries)"
 
 
-@pytest.fixture
-async def history(ada: Client, grace: Client, teller: Client) -> None:
+async def use_the_bank(app: Starlette, visitor: Client) -> None:
+    """Do a bit of everything."""
+    ada = await visitor.sign_up("ada@bank.test", "Ada Lovelace")
+    grace = await visitor.sign_up("grace@bank.test", "Grace Hopper")
+    teller = await sign_in_staff(app, visitor, UserRole.TELLER)
     one, two = await ada.open(deposit="100"), await grace.open(deposit="50")
     await ada.transfer(one["id"], two["id"], "30")
     await grace.transfer(two["id"], one["id"], "7.25")
@@ -26,7 +33,11 @@ async def history(ada: Client, grace: Client, teller: Client) -> None:
     await ada.withdraw(yen["id"], "5", "JPY")
 
 
-@pytest.mark.usefixtures("history")
+@pytest.fixture(scope="module")
+def history() -> History:
+    return use_the_bank
+
+
 async def test_an_untouched_bank_passes_every_check(db: Database) -> None:
     findings = await verification.verify(db, CHECKS)
     assert [finding.name for finding in findings if not finding.ok] == []
@@ -38,7 +49,6 @@ async def test_an_untouched_bank_passes_every_check(db: Database) -> None:
     assert examined["floors"] == 3
 
 
-@pytest.mark.usefixtures("history")
 @pytest.mark.parametrize(
     ("tampering", "found"),
     [
