@@ -103,7 +103,7 @@ async def test_all_text_says_its_charset(folder: Path) -> None:
             assert answer.headers["content-type"].endswith("; charset=utf-8"), path
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.deep)])
 async def test_every_example_runs_as_it_is(chromium: Browser, folder: Path, scheme: str) -> None:
     async with Server(folder) as server, window(chromium, server.url, color_scheme=scheme) as seen:
         await seen.graphiql()
@@ -148,7 +148,7 @@ async def test_every_example_runs_as_it_is(chromium: Browser, folder: Path, sche
 
 
 async def test_streams_end_when_told_to_and_show_nothing_of_another_user(chromium: Browser, folder: Path) -> None:
-    async with Server(folder) as server, window(chromium, server.url) as seen:
+    async with Server(folder) as server, window(chromium, server.url, color_scheme="dark") as seen:
         open_sockets: set[WebSocket] = set()
 
         def opened(socket: WebSocket) -> None:
