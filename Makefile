@@ -9,11 +9,14 @@ PAGES := bank_graphql/playground
 # npm, and a Node that Vite runs on: 20.19 or newer.
 HAS_NPM = command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019 ? 1 : 0)'
 BUILT := $(PAGES)/dist/index.html
+# A file of tests stays with one worker, which then starts its servers once; the slow ones come first.
+PYTEST = $(if $(DATABASE_URL),TEST_DATABASE_URL="$(DATABASE_URL)" )$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest \
+	-n 2 --dist loadfile --no-loadscope-reorder --durations=15
 TOOLS := tests/schema/node_modules/.package-lock.json tests/e2e/clients/node_modules/.package-lock.json
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup playground tools screenshots serve test smoke faults bench bench-quick check lint types layers container sync format lock schema clean
+.PHONY: help setup playground tools screenshots serve test test-deep coverage smoke faults bench bench-quick check lint types layers container sync format lock schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 20
@@ -50,7 +53,16 @@ serve: $(READY) playground ## Run the bank: http://127.0.0.1:8000/graphql (BANK_
 	@exec $(BIN)/bank-graphql serve $(ARGS)
 
 test: $(READY) playground tools ## Run the tests (DATABASE_URL=… on another PostgreSQL, ARGS=… for pytest)
-	$(if $(DATABASE_URL),TEST_DATABASE_URL="$(DATABASE_URL)" )$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(PYTEST) $(ARGS)
+
+test-deep: $(READY) playground tools ## Run the tests that take long by nature: faults, races and comparisons in large numbers
+	$(PYTEST) -m deep $(ARGS)
+
+coverage: $(READY) playground tools ## Run all tests, and print which code they do not reach
+	@rm -rf .coverage
+	@$(MAKE) -s test test-deep COVERAGE=1
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report > .coverage/report.txt; status=$$?; head -20 .coverage/report.txt; echo '…'; tail -3 .coverage/report.txt; exit $$status
 
 smoke: $(READY) ## Start the bank, sign in, pay and stop
 	$(BIN)/python -m tests.e2e.smoke
@@ -104,4 +116,4 @@ lock: $(READY) ## Write the constraints anew, at the newest versions that pyproj
 	echo "hatchling" | $(PIN) - -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data
-	rm -rf bench/peer/node_modules $(PAGES)/node_modules $(PAGES)/dist tests/schema/node_modules tests/e2e/clients/node_modules $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	rm -rf bench/peer/node_modules $(PAGES)/node_modules $(PAGES)/dist tests/schema/node_modules tests/e2e/clients/node_modules $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage dist build
