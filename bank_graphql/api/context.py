@@ -54,7 +54,7 @@ class Context:
         origin: the address and the client that sent it.
         has_bad_token: whether its access token is not valid. Then only documents that sign in are executed.
         actor: the user for whom fields are resolved: the bearer, or in the answer of a sign-in the user who signed in.
-        payer: the name of the bucket that pays for the request, which is the bearer's or the address's.
+        bucket_name: the name of the rate-limit bucket that pays for the request: the bearer's or the address's.
         bucket: that bucket after the request was admitted.
         outcomes: each mutation's outcome, a value or an exception, by its response name. A fallback to the reference executor
             uses them, so that no mutation is executed twice.
@@ -65,14 +65,14 @@ class Context:
     origin: Origin
     has_bad_token: bool = False
     actor: Actor | None = field(init=False)
-    payer: str = field(init=False)
+    bucket_name: str = field(init=False)
     bucket: BucketState | None = None
     outcomes: dict[str, object] = field(default_factory=dict)
     _loaders: Loaders | None = field(default=None)
 
     def __post_init__(self) -> None:
         self.actor = self.bearer
-        self.payer = f"user/{self.bearer.user_id.hex}" if self.bearer else f"address/{self.origin.network}"
+        self.bucket_name = f"user/{self.bearer.user_id.hex}" if self.bearer else f"address/{self.origin.network}"
 
     @property
     def viewer(self) -> Actor:

@@ -72,8 +72,8 @@ class OperationGate:
 
     async def run(self, request: Request, context: Context, *, allow_mutation: bool = True) -> Response:
         """Answer a query or a mutation. Raises nothing: errors are answers too."""
-        if self._share.must_wait(context.payer):
-            await self._share.wait(context.payer)
+        if self._share.must_wait(context.bucket_name):
+            await self._share.wait(context.bucket_name)
         admitted = self._admit(request, context, _QUERIES_AND_MUTATIONS if allow_mutation else _QUERIES)
         if isinstance(admitted, Response):
             return admitted
@@ -90,7 +90,7 @@ class OperationGate:
             allow_mutation: whether the operation may be a mutation.
             admitted: the operation, if `admit` has admitted it already.
         """
-        await self._share.wait(context.payer)
+        await self._share.wait(context.bucket_name)
         prepared = admitted or self.admit(request, context, allow_mutation=allow_mutation)
         if isinstance(prepared, Response):
             yield prepared
@@ -109,10 +109,10 @@ class OperationGate:
             context: of the request.
 
         Raises:
-            RateLimited: the payer's bucket does not hold this cost.
+            RateLimited: the bucket of the request does not hold this cost.
         """
         if size > complexity.FREE_BYTES:
-            await self._share.wait(context.payer)
+            await self._share.wait(context.bucket_name)
             self._spend(size // complexity.BYTES_PER_COST, context)
 
     def admit(self, request: Request, context: Context, *, allow_mutation: bool) -> Prepared | Response:
@@ -150,8 +150,8 @@ class OperationGate:
 
     def _spend(self, cost: int, context: Context, already: int = 0) -> None:
         limit = self._user_limit if context.bearer else self._address_limit
-        bucket = context.services.limiter.spend(context.payer, cost, per_minute=limit)
-        self._share.record(context.payer, cost)
+        bucket = context.services.limiter.spend(context.bucket_name, cost, per_minute=limit)
+        self._share.record(context.bucket_name, cost)
         context.bucket = replace(bucket, cost=cost + already) if already else bucket
 
 
