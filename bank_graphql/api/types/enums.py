@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import strawberry
+from strawberry.types.enum import has_enum_definition
 
 from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy, StateConflictCode
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
@@ -13,6 +14,19 @@ from bank_graphql.kit.money import CURRENCY_DIGITS
 from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
 
 _GROWS = " More values may be added: keep a default branch."
+
+
+def _described(enum: type[StrEnum], description: str, values: dict[str, str]) -> None:
+    """Declare an enum in the schema, with a description of each of its values.
+
+    Raises:
+        KeyError: a value has no description.
+    """
+    declared = strawberry.enum(enum, description=description)
+    assert has_enum_definition(declared)  # noqa: S101 - `strawberry.enum` has just defined it
+    for value in declared.__strawberry_definition__.values:
+        value.description = values[value.name]
+
 
 if TYPE_CHECKING:
 
@@ -34,9 +48,33 @@ class EntryDirection(StrEnum):
 
 
 strawberry.enum(EntryDirection, description="CREDIT adds money to the account, DEBIT takes money off it.")
-strawberry.enum(StateConflictCode, description=f"Which rule a state conflict is about.{_GROWS}")
-strawberry.enum(
-    AccountKind, description="What an account is for. CREDIT accounts may go below zero, down to their overdraft limit."
+_described(
+    StateConflictCode,
+    f"Which rule a state conflict is about.{_GROWS}",
+    {
+        "ALREADY_CAPTURED": "The hold was captured already.",
+        "ALREADY_RELEASED": "The hold was released already.",
+        "ALREADY_REVERSED": "The transaction was reversed already.",
+        "EXPIRED": "The hold has expired.",
+        "OVER_CAPTURE": "The amount is more than remains of the hold.",
+        "OVER_REFUND": "The amount is more than remains of the card payment.",
+        "NOT_A_HOLD": "The transaction is not a hold.",
+        "NOT_REVERSIBLE": "A transaction of this kind or status cannot be reversed or refunded.",
+        "CARD_NOT_ACTIVE": "The card is not active.",
+        "CARD_EXPIRED": "The card has expired.",
+        "MERCHANT_BLOCKED": "The card does not pay merchants of this category.",
+        "MONEY_REMAINS": "The balance of the account is not zero, or money is reserved on it.",
+        "WRONG_STATUS": "The status does not allow this.",
+    },
+)
+_described(
+    AccountKind,
+    "What an account is for.",
+    {
+        "CHECKING": "Everyday payments.",
+        "SAVINGS": "Money put by.",
+        "CREDIT": "Borrowed money. The balance may go below zero, down to the overdraft limit.",
+    },
 )
 strawberry.enum(
     AccountStatus,
@@ -60,7 +98,19 @@ strawberry.enum(
         f"declined (DECLINED).{_GROWS}"
     ),
 )
-strawberry.enum(TransactionKind, description=f"What kind of transaction it is.{_GROWS}")
+_described(
+    TransactionKind,
+    f"What a transaction is for.{_GROWS}",
+    {
+        "DEPOSIT": "Cash paid in.",
+        "WITHDRAWAL": "Cash paid out.",
+        "TRANSFER": "A payment from one account to another.",
+        "HOLD": "Money reserved for a later payment, or the authorisation of a card payment.",
+        "CARD_PAYMENT": "A payment by card: the capture of an authorisation.",
+        "CARD_REFUND": "Money that a merchant returned to a card.",
+        "REVERSAL": "Returns the money of an earlier transaction.",
+    },
+)
 strawberry.enum(
     TransactionStatus,
     description="The status of a transaction. Only POSTED ones have moved money, and a hold's money moves in its captures. A "
