@@ -1,4 +1,4 @@
-"""Runs the measurements and writes what they gave: `python -m bench --help`."""
+"""Runs the measurements and writes their table: `python -m bench --help`."""
 
 import asyncio
 import os
@@ -18,12 +18,12 @@ QUICK = measures.Plan(rounds=3, seconds=2, large=None)
 def main(
     quick: Annotated[bool, typer.Option(help="Fewer, shorter rounds, and no large bank.")] = False,
     only: Annotated[str, typer.Option(help=f"Measures by name, with commas: {', '.join(measures.ALL)}.")] = "",
-    folder: Annotated[Path, typer.Option(help="Where the databases lie.")] = Path("/tmp/bank-bench"),  # noqa: S108
+    folder: Annotated[Path, typer.Option(help="The folder of the databases.")] = Path("/tmp/bank-bench"),  # noqa: S108
     results: Annotated[Path | None, typer.Option(help="The folder to write the table to.")] = None,
-    rounds: Annotated[int | None, typer.Option(help="Rounds of each row.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Seconds of each side of a round.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="The number of rounds of each row.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="The seconds that each side of a round takes.")] = None,
 ) -> None:
-    """Measure the bank against the best of its kind."""
+    """Measure the bank in comparison with PostGraphile and pgbench."""
     plan = QUICK if quick else measures.Plan()
     plan = measures.Plan(rounds or plan.rounds, seconds or plan.seconds, plan.main, plan.small, plan.large)
     missing = [program for program in ("wrk", "npm") if shutil.which(program) is None]
@@ -37,7 +37,7 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     rows = asyncio.run(_measure(folder, plan, only.split(",") if only else list(measures.ALL)))
     print(report.table(rows))
-    if results is not None and not only:  # a part must not take the place of the whole
+    if results is not None and not only:  # some measures must not overwrite the results of all
         report.write(results, rows, plan)
 
 

@@ -1,7 +1,7 @@
-"""Does the cost follow the work? Compares the cost of requests of many kinds with the processor time that the server takes for them.
+"""Compares the cost of requests of many kinds with the processor time that the server takes for them.
 
-`python -m bench.costs` prints both for each, and how far the highest and the lowest time per cost are apart. Requests go one after the other
-over one connection to a server of its own; its processor time is the system's own account of that process.
+`python -m bench.costs` prints both for each kind, and the highest and the lowest time per cost. Requests are sent one after the other
+over one connection to a server of their own, and the system counts the processor time of its process.
 """
 
 import asyncio
@@ -20,7 +20,6 @@ from graphql import OperationDefinitionNode, get_introspection_query, get_operat
 from bank_graphql.api.schema import build_schema
 from bank_graphql.engine import complexity
 from bank_graphql.kit.errors import TooComplex
-from bank_graphql.kit.ids import global_id
 from bench import data, requests, sides
 
 SIZE = data.Size(accounts=320, entries=64_000, deep=400)
@@ -35,10 +34,11 @@ class Kind:
     """A kind of request.
 
     Attributes:
-        name: what to call it.
-        query: makes the document; each time another one, if it is to be new.
+        name: its name in the table.
+        query: makes the document, another one each time if `is_new`.
         variables: makes the variables.
         times: how often it is sent.
+        is_new: whether each request has a new document, whose reading has a cost of its own.
     """
 
     name: str
@@ -49,30 +49,20 @@ class Kind:
 
     @property
     def may_repeat(self) -> bool:
-        """Whether the same requests may be sent again for the same work."""
+        """Whether sending the same requests again is the same work: they are no replays and have no new documents."""
         return not self.is_new and "$i" not in self.query()[:40]
 
 
-def account(number: int) -> str:
-    """The id of an account of the filled bank."""
-    return global_id("Account", f"01900000000070008000{number:012x}")
-
-
-def money(amount: str) -> dict[str, str]:
-    """An amount."""
-    return {"amount": amount, "currency": "EUR"}
-
-
 def transfer(own: list[str]) -> dict[str, Any]:
-    """A transfer between one's own accounts."""
-    return {"fromAccountId": own[0], "to": {"accountId": own[1]}, "amount": money("0.01"), "idempotencyKey": secrets.token_hex(8)}
+    """Return the input of a transfer between two of the user's own accounts, with a new key."""
+    return requests.transfer_input(own[0], own[1], secrets.token_hex(8))
 
 
 def kinds(own: list[str]) -> Iterator[Kind]:
-    """All kinds. `own`: ids of accounts of whoever asks."""
+    """Yield all kinds of requests. `own` has the ids of the user's accounts."""
 
-    def batch(many: int, **more: Any) -> Callable[[], dict[str, Any]]:
-        return lambda: {"input": {"transfers": [transfer(own) for _ in range(many)], **more}}
+    def batch(count: int, **more: Any) -> Callable[[], dict[str, Any]]:
+        return lambda: {"input": {"transfers": [transfer(own) for _ in range(count)], **more}}
 
     aliases = "mutation B(" + ", ".join(f"$i{n}: TransferBatchInput!" for n in range(20)) + ") { "
     aliases += " ".join(f"a{n}: transferBatch(input: $i{n}) {{ __typename }}" for n in range(20)) + " }"
@@ -92,7 +82,7 @@ def kinds(own: list[str]) -> Iterator[Kind]:
     yield Kind("types' names", lambda: "{ __schema { types { name } } }", times=50)
     yield Kind("types of fields' types", lambda: "{ __schema { types { fields { type { ofType { fields { name description type { name kind } args { name } } } } } } } }", times=20)  # fmt: skip
     yield Kind(
-        "30 lists of sessions", lambda: "{ me { " + " ".join(f"s{n}: sessions {{ id }}" for n in range(29)) + " } }", times=50
+        "29 lists of sessions", lambda: "{ me { " + " ".join(f"s{n}: sessions {{ id }}" for n in range(29)) + " } }", times=50
     )
     yield Kind("29 balances of the past", lambda: "query ($id: ID!) { account(id: $id) { " + " ".join(f'b{n}: balanceAt(at: "2026-01-0{n % 9 + 1}T00:00:00Z") {{ amount }}' for n in range(29)) + " } }", lambda: {"id": own[0]}, times=50)  # fmt: skip
     yield Kind("a transfer", lambda: requests.TRANSFER, lambda: {"input": transfer(own)})
@@ -129,7 +119,7 @@ def cost_of(kind: Kind, query: str, variables: dict[str, Any]) -> int:
 
 
 def processor_seconds(pid: int) -> float:
-    """The processor time that a process has taken, by the system's own account."""
+    """Return the seconds of processor time that a process has taken, as the system counts them."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
@@ -138,7 +128,7 @@ async def measure(server: sides.Server, kind: Kind) -> tuple[int, float]:
     """Return the cost of a request of a kind, and how many microseconds of processor time it takes."""
     async with httpx.AsyncClient(timeout=60, headers={"authorization": f"Bearer {server.tokens[0]}"}) as http:
         bodies = [{"query": kind.query(), "variables": kind.variables()} for _ in range(kind.times + 3)]
-        for body in bodies[:3]:  # connections and plans are made, and the document is kept
+        for body in bodies[:3]:  # these open connections, and fill the caches of plans and documents
             await http.post(server.url, json=body)
         taken, sent = 0.0, 0
         while not sent or (taken < 0.3 and kind.may_repeat):  # the system counts in hundredths of a second
@@ -152,37 +142,37 @@ async def measure(server: sides.Server, kind: Kind) -> tuple[int, float]:
     return cost_of(kind, kind.query(), kind.variables()), taken * 1e6 / sent
 
 
-async def others_keep(server: sides.Server, own: list[str], seconds: float = 4.0) -> float:
-    """The part of their requests that other users still get answered while two connections of one user take what they can."""
-    over = asyncio.Event()
+async def remaining_share(server: sides.Server, own: list[str], seconds: float = 4.0) -> float:
+    """Return the share of their requests that other users get answered while one user sends batches over two connections."""
+    ended = asyncio.Event()
 
-    async def ask(token: str, body: Callable[[], dict[str, Any]]) -> int:
+    async def send(token: str, body: Callable[[], dict[str, Any]]) -> int:
         answered = 0
         async with httpx.AsyncClient(timeout=60, headers={"authorization": f"Bearer {token}"}) as http:
-            while not over.is_set():
+            while not ended.is_set():
                 answered += (await http.post(server.url, json=body())).status_code == 200
         return answered
 
-    def greedy() -> dict[str, Any]:
+    def batch() -> dict[str, Any]:
         return {
             "query": requests.BATCH,
             "variables": {"input": {"transfers": [transfer(own) for _ in range(1000)], "dryRun": True}},
         }
 
-    async def run(takers: int) -> int:
-        over.clear()
-        asking = [asyncio.create_task(ask(token, lambda: {"query": "{ me { id } }"})) for token in server.tokens[1:9]]
-        taking = [asyncio.create_task(ask(server.tokens[0], greedy)) for _ in range(takers)]
+    async def run(connections: int) -> int:
+        ended.clear()
+        others = [asyncio.create_task(send(token, lambda: {"query": "{ me { id } }"})) for token in server.tokens[1:9]]
+        batches = [asyncio.create_task(send(server.tokens[0], batch)) for _ in range(connections)]
         await asyncio.sleep(seconds)
-        over.set()
-        await asyncio.gather(*taking)
-        return sum(await asyncio.gather(*asking))
+        ended.set()
+        await asyncio.gather(*batches)
+        return sum(await asyncio.gather(*others))
 
     return await run(2) / await run(0)
 
 
 async def compare(folder: Path) -> bool:
-    """Print the table; return whether all times per cost are within `WITHIN` of the median, and others keep half of their requests."""
+    """Print the table. Return whether all times per cost are within `WITHIN` of the median, and others keep half of their requests."""
     async with sides.postgres(folder / "data") as dsn:
         filled = await sides.copy_of(await sides.database(dsn, "bank_costs", SIZE))
         async with sides.bank(filled, folder / "bank") as server:
@@ -191,7 +181,7 @@ async def compare(folder: Path) -> bool:
             async with httpx.AsyncClient(headers=headers) as http:
                 answer = (await http.post(server.url, json={"query": "{ me { accounts(first: 5) { nodes { id } } } }"})).json()
             own = [node["id"] for node in answer["data"]["me"]["accounts"]["nodes"]]
-            kept = await others_keep(server, own)
+            share = await remaining_share(server, own)
             rows = [(kind.name, *await measure(server, kind)) for kind in kinds(own)]
     ratios = sorted(microseconds / cost for _, cost, microseconds in rows)
     median = ratios[len(ratios) // 2]
@@ -200,11 +190,11 @@ async def compare(folder: Path) -> bool:
             f"{name:32} cost {cost:8,} {microseconds:12,.0f} us {microseconds / cost:8.1f} us per cost, {microseconds / cost / median:5.2f} of the median"
         )
     print(f"median {median:.1f} us per cost; the highest {ratios[-1] / median:.2f} of it, the lowest {ratios[0] / median:.2f}")
-    print(f"while two connections of one user take what they can, others keep {kept:.0%} of their requests")
-    return ratios[-1] <= WITHIN * median and ratios[0] >= median / WITHIN and kept >= 0.5
+    print(f"while one user sends batches over two connections, others keep {share:.0%} of their requests")
+    return ratios[-1] <= WITHIN * median and ratios[0] >= median / WITHIN and share >= 0.5
 
 
-def main(folder: Annotated[Path, typer.Option(help="Where the databases lie.")] = Path("/tmp/bank-bench")) -> None:  # noqa: S108
+def main(folder: Annotated[Path, typer.Option(help="The folder of the databases.")] = Path("/tmp/bank-bench")) -> None:  # noqa: S108
     """Compare the cost of requests with the processor time that they take."""
     sys.exit(0 if asyncio.run(compare(folder)) else 1)
 

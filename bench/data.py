@@ -1,7 +1,7 @@
 """Fills a bank with any number of accounts and entries, by COPY, in minutes; the result passes `bank-graphql verify`.
 
-Every account is opened with a deposit from the bank's cash, then transfers follow. A few accounts are busy, so that there is
-something to page through, and one may be very deep. Ids are made of numbers, so that load scripts need no list of them.
+Every account is opened with a deposit from the bank's cash, before the transfers. A few accounts are busy, so that they have several
+pages of entries, and one may have very many. Ids are made of numbers, so that load scripts need no list of them.
 """
 
 import asyncio
@@ -46,12 +46,12 @@ _TABLES = {
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a bank is.
+    """The size of a bank.
 
     Attributes:
-        accounts: customers' accounts; the n-th belongs to user n % `USERS`.
-        entries: entries in all, two for each transaction, at least two for each account.
-        deep: entries of the account `DEEP` beside its share.
+        accounts: the number of customers' accounts; the n-th belongs to user n % `USERS`.
+        entries: the number of all entries, two for each transaction, at least two for each account.
+        deep: the number of entries of the account `DEEP` in addition to its share.
     """
 
     accounts: int
@@ -60,17 +60,17 @@ class Size:
 
 
 def user_id(number: int) -> str:
-    """The id of a user, in hexadecimal."""
+    """Return the id of a user, in hexadecimal."""
     return f"0190000000007000a000{number:012x}"
 
 
 def account_id(number: int) -> str:
-    """The id of an account, in hexadecimal."""
+    """Return the id of an account, in hexadecimal."""
     return f"01900000000070008000{number:012x}"
 
 
 async def fill(dsn: str, size: Size, seed: int = 1) -> None:
-    """Make the schema in an empty database, and fill it."""
+    """Migrate an empty database, and fill it."""
     await schema.migrate(dsn)
     pool = await asyncpg.create_pool(
         dsn, min_size=3, max_size=3, server_settings={"session_replication_role": "replica", "synchronous_commit": "off"}
@@ -86,7 +86,7 @@ async def fill(dsn: str, size: Size, seed: int = 1) -> None:
         await _customers(pool, size, history)
         for index in indexes:
             await pool.execute(index["indexdef"])
-        # Not the tables that are empty still: the planner would believe that they are so for good.
+        # Not the tables that are still empty: the planner would plan for empty tables from then on.
         await pool.execute(f"VACUUM ANALYZE users, balances, accounts, {', '.join(_TABLES)}")
         await pool.execute("CHECKPOINT")
 
@@ -107,7 +107,7 @@ async def _customers(pool: "asyncpg.Pool[asyncpg.Record]", size: Size, history: 
     transfers = max(0, size.entries // 2 - size.accounts)
     for start in range(0, transfers, _CHUNK):
         await _copy_history(pool, history.transfers(min(_CHUNK, transfers - start)))
-    moment = opened.isoformat()
+    opened_at = opened.isoformat()
     await _copy(
         pool,
         "balances",
@@ -122,7 +122,7 @@ async def _customers(pool: "asyncpg.Pool[asyncpg.Record]", size: Size, history: 
         "accounts",
         ["id", "owner_id", "number", "name", "kind", "status", "opened_at", "updated_at"],
         (
-            f"{account_id(n)},{user_id(n % USERS)},BENCH{n:017d},Account {n},CHECKING,ACTIVE,{moment},{moment}\n"
+            f"{account_id(n)},{user_id(n % USERS)},BENCH{n:017d},Account {n},CHECKING,ACTIVE,{opened_at},{opened_at}\n"
             for n in range(size.accounts)
         ),
     )
@@ -130,56 +130,56 @@ async def _customers(pool: "asyncpg.Pool[asyncpg.Record]", size: Size, history: 
 
 
 class _History:
-    """The transactions of a bank as they come about, in lines of CSV for each table, and the balances that they make."""
+    """The transactions of a bank in their order, as lines of CSV for each table, and the resulting balances."""
 
     def __init__(self, size: Size, chance: random.Random) -> None:
         self._size = size
         self._chance = chance
         self._booked = [0] * size.accounts
         self._cash = 0
-        self._made = 0
-        self._deep_left = size.deep
+        self._count = 0
+        self._deep_remaining = size.deep
         self._start = datetime.now(UTC) - timedelta(days=1)
         self._step = 86_000_000_000 / max(1, size.entries // 2)
-        # Enough that each busy account has some pages of entries, even in a small bank.
+        # Enough for some pages of entries of each busy account, even in a small bank.
         self._busy = min(0.9, max(0.02, BUSY * 60 / max(1, size.entries)))
 
     @property
     def now(self) -> str:
-        """The moment of the latest transaction."""
-        return (self._start + timedelta(microseconds=self._made * self._step)).isoformat()
+        """The time of the latest transaction."""
+        return (self._start + timedelta(microseconds=self._count * self._step)).isoformat()
 
     def balances(self) -> Iterator[tuple[str, int]]:
-        """What all accounts hold."""
+        """Yield the id and the booked balance of each account."""
         yield _CASH, self._cash
         for number, booked in enumerate(self._booked):
             yield account_id(number), booked
 
     def deposits(self, start: int, end: int) -> dict[str, list[str]]:
-        """Opening deposits of the accounts from `start` to `end`."""
+        """Return the lines of the opening deposits of the accounts from `start` to `end`."""
         lines: dict[str, list[str]] = {table: [] for table in _TABLES}
         for number in range(start, end):
             self._cash -= OPENING
             self._booked[number] += OPENING
-            self._move(lines, TransactionKind.DEPOSIT, OPENING, (_CASH, self._cash), (account_id(number), self._booked[number]))
+            self._post(lines, TransactionKind.DEPOSIT, OPENING, (_CASH, self._cash), (account_id(number), self._booked[number]))
         return lines
 
-    def transfers(self, how_many: int) -> dict[str, list[str]]:
-        """Transfers between accounts."""
+    def transfers(self, count: int) -> dict[str, list[str]]:
+        """Return the lines of this many transfers between accounts."""
         lines: dict[str, list[str]] = {table: [] for table in _TABLES}
-        for _ in range(how_many):
+        for _ in range(count):
             source, target = self._pair()
             amount = 1 + int(self._chance.random() * 99)
             self._booked[source] -= amount
             self._booked[target] += amount
-            ends = ((account_id(each), self._booked[each]) for each in (source, target))
-            self._move(lines, TransactionKind.TRANSFER, amount, *ends)
+            sides = ((account_id(each), self._booked[each]) for each in (source, target))
+            self._post(lines, TransactionKind.TRANSFER, amount, *sides)
         return lines
 
     def _pair(self) -> tuple[int, int]:
         chance, accounts = self._chance.random, self._size.accounts
-        if self._deep_left > 0:
-            self._deep_left -= 1
+        if self._deep_remaining > 0:
+            self._deep_remaining -= 1
             other = int(chance() * (accounts - 1))
             other += other >= DEEP
             return (DEEP, other) if other % 2 else (other, DEEP)
@@ -187,19 +187,21 @@ class _History:
         target = int(chance() * (accounts - 1))
         return source, target + (target >= source)
 
-    def _move(
+    def _post(
         self, lines: dict[str, list[str]], kind: TransactionKind, amount: int, source: tuple[str, int], target: tuple[str, int]
     ) -> None:
-        made = self._made
-        self._made += 1
-        at = self._start + timedelta(microseconds=made * self._step)
-        moment = at.isoformat()
-        key = f"{int(at.timestamp() * 1000):012x}7{made >> 40 & 0xFFF:03x}8{made & 0xFFFFFFFFFF:015x}"
-        (out, left), (into, has) = source, target
-        lines["transactions"].append(f"{key},{kind},POSTED,{amount},{CURRENCY},{out},{into},{moment},{moment},0\n")
-        lines["entries"].append(f"{key},{out},{-amount},{left},{moment}\n{key},{into},{amount},{has},{moment}\n")
-        events = "" if out == _CASH else f"POSTED,{out},{key},{moment}\n"
-        lines["transaction_events"].append(f"{events}POSTED,{into},{key},{moment}\n")
+        number = self._count
+        self._count += 1
+        at = self._start + timedelta(microseconds=number * self._step)
+        time = at.isoformat()
+        key = f"{int(at.timestamp() * 1000):012x}7{number >> 40 & 0xFFF:03x}8{number & 0xFFFFFFFFFF:015x}"
+        (payer, payer_balance), (payee, payee_balance) = source, target
+        lines["transactions"].append(f"{key},{kind},POSTED,{amount},{CURRENCY},{payer},{payee},{time},{time},0\n")
+        lines["entries"].append(
+            f"{key},{payer},{-amount},{payer_balance},{time}\n{key},{payee},{amount},{payee_balance},{time}\n"
+        )
+        events = "" if payer == _CASH else f"POSTED,{payer},{key},{time}\n"
+        lines["transaction_events"].append(f"{events}POSTED,{payee},{key},{time}\n")
 
 
 async def _copy_history(pool: "asyncpg.Pool[asyncpg.Record]", lines: dict[str, list[str]]) -> None:

@@ -1,4 +1,4 @@
-"""The feed under load: subscribers on sockets, transfers between their accounts, and how late each event arrives."""
+"""The feed under load: subscribers on sockets, transfers between their accounts, and the delay of each event."""
 
 import asyncio
 import json
@@ -22,53 +22,53 @@ SUBSCRIBE = (
 
 
 @dataclass
-class Heard:
-    """What the subscribers heard.
+class Received:
+    """The events that the subscribers received.
 
     Attributes:
-        begun: when all listened. A feed begins where it has got to, which may be before what was committed just now.
-        delays: milliseconds from the moment that an event was decided on (before its commit) to its arrival, for each of them.
-        expected: how many events there were to hear.
-        news: set with each event.
+        started: when all had subscribed. A feed starts at the position of its hub, which may be before the latest commits.
+        delays: milliseconds from the decision on each event, before its commit, to its arrival.
+        expected: the number of events to receive.
+        arrived: set with each event.
     """
 
-    begun: float = 0
+    started: float = 0
     delays: list[float] = field(default_factory=list)
     expected: int = 0
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def p99(self) -> float:
-        """The delay that 99 in 100 events keep below."""
+        """The 99th percentile of the delays, in milliseconds."""
         return statistics.quantiles(self.delays, n=100)[98]
 
 
-async def listen(server: Server, *, subscribers: int, events_per_second: int, seconds: float) -> Heard:
-    """Follow one account with each subscriber, move money between these accounts, and hear what arrives.
+async def measure(server: Server, *, subscribers: int, events_per_second: int, seconds: float) -> Received:
+    """Subscribe to one account with each subscriber, transfer between these accounts, and return the events that arrive.
 
     Raises:
-        RuntimeError: an event is lost.
+        RuntimeError: an event has not arrived within ten seconds.
     """
-    heard = Heard()
+    received = Received()
     async with AsyncExitStack() as stack:
-        sockets = [await _follow(stack, server, number) for number in range(subscribers)]
-        heard.begun = time.time()
-        listening = [asyncio.create_task(_hear(socket, heard)) for socket in sockets]
-        heard.expected = await _move(server, subscribers, events_per_second, seconds)
+        sockets = [await _subscribe(stack, server, number) for number in range(subscribers)]
+        received.started = time.time()
+        receiving = [asyncio.create_task(_receive(socket, received)) for socket in sockets]
+        received.expected = await _transfer(server, subscribers, events_per_second, seconds)
         try:
             async with asyncio.timeout(10):
-                while len(heard.delays) < heard.expected:
-                    heard.news.clear()
-                    await heard.news.wait()
+                while len(received.delays) < received.expected:
+                    received.arrived.clear()
+                    await received.arrived.wait()
         except TimeoutError:
-            raise RuntimeError(f"Of {heard.expected} events {len(heard.delays)} arrived.") from None
+            raise RuntimeError(f"Of {received.expected} events {len(received.delays)} arrived.") from None
         finally:
-            for task in listening:
+            for task in receiving:
                 task.cancel()
-    return heard
+    return received
 
 
-async def _follow(stack: AsyncExitStack, server: Server, number: int) -> websockets.ClientConnection:
+async def _subscribe(stack: AsyncExitStack, server: Server, number: int) -> websockets.ClientConnection:
     address = server.url.replace("http", "ws", 1)
     socket = await stack.enter_async_context(
         websockets.connect(address, subprotocols=[PROTOCOL], open_timeout=30, compression=None, ping_interval=None)
@@ -78,26 +78,26 @@ async def _follow(stack: AsyncExitStack, server: Server, number: int) -> websock
     await socket.recv()
     payload = {"query": SUBSCRIBE, "variables": {"accounts": [requests.account(number)]}}
     await socket.send(json.dumps({"type": "subscribe", "id": "feed", "payload": payload}))
-    # What is asked afterwards is answered once the feed is followed.
+    # This query is answered once the subscription has started.
     await socket.send(json.dumps({"type": "subscribe", "id": "now", "payload": {"query": requests.NOW}}))
     while json.loads(await socket.recv()) != {"id": "now", "type": "complete"}:
         pass
     return socket
 
 
-async def _hear(socket: websockets.ClientConnection, heard: Heard) -> None:
+async def _receive(socket: websockets.ClientConnection, received: Received) -> None:
     async for message in socket:
         now = time.time()
         event = json.loads(message)["payload"]["data"]["transactionFeed"]
         decided = datetime.fromisoformat(event["occurredAt"]).timestamp()
-        if decided >= heard.begun:
-            heard.delays.append((now - decided) * 1000)
-            heard.news.set()
+        if decided >= received.started:
+            received.delays.append((now - decided) * 1000)
+            received.arrived.set()
 
 
-async def _move(server: Server, accounts: int, events_per_second: int, seconds: float) -> int:
-    """Transfer at a steady rate; the number of events that come of it: two for each transfer."""
-    every = 2 / events_per_second
+async def _transfer(server: Server, accounts: int, events_per_second: int, seconds: float) -> int:
+    """Transfer at a steady rate, and return the number of events: two for each transfer."""
+    interval = 2 / events_per_second
     sent: list[asyncio.Task[None]] = []
     async with httpx.AsyncClient(timeout=30) as http:
         started = time.perf_counter()
@@ -105,7 +105,7 @@ async def _move(server: Server, accounts: int, events_per_second: int, seconds: 
             number = len(sent)
             body = requests.transfer_body(number, source=number % accounts, target=(number + 1) % accounts)
             sent.append(asyncio.create_task(_send(http, server, body, server.tokens[number % accounts % data.USERS])))
-            await asyncio.sleep(max(0, len(sent) * every - passed))
+            await asyncio.sleep(max(0, len(sent) * interval - passed))
         await asyncio.gather(*sent)
     return 2 * len(sent)
 

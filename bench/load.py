@@ -1,4 +1,4 @@
-"""The load: wrk, told by a Lua script what to send; or the same request again and again, where its time is asked for."""
+"""The load generator: wrk with a Lua script for throughput, and repeated requests of a single client for response times."""
 
 import asyncio
 import os
@@ -82,11 +82,13 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to send, and where to. Its script has a hexadecimal `run` that no other run has.
+    """Requests to send.
 
     Attributes:
-        sample: one of the bodies, where they are always the same, and the token that goes with it: looked at before each run, because
-            the generator looks at their status only.
+        url: the address that they are sent to.
+        script: wrk's script, which gets a hexadecimal `run` that is new in each run.
+        sample: one of the bodies, where they are always the same, and its token. Its answer is checked before each run, because the
+            generator checks the status only.
     """
 
     url: str
@@ -95,8 +97,8 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """What came of a load.
+class LoadResult:
+    """The result of a load.
 
     Attributes:
         per_second: requests answered per second.
@@ -108,7 +110,7 @@ class Loaded:
 
 
 def fixed(url: str, bodies: Sequence[bytes], tokens: Sequence[str] = ()) -> Load:
-    """The same bodies over and over, each with each of the tokens."""
+    """Return a load that repeats the same bodies, each with each of the tokens."""
     script = _prelude(tokens) + _FIXED.format(bodies=", ".join(f"[==[{body.decode()}]==]" for body in bodies))
     return Load(url, script, (bodies[0], tokens[0] if tokens else None))
 
@@ -125,18 +127,18 @@ def transfers(
     batch: int = 0,
     hot: int | None = None,
 ) -> Load:
-    """Transfers between random accounts, each with a new key; the n-th request pays from an account of the n-th user.
+    """Return a load of transfers between random accounts, each with a new key. The n-th request pays from an account of the n-th user.
 
     Args:
-        url: where to.
+        url: the address that they are sent to.
         tokens: the users' access tokens.
         query: the document.
         item: a Lua expression for the variables of one transfer, in terms of `from`, `to` and `key`.
         account: a Lua expression for the id of account `n`.
-        accounts: how many accounts there are.
-        users: how many users they belong to.
-        batch: transfers in a request; 0 for one, as the variables themselves.
-        hot: the account that all is paid to; None for any.
+        accounts: the number of accounts.
+        users: the number of users that own them.
+        batch: the number of transfers in a request; 0 for one transfer, whose input is the variables.
+        hot: the account that all transfers pay to; None for any.
     """
     document = orjson.dumps(query).decode()
     head, tail = f'{{"query":{document},"variables":', "}"
@@ -164,11 +166,11 @@ def _prelude(tokens: Sequence[str]) -> str:
     return _PRELUDE.format(tokens=", ".join(f'"{token}"' for token in tokens))
 
 
-async def run(load: Load, *, clients: int, seconds: float) -> Loaded:
-    """Send requests as fast as they are answered, over so many connections.
+async def run(load: Load, *, clients: int, seconds: float) -> LoadResult:
+    """Send requests as fast as they are answered, over `clients` connections.
 
     Raises:
-        RuntimeError: some were not answered well, or repeat what was done before.
+        RuntimeError: some answers are errors, refusals or replays.
     """
     if load.sample is not None:
         await _require_answer(load.url, *load.sample)
@@ -181,15 +183,15 @@ async def run(load: Load, *, clients: int, seconds: float) -> Loaded:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    told = (await process.communicate())[0].decode()
+    output = (await process.communicate())[0].decode()
     took, after = time.perf_counter() - started, os.times()
     Path(script.name).unlink()
-    found = re.search(r"Requests/sec:\s+([\d.]+)", told)
-    well = not process.returncode and "refused: 0" in told and "Non-2xx" not in told and "Socket errors" not in told
-    if found is None or not well:
-        raise RuntimeError(f"The load was not answered well:\n{told}")
+    found = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    ok = not process.returncode and "refused: 0" in output and "Non-2xx" not in output and "Socket errors" not in output
+    if found is None or not ok:
+        raise RuntimeError(f"Some requests of the load failed:\n{output}")
     spent = after.children_user - before.children_user + after.children_system - before.children_system
-    return Loaded(float(found.group(1)), spent / took)
+    return LoadResult(float(found.group(1)), spent / took)
 
 
 async def _require_answer(url: str, body: bytes, token: str | None) -> None:
@@ -197,14 +199,14 @@ async def _require_answer(url: str, body: bytes, token: str | None) -> None:
     async with httpx.AsyncClient(timeout=30) as http:
         response = await http.post(url, content=body, headers=headers)
     if "errors" in response.json():
-        raise RuntimeError(f"A read was not answered well: {response.text[:500]}")
+        raise RuntimeError(f"A read failed: {response.text[:500]}")
 
 
 async def milliseconds(url: str, body: dict[str, Any], token: str, times: int) -> float:
-    """The median time of a request, sent again and again by a single client.
+    """Return the median response time of a request that a single client repeats, in milliseconds.
 
     Raises:
-        RuntimeError: it is not answered well.
+        RuntimeError: an answer has errors.
     """
     took = []
     async with httpx.AsyncClient(headers={"authorization": f"Bearer {token}"}) as http:

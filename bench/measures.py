@@ -1,4 +1,4 @@
-"""What is measured: each function gives one or more rows of the table."""
+"""The measures: each function measures one or more rows of the table."""
 
 import statistics
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,13 +22,14 @@ LARGE = data.Size(accounts=1_000_000, entries=10_000_000, deep=1_000_100)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How thoroughly to measure.
+    """The extent of a run.
 
     Attributes:
         rounds: how often each side of a row is measured, in turn.
-        seconds: how long each time.
+        seconds: the duration of each measurement.
         main: the size of the bank for most rows.
-        large: the size of the large one; None leaves its rows out.
+        small: the size of the bank that the large one is compared with.
+        large: the size of the large bank; None leaves its rows out.
     """
 
     rounds: int = 5
@@ -40,14 +41,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the table: a measure, its sides, and what is asked of their ratio.
+    """A row of the table: a measure, its sides, and the target of their ratio.
 
     Attributes:
-        unit: of the figures.
-        ours: our figures, one for each round.
-        theirs: the other side's; empty where there is only a bound.
-        target: what the ratio of the medians is to be at least; or at most, where `at_most`.
-        generator: the load generator's share of a core, at the most.
+        name: the measure.
+        against: the other side, which the bank is compared with.
+        unit: the unit of the figures.
+        ours: the bank's figures, one for each round.
+        theirs: the other side's figures; empty where there is only a bound.
+        target: the minimum of the ratio of the medians, or its maximum if `is_maximum`; None if there is no target.
+        generator: the maximum of the load generator's share of a core.
     """
 
     name: str
@@ -56,43 +59,42 @@ class Row:
     ours: Sequence[float]
     theirs: Sequence[float] = ()
     target: float | None = None
-    at_most: bool = False
+    is_maximum: bool = False
     generator: float = 0
 
     @property
     def ratio(self) -> float:
-        """Ours over theirs, medians; ours alone where there is no other side."""
+        """The median of our figures divided by that of theirs; the median of ours where there is no other side."""
         ours = statistics.median(self.ours)
         return ours / statistics.median(self.theirs) if self.theirs else ours
 
     @property
-    def holds(self) -> bool | None:
+    def is_met(self) -> bool | None:
         """Whether the target is met; None if there is none."""
         if self.target is None:
             return None
-        return self.ratio <= self.target if self.at_most else self.ratio >= self.target
+        return self.ratio <= self.target if self.is_maximum else self.ratio >= self.target
 
 
 @dataclass
 class Bench:
-    """A run: where things lie, and how thoroughly to measure."""
+    """A run: the server of its databases, its folder and its extent. `memory_peaks` has the maximum memory of each measured bank."""
 
     server: str
     folder: Path
     plan: Plan
-    peaks: list[float] = field(default_factory=list)
-    starts: list[float] = field(default_factory=list)
+    memory_peaks: list[float] = field(default_factory=list)
 
     async def database(self, name: str, size: data.Size) -> str:
-        """A bank of this size, filled now or before."""
+        """Return the address of a bank of this size, which is filled unless an earlier run has filled it."""
         return await sides.database(self.server, name, size)
 
     async def copy(self) -> str:
-        """A new copy of the bank that most rows are measured with: what one of them writes slows no other down."""
+        """Return the address of a new copy of the bank for most rows: the writes of one row must not slow another down."""
         return await sides.copy_of(await self.database("bench_main", self.plan.main))
 
     async def in_turn(self, *measured: Callable[[], Awaitable[float]]) -> list[list[float]]:
-        """Measure the sides in turn, round by round, after a first time that does not count."""
+        """Measure the sides in turn, round by round, after a first round that does not count. Return the figures of each side."""
         for side in measured:
             await side()
         figures: list[list[float]] = [[] for _ in measured]
@@ -101,15 +103,15 @@ class Bench:
                 found.append(await side())
         return figures
 
-    def serving(
-        self, what: load.Load, generator: list[float], *, times: int = 1, clients: int = CLIENTS
+    def throughput(
+        self, requested: load.Load, generator: list[float], *, times: int = 1, clients: int = CLIENTS
     ) -> Callable[[], Awaitable[float]]:
-        """Measures requests a second, or `times` as many things a second."""
+        """Return a function that measures requests per second, multiplied by `times`."""
 
         async def measure() -> float:
-            loaded = await load.run(what, clients=clients, seconds=self.plan.seconds)
-            generator.append(loaded.generator)
-            return loaded.per_second * times
+            result = await load.run(requested, clients=clients, seconds=self.plan.seconds)
+            generator.append(result.generator)
+            return result.per_second * times
 
         return measure
 
@@ -121,7 +123,7 @@ async def against_postgraphile(bench: Bench) -> list[Row]:
     rows, peer_name = [], "PostGraphile 5"
     async with sides.bank(dsn, bench.folder) as bank, sides.postgraphile(dsn) as peer:
         await bank.log_in()
-        for name, target, what, theirs, against in (
+        for name, target, ours, theirs, against in (
             ("nested read", 2.0, requests.nested(bank), requests.nested_of_tables(peer), peer_name),
             ("nested read", None, requests.nested(bank), requests.nested_of_view(peer), f"{peer_name}, over a view for it"),
             ("point read", 1.5, requests.point(bank, accounts), requests.point_of_tables(peer, accounts), peer_name),
@@ -134,15 +136,14 @@ async def against_postgraphile(bench: Bench) -> list[Row]:
             ),
         ):
             generator: list[float] = []
-            figures = await bench.in_turn(bench.serving(what, generator), bench.serving(theirs, generator))
+            figures = await bench.in_turn(bench.throughput(ours, generator), bench.throughput(theirs, generator))
             rows.append(Row(name, against, "requests/s", figures[0], figures[1], target=target, generator=max(generator)))
-        bench.peaks.append(bank.memory)
-        bench.starts.append(bank.seconds_to_first_answer)
+        bench.memory_peaks.append(bank.memory)
     return rows
 
 
 async def batches(bench: Bench) -> list[Row]:
-    """Batches against one function call a transaction, as quick as pgbench can."""
+    """Batches of transfers, against single transfers by a function that pgbench calls."""
     accounts = bench.plan.main.accounts
     dsn = await bench.copy()
     await sides.prepare_peer(dsn)
@@ -154,9 +155,9 @@ async def batches(bench: Bench) -> list[Row]:
         async def bare() -> float:
             return await sides.pgbench(dsn, script, clients=CLIENTS, seconds=bench.plan.seconds)
 
-        what = requests.batch(bank, accounts, BATCH)
-        figures = await bench.in_turn(bench.serving(what, generator, times=BATCH, clients=BATCH_CLIENTS), bare)
-        bench.peaks.append(bank.memory)
+        batch = requests.batch(bank, accounts, BATCH)
+        figures = await bench.in_turn(bench.throughput(batch, generator, times=BATCH, clients=BATCH_CLIENTS), bare)
+        bench.memory_peaks.append(bank.memory)
     return [
         Row(
             f"transferBatch of {BATCH}",
@@ -171,49 +172,49 @@ async def batches(bench: Bench) -> list[Row]:
 
 
 async def hot_account(bench: Bench) -> list[Row]:
-    """Everything onto one account, against spread."""
+    """Transfers onto one account, against transfers onto all."""
     accounts = bench.plan.main.accounts
     dsn = await bench.copy()
     async with sides.bank(dsn, bench.folder) as bank:
         await bank.log_in()
         generator: list[float] = []
         figures = await bench.in_turn(
-            bench.serving(requests.transfer(bank, accounts, hot=True), generator),
-            bench.serving(requests.transfer(bank, accounts), generator),
+            bench.throughput(requests.transfer(bank, accounts, hot=True), generator),
+            bench.throughput(requests.transfer(bank, accounts), generator),
         )
-        bench.peaks.append(bank.memory)
+        bench.memory_peaks.append(bank.memory)
     return [
         Row("transfer onto one hot account", "spread", "requests/s", figures[0], figures[1], target=0.8, generator=max(generator))
     ]
 
 
 async def feed_of_many(bench: Bench) -> list[Row]:
-    """How late events arrive at a thousand subscribers."""
+    """The delay of events at a thousand subscribers."""
     dsn = await bench.copy()
     delays = []
     async with sides.bank(dsn, bench.folder) as bank:
         await bank.log_in()
         for _ in range(bench.plan.rounds):
-            heard = await feed.listen(bank, subscribers=SUBSCRIBERS, events_per_second=EVENTS, seconds=bench.plan.seconds)
-            delays.append(heard.p99)
-        bench.peaks.append(bank.memory)
+            received = await feed.measure(bank, subscribers=SUBSCRIBERS, events_per_second=EVENTS, seconds=bench.plan.seconds)
+            delays.append(received.p99)
+        bench.memory_peaks.append(bank.memory)
     name = f"feed: {SUBSCRIBERS:,} subscribers, {EVENTS} events/s, decided to received, p99, none lost"
-    return [Row(name, "—", "ms", delays, target=100, at_most=True)]
+    return [Row(name, "—", "ms", delays, target=100, is_maximum=True)]
 
 
 async def processes(bench: Bench) -> list[Row]:
-    """Two processes against one, where PostgreSQL is not the limit."""
+    """Two processes against one, with requests that need no PostgreSQL."""
     dsn = await bench.copy()
     async with sides.bank(dsn, bench.folder, workers=2) as two, sides.bank(dsn, bench.folder) as one:
         await two.log_in()
         await one.log_in()
         generator: list[float] = []
-        figures = await bench.in_turn(*(bench.serving(requests.of_schema(each), generator) for each in (two, one)))
+        figures = await bench.in_turn(*(bench.throughput(requests.of_schema(each), generator) for each in (two, one)))
     return [Row("two processes", "one", "requests/s", figures[0], figures[1], target=1.6, generator=max(generator))]
 
 
 async def sizes(bench: Bench) -> list[Row]:
-    """A deep page against the first, and a nested read in a large bank against a small one: times of a single client."""
+    """A deep page against the first, and a nested read in a large bank against a small one: response times of a single client."""
     if bench.plan.large is None:
         return []
     large = await bench.database("bench_large", bench.plan.large)
@@ -226,39 +227,39 @@ async def sizes(bench: Bench) -> list[Row]:
     await connection.close()
     owner = data.DEEP % data.USERS
     times = max(50, int(bench.plan.seconds * 40))
-    async with sides.bank(large, bench.folder) as bank, sides.bank(small, bench.folder) as little:
+    async with sides.bank(large, bench.folder) as bank, sides.bank(small, bench.folder) as small_bank:
         await bank.log_in()
-        await little.log_in()
+        await small_bank.log_in()
 
-        def timed(server: sides.Server, sent: bytes, user: int) -> Callable[[], Awaitable[float]]:
-            return lambda: load.milliseconds(server.url, orjson.loads(sent), server.tokens[user], times)
+        def response_time(server: sides.Server, body: bytes, user: int) -> Callable[[], Awaitable[float]]:
+            return lambda: load.milliseconds(server.url, orjson.loads(body), server.tokens[user], times)
 
         page = {
             after: requests.body(requests.PAGE, id=requests.account(data.DEEP), after=after)
             for after in (requests.cursor(deep), None)
         }
-        pages = await bench.in_turn(*(timed(bank, sent, owner) for sent in page.values()))
+        pages = await bench.in_turn(*(response_time(bank, body, owner) for body in page.values()))
         nested = await bench.in_turn(
-            timed(bank, requests.body(requests.NESTED), 1), timed(little, requests.body(requests.NESTED), 1)
+            response_time(bank, requests.body(requests.NESTED), 1), response_time(small_bank, requests.body(requests.NESTED), 1)
         )
     return [
-        Row("a page at depth 1,000,000", "the first page", "ms", pages[0], pages[1], target=1.2, at_most=True),
-        Row("nested read, 10 million entries", "10 thousand entries", "ms", nested[0], nested[1], target=1.2, at_most=True),
+        Row("a page at depth 1,000,000", "the first page", "ms", pages[0], pages[1], target=1.2, is_maximum=True),
+        Row("nested read, 10 million entries", "10 thousand entries", "ms", nested[0], nested[1], target=1.2, is_maximum=True),
     ]
 
 
 async def process(bench: Bench) -> list[Row]:
-    """Memory under the loads that were measured before, and a cold start."""
+    """The memory of the banks of the other measures, and a cold start."""
     dsn = await bench.copy()
-    if not bench.peaks:
+    if not bench.memory_peaks:
         async with sides.bank(dsn, bench.folder) as bank:
             await bank.log_in()
             await load.run(requests.nested(bank), clients=CLIENTS, seconds=bench.plan.seconds)
-            bench.peaks.append(bank.memory)
+            bench.memory_peaks.append(bank.memory)
     starts = [await sides.cold_start(bench.folder / "cold") for _ in range(bench.plan.rounds)]
     return [
-        Row("memory of a process under load", "—", "MB", [max(bench.peaks)], target=250, at_most=True),
-        Row("cold start with a data folder, to the first answer", "—", "s", starts, target=2, at_most=True),
+        Row("memory of a process under load", "—", "MB", [max(bench.memory_peaks)], target=250, is_maximum=True),
+        Row("cold start with a data folder, to the first answer", "—", "s", starts, target=2, is_maximum=True),
     ]
 
 

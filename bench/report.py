@@ -1,4 +1,4 @@
-"""The table, as Markdown, and a plot of it."""
+"""The table as Markdown, and its plot."""
 
 import os
 import platform
@@ -18,17 +18,17 @@ _PACKAGES = ("strawberry-graphql", "graphql-core", "asyncpg", "uvicorn", "uvloop
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The table."""
+    """Return the table."""
     return "\n".join([_HEAD, *map(line, rows)])
 
 
 def line(row: Row) -> str:
-    """A row of it."""
-    met = {True: "yes", False: "**no**", None: ""}[row.holds]
+    """Return a row as a line of the table."""
+    met = {True: "yes", False: "**no**", None: ""}[row.is_met]
     target = (
         ""
         if row.target is None
-        else f"{'≤' if row.at_most else '≥'} {_number(row.target)}{'×' if row.theirs else f' {row.unit}'}"
+        else f"{'≤' if row.is_maximum else '≥'} {_number(row.target)}{'×' if row.theirs else f' {row.unit}'}"
     )
     ratio = f"{row.ratio:.2f}×" if row.theirs else ""
     generator = f"{row.generator:.0%} of a core" if row.generator else ""
@@ -36,23 +36,23 @@ def line(row: Row) -> str:
 
 
 def write(folder: Path, rows: Sequence[Row], plan: Plan) -> None:
-    """Write the table, named after the day."""
+    """Write the table and its plot into a folder, named after the day."""
     now = datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True)
     versions = ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
     plot(folder / f"{now:%Y-%m-%d}.svg", rows)
     (folder / f"{now:%Y-%m-%d}.md").write_text(
         f"# Measured on {now:%d %B %Y}\n\n![How far each measure is from its target]({now:%Y-%m-%d}.svg)\n\n"
-        f"Medians of {plan.rounds} rounds of {plan.seconds:g} s, the sides in turn; in brackets the least and the most. "
+        f"Medians of {plan.rounds} rounds of {plan.seconds:g} s, the sides in turn; in brackets the minimum and the maximum. "
         f"{CLIENTS} connections ({BATCH_CLIENTS} for batches); {plan.main.accounts:,} accounts with {plan.main.entries:,} entries "
-        f"where nothing else is said.\n\n{table(rows)}\n\n"
+        f"unless a row names others.\n\n{table(rows)}\n\n"
         f"Python {platform.python_version()} on {platform.machine()}, built {_build()}; {versions}. {_peer()}.\n"
         f"{_machine()}.\n"
     )
 
 
 def _build() -> str:
-    """How this Python was built, which decides about a tenth of its speed."""
+    """Return how this Python was built, which makes a tenth of difference in its speed."""
     return "as a shared library" if any("libpython" in each for each in _lines("/proc/self/maps")) else "in one piece"
 
 
@@ -63,18 +63,18 @@ def _peer() -> str:
 
 
 def plot(path: Path, rows: Sequence[Row]) -> None:
-    """Draw how each measure stands to its target: a bar that reaches the line has just met it, whichever way the target is."""
+    """Draw a bar for each measure: it reaches the line if the target, minimum or maximum, is just met."""
     import matplotlib.pyplot as plt  # noqa: PLC0415 - only here, and only with the bench's own packages
 
     plt.rcParams["svg.hashsalt"] = "bank"
-    aimed = [row for row in reversed(rows) if row.target is not None]
-    figure, axes = plt.subplots(figsize=(9, 0.5 * len(aimed) + 1))
-    reached = [row.target / row.ratio if row.at_most else row.ratio / row.target for row in aimed if row.target]
-    axes.barh([row.name for row in aimed], reached, color=["#2a7f62" if row.holds else "#c8553d" for row in aimed])
+    targeted = [row for row in reversed(rows) if row.target is not None]
+    figure, axes = plt.subplots(figsize=(9, 0.5 * len(targeted) + 1))
+    reached = [row.target / row.ratio if row.is_maximum else row.ratio / row.target for row in targeted if row.target]
+    axes.barh([row.name for row in targeted], reached, color=["#2a7f62" if row.is_met else "#c8553d" for row in targeted])
     axes.axvline(1, color="black", linewidth=1)
-    for place, (row, share) in enumerate(zip(aimed, reached, strict=True)):
+    for position, (row, share) in enumerate(zip(targeted, reached, strict=True)):
         figures = f"{row.ratio:.2f}×" if row.theirs else f"{_number(row.ratio)} {row.unit}"
-        axes.text(share, place, f" {figures}", va="center")
+        axes.text(share, position, f" {figures}", va="center")
     axes.set_xlabel("share of the target that is reached (1 = just met)")
     axes.set_xlim(0, max([1.2, *reached]) * 1.12)
     figure.savefig(path, bbox_inches="tight", metadata={"Date": None})

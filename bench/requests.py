@@ -1,6 +1,7 @@
-"""The requests: of the bank, and those of PostGraphile that ask for the same."""
+"""The requests to the bank, and those to PostGraphile for the same data."""
 
 import secrets
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -84,66 +85,67 @@ SELECT bench.transfer_between(:a, CASE WHEN :b = :a THEN (:b + 1) % {accounts} E
 
 
 def body(query: str, **variables: str | None) -> bytes:
-    """A request's body."""
+    """Return the body of a request."""
     return orjson.dumps({"query": query, "variables": variables})
 
 
 def account(number: int) -> str:
-    """The global id of an account."""
+    """Return the global id of an account."""
     return global_id("Account", UUID(data.account_id(number)))
 
 
 def cursor(entry: int) -> str:
-    """The cursor of an entry."""
+    """Return the cursor of an entry."""
     return encode_cursor("Entry", entry)
 
 
 def nested(bank: Server) -> Load:
-    """Each user's own accounts, their entries, and what is around them."""
+    """Return reads of each user's accounts, their entries, and the transactions and counterparties of these."""
     return fixed(bank.url, [body(NESTED)], bank.tokens)
 
 
 def nested_of_tables(peer: Server) -> Load:
-    """The same over the tables: the other side of a transaction is one of both."""
+    """Return the same reads of the tables, with both sides of each transaction, one of which is the counterparty."""
     return fixed(peer.url, [body(_TABLES, user=str(UUID(data.user_id(n)))) for n in range(data.USERS)])
 
 
 def nested_of_view(peer: Server) -> Load:
-    """The same over a view that somebody wrote for this very page."""
+    """Return the same reads of a view that is written for this query."""
     return fixed(peer.url, [body(_VIEW, user=str(UUID(data.user_id(n)))) for n in range(data.USERS)])
 
 
 def point(bank: Server, accounts: int) -> Load:
-    """One account with its balance: each user one of its own."""
+    """Return reads of one account with its balance, for each user of an own account."""
     step = max(1, accounts // data.USERS // 40) * data.USERS
     numbers = [n + user for n in range(0, accounts - data.USERS, step) for user in range(data.USERS)]
     return fixed(bank.url, [body(POINT, id=account(n)) for n in numbers], bank.tokens)
 
 
 def point_of_tables(peer: Server, accounts: int) -> Load:
-    """The same over the tables."""
+    """Return the same reads of the tables."""
     step = max(1, accounts // 1280)
     return fixed(peer.url, [body(_ACCOUNT, id=str(UUID(data.account_id(n)))) for n in range(0, accounts, step)])
 
 
 def transfer_body(number: int, *, source: int, target: int) -> bytes:
-    """A transfer with a key of its own."""
-    given = {
-        "idempotencyKey": f"{secrets.token_hex(4)}-{number}",
-        "fromAccountId": account(source),
-        "to": {"accountId": account(target)},
-        "amount": {"amount": "0.01", "currency": data.CURRENCY},
-    }
+    """Return the body of a transfer with a new key."""
+    given = transfer_input(account(source), account(target), f"{secrets.token_hex(4)}-{number}")
     return orjson.dumps({"query": TRANSFER, "variables": {"input": given}})
 
 
+def transfer_input(source: str, target: str, key: str) -> dict[str, Any]:
+    """Return the input of a transfer of a cent."""
+    amount = {"amount": "0.01", "currency": data.CURRENCY}
+    return {"idempotencyKey": key, "fromAccountId": source, "to": {"accountId": target}, "amount": amount}
+
+
 def of_schema(bank: Server) -> Load:
-    """What is work for the process, and none for the database; so much that the generator takes next to nothing beside it."""
+    """Return reads of the schema: work for the process and none for the database, and far more than the generator's own work."""
     return fixed(bank.url, [body(SCHEMA)], bank.tokens)
 
 
 def transfer(bank: Server, accounts: int, *, hot: bool = False) -> Load:
-    """Transfers between any accounts, or from any onto a single one."""
+    """Return transfers between any accounts, or from any onto a single one if `hot`."""
     return transfers(
         bank.url,
         bank.tokens,
@@ -157,14 +159,14 @@ def transfer(bank: Server, accounts: int, *, hot: bool = False) -> Load:
 
 
 def batch(bank: Server, accounts: int, size: int) -> Load:
-    """Batches of transfers between any accounts."""
+    """Return batches of `size` transfers between any accounts."""
     return transfers(
         bank.url, bank.tokens, query=BATCH, item=_ITEM, account=_BANK_ID, accounts=accounts, users=data.USERS, batch=size
     )
 
 
 def transfer_by_function(peer: Server, accounts: int) -> Load:
-    """Calls of a bare function in the database."""
+    """Return transfers by PostGraphile's mutation for a function in the database."""
     return transfers(
         peer.url,
         (),

@@ -1,4 +1,4 @@
-"""The servers that are measured, as processes: PostgreSQL, the bank, PostGraphile; and pgbench."""
+"""The measured servers as processes: PostgreSQL, the bank and PostGraphile; and pgbench."""
 
 import asyncio
 import contextlib
@@ -31,35 +31,35 @@ LOG_IN = (
 
 @asynccontextmanager
 async def postgres(folder: Path) -> AsyncIterator[str]:
-    """The address of a PostgreSQL for measuring: the bank's own, with durable commits."""
+    """Run the bank's own PostgreSQL, with durable commits, and yield its address."""
     async with EmbeddedPostgres(folder) as dsn:
         yield dsn
 
 
 async def database(server: str, name: str, size: data.Size) -> str:
-    """The address of a bank of this size: filled now, or in an earlier run."""
+    """Return the address of a bank of this size, which is filled unless an earlier run has filled it."""
     head, _, query = server.partition("?")
     dsn = f"{head.rpartition('/')[0]}/{name}?{query}"
     schema = hashlib.blake2b(SCHEMA.read_bytes(), digest_size=8).hexdigest()
-    is_this = f"{size!r}, schema {schema}"
+    content = f"{size!r}, schema {schema}"
     connection = await asyncpg.connect(server)
     try:
-        known = await connection.fetchval(
+        present = await connection.fetchval(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1", name
         )
-        if known == is_this:
+        if present == content:
             return dsn
         await connection.execute(f"DROP DATABASE IF EXISTS {name}")
         await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
         await data.fill(dsn, size)
-        await connection.execute(f"COMMENT ON DATABASE {name} IS '{is_this}'")
+        await connection.execute(f"COMMENT ON DATABASE {name} IS '{content}'")
     finally:
         await connection.close()
     return dsn
 
 
 async def copy_of(dsn: str) -> str:
-    """The address of a new copy of a filled bank, in place of the last one."""
+    """Return the address of a new copy of a filled bank, which replaces the last copy."""
     head, _, query = dsn.partition("?")
     head, _, name = head.rpartition("/")
     connection = await asyncpg.connect(f"{head}/postgres?{query}")
@@ -83,12 +83,12 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """The id of its process."""
         return self._process.pid
 
     @property
     def memory(self) -> float:
-        """The most memory that the largest of its processes has had, in MB."""
+        """The maximum of memory that any of its processes has had, in MB."""
         family = [self._process.pid, *_children(self._process.pid)]
         peaks = [re.search(r"VmHWM:\s+(\d+)", _read(Path(f"/proc/{pid}/status"))) for pid in family]
         return max(int(peak.group(1)) / 1024 for peak in peaks if peak)
@@ -104,7 +104,7 @@ class Server:
 
 @asynccontextmanager
 async def bank(dsn: str, folder: Path, *, workers: int = 1) -> AsyncIterator[Server]:
-    """The bank on a database, as anyone would serve it."""
+    """Run the bank on a database, with the command that serves it in production."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("BANK_")},
         "DATABASE_URL": dsn,
@@ -121,7 +121,7 @@ async def bank(dsn: str, folder: Path, *, workers: int = 1) -> AsyncIterator[Ser
 
 
 async def prepare_peer(dsn: str) -> None:
-    """Put the function and the view that the others use into the database."""
+    """Create the function and the view that PostGraphile and pgbench use."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute((PEER / "bench.sql").read_text())
@@ -131,7 +131,7 @@ async def prepare_peer(dsn: str) -> None:
 
 @asynccontextmanager
 async def postgraphile(dsn: str) -> AsyncIterator[Server]:
-    """PostGraphile on the same database, in one process of Node, set up as its makers advise for production."""
+    """Run PostGraphile on the same database, in one process of Node, configured as its makers advise for production."""
     if not (PEER / "node_modules" / ".package-lock.json").exists():  # written last
         install = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
         subprocess.run(install, cwd=PEER, check=True, stdout=subprocess.DEVNULL)
@@ -144,7 +144,7 @@ async def postgraphile(dsn: str) -> AsyncIterator[Server]:
 
 
 async def cold_start(folder: Path) -> float:
-    """Seconds from the start of `serve`, with an embedded database whose folder exists, to its first answer."""
+    """Return the seconds from the start of `serve`, with an embedded database whose folder exists, to its first answer."""
     folder.mkdir(parents=True, exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BANK_") and name != "DATABASE_URL"}
     port = str(_free_port())
@@ -158,7 +158,7 @@ async def cold_start(folder: Path) -> float:
 
 
 async def pgbench(dsn: str, script: str, *, clients: int, seconds: float) -> float:
-    """Transactions a second of a script that pgbench runs, prepared."""
+    """Run a script with pgbench, as prepared statements, and return its transactions per second."""
     path = _pgbench()
     address = urlsplit(dsn)
     place = parse_qs(address.query)
@@ -170,15 +170,15 @@ async def pgbench(dsn: str, script: str, *, clients: int, seconds: float) -> flo
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    told = (await process.communicate(script.encode()))[0].decode()
-    found = re.search(r"tps = ([\d.]+)", told)
+    output = (await process.communicate(script.encode()))[0].decode()
+    found = re.search(r"tps = ([\d.]+)", output)
     if process.returncode or found is None:
-        raise RuntimeError(f"pgbench failed:\n{told}")
+        raise RuntimeError(f"pgbench failed:\n{output}")
     return float(found.group(1))
 
 
 def _pgbench() -> Path:
-    """The program: beside the server if it is there, or the system's newest."""
+    """Return the path of pgbench: of the embedded server if it has one, or of the newest version on the system."""
     places = [binaries() / "pgbench", *sorted(Path("/usr/lib/postgresql").glob("*/bin/pgbench"), reverse=True)]
     found = next((place for place in places if place.exists()), None)
     if found is None:
@@ -216,11 +216,11 @@ async def _first_answer(process: "asyncio.subprocess.Process", url: str, started
 
 
 async def _drain(process: "asyncio.subprocess.Process") -> bytes:
-    """Read what a process says, and keep the end of it."""
-    said = b""
+    """Read the output of a process, and return its end."""
+    output = b""
     while process.stdout and (more := await process.stdout.read(65536)):
-        said = (said + more)[-10_000:]
-    return said
+        output = (output + more)[-10_000:]
+    return output
 
 
 def _free_port() -> int:

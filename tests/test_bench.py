@@ -31,10 +31,10 @@ async def test_the_loads_are_answered_and_the_bank_verifies_afterwards(filled: s
             requests.transfer(bank, SIZE.accounts, hot=True),
             requests.batch(bank, SIZE.accounts, 5),
         ):
-            loaded = await load.run(each, clients=4, seconds=1)
-            assert loaded.per_second > 0
-        heard = await feed.listen(bank, subscribers=20, events_per_second=40, seconds=1)
-        assert len(heard.delays) == heard.expected > 0
+            result = await load.run(each, clients=4, seconds=1)
+            assert result.per_second > 0
+        received = await feed.measure(bank, subscribers=20, events_per_second=40, seconds=1)
+        assert len(received.delays) == received.expected > 0
         assert bank.memory > 0
     db = await Database.open(filled)
     await assert_verified(db)
@@ -44,7 +44,7 @@ async def test_the_loads_are_answered_and_the_bank_verifies_afterwards(filled: s
 def test_the_table_shows_which_measures_met_their_targets() -> None:
     rows = [
         measures.Row("reads", "other", "requests/s", [300, 200, 210], [100, 90, 110], target=2, generator=0.08),
-        measures.Row("memory", "—", "MB", [300], target=250, at_most=True),
+        measures.Row("memory", "—", "MB", [300], target=250, is_maximum=True),
     ]
     table = report.table(rows)
     assert "| reads | other | 210 requests/s [200–300] | 100 requests/s [90–110] | 2.10× | ≥ 2× | yes | 8% of a core |" in table

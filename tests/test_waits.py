@@ -6,7 +6,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 MAX_SECONDS = 0.05
-"""The longest pause between two looks."""
+"""The maximum of the pause between two polls."""
 
 
 def long_sleeps(source: str) -> Iterator[int]:
@@ -24,5 +24,5 @@ def test_no_test_waits_for_a_fixed_time() -> None:
     assert [f"{path}:{line}" for path in paths for line in long_sleeps(path.read_text(encoding="utf-8"))] == []
 
 
-def test_a_long_sleep_would_be_found() -> None:
+def test_a_long_sleep_is_found() -> None:
     assert list(long_sleeps("await asyncio.sleep(0.05)\ntime.sleep(1)\nsleep(0.1)\nsleep(pause)")) == [2, 3]
