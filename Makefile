@@ -67,7 +67,7 @@ coverage: $(READY) playground tools ## Run all tests, and print which code they 
 smoke: $(READY) ## Start the bank, sign in, pay and stop
 	$(BIN)/python -m tests.e2e.smoke
 
-faults: $(READY) ## Run the bank under fire (SECONDS=600 SEED=1 VARIANT=lost_update)
+faults: $(READY) ## Run the bank while faults are injected (SECONDS=600 SEED=1 VARIANT=lost_update)
 	$(BIN)/python -m tests.faults $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(VARIANT),--variant $(VARIANT))
 
 $(READY_FOR_BENCH): $(READY) constraints-bench.txt

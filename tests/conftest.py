@@ -36,7 +36,7 @@ UNSAFE_BUT_FAST = {
 }  # fmt: skip
 
 History = Callable[[Starlette, Client], Awaitable[None]]
-"""Lets things happen at an application, as a visitor of it."""
+"""Creates activity at an application, as a client of it."""
 
 
 @dataclass(frozen=True)
@@ -155,15 +155,15 @@ async def raw(dsn: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
 
 
 @pytest.fixture
-def settled(raw: "asyncpg.Connection[asyncpg.Record]") -> Callable[[], Awaitable[None]]:
-    """Waits for the end of all that is under way anywhere on the server, other tests' databases included: the feed waits for it too."""
+def wait_until_idle(raw: "asyncpg.Connection[asyncpg.Record]") -> Callable[[], Awaitable[None]]:
+    """Waits until no transaction runs on the server, in other tests' databases either: the feed waits for that, too."""
 
-    async def settle() -> None:
+    async def wait() -> None:
         begun = await raw.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
         while await raw.fetchval("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint") < begun:
             await asyncio.sleep(0.005)
 
-    return settle
+    return wait
 
 
 @pytest.fixture

@@ -354,9 +354,9 @@ def queries_by_id(ids: dict[str, Any]) -> list[str]:
 
 
 async def test_the_feed_has_events_of_visible_accounts_only(
-    target: dict[str, Any], other: tuple[str, Client], ada: Client, settled: Callable[[], Awaitable[None]]
+    target: dict[str, Any], other: tuple[str, Client], ada: Client, wait_until_idle: Callable[[], Awaitable[None]]
 ) -> None:
-    await settled()
+    await wait_until_idle()
     role, client = other
     query = "query ($ids: [ID!]) { transactionEvents(accountIds: $ids) { nodes { account { id } } } }"
     own = await ada.run(query, ids=[target["account"]])

@@ -88,5 +88,5 @@ async def window(chromium: Browser, url: str, **options: Any) -> AsyncIterator[W
         page.on(
             "request", lambda asked: None if asked.url.startswith((url, "data:", "blob:")) else note(f"requested {asked.url}")
         )
-        page.on("response", lambda told: note(f"{told.status} of {told.url}") if told.status >= 400 else None)
+        page.on("response", lambda response: note(f"{response.status} of {response.url}") if response.status >= 400 else None)
         yield opened

@@ -96,9 +96,9 @@ class Forked:
         return self.returncode
 
     def _read(self) -> int:
-        told = os.read(self._status, 4)
-        assert told, "the process that others are forked from has ended"
-        return int.from_bytes(told, signed=True)
+        status = os.read(self._status, 4)
+        assert status, "the process that others are forked from has ended"
+        return int.from_bytes(status, signed=True)
 
 
 @cache

@@ -138,8 +138,8 @@ async def look_at_the_database(dsn: str, dump: bytes, settings: Settings) -> set
     columns = await connection.fetch(
         "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
     )
-    told = {f"{row[0]}.{row[1]}" for row in columns if CODES.search(row[1])}
-    assert told == {"accounts.number", "card_secrets.sealed_number", "users.phone_number"}
+    found = {f"{row[0]}.{row[1]}" for row in columns if CODES.search(row[1])}
+    assert found == {"accounts.number", "card_secrets.sealed_number", "users.phone_number"}
     ids = [row["card_id"] for row in await connection.fetch("SELECT card_id FROM card_secrets")]
     await connection.close()
     db = await Database.open(dsn)

@@ -118,7 +118,7 @@ async def test_several_workers_serve_one_bank(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "variables", "told"),
+    ("arguments", "variables", "message"),
     [
         (["--port", "99999"], {}, "BANK_PORT"),
         ([], {"BANK_PORT": "x"}, "BANK_PORT"),
@@ -135,13 +135,13 @@ async def test_several_workers_serve_one_bank(folder: Path) -> None:
         (["--no-migrate"], {}, "migrate"),
     ],
 )
-def test_what_is_wrong_is_told_in_a_line(folder: Path, arguments: list[str], variables: dict[str, str], told: str) -> None:
+def test_what_is_wrong_is_said_in_a_line(folder: Path, arguments: list[str], variables: dict[str, str], message: str) -> None:
     port = [] if "--port" in arguments or "BANK_PORT" in variables else ["--port", "0"]
     ended = command("serve", *port, *arguments, folder=folder, **variables)
     assert ended.returncode == 1, ended.stdout
     assert len(ended.stderr.splitlines()) == 1, ended.stderr
     assert ended.stderr.startswith("bank-graphql: ")
-    assert told in ended.stderr
+    assert message in ended.stderr
     assert "hunter2" not in ended.stderr
 
 

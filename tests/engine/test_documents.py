@@ -72,7 +72,7 @@ async def test_a_document_that_is_not_valid_is_refused_every_time(ada: Client) -
         assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
 
 
-async def test_an_operation_is_told_by_its_name(ada: Client) -> None:
+async def test_an_operation_is_selected_by_its_name(ada: Client) -> None:
     both = "query A { me { email } } query B { me { fullName } }"
     for name, field in (("A", "email"), ("B", "fullName"), ("A", "email")):
         response = await ada.http.post(

@@ -223,8 +223,8 @@ def errors_of(response: Response) -> list[Any]:
     return list(errors)
 
 
-def _told(response: Response) -> bytes:
-    """The answer; errors by their paths, for which of several comes first depends on what is read first.
+def _comparable(response: Response) -> bytes:
+    """Return the response, with errors by their paths: which of several comes first depends on what is read first.
 
     Where several fields below one that is null failed, only one of them tells so (GraphQL, 6.4.4), and it may be any.
     """
@@ -269,7 +269,7 @@ async def test_answers_are_those_of_the_reference_executor(world: World, kind: s
         made = [documents.query() if kind == "query" else documents.mutation() for _ in range(16)]
         answers = await asyncio.gather(*(world.both(each, start + n) for n, each in enumerate(made)))
         for each, (planned, reference) in zip(made, answers, strict=True):
-            assert _told(planned) == _told(reference), (each.text, each.variables)
+            assert _comparable(planned) == _comparable(reference), (each.text, each.variables)
             assert (planned.status, planned.executed) == (reference.status, reference.executed)
             refused += not planned.executed
             failed += planned.executed and "errors" in planned.body
@@ -293,10 +293,10 @@ async def test_a_mutation_that_fails_is_executed_once(world: World, which: str) 
         return await services.execute(group)
 
     account, target = (each for each in world.pool.ids if each in (world.pool.ids[0], world.pool.ids[2]))
-    told = "{ __typename ... on MoneyMoved { replayed transaction { amount { amount } entries { account { %s } } } } }"
+    selection = "{ __typename ... on MoneyMoved { replayed transaction { amount { amount } entries { account { %s } } } } }"
     parts = [
         f'{name}: transfer(input: {{fromAccountId: "{account}", to: {{accountId: "{target}"}}, idempotencyKey: "{name}", '
-        f'amount: {{amount: "1", currency: EUR}}}}) {told % ("entries(first: 500) { nodes { id } }" if name == "b" else "name")}'
+        f'amount: {{amount: "1", currency: EUR}}}}) {selection % ("entries(first: 500) { nodes { id } }" if name == "b" else "name")}'
         for name in "abc"
     ]
     context = Context(replace(services, execute=execute), world.actors[1], Origin())
@@ -307,7 +307,7 @@ async def test_a_mutation_that_fails_is_executed_once(world: World, which: str) 
 
 
 @pytest.mark.parametrize("unplannable", ["", "sessions { current }"])
-@pytest.mark.parametrize("n", [1, 500])  # the second is a mistake, told with each event
+@pytest.mark.parametrize("n", [1, 500])  # the second is a mistake, and each event says so
 async def test_subscriptions_answer_alike(world: World, bank: Bank, unplannable: str, n: int) -> None:
     text = (
         "subscription ($n: Int) { transactionFeed { __typename cursor kind occurredAt "
@@ -324,7 +324,7 @@ async def test_subscriptions_answer_alike(world: World, bank: Bank, unplannable:
             await asyncio.sleep(0)
         await world.transfer()
         answers = await asyncio.gather(*coming)
-    assert _told(answers[0]) == _told(answers[1])
+    assert _comparable(answers[0]) == _comparable(answers[1])
     assert ("errors" in answers[0].body) == (n == 500)
 
 

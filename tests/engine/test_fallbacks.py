@@ -144,7 +144,7 @@ async def account_of(asking: Asking) -> str:
 
 
 class Seen:
-    """What answers have told, which later examples need: as the playground fills it in, and the README's shell."""
+    """Values of earlier responses that later examples need, as the playground and the README's shell fill them in."""
 
     def __init__(self, account: str) -> None:
         self.found = {"account": account}

@@ -28,7 +28,7 @@ from bank_graphql.payments.outcomes import Opened
 from tests.client import PASSWORD
 from tests.events.subscriptions import until_subscribed
 
-Settled = Callable[[], Awaitable[None]]
+WaitUntilIdle = Callable[[], Awaitable[None]]
 
 
 @pytest.fixture
@@ -101,10 +101,10 @@ async def test_events_come_in_order_even_if_a_transaction_with_a_low_id_is_slow(
     ]
 
 
-async def test_the_cursors_of_deleted_events_expire(bank: Bank, ada: Actor, account: Any, settled: Settled) -> None:
+async def test_the_cursors_of_deleted_events_expire(bank: Bank, ada: Actor, account: Any, wait_until_idle: WaitUntilIdle) -> None:
     for _ in range(3):
         await deposit(bank, ada, account)
-    await settled()
+    await wait_until_idle()
     interest = Interest(owner_id=ada.user_id)
     first, second, third = await bank.feed.page(interest, None, 10)
     assert await events.delete_old_events(bank.db, utc_now, timedelta(days=1)) == 0
@@ -118,7 +118,7 @@ async def test_the_cursors_of_deleted_events_expire(bank: Bank, ada: Actor, acco
 
 
 async def test_a_database_moved_to_another_cluster_starts_a_new_epoch(
-    bank: Bank, ada: Actor, account: Any, raw: "asyncpg.Connection[asyncpg.Record]", settled: Settled
+    bank: Bank, ada: Actor, account: Any, raw: "asyncpg.Connection[asyncpg.Record]", wait_until_idle: WaitUntilIdle
 ) -> None:
     await deposit(bank, ada, account)
     epoch = await events.start_epoch(bank.db, utc_now)
@@ -135,16 +135,18 @@ async def test_a_database_moved_to_another_cluster_starts_a_new_epoch(
         account,
         before.transaction_id,
     )
-    await settled()
+    await wait_until_idle()
     [_, after] = await feed.page(Interest(owner_id=ada.user_id), None, 10)
     assert after.position.epoch == epoch + 1
     assert [event.position for event in await feed.page(Interest(owner_id=ada.user_id), before.position, 10)] == [after.position]
 
 
-async def test_a_replay_fails_if_its_events_are_deleted_meanwhile(bank: Bank, ada: Actor, account: Any, settled: Settled) -> None:
+async def test_a_replay_fails_if_its_events_are_deleted_meanwhile(
+    bank: Bank, ada: Actor, account: Any, wait_until_idle: WaitUntilIdle
+) -> None:
     for _ in range(3):
         await deposit(bank, ada, account)
-    await settled()
+    await wait_until_idle()
     interest = Interest(owner_id=ada.user_id)
     first, second, third = await bank.feed.page(interest, None, 10)
     assert await bank.feed.resume_position(cursor_of(first.position)) == first.position

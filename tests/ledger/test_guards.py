@@ -16,7 +16,7 @@ from tests.conftest import History
 Raw = asyncpg.Connection
 
 
-async def use_the_bank(app: Starlette, visitor: Client) -> None:
+async def create_activity(app: Starlette, visitor: Client) -> None:
     """Make two accounts with some history."""
     ada = await visitor.sign_up("ada@bank.test", "Ada Lovelace")
     one, two = await ada.open(deposit="100"), await ada.open()
@@ -25,7 +25,7 @@ async def use_the_bank(app: Starlette, visitor: Client) -> None:
 
 @pytest.fixture(scope="module")
 def history() -> History:
-    return use_the_bank
+    return create_activity
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ UNGUARDED = "SET session_replication_role = replica; "  # a superuser's way arou
 LAST = "(SELECT max(id) FROM entries)"
 
 
-async def use_the_bank(app: Starlette, visitor: Client) -> None:
+async def create_activity(app: Starlette, visitor: Client) -> None:
     """Do a bit of everything."""
     ada = await visitor.sign_up("ada@bank.test", "Ada Lovelace")
     grace = await visitor.sign_up("grace@bank.test", "Grace Hopper")
@@ -35,7 +35,7 @@ async def use_the_bank(app: Starlette, visitor: Client) -> None:
 
 @pytest.fixture(scope="module")
 def history() -> History:
-    return use_the_bank
+    return create_activity
 
 
 async def test_an_untouched_bank_passes_every_check(db: Database) -> None:
