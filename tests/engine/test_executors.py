@@ -252,7 +252,7 @@ def _nulled(value: Any, path: list[Any]) -> list[Any]:
 @pytest.mark.filterwarnings(
     r"ignore:Exception ignored in.*<coroutine object .*_async_resolver:pytest.PytestUnraisableExceptionWarning"
 )
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("kind", "how_many"),
     [
