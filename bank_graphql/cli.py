@@ -195,7 +195,7 @@ def expire_holds() -> None:
                 expired += some
             return expired
 
-    print(f"{asyncio.run(work())} holds expired.")
+    print(f"Expired holds: {asyncio.run(work())}.")
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -225,7 +225,7 @@ def rotate_keys_of_cards() -> None:
             return await rotate_card_keys(settings, bank.db)
 
     rotated = asyncio.run(work())
-    print(f"{rotated} cards use another key now." if rotated else "All cards used the first key already.")
+    print(f"Cards that use another key now: {rotated}." if rotated else "All cards used the first key already.")
 
 
 @app.command("rotate-signing-keys")

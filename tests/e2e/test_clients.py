@@ -118,7 +118,7 @@ async def test_a_restart_of_the_bank_is_not_the_end(folder: Path, examples: dict
         assert follower.cursors in (expected, expected[:-1])
 
 
-async def test_what_cannot_go_on_is_told(folder: Path, examples: dict[str, Path]) -> None:
+async def test_a_client_learns_what_cannot_continue(folder: Path, examples: dict[str, Path]) -> None:
     followers = {Follower(breaks=0): kind for kind in ("websocket", "events")}
     async with Server(folder, BANK_DEMO="false") as server, asyncio.TaskGroup() as group:
         ada = await Client(server.http).sign_up("ada@bank.test", "Ada Lovelace")
@@ -129,7 +129,7 @@ async def test_what_cannot_go_on_is_told(folder: Path, examples: dict[str, Path]
         assert [error["extensions"]["code"] for error in follower.why] == ["BAD_REQUEST"]
 
 
-async def test_who_is_signed_out_is_told(folder: Path, examples: dict[str, Path]) -> None:
+async def test_a_client_learns_that_it_is_signed_out(folder: Path, examples: dict[str, Path]) -> None:
     followers = {Follower(breaks=0): kind for kind in ("websocket", "events")}
     async with Server(folder, BANK_DEMO="false") as server, asyncio.TaskGroup() as group:
         for follower, kind in followers.items():

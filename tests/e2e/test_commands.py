@@ -31,6 +31,9 @@ def test_a_bank_is_created_filled_and_verified_by_commands(
     assert command(*user, folder=folder, stdin="a fine long passphrase\n").stdout == "root@bank.test can sign in as ADMIN.\n"
     taken = command(*user, folder=folder, stdin="a fine long passphrase\n")
     assert "already" in taken.stderr
+    assert command("expire-holds", folder=folder).stdout == "Expired holds: 0.\n"
+    rotated = command("rotate-card-keys", folder=folder).stdout
+    assert rotated == "Cards that use another key now: 1.\n"
     verified = command("verify", folder=folder)
     assert verified.returncode == 0
     assert "ok    zero sums: " in verified.stdout
