@@ -86,6 +86,9 @@ def test_values_of_the_file_are_taken_as_they_are_written(monkeypatch: pytest.Mo
         ("BANK_POOL_MAX_SIZE", "1", "BANK_POOL_MAX_SIZE"),
         ("BANK_POOL_MIN_SIZE", "400", "BANK_POOL_MIN_SIZE"),
         ("BANK_IBAN_COUNTRY", "Germany", "BANK_IBAN_COUNTRY"),
+        ("BANK_TIME_ZONE", "Mars/Olympus", "BANK_TIME_ZONE"),
+        ("BANK_CARD_TOLERANCES", "5812:101", "BANK_CARD_TOLERANCES"),
+        ("BANK_CARD_TOLERANCES", "restaurants:20", "BANK_CARD_TOLERANCES"),
         ("BANK_LOG_LEVEL", "loud", "BANK_LOG_LEVEL"),
         ("ACCESS_TOKEN_EXPIRE_MINUTES", "soon", "ACCESS_TOKEN_MINUTES"),
         ("DATABASE_URL", "mysql://u:hunter2@db/bank", "DATABASE_URL"),
@@ -107,6 +110,9 @@ def test_production_needs_keys_of_its_own(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("BANK_ENV", "production")
     monkeypatch.setenv("DATABASE_URL", "postgresql://db/bank")
     with pytest.raises(ConfigurationError, match="BANK_SIGNING_KEYS"):
+        settings.load()
+    monkeypatch.setenv("BANK_SIGNING_KEYS", "{}")
+    with pytest.raises(ConfigurationError, match="BANK_CARD_KEYS"):
         settings.load()
 
 

@@ -126,8 +126,9 @@ class Server:
     async def __aexit__(self, *_: object) -> None:
         await self.http.aclose()
         if self.process.poll() is None:
-            self.process.kill()
-        await asyncio.to_thread(self.process.wait)
+            # Only a process that ends by itself saves which code it has reached.
+            self.process.send_signal(signal.SIGTERM if "COVERAGE_PROCESS_CONFIG" in os.environ else signal.SIGKILL)
+        await asyncio.to_thread(self.process.wait, READY_SECONDS)
         self.output += await self._rest
         self._stdout.close()
 

@@ -100,6 +100,19 @@ def test_the_demo_is_for_sandboxes(folder: Path) -> None:
     assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
 
 
+def test_signing_keys_that_are_given_are_not_rotated(folder: Path) -> None:
+    ended = command("rotate-signing-keys", folder=folder, BANK_SIGNING_KEYS="{}")
+    assert ended.returncode == 1
+    assert "BANK_SIGNING_KEYS is set" in ended.stderr
+
+
+def test_a_command_on_a_bank_makes_none(folder: Path) -> None:
+    ended = command("verify", folder=folder)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
+    assert "There is no bank" in ended.stderr
+    assert not list(folder.iterdir())
+
+
 async def test_sessions_continue_after_a_rotation_of_signing_keys(folder: Path) -> None:
     port = {"BANK_PUBLIC_URL": "http://bank.example"}
     async with Server(folder, **port) as server:

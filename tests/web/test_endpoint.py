@@ -13,7 +13,7 @@ from bank_graphql.engine import complexity
 from bank_graphql.settings import Settings
 from bank_graphql.web import endpoint
 from tests.client import Client
-from tests.serving import scope, serving
+from tests.serving import connect, scope, serving
 
 GRAPHQL, JSON = "application/graphql-response+json", "application/json"
 ME = {"query": "{ me { id } }"}
@@ -34,6 +34,7 @@ async def post(http: httpx.AsyncClient, content: Any, content_type: str = JSON, 
         (GRAPHQL, GRAPHQL),
         (f"{GRAPHQL}, {JSON};q=0.9", GRAPHQL),
         (f"{JSON};q=0.5, {GRAPHQL}", GRAPHQL),
+        (f"{GRAPHQL};q=much, {JSON};q=0.1", JSON),
         (f"{GRAPHQL};charset=utf-8", GRAPHQL),
         (f"text/html, {JSON};q=0.1", JSON),
     ],
@@ -173,6 +174,15 @@ async def test_every_answer_has_its_headers(http: httpx.AsyncClient) -> None:
     replaced = await post(http, ME, **{"x-request-id": "no\tsane id"})
     assert replaced.headers["x-request-id"] != "no\tsane id"
     assert (await http.get("/nowhere")).headers["x-request-id"]
+
+
+async def test_an_address_that_is_none_is_not_stored(app: Starlette) -> None:
+    """A proxy may send anything, for example the name of a socket."""
+    for address, stored in (("unix:/run/proxy", None), ("2001:DB8::1", "2001:db8::1")):
+        async with connect(app, address) as http:
+            user = await Client(http).sign_up(f"{stored is None}@bank.test", "Ada Lovelace")
+            sessions = (await user.run("{ me { sessions { ipAddress } } }"))["me"]["sessions"]
+        assert sessions == [{"ipAddress": stored}]
 
 
 async def test_only_listed_origins_are_allowed(settings: Settings) -> None:
