@@ -156,6 +156,9 @@ async def test_a_socket_keeps_to_its_protocol(server: Server) -> None:
         await connection.send(type="connection_init", payload={"authorization": "Bearer forged"})
         assert await close_code(connection) == 4403
     async with socket(server.url) as connection:
+        await connection.send(type="connection_init", payload={"authorization": ["Bearer"]})
+        assert await close_code(connection) == 4403
+    async with socket(server.url) as connection:
         await connection.start()
         await connection.send(type="ping")
         assert (await connection.receive())["type"] == "pong"

@@ -1,12 +1,15 @@
 """Hashing of passwords."""
 
+import asyncio
 import subprocess
 import sys
 
 import pytest
 from passlib.hash import argon2
 
+from bank_graphql.identity import passwords
 from bank_graphql.identity.passwords import PasswordHasher
+from bank_graphql.kit.errors import Unavailable
 
 
 async def test_hashes_are_argon2id_with_the_parameters_of_owasp() -> None:
@@ -29,6 +32,24 @@ async def test_every_character_of_a_long_password_matters() -> None:
 async def test_a_hash_with_weaker_parameters_is_outdated() -> None:
     hasher = PasswordHasher()
     assert hasher.is_outdated(argon2.using(memory_cost=1024, time_cost=1).hash("x"))
+    hasher.close()
+
+
+async def test_a_hash_of_a_password_that_was_not_normalised_matches() -> None:
+    hasher = PasswordHasher(memory_kib=8, passes=1)
+    decomposed = "cafe\N{COMBINING ACUTE ACCENT} au lait"
+    stored = hasher._argon2.hash(decomposed)
+    assert await hasher.verify(decomposed, stored)
+    assert not await hasher.verify(decomposed + "!", stored)
+    hasher.close()
+
+
+async def test_passwords_beyond_the_queue_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "MAX_WAITING", 2)
+    hasher = PasswordHasher(memory_kib=8, passes=1)
+    results = await asyncio.gather(*(hasher.hash("correct horse") for _ in range(3)), return_exceptions=True)
+    assert [isinstance(result, Unavailable) for result in results] == [False, False, True]
+    assert await hasher.hash("correct horse")
     hasher.close()
 
 

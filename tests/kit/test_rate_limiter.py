@@ -33,3 +33,12 @@ def test_a_refusal_spends_nothing() -> None:
     with pytest.raises(RateLimited):
         limiter.spend("a", 11, per_minute=60)
     assert limiter.spend("a", 10, per_minute=60).remaining == 0
+
+
+def test_only_so_many_buckets_are_kept_and_the_least_recent_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bank_graphql.kit.rate_limiter._MAX_BUCKETS", 2)
+    limiter = RateLimiter(Clock())
+    for bucket in ("a", "b", "a", "c"):
+        limiter.spend(bucket, 10, per_minute=60)
+    assert limiter.spend("a", 0, per_minute=60).remaining == 40
+    assert limiter.spend("b", 0, per_minute=60).remaining == 60
