@@ -1,4 +1,4 @@
-"""The command line's messages: what goes wrong is told in one line, and what to do next."""
+"""The command line's messages: each says in one line what is wrong and what to do next."""
 
 import getpass
 import io
