@@ -10,8 +10,8 @@ What an actor sees of the feed needs accounts, so it is in `accounts.feed`.
 
 How an event reaches a socket:
 
-1. `payments.service` writes it in the transaction that moves the money, by `service.record`.
-2. `bank.Bank` wakes the hub of this process after each batch, and those of other processes by `kit.notifications`.
+1. `payments.service` writes it in the transaction that moves the money, by `events.service.record`.
+2. `bank.Bank` wakes the hub of this process after each batch of commands, and those of other processes by `kit.notifications`.
 3. `hub.Hub` reads what is new by `accounts.feed`, once for all subscribers of the process. It reads an event only when no
    transaction that began earlier still runs, so that none is missed.
 4. The hub puts it into the queue of each subscriber whose `Interest` covers its account. `accounts.feed` makes the interest
