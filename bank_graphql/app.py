@@ -86,11 +86,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             app.state.sockets = GraphQLSockets(gate, services, identify, [*settings.origins, settings.address])
             app.state.readiness = health.Readiness(bank.db)
             app.state.keys = PublishedKeys(bank.identity.tokens)
-            # All objects of now live as long as the process, so the garbage collector need not visit them again. Requests leave
-            # almost no cycles, but each socket leaves some 80 objects, so the collector must still run now and then.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(10_000, 5, 3)
+            _tune_garbage_collector()
             async with (
                 running((*bank.jobs, Job("check streams", CHECK_SECONDS, streams.check))),
                 _on_stop_signal(streams.end_all),
@@ -115,6 +111,16 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     )
     app.router.redirect_slashes = False  # it would redirect to any host that the client names
     return app
+
+
+def _tune_garbage_collector() -> None:
+    """Let the garbage collector skip all objects of now, which live as long as the process, and run less often.
+
+    Requests leave almost no cycles, but each socket leaves some 80 objects, so it must still run now and then.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 5, 3)
 
 
 def _routes(schema: PublishedSchema) -> list[BaseRoute]:
