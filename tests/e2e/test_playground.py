@@ -147,7 +147,7 @@ async def test_every_example_runs_as_it_is(chromium: Browser, folder: Path, sche
     assert seen.problems == []
 
 
-async def test_streams_end_when_told_to_and_show_nothing_of_another_user(chromium: Browser, folder: Path) -> None:
+async def test_streams_end_on_request_and_show_nothing_of_another_user(chromium: Browser, folder: Path) -> None:
     async with Server(folder) as server, window(chromium, server.url, color_scheme="dark") as seen:
         open_sockets: set[WebSocket] = set()
 

@@ -145,7 +145,7 @@ def test_what_is_wrong_is_said_in_a_line(folder: Path, arguments: list[str], var
     assert "hunter2" not in ended.stderr
 
 
-def test_a_port_in_use_is_told_in_a_line(folder: Path) -> None:
+def test_a_port_in_use_is_said_in_a_line(folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

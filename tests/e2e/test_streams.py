@@ -243,7 +243,7 @@ async def test_frames_that_cost_nothing_hold_up_nobody(server: Server, flood: by
     assert slowest < 2
 
 
-async def test_too_many_frames_and_no_utf8_are_told_to_the_client_and_not_to_the_log(folder: Path) -> None:
+async def test_too_many_frames_and_no_utf8_are_reported_to_the_client_and_not_to_the_log(folder: Path) -> None:
     async with Server(folder, BANK_DEMO="false") as server:
         for sent, code in (
             (frame(PONG) * 2001, 1008),

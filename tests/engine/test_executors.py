@@ -282,7 +282,7 @@ async def test_answers_are_those_of_the_reference_executor(world: World, kind: s
 
 @pytest.mark.parametrize("which", ["itself", "its answer"])
 async def test_a_mutation_that_fails_is_executed_once(world: World, which: str) -> None:
-    """The second of three mutations fails, itself or in what is asked of its answer: the executor then falls back."""
+    """The second of three mutations fails, itself or in a field of its result: the executor then falls back."""
     executed: list[Group] = []
     services = world.services
 
