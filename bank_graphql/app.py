@@ -1,12 +1,9 @@
 """Compose the server: routes, middleware, and the bank that they serve while the application runs."""
 
-import asyncio
 import gc
-import signal
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import FrameType
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -14,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import Lifespan, Receive, Scope, Send
 
 from bank_graphql import settings as configuration
 from bank_graphql.api.context import Services
@@ -22,25 +19,30 @@ from bank_graphql.api.errors import rejection_of
 from bank_graphql.api.loaders import Readers
 from bank_graphql.api.schema import build_schema, export, introspection
 from bank_graphql.api.streams import CHECK_SECONDS, Streams
-from bank_graphql.bank import open_bank
+from bank_graphql.bank import Bank, open_bank
 from bank_graphql.engine.executor import Executor
 from bank_graphql.kit import log
 from bank_graphql.kit.clock import Clock, utc_now
-from bank_graphql.kit.jobs import Job, running
+from bank_graphql.kit.jobs import Job, JobMetrics, running
+from bank_graphql.kit.metrics import Metrics
+from bank_graphql.kit.process_metrics import ProcessMetrics
 from bank_graphql.kit.rate_limiter import RateLimiter
 from bank_graphql.settings import Settings
 from bank_graphql.web import health
 from bank_graphql.web.authentication import BearerAuthentication
+from bank_graphql.web.draining import Draining
 from bank_graphql.web.endpoint import GraphQLEndpoint
 from bank_graphql.web.keys import PublishedKeys
+from bank_graphql.web.metrics import MetricsPage, WebMetrics
 from bank_graphql.web.middleware import RequestMiddleware
 from bank_graphql.web.operations import OperationGate
 from bank_graphql.web.playground import Assets, Page
+from bank_graphql.web.request_log import RequestLog
 from bank_graphql.web.schema import PublishedSchema, version
 from bank_graphql.web.sockets import GraphQLSockets
 
 GRAPHQL = "/graphql"
-_SignalHandler = Callable[[int, FrameType | None], object] | int | None
+METRICS = "/metrics"
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> Starlette:
@@ -55,62 +57,78 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     """
     settings = settings or configuration.load()
     log.configure(level=settings.log_level)
-    built = build_schema()
+    metrics = Metrics()
+    web_metrics, limiter = WebMetrics(metrics), RateLimiter()
+    schema = build_schema()
+    executor = Executor(schema, to_result=rejection_of)
+    web_metrics.watch(executor, limiter)
     gate = OperationGate(
-        Executor(built, to_result=rejection_of),
+        executor,
         user_limit=settings.cost_per_minute,
         address_limit=max(1, settings.cost_per_minute // 10),
+        observe=web_metrics.operation,
     )
-
-    is_https, is_verbose = settings.address.startswith("https://"), settings.log_level == "DEBUG"
+    request_log = RequestLog(all_requests=settings.log_requests, slow_seconds=settings.slow_request_seconds)
+    is_https = settings.address.startswith("https://")
+    draining = Draining(settings.drain_for)
+    around = partial(RequestMiddleware, https=is_https, log=request_log, count=web_metrics.response, draining=draining)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_bank(settings, clock=clock) as bank, bank.feed_running():
-            streams = Streams(bank.hub, bank.feed, bank.identity, clock)
-            services = Services(
-                db=bank.db,
-                readers=Readers(bank.db, bank.policy.cards.calendar, clock),
-                identity=bank.identity,
-                accounts=bank.accounts,
-                cards=bank.cards,
-                feed=bank.feed,
-                streams=streams,
-                execute=bank.execute,
-                limiter=RateLimiter(),
-                attempts_per_minute=settings.log_in_rate_limit,
-            )
+        async with open_bank(settings, clock=clock, metrics=metrics) as bank, bank.feed_running():
+            services = _services(bank, settings, limiter, clock)
             identify = BearerAuthentication(bank.identity)
             app.state.graphql = GraphQLEndpoint(gate, services, identify, Page("graphiql.html"))
-            app.state.direct = RequestMiddleware(app.state.graphql, https=is_https, verbose=is_verbose)
-            app.state.sockets = GraphQLSockets(gate, services, identify, [*settings.origins, settings.address])
-            app.state.readiness = health.Readiness(bank.db)
+            app.state.direct = around(app.state.graphql)
+            app.state.sockets = GraphQLSockets(gate, services, identify, [*settings.origins, settings.address], request_log)
+            app.state.health = health.Health(bank.db, bank.identity.tokens, clock, settings.data_dir, draining)
             app.state.keys = PublishedKeys(bank.identity.tokens)
             _tune_garbage_collector()
-            async with (
-                running((*bank.jobs, Job("check streams", CHECK_SECONDS, streams.check))),
-                _on_stop_signal(streams.end_all),
-            ):
+            own_jobs = (Job("check streams", CHECK_SECONDS, services.streams.check), ProcessMetrics(metrics).job)
+            async with running((*bank.jobs, *own_jobs), JobMetrics(metrics)), draining.on_signals(services.streams.end_all):
                 yield
-            streams.end_all()
+            services.streams.end_all()
 
-    app = _Application(
-        routes=_routes(PublishedSchema(lambda: export(built), lambda: introspection(built))),
-        middleware=[
-            Middleware(RequestMiddleware, https=is_https, verbose=is_verbose),
-            Middleware(
-                CORSMiddleware,
-                allow_origins=settings.origins,
-                allow_methods=["GET", "POST"],
-                allow_headers=["authorization", "content-type", "x-request-id"],
-                expose_headers=["x-request-id", "ratelimit-limit", "ratelimit-remaining", "retry-after"],
-                max_age=600,
-            ),
-        ],
+    published = PublishedSchema(lambda: export(schema), lambda: introspection(schema))
+    return _Application(
+        _routes(published, _metrics_page(metrics, settings)),
+        middleware=[Middleware(around), _cors(settings.origins)],
         lifespan=lifespan,
+        metrics_port=settings.metrics_port,
     )
-    app.router.redirect_slashes = False  # it would redirect to any host that the client names
-    return app
+
+
+def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock) -> Services:
+    return Services(
+        db=bank.db,
+        readers=Readers(bank.db, bank.policy.cards.calendar, clock),
+        identity=bank.identity,
+        accounts=bank.accounts,
+        cards=bank.cards,
+        feed=bank.feed,
+        streams=Streams(bank.hub, bank.feed, bank.identity, clock),
+        execute=bank.execute,
+        limiter=limiter,
+        attempts_per_minute=settings.log_in_rate_limit,
+    )
+
+
+def _metrics_page(metrics: Metrics, settings: Settings) -> MetricsPage | None:
+    """Return the page of the metrics; None if they are not served: production needs a token, or a port of their own."""
+    token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
+    is_open = settings.env is not configuration.Environment.PRODUCTION or settings.metrics_port is not None
+    return MetricsPage(metrics, token) if token is not None or is_open else None
+
+
+def _cors(origins: list[str]) -> Middleware:
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type", "x-request-id"],
+        expose_headers=["x-request-id", "ratelimit-limit", "ratelimit-remaining", "retry-after"],
+        max_age=600,
+    )
 
 
 def _tune_garbage_collector() -> None:
@@ -123,7 +141,7 @@ def _tune_garbage_collector() -> None:
     gc.set_threshold(10_000, 5, 3)
 
 
-def _routes(schema: PublishedSchema) -> list[BaseRoute]:
+def _routes(schema: PublishedSchema, metrics: MetricsPage | None) -> list[BaseRoute]:
     return [
         Route("/", Page("index.html")),
         Mount("/assets", Assets()),
@@ -132,20 +150,42 @@ def _routes(schema: PublishedSchema) -> list[BaseRoute]:
         Route("/version", version),
         Route(GRAPHQL, _GraphQLRoute()),  # it refuses other methods itself, in the same way with and without CORS
         WebSocketRoute(GRAPHQL, _SocketRoute()),
+        Route("/health", _health),
         Route("/health/live", health.live),
-        Route("/health/ready", _handled_by("readiness")),
-        Route("/.well-known/jwks.json", _handled_by("keys")),
+        Route("/health/ready", _ready),
+        Route("/.well-known/jwks.json", _keys),
+        *([] if metrics is None else [Route(METRICS, metrics.answer)]),
     ]
 
 
 class _Application(Starlette):
-    """The application. GraphQL requests that no web page sends, without an origin, skip routing and CORS."""
+    """The application. GraphQL requests that no web page sends, without an origin, skip routing and CORS.
+
+    Args:
+        routes: its routes.
+        middleware: its middleware.
+        lifespan: runs the bank.
+        metrics_port: the port that serves the metrics, and nothing else; None if they are served beside the rest.
+    """
+
+    def __init__(
+        self, routes: list[BaseRoute], *, middleware: list[Middleware], lifespan: Lifespan[Starlette], metrics_port: int | None
+    ) -> None:
+        super().__init__(routes=routes, middleware=middleware, lifespan=lifespan)
+        self.router.redirect_slashes = False  # it would redirect to any host that the client names
+        self._metrics_port = metrics_port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == GRAPHQL and not any(name == b"origin" for name, _ in scope["headers"]):
+        if self._metrics_port is not None and scope["type"] != "lifespan" and self._is_at_wrong_port(scope):
+            await self.router.not_found(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == GRAPHQL and not any(name == b"origin" for name, _ in scope["headers"]):
             await self.state.direct(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+    def _is_at_wrong_port(self, scope: Scope) -> bool:
+        server = scope.get("server") or (None, None)
+        return bool((server[1] == self._metrics_port) != (scope["path"] == METRICS))
 
 
 class _GraphQLRoute:
@@ -162,35 +202,17 @@ class _SocketRoute:
         await scope["app"].state.sockets(scope, receive, send)
 
 
-@asynccontextmanager
-async def _on_stop_signal(stop: Callable[[], None]) -> AsyncIterator[None]:
-    """Call `stop` when the process gets a signal to stop. The server waits for streams, so they must be ended first."""
-    loop = asyncio.get_running_loop()
-    earlier: dict[int, _SignalHandler] = {}
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(stop)
-        handler = earlier[number]
-        if callable(handler):
-            handler(number, frame)
-
-    if threading.current_thread() is threading.main_thread():  # Python sets handlers in the main thread only
-        earlier = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        for number in earlier:
-            signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            if signal.getsignal(number) is handle:
-                signal.signal(number, handler)
+# These exist once the bank is open.
+async def _health(request: Request) -> Response:
+    response: Response = await request.app.state.health.summary(request)
+    return response
 
 
-def _handled_by(name: str) -> Callable[[Request], Awaitable[Response]]:
-    """Return a handler that forwards requests to the one with this name, which exists once the bank is open."""
+async def _ready(request: Request) -> Response:
+    response: Response = await request.app.state.health.ready(request)
+    return response
 
-    async def handle(request: Request) -> Response:
-        response: Response = await getattr(request.app.state, name)(request)
-        return response
 
-    return handle
+async def _keys(request: Request) -> Response:
+    response: Response = await request.app.state.keys(request)
+    return response

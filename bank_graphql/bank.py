@@ -1,6 +1,7 @@
 """Puts the rooms together, from the database up to the payments: their services, jobs and checks. `app` and `cli` use it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,9 +23,12 @@ from bank_graphql.cards.vault import Vault, master_keys, rotate
 from bank_graphql.events import jobs as events_jobs
 from bank_graphql.events import service as events
 from bank_graphql.events.hub import Hub
+from bank_graphql.events.metrics import FeedMetrics
+from bank_graphql.identity.metrics import IdentityMetrics
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.service import Identity
 from bank_graphql.identity.tokens import AccessTokens, load_keys, signing_keys
+from bank_graphql.kit import db_metrics
 from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Database
@@ -33,12 +37,15 @@ from bank_graphql.kit.embedded import SUPERUSER, EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError, Refusal
 from bank_graphql.kit.jobs import Job
 from bank_graphql.kit.keysets import KeySource
+from bank_graphql.kit.metrics import Metrics
 from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
+from bank_graphql.ledger import metrics as ledger_metrics
 from bank_graphql.ledger import verification as ledger_verification
 from bank_graphql.payments import jobs as payments_jobs
 from bank_graphql.payments import service as payments
 from bank_graphql.payments import verification as payments_verification
 from bank_graphql.payments.groups import GROUP_MAX, Group
+from bank_graphql.payments.metrics import PaymentMetrics
 from bank_graphql.payments.outcomes import Outcome
 from bank_graphql.settings import Environment, Settings
 
@@ -103,23 +110,32 @@ async def open_server(settings: Settings) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def open_bank(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator[Bank]:
+async def open_bank(settings: Settings, *, clock: Clock = utc_now, metrics: Metrics | None = None) -> AsyncIterator[Bank]:
     """Open the database (and run the embedded one) and put the rooms together; on leaving, finish the batches in progress.
+
+    Args:
+        settings: the bank's settings.
+        clock: gives the time.
+        metrics: where the rooms declare what they measure; None if nobody reads it.
 
     Raises:
         ConfigurationError: a setting, a key or the database is not as the bank needs it.
     """
+    metrics = metrics or Metrics()
     async with AsyncExitStack() as stack:
         # The embedded server accepts any user who can reach its socket, so the application connects with its own role only.
         owner = await stack.enter_async_context(open_server(settings))
         dsn = settings.external_dsn or owner.replace(f"//{SUPERUSER}@", f"//{ROLE}@")
         db = await _open_database(dsn, settings)
         stack.push_async_callback(db.close)
-        identity = _identity(db, settings, clock, stack)
-        policy = await _policy(db, settings, clock)
+        identity = _identity(db, settings, clock, stack, IdentityMetrics(metrics))
+        policy = await _policy(db, settings, clock, PaymentMetrics(metrics))
         await events.start_epoch(db, clock)
-        feed = Feed(db)
-        hub = Hub(feed)
+        feed, feed_metrics = Feed(db), FeedMetrics(metrics, clock)
+        hub = Hub(feed, on_read=feed_metrics.record)
+        feed_metrics.watch(hub, db)
+        db_metrics.declare(metrics, db)
+        ledger_metrics.declare(metrics, db)
         notifier = _notifier(settings, dsn, hub)
 
         def wake_feed() -> None:
@@ -171,9 +187,13 @@ def _batched_execute(
     """Return a function that executes a group in a batch with others; `after_each` is called after each batch."""
 
     async def execute_batch(groups: Sequence[Group]) -> Sequence[list[Outcome] | Refusal]:
+        started, size = time.perf_counter(), sum(len(group.commands) for group in groups)
+        for group in groups:
+            group.on_batch(size)
         try:
             return await payments.execute_groups(db, policy, groups)
         finally:
+            policy.metrics.batch_ended(time.perf_counter() - started)
             after_each()
 
     batcher: Batcher[Group, list[Outcome]] = Batcher(
@@ -186,7 +206,9 @@ def _batched_execute(
         max_concurrent_batches=BATCHES_AT_A_TIME,
         max_concurrent_size=_max_concurrent_commands(settings),
         min_start_ratio=0.5,
+        on_start=policy.metrics.batch_started,
     )
+    policy.metrics.watch_queue(batcher)
     stack.push_async_callback(batcher.close)
 
     async def execute_parts(group: Group) -> list[Outcome]:
@@ -214,7 +236,7 @@ def _jobs(
     )
 
 
-async def _policy(db: Database, settings: Settings, clock: Clock) -> payments.Policy:
+async def _policy(db: Database, settings: Settings, clock: Clock, metrics: PaymentMetrics) -> payments.Policy:
     return payments.Policy(
         sandbox=settings.is_sandbox,
         credit_limit=settings.sandbox_credit_limit if settings.is_sandbox else 0,
@@ -227,6 +249,7 @@ async def _policy(db: Database, settings: Settings, clock: Clock) -> payments.Po
         ),
         vault=await Vault.open(db, card_keys(settings), settings.card_bin),
         clock=clock,
+        metrics=metrics,
     )
 
 
@@ -249,7 +272,7 @@ async def rotate_card_keys(settings: Settings, db: Database) -> int:
     return rotated
 
 
-def _identity(db: Database, settings: Settings, clock: Clock, stack: AsyncExitStack) -> Identity:
+def _identity(db: Database, settings: Settings, clock: Clock, stack: AsyncExitStack, metrics: IdentityMetrics) -> Identity:
     production = settings.env is Environment.PRODUCTION
     given = settings.signing_keys.get_secret_value() if settings.signing_keys else None
     keys = load_keys(signing_keys(given, None if production else settings.data_dir / "keys"))
@@ -268,6 +291,7 @@ def _identity(db: Database, settings: Settings, clock: Clock, stack: AsyncExitSt
         clock=clock,
         session_lifetime=timedelta(days=settings.session_days),
         allow_test_domains=settings.is_sandbox,
+        metrics=metrics,
     )
 
 

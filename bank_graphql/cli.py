@@ -7,17 +7,15 @@ import asyncio
 import getpass
 import os
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import asyncpg
 import typer
-from uvicorn.supervisors import Multiprocess
 
 from bank_graphql import demo as demonstration
 from bank_graphql import settings as configuration
@@ -31,6 +29,7 @@ from bank_graphql.kit.db_errors import describe
 from bank_graphql.kit.embedded import binaries
 from bank_graphql.kit.errors import ConfigurationError, Unavailable, ValidationFailed
 from bank_graphql.kit.files import replace_text
+from bank_graphql.kit.metrics import shared_by_processes
 from bank_graphql.kit.progress import Progress
 from bank_graphql.ledger import verification
 from bank_graphql.settings import Settings
@@ -78,21 +77,31 @@ def serve(
     """Run the bank."""
     settings = configuration.load(host=host, port=port, demo=demo, migrate=migrate)
     log.configure(level=settings.log_level)
-    with server.listen(settings.host, settings.port) as listener, Progress("starting") as progress:
-        settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(server.listen(settings.host, settings.port))]
+        settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
+        if settings.metrics_port is not None:
+            listener = server.listen(settings.metrics_host, settings.metrics_port, settings="BANK_METRICS_PORT")
+            sockets.append(stack.enter_context(listener))
         # The server's processes read their own settings from the environment.
         os.environ |= {"BANK_HOST": settings.host, "BANK_PORT": str(settings.port)}
         for name in configuration.unknown():
             print(f"bank-graphql: there is no setting {name}; it is ignored.", file=sys.stderr)
         config = server.configuration(workers=workers, trusted_proxies=settings.trusted_proxies, max_message=MAX_BODY)
-        with suppress(KeyboardInterrupt):  # requests that were running are finished
+        progress = stack.enter_context(Progress("starting"))
+
+        async def run() -> bool:
             if workers > 1:
-                asyncio.run(_start(settings, progress))
                 progress.stop()
-                Multiprocess(config, sockets=[listener]).run()
-            else:
-                with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-                    runner.run(_start(settings, progress, server.Server(config, progress.stop), listener))
+                return await server.supervise(config, sockets)
+            serving = server.Server(config, progress.stop)
+            await serving.serve(sockets=sockets)
+            return serving.started
+
+        if workers > 1:
+            stack.enter_context(shared_by_processes())
+        with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(_start(settings, progress, run))  # requests that were running are finished
 
 
 @app.command()
@@ -279,10 +288,8 @@ def _require_data(settings: Settings) -> None:
         )
 
 
-async def _start(
-    settings: Settings, progress: Progress, serving: server.Server | None = None, listener: socket.socket | None = None
-) -> None:
-    """Migrate and fill the bank once, before any process serves. Then serve in this process, if a server is given."""
+async def _start(settings: Settings, progress: Progress, run: Callable[[], Awaitable[bool]]) -> None:
+    """Migrate and fill the bank once, before any process serves. Then serve: `run` returns whether that was possible."""
     progress.waiting_for("the database to answer" if settings.database_url else "PostgreSQL to start")
     async with open_server(settings) as dsn:  # kept open, so that the embedded server keeps running
         progress.waiting_for("the database's schema")
@@ -297,11 +304,9 @@ async def _start(
                 await demonstration.fill(bank.db, bank.identity, bank.execute)
             progress.waiting_for("what is under way to be finished")
         _greet(settings)
-        if serving is not None and listener is not None:
-            progress.waiting_for("the server to begin")
-            await serving.serve(sockets=[listener])
-            if not serving.started:
-                raise typer.Exit(1)
+        progress.waiting_for("the server to begin")
+        if not await run():
+            raise typer.Exit(1)
 
 
 def _print_finding(finding: verification.Finding) -> None:
@@ -324,6 +329,8 @@ def _greet(settings: Settings) -> None:
         print(_how_to_sign_in())
     where = "at DATABASE_URL" if settings.database_url else str((settings.data_dir / "postgres").resolve())
     print(f"Data              {where}")
+    if settings.metrics_port is not None:
+        print(f"Metrics           http://{settings.metrics_host}:{settings.metrics_port}/metrics")
     print("Stop              Ctrl-C", flush=True)
 
 

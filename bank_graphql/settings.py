@@ -164,7 +164,28 @@ class Settings(BaseSettings):
     demo: bool | None = Field(
         None, description="Whether `serve` fills an empty bank with demo customers. By default in an embedded sandbox."
     )
+    drain_seconds: float | None = Field(
+        None,
+        ge=0,
+        le=300,
+        description="Seconds for which a process still serves after SIGTERM, while `/health/ready` says 503, before it closes "
+        "its port. By default 5 in production, and 0 in development.",
+    )
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
+    log_requests: bool = Field(False, description="Whether to log a line for each request.")  # noqa: FBT003
+    slow_request_seconds: float = Field(
+        1, ge=0.001, le=600, description="Seconds from which on a request is slow. Slow requests are always logged."
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="The bearer token that `/metrics` requires, of at least 16 characters. Without it, `/metrics` is open in "
+        "development, and not served in production except at BANK_METRICS_PORT.",
+    )
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="A port of its own for `/metrics`, which the other one then does not serve."
+    )
+    metrics_host: str = Field("127.0.0.1", description="The address to listen on for BANK_METRICS_PORT.")
 
     @classmethod
     def settings_customise_sources(
@@ -231,6 +252,11 @@ class Settings(BaseSettings):
     def cost_per_minute(self) -> int:
         """The cost of the requests that a signed-in user may send a minute."""
         return self.rate_limit or (100_000_000 if self.is_sandbox else 1_000_000)
+
+    @property
+    def drain_for(self) -> float:
+        """How many seconds a process goes on to serve after SIGTERM."""
+        return (5 if self.env is Environment.PRODUCTION else 0) if self.drain_seconds is None else self.drain_seconds
 
     @property
     def is_demo(self) -> bool:

@@ -42,3 +42,12 @@ DO $$ BEGIN
 EXCEPTION
     WHEN insufficient_privilege THEN RAISE NOTICE 'no grants for bank_app by this user';
 END $$;
+
+-- For metrics: how far standbys are behind, and how old the oldest transaction is. Without it these are missing.
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'bank_app') THEN
+        GRANT pg_read_all_stats TO bank_app;
+    END IF;
+EXCEPTION
+    WHEN insufficient_privilege OR invalid_grant_operation THEN RAISE NOTICE 'bank_app cannot read statistics';
+END $$;

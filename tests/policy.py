@@ -6,6 +6,8 @@ from bank_graphql.accounts.rules import Numbering
 from bank_graphql.cards.rules import Calendar, CardPolicy
 from bank_graphql.cards.vault import MasterKeys, Vault, master_keys
 from bank_graphql.kit.clock import Clock, utc_now
+from bank_graphql.kit.metrics import Metrics
+from bank_graphql.payments.metrics import PaymentMetrics
 from bank_graphql.payments.service import Policy
 
 UTC = Calendar(ZoneInfo("UTC"))
@@ -21,4 +23,5 @@ def policy(clock: Clock = utc_now, vault: Vault | None = None) -> Policy:
         cards=CardPolicy(UTC, tolerances={"5812": 20}),
         vault=vault or Vault(MasterKeys(master_keys(KEYS, None)), "990055", bytes(32), bytes(32)),
         clock=clock,
+        metrics=PaymentMetrics(Metrics()),
     )

@@ -58,6 +58,9 @@ class Context:
         bucket: that bucket after the request was admitted.
         outcomes: each mutation's outcome, a value or an exception, by its response name. A fallback to the reference executor
             uses them, so that no mutation is executed twice.
+        kind: the kind of the operation: `query`, `mutation` or `subscription`; `unknown` if its document could not be parsed.
+        outcome: how the operation ended: the code of its first error, or `OK`.
+        batch_size: the size of the batch in which the request's last command was executed; None without a command.
     """
 
     services: Services
@@ -68,6 +71,10 @@ class Context:
     bucket_name: str = field(init=False)
     bucket: BucketState | None = None
     outcomes: dict[str, object] = field(default_factory=dict)
+    kind: str = "unknown"
+    outcome: str = "OK"
+    batch_size: int | None = None
+    _statements: int = 0
     _loaders: Loaders | None = field(default=None)
 
     def __post_init__(self) -> None:
@@ -103,10 +110,19 @@ class Context:
     def begin_mutation(self) -> None:
         """Prepare for the next mutation: it runs as the bearer, and rows that were loaded before may have changed."""
         self.actor = self.bearer
-        self._loaders = None
+        self._drop_loaders()
 
     def begin_event(self) -> None:
         """Prepare for the next event of a subscription: rows that were loaded before may have changed."""
+        self._drop_loaders()
+
+    @property
+    def statements(self) -> int:
+        """How many statements have read rows for this request; others may have shared them."""
+        return self._statements + (self._loaders.statements if self._loaders else 0)
+
+    def _drop_loaders(self) -> None:
+        self._statements = self.statements
         self._loaders = None
 
     @classmethod
@@ -158,12 +174,12 @@ class Context:
     def sign_in(self, actor: Actor) -> None:
         """Resolve the rest of this mutation's answer for the user who signed in."""
         self.actor = actor
-        self._loaders = None
+        self._drop_loaders()
 
     def sign_out(self) -> None:
         """Resolve the rest of the document for nobody: the bearer's session has ended."""
         self.bearer = self.actor = None
-        self._loaders = None
+        self._drop_loaders()
 
     async def execute(self, command: Command) -> Moved | Opened | Issued | Preview:
         """Execute a payments command, in one batch with those of other requests.
@@ -171,7 +187,7 @@ class Context:
         Raises:
             Refusal: the command is refused.
         """
-        [outcome] = await self.services.execute(Group((command,)))
+        [outcome] = await self.services.execute(Group((command,), on_batch=self._note_batch))
         if isinstance(outcome, Refusal):
             raise outcome
         return outcome
@@ -189,7 +205,10 @@ class Context:
         Raises:
             ValidationFailed: keys of an atomic batch are not new, or occur twice.
         """
-        return await self.services.execute(Group(tuple(requested), atomic))
+        return await self.services.execute(Group(tuple(requested), atomic, on_batch=self._note_batch))
+
+    def _note_batch(self, size: int) -> None:
+        self.batch_size = size
 
 
 Info = strawberry.Info[Context, None]

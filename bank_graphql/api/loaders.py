@@ -114,6 +114,11 @@ class Loaders:
             loader = self._loaders[reader] = Loader(reader, self._actor)
         return loader
 
+    @property
+    def statements(self) -> int:
+        """How many reads the loaders have requested: about as many statements."""
+        return sum(loader.requests for loader in self._loaders.values())
+
 
 async def _counterparties(db: Database, requested: Sequence[Requested[Any]]) -> list[CounterpartyRow | MerchantRow | None]:
     """Return the counterparties: the owners of accounts, and the merchants of card payments, which are few."""

@@ -63,6 +63,8 @@ class Executor:
         breadth_first: False to execute queries, mutations and events by the reference executor.
 
     Attributes:
+        documents_found: how many operations were of a document that was parsed and validated before.
+        documents_parsed: how many documents were parsed.
         fallbacks: how often operations, or events of subscriptions, fell back to the reference executor, by reason.
     """
 
@@ -72,11 +74,16 @@ class Executor:
         self._to_result = to_result
         self._breadth_first = breadth_first
         self._documents = Documents()
+        self.documents_found = 0
+        self.documents_parsed = 0
         self.fallbacks: Counter[str] = Counter()
 
     def find(self, request: Request) -> Prepared | None:
         """Return the operation of a document that was parsed and validated before, or None if there is none."""
-        return self._documents.get((request.query, request.operation_name))
+        prepared = self._documents.get((request.query, request.operation_name))
+        if prepared is not None:
+            self.documents_found += 1
+        return prepared
 
     def parse(self, request: Request) -> Prepared:
         """Parse a document and choose the operation to execute. The document is not validated yet.
@@ -86,6 +93,7 @@ class Executor:
             TooComplex: it is too long, or nested too deeply.
             BadRequest: it has no operation of this name, or several and none is named.
         """
+        self.documents_parsed += 1
         return Prepared(self._core, request.query, *_parse(request))
 
     def validate(self, request: Request, prepared: Prepared) -> list[GraphQLError]:

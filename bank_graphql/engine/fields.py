@@ -70,7 +70,11 @@ class Mutation:
         context, name = info.context, str(info.path.key)
         if name not in context.outcomes:
             context.begin_mutation()
-            return await self.resolver(context, **arguments)
+            try:
+                context.outcomes[name] = await self.resolver(context, **arguments)
+            except Exception as error:
+                context.outcomes[name] = error
+                raise
         outcome = context.outcomes[name]
         if isinstance(outcome, Exception):
             raise outcome

@@ -6,9 +6,10 @@ subscription are replayed from the database; later ones wait in its queue.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -50,6 +51,10 @@ class Event(Protocol):
     @property
     def owner_id(self) -> UUID:
         """The account's owner."""
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When the transaction changed."""
 
 
 E = TypeVar("E", bound=Event)
@@ -135,10 +140,18 @@ class Hub(Generic[E]):
     Args:
         source: reads the events.
         poll_seconds: how often it reads if nobody wakes it.
+        on_read: called with the events that were handed over.
     """
 
-    def __init__(self, source: Source[E], *, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(
+        self,
+        source: Source[E],
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        on_read: Callable[[Sequence[E]], None] = lambda _: None,
+    ) -> None:
         self._source = source
+        self._on_read = on_read
         self._poll_seconds = poll_seconds
         self._by_owner: dict[UUID, set[Subscriber[E]]] = {}
         self._by_account: dict[UUID, set[Subscriber[E]]] = {}
@@ -269,6 +282,7 @@ class Hub(Generic[E]):
                     for subscriber in group:
                         subscriber.enqueue(event)
                 self.position = event.position
+            self._on_read(events)
             if len(events) < BATCH_SIZE:
                 return
 

@@ -12,5 +12,6 @@
 - `queries`: batched reads of users and sessions, and what other rooms need to scope their own.
 - `statements`: the statements that change the tables.
 - `session_cache`: the state of sessions that were used or ended a moment ago.
+- `metrics`: how often users signed in or were refused.
 - `service`: signing up, in and out; the only writer.
 """

@@ -9,6 +9,7 @@ from bank_graphql.audit import service as audit
 from bank_graphql.identity import queries, statements
 from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
 from bank_graphql.identity.errors import CredentialsRefused
+from bank_graphql.identity.metrics import IdentityMetrics
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.permissions import PERMISSIONS, Permission
 from bank_graphql.identity.queries import SessionRow
@@ -54,6 +55,7 @@ class Identity:
         clock: gives the time.
         session_lifetime: how long a session lasts after its tokens were last refreshed.
         allow_test_domains: whether e-mail addresses may be under `.test`.
+        metrics: counts sign-ins.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class Identity:
         clock: Clock,
         session_lifetime: timedelta,
         allow_test_domains: bool,
+        metrics: IdentityMetrics,
     ) -> None:
         self._db = db
+        self._metrics = metrics
         self._hasher = hasher
         self.tokens = tokens
         self._clock = clock
@@ -138,6 +142,7 @@ class Identity:
             return signed_in
 
         signed_in = await self._db.transact(work)
+        self._metrics.done(IdentityAction.SIGN_UP)
         self._throttle.record_success(user.email_key, origin.network)
         return signed_in
 
@@ -166,7 +171,9 @@ class Identity:
             await self._record(connection, signed_in.actor, IdentityAction.LOG_IN, user_id)
             return signed_in
 
-        return await self._db.transact(work)
+        signed_in = await self._db.transact(work)
+        self._metrics.done(IdentityAction.LOG_IN)
+        return signed_in
 
     async def verify_password(self, actor: Actor, password: str) -> bool:
         """Return whether this is the actor's password. It is checked before what a stolen token must not allow.
@@ -211,6 +218,7 @@ class Identity:
 
         outcome = await self._db.transact(work)
         if isinstance(outcome, SignedIn):
+            self._metrics.done(IdentityAction.REFRESH_SESSION)
             return outcome
         if outcome is not None:
             self.session_cache.end([outcome])
@@ -311,6 +319,7 @@ class Identity:
         await audit.write(connection, [audit.Record.of(actor, self._clock(), action, subject_id, refusal)])
 
     async def _record_refused_credentials(self, action: IdentityAction, subject_id: UUID | None, origin: Origin) -> None:
+        self._metrics.refused(action)
         now, code = self._clock(), CredentialsRefused.code
         record = audit.Record(now, None, action, subject_id, code, origin.ip_address, origin.request_id)
         await self._db.transact(lambda connection: audit.write(connection, [record]))

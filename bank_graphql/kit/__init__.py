@@ -6,6 +6,7 @@
 - `columns`: fields of table models
 - `db`: a pool of database connections, and the transactions on it
 - `db_errors`: classifies, describes and translates the errors of the database
+- `db_metrics`: metrics of the connection pool and the database server
 - `db_session`: settings of a session, and what the bank needs of a database
 - `dsn`: parses the address of a database
 - `embedded`: runs the PostgreSQL that comes with the package
@@ -17,10 +18,12 @@
 - `keysets`: sets of secret keys, from a setting or a file
 - `loaders`: reads by key, batched over requests and cached within one
 - `log`: structured logs without secrets
+- `metrics`: metrics in Prometheus's format
 - `money`: amounts in minor units, and currencies
 - `notifications`: notifies other processes, by PostgreSQL or Redis
 - `paging`: keyset pagination
 - `postgres_process`: runs PostgreSQL's programs
+- `process_metrics`: memory, processor time and event-loop lag
 - `progress`: prints what a long start is waiting for
 - `rate_limiter`: token buckets
 - `schema`: migrations

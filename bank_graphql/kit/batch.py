@@ -40,6 +40,10 @@ class Batcher(Generic[Item, Result]):
         min_start_ratio: beside running batches, a batch starts only if it is full, if the queue has at least this fraction of
             their size, or after `MAX_START_DELAY_SECONDS`. Otherwise batches would start early and stay small.
         max_wait_seconds: how long an item may be queued before it is refused as `Unavailable`. None for no maximum.
+        on_start: called when a batch starts, with its size, and the seconds for which its first item was queued.
+
+    Attributes:
+        refusals: how many items were refused so far, because the queue was full or they were queued too long.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Batcher(Generic[Item, Result]):
         max_concurrent_size: int | None = None,
         min_start_ratio: float = 0,
         max_wait_seconds: float | None = 10.0,
+        on_start: Callable[[int, float], None] | None = None,
     ) -> None:
         self._work = work
         self._max_batch_size = max_batch_size
@@ -66,6 +71,8 @@ class Batcher(Generic[Item, Result]):
         self._max_concurrent_size = max_concurrent_size
         self._min_start_ratio = min_start_ratio
         self._max_wait_seconds = max_wait_seconds
+        self._on_start = on_start
+        self.refusals = 0
         self._queue: deque[_Entry[Item, Result]] = deque()
         self._queue_size = 0
         self._queue_size_by_owner: Counter[Hashable] = Counter()
@@ -112,11 +119,18 @@ class Batcher(Generic[Item, Result]):
         """
         size = self._size_of(item)
         if self._is_closed or (self._queue and self._queue_size + size > self._max_queue_size):
+            self.refusals += 1
             raise Unavailable
         if self._max_queue_size_per_owner is not None:
             owned = self._queue_size_by_owner[self._owner_of(item)]
             if owned and owned + size > self._max_queue_size_per_owner:
+                self.refusals += 1
                 raise Unavailable
+
+    @property
+    def queue_size(self) -> int:
+        """The size of all queued items."""
+        return self._queue_size
 
     def _add_to_queue_size(self, item: Item, sign: int) -> None:
         """Adjust the sizes of the queue: `sign` is 1 for an item added, and -1 for one removed."""
@@ -160,6 +174,9 @@ class Batcher(Generic[Item, Result]):
             task = asyncio.get_running_loop().create_task(self._run(taken))
             self._running[task] = size
             self._running_size += size
+            if self._on_start is not None:
+                queued_at = taken[0][2] - (self._max_wait_seconds or 0)
+                self._on_start(size, asyncio.get_running_loop().time() - queued_at)
             task.add_done_callback(self._finished)
         return bool(taken)
 
@@ -189,6 +206,7 @@ class Batcher(Generic[Item, Result]):
             else:
                 self._queue.popleft()
                 self._add_to_queue_size(item, -1)
+                self.refusals += 1
                 _resolve(future, Unavailable())
 
     def _finished(self, task: "asyncio.Task[None]") -> None:

@@ -193,6 +193,21 @@ class Database:
             raise
         return database
 
+    @property
+    def connection_count(self) -> int:
+        """The number of open connections."""
+        return self._pool.get_size()
+
+    @property
+    def idle_count(self) -> int:
+        """The number of open connections that are not in use."""
+        return len(self._idle) + self._pool.get_idle_size()
+
+    @property
+    def waiting_count(self) -> int:
+        """The number of reads and transactions that wait for a connection."""
+        return self._waiting
+
     async def lock_table_size(self) -> int:
         """Return how many locks all transactions of the server can hold together."""
         async with self.connection() as connection:

@@ -5,8 +5,11 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from time import time
 
 import structlog
+
+from bank_graphql.kit.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
 
@@ -26,10 +29,39 @@ class Job:
     run: Callable[[], Awaitable[object]]
 
 
+class JobMetrics:
+    """Counts the runs of jobs, and keeps when each has last succeeded.
+
+    Args:
+        metrics: where to declare them.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._runs = metrics.counter("bank_job_runs", "Runs of periodic jobs.", "job", "outcome")
+        self._succeeded = metrics.gauge(
+            "bank_job_success_timestamp_seconds", "When a job last succeeded, in Unix time.", "job", of_processes="max"
+        )
+        self._interval = metrics.gauge("bank_job_interval_seconds", "How often a job is to run.", "job", of_processes="max")
+
+    def start(self, job: Job) -> None:
+        """Begin to watch a job. It counts as having succeeded just now, so that it is overdue only when it should have run."""
+        self._interval.labels(job.name).set(job.seconds)
+        self._succeeded.labels(job.name).set(time())
+        self._runs.labels(job.name, "failed")
+
+    def record(self, job: Job, *, succeeded: bool) -> None:
+        """Count a run."""
+        self._runs.labels(job.name, "done" if succeeded else "failed").inc()
+        if succeeded:
+            self._succeeded.labels(job.name).set(time())
+
+
 @asynccontextmanager
-async def running(jobs: Sequence[Job]) -> AsyncIterator[None]:
+async def running(jobs: Sequence[Job], metrics: JobMetrics) -> AsyncIterator[None]:
     """Run the jobs inside an `async with` block, and cancel them at its end. A job that fails runs again at its next time."""
-    tasks = [asyncio.create_task(_repeat(job)) for job in jobs]
+    for job in jobs:
+        metrics.start(job)
+    tasks = [asyncio.create_task(_repeat(job, metrics)) for job in jobs]
     try:
         yield
     finally:
@@ -38,11 +70,13 @@ async def running(jobs: Sequence[Job]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _repeat(job: Job) -> None:
+async def _repeat(job: Job, metrics: JobMetrics) -> None:
     while True:
         # Jitter, so that not all processes run the job at the same moment.
         await asyncio.sleep(job.seconds * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
         try:
             await job.run()
+            metrics.record(job, succeeded=True)
         except Exception as error:  # noqa: BLE001 - whatever the error is, the next run may succeed
+            metrics.record(job, succeeded=False)
             _log.warning("a job failed and is tried again", job=job.name, exc_info=error)

@@ -72,13 +72,18 @@ class Reader(Generic[K, V]):
 
 
 class Loader(Generic[K, V]):
-    """The values that one actor has requested from a reader. Each key is read once: a failed read is not repeated."""
+    """The values that one actor has requested from a reader. Each key is read once: a failed read is not repeated.
 
-    __slots__ = ("_actor", "_answers", "_reader", "_requested")
+    Attributes:
+        requests: how many reads were requested.
+    """
+
+    __slots__ = ("_actor", "_answers", "_reader", "_requested", "requests")
 
     def __init__(self, reader: Reader[K, V], actor: Actor) -> None:
         self._reader = reader
         self._actor = actor
+        self.requests = 0
         self._requested: list[tuple[Sequence[K], asyncio.Future[list[V]]]] = []
         self._answers: dict[K, tuple[asyncio.Future[list[V]], int]] = {}
 
@@ -102,6 +107,7 @@ class Loader(Generic[K, V]):
         if new:
             answer = self._reader.request(self._actor, new)
             self._requested.append((new, answer))
+            self.requests += 1
             if len(new) == len(keys):
                 return await asyncio.shield(answer)  # other fields of the request may wait for it as well
             known = self._known()

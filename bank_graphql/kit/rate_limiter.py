@@ -5,7 +5,7 @@ with several processes each grants the full rate.
 """
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,6 +41,9 @@ class BucketState:
 class RateLimiter:
     """Buckets by name. Beyond `_MAX_BUCKETS` the least recently used are dropped.
 
+    Attributes:
+        refusals: how often there was too little in a bucket, by what its name begins with, before the first `/`.
+
     Args:
         monotonic: returns the time in seconds.
     """
@@ -48,6 +51,7 @@ class RateLimiter:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self.refusals: Counter[str] = Counter()
 
     def spend(self, bucket: str, cost: int, *, per_minute: int) -> BucketState:
         """Spend `cost` from a bucket that holds `per_minute` and refills at that rate.
@@ -65,6 +69,7 @@ class RateLimiter:
         if len(self._buckets) > _MAX_BUCKETS:
             self._buckets.popitem(last=False)
         if not is_enough:
+            self.refusals[bucket.partition("/")[0]] += 1
             missing = min(cost, per_minute) - level
             raise RateLimited(retry_after=max(1, round(missing * 60 / per_minute + 0.5)))
         return BucketState(per_minute, int(level), cost, (per_minute - level) * 60 / per_minute)

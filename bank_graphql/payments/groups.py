@@ -1,8 +1,8 @@
 """Groups: the commands of one mutation, or a part of a large batch, executed in order in one transaction."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from bank_graphql.kit.errors import Refusal
@@ -19,10 +19,12 @@ class Group:
     Attributes:
         commands: either all dry runs or none. An input that makes no command is a refusal in its place, and its own outcome.
         atomic: whether all of them take effect or none.
+        on_batch: called with the number of commands of the batch in which the group is executed.
     """
 
     commands: tuple[Command | Refusal, ...]
     atomic: bool = False
+    on_batch: Callable[[int], None] = field(default=lambda _: None, compare=False, repr=False)
 
     @property
     def dry_run(self) -> bool:
@@ -56,4 +58,5 @@ class Group:
         if self.atomic or self.dry_run or len(self.commands) <= size:
             yield self
         else:
-            yield from (Group(self.commands[start : start + size]) for start in range(0, len(self.commands), size))
+            starts = range(0, len(self.commands), size)
+            yield from (replace(self, commands=self.commands[start : start + size]) for start in starts)

@@ -32,6 +32,7 @@ from bank_graphql.payments.commands import Command, ExpireHold
 from bank_graphql.payments.decisions import Decisions
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.locks import lock
+from bank_graphql.payments.metrics import PaymentMetrics
 from bank_graphql.payments.models import IdempotencyOutcome
 from bank_graphql.payments.outcomes import Moved, Outcome
 from bank_graphql.payments.snapshot import load
@@ -70,6 +71,7 @@ class Policy:
         cards: how cards are issued and authorised.
         vault: makes and keeps card numbers.
         clock: gives the time.
+        metrics: counts what is posted and reserved.
     """
 
     sandbox: bool
@@ -78,6 +80,7 @@ class Policy:
     cards: CardPolicy
     vault: Vault
     clock: Clock
+    metrics: PaymentMetrics
 
 
 async def execute(db: Database, policy: Policy, commands: Sequence[Command]) -> list[Outcome]:
@@ -98,7 +101,7 @@ async def execute_groups(db: Database, policy: Policy, groups: Sequence[Group]) 
     """
     fingerprints = [group.fingerprints() for group in groups]  # before the locks: others wait while these are held
 
-    async def work(connection: Connection) -> list[list[Outcome] | Refusal]:
+    async def work(connection: Connection) -> tuple[list[list[Outcome] | Refusal], BatchState]:
         locked = await lock(connection, [each for group in groups for each in group.commands if isinstance(each, Command)])
         state, stored = await load(
             connection,
@@ -111,14 +114,16 @@ async def execute_groups(db: Database, policy: Policy, groups: Sequence[Group]) 
         decisions = Decisions(state, stored)
         outcomes = [decisions.decide(group, prints) for group, prints in zip(groups, fingerprints, strict=True)]
         await _write(connection, policy, state, decisions)
-        return outcomes
+        return outcomes, state
 
     try:
-        return await db.transact(work)
+        outcomes, state = await db.transact(work)
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "uq_card_secrets_number_hash":
             raise
-        return await db.transact(work)  # two batches drew the same card number, which may happen once in a bank's life
+        outcomes, state = await db.transact(work)  # two batches drew the same card number, which may happen once in a bank's life
+    policy.metrics.record(state.ledger.changes)
+    return outcomes
 
 
 async def _write(connection: Connection, policy: Policy, state: BatchState, decisions: Decisions) -> None:

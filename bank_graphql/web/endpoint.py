@@ -73,6 +73,7 @@ class GraphQLEndpoint:
                 body_read = await _read_body(headers, receive)
                 await self._gate.charge_for_body(len(body_read), context)
                 request = _request(_parse_json(body_read, "The body"))
+            scope.setdefault("state", {})["operation"] = request, context
             if is_stream:
                 await self._stream.answer(request, context, receive, send, method)
                 return

@@ -2,12 +2,15 @@
 
 import re
 import time
+from collections.abc import Callable
 
 import structlog
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bank_graphql.kit.ids import new_hex_id
+from bank_graphql.web.draining import Draining
+from bank_graphql.web.request_log import RequestLog
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,100}", re.ASCII)
 _SECURITY_HEADERS = {
@@ -33,12 +36,16 @@ class RequestMiddleware:
     Args:
         app: the application behind it.
         https: whether clients use HTTPS, so that browsers should require it.
-        verbose: whether to log each request.
+        log: logs slow requests, or all.
+        count: called with the status of each answer.
+        draining: whether the process is about to stop, so that answers close their connections.
     """
 
-    def __init__(self, app: ASGIApp, *, https: bool, verbose: bool) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool, log: RequestLog, count: Callable[[int], None], draining: Draining) -> None:
         self._app = app
-        self._verbose = verbose
+        self._draining = draining
+        self._request_log = log
+        self._count = count
         headers = _SECURITY_HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if https else {})
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
@@ -60,6 +67,8 @@ class RequestMiddleware:
                 names = {name for name, _ in headers}
                 headers += [header for header in self._headers if header[0] not in names]
                 headers.append((b"x-request-id", request_id.encode()))
+                if self._draining.has_begun:
+                    headers.append((b"connection", b"close"))
                 message["headers"] = headers
             await send(message)
 
@@ -76,6 +85,6 @@ class RequestMiddleware:
             }
             await JSONResponse({"errors": [error]}, status_code=500)(scope, receive, send_with_headers)
         finally:
-            if self._verbose:
-                milliseconds = round((time.perf_counter() - started) * 1000, 1)
-                _log.debug("request", method=scope["method"], path=scope["path"], status=status, milliseconds=milliseconds)
+            self._count(status)
+            seconds = time.perf_counter() - started
+            self._request_log.request(scope["method"], scope["path"], status, seconds, scope["state"].get("operation"))

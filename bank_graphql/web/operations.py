@@ -1,8 +1,10 @@
 """Operations from HTTP, event streams and sockets: all are admitted or refused by one gate, then executed."""
 
-from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -54,6 +56,12 @@ class Response:
     ended_by: Exception | None = None
     is_event: bool = False
 
+    @property
+    def code(self) -> str:
+        """The code of the first error; `OK` without one."""
+        errors: Any = self.body.get("errors")
+        return errors[0]["extensions"]["code"] if errors else "OK"
+
 
 class OperationGate:
     """Admits operations and has them executed. One instance serves all transports, so that all have the same gate.
@@ -62,22 +70,35 @@ class OperationGate:
         executor: executes what is admitted.
         user_limit: maximum cost per minute for a user.
         address_limit: maximum cost per minute for an address from which nobody is signed in.
+        observe: called for each operation that ended, with its context and its duration in seconds.
     """
 
-    def __init__(self, executor: Executor, *, user_limit: int, address_limit: int) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        *,
+        user_limit: int,
+        address_limit: int,
+        observe: Callable[[Context, float], None] = lambda *_: None,
+    ) -> None:
         self._executor = executor
+        self._observe = observe
         self._user_limit = user_limit
         self._address_limit = address_limit
         self._share = FairShare()
 
     async def run(self, request: Request, context: Context, *, allow_mutation: bool = True) -> Response:
         """Answer a query or a mutation. Raises nothing: errors are answers too."""
+        started = time.perf_counter()
         if self._share.must_wait(context.bucket_name):
             await self._share.wait(context.bucket_name)
         admitted = self._admit(request, context, _QUERIES_AND_MUTATIONS if allow_mutation else _QUERIES)
         if isinstance(admitted, Response):
-            return admitted
-        return _response(await self._executor.execute(admitted.operation, request, context), context)
+            response = admitted
+        else:
+            response = _response(await self._executor.execute(admitted.operation, request, context), context)
+        self._end(response, context, started)
+        return response
 
     async def stream(
         self, request: Request, context: Context, *, allow_mutation: bool = True, admitted: Prepared | None = None
@@ -90,16 +111,26 @@ class OperationGate:
             allow_mutation: whether the operation may be a mutation.
             admitted: the operation, if `admit` has admitted it already.
         """
+        started, response = time.perf_counter(), None
         await self._share.wait(context.bucket_name)
         prepared = admitted or self.admit(request, context, allow_mutation=allow_mutation)
-        if isinstance(prepared, Response):
-            yield prepared
-        elif prepared.operation.node.operation is not OperationType.SUBSCRIPTION:
-            yield _response(await self._executor.execute(prepared.operation, request, context), context)
-        else:
-            async with aclosing(self._executor.subscribe(prepared.operation, request, context)) as results:
-                async for result, ended_by in results:
-                    yield replace(_response(result, context), ended_by=ended_by, is_event=True)
+        try:
+            if isinstance(prepared, Response):
+                yield (response := prepared)
+            elif prepared.operation.node.operation is not OperationType.SUBSCRIPTION:
+                yield (response := _response(await self._executor.execute(prepared.operation, request, context), context))
+            else:
+                async with aclosing(self._executor.subscribe(prepared.operation, request, context)) as results:
+                    async for result, ended_by in results:
+                        yield (response := replace(_response(result, context), ended_by=ended_by, is_event=True))
+        finally:
+            self._end(response, context, started)
+
+    def _end(self, response: Response | None, context: Context, started: float) -> None:
+        """Note how an operation ended: with this response, or without any if a stream had no event."""
+        if response is not None and "errors" in response.body:
+            context.outcome = response.code
+        self._observe(context, time.perf_counter() - started)
 
     async def charge_for_body(self, size: int, context: Context) -> None:
         """Have a large request wait for its turn, and charge for reading it.
@@ -128,6 +159,7 @@ class OperationGate:
                 reading = complexity.source_cost(request.query)
                 self._spend(reading, context)  # before parsing: that is work, whatever the document turns out to be
                 prepared = self._executor.parse(request)
+            context.kind = prepared.operation.node.operation.value
             _require_type(prepared.operation.node, allowed)
             if context.has_bad_token or context.session_has_ended:
                 _require_sign_in(prepared.operation)

@@ -1,17 +1,22 @@
 """The server process: uvicorn with the bank's protocols, the socket that it listens on, and a graceful stop."""
 
+import asyncio
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.web.http_protocol import PatientHttp
 from bank_graphql.web.socket_protocol import PatientSockets
 
 BACKLOG = 2048
+WORKER_SECONDS = 30
+"""How long a new worker process may take to serve, and a running one to answer its supervisor, before it is replaced."""
 
 
 def configuration(*, workers: int, trusted_proxies: str, max_message: int) -> uvicorn.Config:
@@ -38,11 +43,17 @@ def configuration(*, workers: int, trusted_proxies: str, max_message: int) -> uv
         backlog=BACKLOG,
         timeout_keep_alive=65,
         timeout_graceful_shutdown=20,
+        timeout_worker_healthcheck=WORKER_SECONDS,
     )
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, settings: str = "--port or BANK_PORT") -> socket.socket:
     """Return a listening socket, for this process and those that it starts.
+
+    Args:
+        host: the address.
+        port: the port; 0 for any that is free.
+        settings: where the port can be changed.
 
     Raises:
         ConfigurationError: the address cannot be listened on.
@@ -54,10 +65,25 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        message = f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another: --port or BANK_PORT."
+        message = f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another: {settings}."
         raise ConfigurationError(message) from error
     listener.set_inheritable(True)
     return listener
+
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Where there is only one process, SIGHUP stops it: there is none to take its place."""
+
+
+async def supervise(config: uvicorn.Config, sockets: list[socket.socket]) -> bool:
+    """Run the worker processes, replace those that die, and replace all one by one at SIGHUP; return at a signal to stop.
+
+    Returns:
+        False if the workers could not start.
+    """
+    supervisor = Multiprocess(config, sockets)
+    await asyncio.to_thread(supervisor.run)
+    return all(worker.exitcode != STARTUP_FAILURE for worker in supervisor.processes)
 
 
 class Server(uvicorn.Server):
@@ -75,7 +101,7 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop gracefully at a signal. Unlike uvicorn, do not raise the signal again afterwards, which would kill the process."""
-        handlers = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: signal.signal(number, self.handle_exit) for number in _STOP_SIGNALS}
         try:
             yield
         finally:

@@ -5,6 +5,7 @@ the gate that all transports share.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing, suppress
@@ -26,6 +27,7 @@ from bank_graphql.kit.actor import Caller
 from bank_graphql.kit.errors import Fault, RateLimited, Unavailable
 from bank_graphql.web.endpoint import MAX_BODY, Identify
 from bank_graphql.web.operations import OperationGate
+from bank_graphql.web.request_log import RequestLog
 
 PROTOCOL = "graphql-transport-ws"
 MAX_OPERATIONS = 100
@@ -53,10 +55,14 @@ class GraphQLSockets:
         services: the rooms.
         identify: returns who sent a handshake, or to whom a token belongs.
         origins: origins of web pages that may connect, besides our own.
+        log: logs slow operations, or all.
     """
 
-    def __init__(self, gate: OperationGate, services: Services, identify: Identify, origins: Collection[str]) -> None:
+    def __init__(
+        self, gate: OperationGate, services: Services, identify: Identify, origins: Collection[str], log: RequestLog
+    ) -> None:
         self._gate = gate
+        self.request_log = log
         self._services = services
         self._identify = identify
         self._origins = frozenset(origins)
@@ -217,7 +223,10 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
             raise ConnectionRejectionError
         try:
             self._socket.on_end(self._services.streams.watch(caller.actor, caller.origin, self._ended))
-        except (RateLimited, Unavailable):
+        except RateLimited:
+            raise ConnectionRejectionError from None
+        except Unavailable:  # the process is stopping
+            await self._socket.close(RESTART, "Connect again")
             raise ConnectionRejectionError from None
         self._socket.opened()
 
@@ -259,16 +268,11 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
                 return
             context = Context.of(self._services, caller)
             request = Request(operation.query, operation.operation_name, operation.variables)
-            async with aclosing(self._gate.stream(request, context)) as responses:
-                async for response in responses:
-                    if not response.executed or response.ended_by is not None:
-                        await self._fail(operation, response.body["errors"], response.ended_by)
-                        return
-                    if response.is_event:
-                        context.require_session()
-                    message: Any = {"id": operation.id, "type": "next", "payload": response.body}
-                    await operation.send_operation_message(message)
-            await operation.send_operation_message({"id": operation.id, "type": "complete"})
+            started = time.perf_counter()
+            try:
+                await self._execute(operation, request, context)
+            finally:
+                self._sockets.request_log.operation(time.perf_counter() - started, (request, context))
         except (SessionEnded, TooSlow, WebSocketDisconnected):
             return
         except Unavailable as error:
@@ -276,6 +280,18 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
         except Exception as error:  # noqa: BLE001 - whatever the error is, the socket stays open
             _log.error("an operation failed", exc_info=error)
             await self._fail(operation, [{"message": "Something went wrong on our side.", "extensions": {"code": "INTERNAL"}}])
+
+    async def _execute(self, operation: Operation[Any, None], request: Request, context: Context) -> None:
+        async with aclosing(self._gate.stream(request, context)) as responses:
+            async for response in responses:
+                if not response.executed or response.ended_by is not None:
+                    await self._fail(operation, response.body["errors"], response.ended_by)
+                    return
+                if response.is_event:
+                    context.require_session()
+                message: Any = {"id": operation.id, "type": "next", "payload": response.body}
+                await operation.send_operation_message(message)
+        await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
     async def _fail(self, operation: Operation[Any, None], errors: Any, why: Exception | None = None) -> None:
         if isinstance(why, SessionEnded):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -24,6 +25,7 @@ OWNERS = {FIRST: ADA, SECOND: ADA, THIRD: GRACE}
 class Event:
     position: Position
     account_id: UUID
+    occurred_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
     @property
     def owner_id(self) -> UUID:

@@ -4,12 +4,14 @@ import asyncio
 
 from structlog.testing import capture_logs
 
-from bank_graphql.kit.jobs import Job, running
+from bank_graphql.kit.jobs import Job, JobMetrics, running
+from bank_graphql.kit.metrics import Metrics
 
 
 async def test_a_job_runs_again_after_a_failure_and_stops_with_its_block() -> None:
     runs = 0
     enough = asyncio.Event()
+    metrics = Metrics()
 
     async def work() -> None:
         nonlocal runs
@@ -20,10 +22,13 @@ async def test_a_job_runs_again_after_a_failure_and_stops_with_its_block() -> No
             enough.set()
 
     with capture_logs() as logged:
-        async with running([Job("work", 0.001, work)]), asyncio.timeout(10):
+        async with running([Job("work", 0.001, work)], JobMetrics(metrics)), asyncio.timeout(10):
             await enough.wait()
     assert [line["job"] for line in logged] == ["work"]
     ended = runs
+    exposed = (await metrics.expose()).decode()
+    assert 'bank_job_runs_total{job="work",outcome="failed"} 1.0' in exposed
+    assert 'bank_job_interval_seconds{job="work"} 0.001' in exposed
     for _ in range(20):
         await asyncio.sleep(0)
     assert runs == ended

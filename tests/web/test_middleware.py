@@ -4,7 +4,11 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from bank_graphql.web.draining import Draining
 from bank_graphql.web.middleware import RequestMiddleware
+from bank_graphql.web.request_log import RequestLog
+
+SILENT = RequestLog(all_requests=False, slow_seconds=60)
 
 
 async def fail(scope: Scope, receive: Receive, send: Send) -> None:
@@ -17,7 +21,7 @@ async def fail_midway(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def test_an_unexpected_error_is_an_answer_with_the_request_id_and_without_its_cause() -> None:
-    transport = httpx.ASGITransport(RequestMiddleware(fail, https=False, verbose=False))
+    transport = httpx.ASGITransport(RequestMiddleware(fail, https=False, log=SILENT, count=lambda _: None, draining=Draining(0)))
     async with httpx.AsyncClient(transport=transport, base_url="http://bank.test") as http:
         answer = await http.get("/graphql", headers={"x-request-id": "the-id-of-a-client"})
     assert answer.status_code == 500
@@ -29,7 +33,9 @@ async def test_an_unexpected_error_is_an_answer_with_the_request_id_and_without_
 
 
 async def test_an_error_in_the_middle_of_an_answer_breaks_it_off() -> None:
-    transport = httpx.ASGITransport(RequestMiddleware(fail_midway, https=False, verbose=False))
+    transport = httpx.ASGITransport(
+        RequestMiddleware(fail_midway, https=False, log=SILENT, count=lambda _: None, draining=Draining(0))
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://bank.test") as http:
         with pytest.raises(RuntimeError):
             await http.get("/graphql")

@@ -1,0 +1,166 @@
+"""Metrics in Prometheus's format: counted by each process, and exposed by any of them for all processes of a server.
+
+The rooms declare what they measure in their `metrics.py`. Labels have few possible values, and none of them comes from a client.
+What is stored in the database is read when somebody looks, and not again for some seconds.
+"""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from bank_graphql.kit.errors import Unavailable
+
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment's name of the folder by which processes share their metrics. `prometheus_client` reads it when imported."""
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+"""Bounds of histograms of durations."""
+SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""Bounds of histograms of sizes."""
+disable_created_metrics()  # type: ignore[no-untyped-call] # the time at which each series was made would double their number
+_log = structlog.get_logger(__name__)
+Read = Callable[[], Awaitable[Iterable[Metric]]]
+"""Reads figures that are stored somewhere, such as in the database."""
+
+
+class Metrics:
+    """The metrics of an application.
+
+    Args:
+        monotonic: returns the time in seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._registry = CollectorRegistry()
+        self._figures: list[_Figures] = []
+        self._samples: list[Callable[[], None]] = []
+
+    def counter(self, name: str, description: str, *labels: str) -> Counter:
+        """Return a new counter. Its name is exposed with the suffix `_total`."""
+        return Counter(name, description, labels, registry=self._registry)
+
+    def histogram(self, name: str, description: str, *labels: str, bounds: Sequence[float] = SECONDS) -> Histogram:
+        """Return a new histogram."""
+        return Histogram(name, description, labels, buckets=bounds, registry=self._registry)
+
+    def gauge(self, name: str, description: str, *labels: str, of_processes: Literal["livesum", "livemax", "max"]) -> Gauge:
+        """Return a new gauge; `of_processes` says how the values of several processes become one."""
+        return Gauge(name, description, labels, registry=self._registry, multiprocess_mode=of_processes)
+
+    def sample(self, take: Callable[[], None]) -> None:
+        """Have `take` called periodically and before each exposition: it sets gauges, and adds to counters what is new."""
+        self._samples.append(take)
+
+    def take_samples(self) -> None:
+        """Take all samples now."""
+        for take in self._samples:
+            take()
+
+    def figures(self, read: Read, *, seconds: float) -> None:
+        """Have `read` called at expositions, but not again within `seconds`, nor within 20 times as long as it took."""
+        self._figures.append(_Figures(read, seconds, self._monotonic))
+
+    async def expose(self) -> bytes:
+        """Return the exposition of all processes of this server, in Prometheus's text format."""
+        self.take_samples()
+        registry = self._registry
+        if folder := os.environ.get(SHARED_FOLDER):
+            _drop_gauges_of_the_dead(Path(folder))
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # registers itself
+        stored = CollectorRegistry()
+        stored.register(_Collected([metric for figures in self._figures for metric in await figures.current()]))
+        return generate_latest(registry) + generate_latest(stored)
+
+
+@contextmanager
+def shared_by_processes() -> Iterator[None]:
+    """Inside a `with` block, processes that this one starts share their metrics, and each of them exposes those of all."""
+    with tempfile.TemporaryDirectory(prefix="bank-metrics-") as folder:
+        os.environ[SHARED_FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[SHARED_FOLDER]
+
+
+def _drop_gauges_of_the_dead(folder: Path) -> None:
+    """Delete the gauges of processes that have ended. What they counted stays."""
+    for file in folder.glob("gauge_live*.db"):
+        process = file.stem.rpartition("_")[2]
+        if not Path(f"/proc/{process}").exists() and Path("/proc/self").exists():
+            file.unlink(missing_ok=True)
+
+
+def gauge_family(name: str, description: str, labels: Sequence[str] = ()) -> GaugeMetricFamily:
+    """Return an empty gauge for stored figures; `add_metric(labels, value)` adds to it."""
+    return GaugeMetricFamily(name, description, labels=labels)
+
+
+class Increments:
+    """Adds the increase of a number that something else counts to a counter of metrics.
+
+    Args:
+        add: adds to the counter.
+    """
+
+    def __init__(self, add: Callable[[float], None]) -> None:
+        self._add = add
+        self._last = 0.0
+
+    def update(self, count: float) -> None:
+        """Add what `count` has increased by since the last call."""
+        if count > self._last:
+            self._add(count - self._last)
+            self._last = count
+
+
+class _Collected:
+    """A collector of metrics that are read already."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+class _Figures:
+    """Stored figures, and how long they are current. While they cannot be read there are none."""
+
+    def __init__(self, read: Read, seconds: float, monotonic: Callable[[], float]) -> None:
+        self._read = read
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._lock = asyncio.Lock()
+        self._metrics: Sequence[Metric] = ()
+        self._expires_at = float("-inf")
+
+    async def current(self) -> Sequence[Metric]:
+        async with self._lock:
+            started = self._monotonic()
+            if started >= self._expires_at:
+                self._metrics = await self._read_again()
+                took = self._monotonic() - started
+                self._expires_at = started + max(self._seconds, 20 * took)
+            return self._metrics
+
+    async def _read_again(self) -> Sequence[Metric]:
+        try:
+            return list(await self._read())
+        except Unavailable:
+            return ()
+        except Exception as error:  # noqa: BLE001 - one room's figures must not hide those of the others
+            _log.warning("figures cannot be read", exc_info=error)
+            return ()
