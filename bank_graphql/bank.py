@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -28,7 +29,8 @@ from bank_graphql.identity.metrics import IdentityMetrics
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.service import Identity
 from bank_graphql.identity.tokens import AccessTokens, load_keys, signing_keys
-from bank_graphql.kit import db_metrics
+from bank_graphql.kit import db_metrics, machine_metrics
+from bank_graphql.kit.archive import Archive
 from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Database
@@ -39,6 +41,8 @@ from bank_graphql.kit.jobs import Job
 from bank_graphql.kit.keysets import KeySource
 from bank_graphql.kit.metrics import Metrics
 from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
+from bank_graphql.kit.postgres_process import SystemUser
+from bank_graphql.ledger import backups
 from bank_graphql.ledger import metrics as ledger_metrics
 from bank_graphql.ledger import verification as ledger_verification
 from bank_graphql.payments import jobs as payments_jobs
@@ -55,6 +59,7 @@ ROLE = "bank_app"
 """The application's role, made by the migrations: it can add to the books and cannot rewrite them."""
 LOCKS_PER_COMMAND = 3
 BATCHES_AT_A_TIME = 3
+ARCHIVE_CHECK_SECONDS = 600
 CHANNEL = "bank_feed"
 """The channel on which processes notify each other of new events."""
 CHECKS = (*ledger_verification.CHECKS, *cards_verification.CHECKS, *payments_verification.CHECKS)
@@ -105,8 +110,31 @@ async def open_server(settings: Settings) -> AsyncIterator[str]:
     if settings.external_dsn is not None:
         yield settings.owner_dsn or settings.external_dsn
     else:
-        async with EmbeddedPostgres(settings.data_dir) as dsn:
+        archive = archive_of(settings)
+        if archive is not None:
+            archive.prepare(SystemUser.choose(settings.data_dir.resolve() / "postgres"))
+        async with EmbeddedPostgres(settings.data_dir, archive.settings if archive else None) as dsn:
             yield dsn
+
+
+def archive_of(settings: Settings) -> Archive | None:
+    """Return the archive of the embedded server; None if there is none."""
+    if settings.archive_dir is None:
+        return None
+    return Archive(settings.archive_dir, timedelta(days=settings.archive_days))
+
+
+async def take_base_if_due(settings: Settings, dsn: str, db: Database, clock: Clock) -> None:
+    """Take a copy of the embedded server's files into its archive, if there is one and a copy is due.
+
+    Raises:
+        ConfigurationError: it failed.
+    """
+    archive = archive_of(settings)
+    if archive is not None and settings.external_dsn is None:
+        size = await archive.take_base_if_due(dsn, clock)
+        if size is not None:
+            await backups.record(db, backups.BASE, size, clock())
 
 
 @asynccontextmanager
@@ -136,6 +164,9 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now, metrics: Metr
         feed_metrics.watch(hub, db)
         db_metrics.declare(metrics, db)
         ledger_metrics.declare(metrics, db)
+        archive = {"archive": settings.archive_dir} if settings.archive_dir else {}
+        machine_metrics.declare_disks(metrics, {"data": settings.data_dir, **archive})
+        machine_metrics.declare_certificate(metrics, settings.address)
         notifier = _notifier(settings, dsn, hub)
 
         def wake_feed() -> None:
@@ -157,7 +188,10 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now, metrics: Metr
             hub=hub,
             execute=_batched_execute(db, policy, settings, after_each=wake_feed, stack=stack),
             expire_holds=expire_holds,
-            jobs=_jobs(db, settings, policy, expire_holds),
+            jobs=(
+                *_jobs(db, settings, policy, expire_holds),
+                Job("copy for the archive", ARCHIVE_CHECK_SECONDS, partial(take_base_if_due, settings, owner, db, clock)),
+            ),
             notifier=notifier,
         )
 

@@ -8,8 +8,9 @@ import getpass
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -17,6 +18,7 @@ from typing import Annotated, NoReturn
 import asyncpg
 import typer
 
+from bank_graphql import backups, serving
 from bank_graphql import demo as demonstration
 from bank_graphql import settings as configuration
 from bank_graphql.api.schema import build_schema, export, introspection
@@ -26,7 +28,8 @@ from bank_graphql.identity.tokens import signing_keys
 from bank_graphql.kit import log, schema
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.db_errors import describe
-from bank_graphql.kit.embedded import binaries
+from bank_graphql.kit.dsn import without_password
+from bank_graphql.kit.embedded import program
 from bank_graphql.kit.errors import ConfigurationError, Unavailable, ValidationFailed
 from bank_graphql.kit.files import replace_text
 from bank_graphql.kit.metrics import shared_by_processes
@@ -35,7 +38,6 @@ from bank_graphql.ledger import verification
 from bank_graphql.settings import Settings
 from bank_graphql.web import server
 from bank_graphql.web.endpoint import MAX_BODY
-from bank_graphql.web.playground import BUILT
 
 
 def _print_version(requested: bool) -> None:
@@ -94,14 +96,15 @@ def serve(
             if workers > 1:
                 progress.stop()
                 return await server.supervise(config, sockets)
-            serving = server.Server(config, progress.stop)
-            await serving.serve(sockets=sockets)
-            return serving.started
+            alone = server.Server(config, progress.stop)
+            await alone.serve(sockets=sockets)
+            return alone.started
 
         if workers > 1:
             stack.enter_context(shared_by_processes())
         with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_start(settings, progress, run))  # requests that were running are finished
+            if not runner.run(serving.prepare_and_run(settings, progress, run)):  # requests that were running are finished
+                raise typer.Exit(1)
 
 
 @app.command()
@@ -133,7 +136,7 @@ def demo() -> None:
 
     if not asyncio.run(work()):
         _fail("The bank has users already: only an empty bank can be filled.")
-    print(_how_to_sign_in())
+    print(serving.how_to_sign_in())
 
 
 @app.command("export-schema")
@@ -192,6 +195,50 @@ def verify() -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def backup(
+    path: Annotated[Path, typer.Argument(help="The file to write. It must not exist.")],
+    recipient: Annotated[str | None, typer.Option(help="Encrypt it for this public key of age: age1….")] = None,
+) -> None:
+    """Write the whole bank into a file, as it is at one moment. The bank may run meanwhile."""
+    settings = configuration.load()
+    _require_data(settings)
+    with Progress("backing up") as progress:
+        size = asyncio.run(backups.back_up(settings, path, recipient=recipient, report=_size_to(progress), clock=utc_now))
+    print(f"{path} has the whole bank: {_megabytes(size)}. The keys are not in it: keep them elsewhere.")
+
+
+@app.command()
+def restore(
+    path: Annotated[Path | None, typer.Argument(help="A file of `bank-graphql backup`.")] = None,
+    identity: Annotated[Path | None, typer.Option(help="The file of age's private key, if the backup is encrypted.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(help="Instead of a file: recover the embedded database as it was at this time, 2026-01-31T12:00:00Z."),
+    ] = None,
+) -> None:
+    """Restore a backup into an empty database, or recover the embedded database as it was at a time. Verifies the books."""
+    settings = configuration.load()
+    if (path is None) == (to is None):
+        _fail("Give either the file of a backup, or a time with --to.")
+    with Progress("restoring") as progress:
+        progress.waiting_for("the database")
+        if path is not None:
+            is_right = asyncio.run(
+                backups.restore(
+                    settings, path, identity_file=identity, report=_size_to(progress), on_finding=_print_finding, clock=utc_now
+                )
+            )
+        else:
+            _require_data(settings)
+            at = _time(to or "")
+            aside, is_right = asyncio.run(backups.recover(settings, at, on_finding=_print_finding, clock=utc_now))
+            print(f"The database as it was before is in {aside}.")
+    if not is_right:
+        _fail("The books that were restored are wrong, so the bank does not open. See the lines above.")
+    print("The bank is restored. All users must sign in again.")
+
+
 @app.command("expire-holds")
 def expire_holds() -> None:
     """Expire the holds that are due. A running bank does so itself."""
@@ -215,10 +262,11 @@ def psql(arguments: Annotated[list[str] | None, typer.Argument(help="Arguments o
 
     async def work() -> int:
         async with open_server(settings) as dsn:
-            command = [str(binaries() / "psql"), dsn, *(arguments or [])]
+            address, secrets = without_password(dsn)
+            command = [program("psql", dsn), address, *(arguments or [])]
             # psql handles Ctrl-C by cancelling its query, so this process must not stop before psql ends.
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
-            client = await asyncio.create_subprocess_exec(*command)
+            client = await asyncio.create_subprocess_exec(*command, env={**os.environ, **secrets})
             return await client.wait()
 
     raise typer.Exit(asyncio.run(work()))
@@ -288,27 +336,6 @@ def _require_data(settings: Settings) -> None:
         )
 
 
-async def _start(settings: Settings, progress: Progress, run: Callable[[], Awaitable[bool]]) -> None:
-    """Migrate and fill the bank once, before any process serves. Then serve: `run` returns whether that was possible."""
-    progress.waiting_for("the database to answer" if settings.database_url else "PostgreSQL to start")
-    async with open_server(settings) as dsn:  # kept open, so that the embedded server keeps running
-        progress.waiting_for("the database's schema")
-        if settings.migrate:
-            await schema.migrate(dsn)
-        else:
-            await schema.require_current(dsn)
-        progress.waiting_for("the bank to open")
-        async with open_bank(settings) as bank:
-            if settings.is_demo and await demonstration.is_incomplete(bank.db):
-                progress.waiting_for("the demo customers")
-                await demonstration.fill(bank.db, bank.identity, bank.execute)
-            progress.waiting_for("what is under way to be finished")
-        _greet(settings)
-        progress.waiting_for("the server to begin")
-        if not await run():
-            raise typer.Exit(1)
-
-
 def _print_finding(finding: verification.Finding) -> None:
     """Print a line for a check, and one for what it found wrong."""
     try:
@@ -319,24 +346,24 @@ def _print_finding(finding: verification.Finding) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _greet(settings: Settings) -> None:
-    address = settings.model_copy(update={"public_url": None}).address
-    print(f"The bank          {address}")
-    print(f"GraphiQL          {address}/graphql")
-    if not BUILT.exists():
-        print("                  It is not built yet: install npm (Node 20.19 or newer), and run 'make playground'.")
-    if settings.is_demo:
-        print(_how_to_sign_in())
-    where = "at DATABASE_URL" if settings.database_url else str((settings.data_dir / "postgres").resolve())
-    print(f"Data              {where}")
-    if settings.metrics_port is not None:
-        print(f"Metrics           http://{settings.metrics_host}:{settings.metrics_port}/metrics")
-    print("Stop              Ctrl-C", flush=True)
+def _size_to(progress: Progress) -> Callable[[int], None]:
+    """Return a function that tells the progress how many bytes there are so far."""
+    return lambda size: progress.waiting_for(f"the rest, after {_megabytes(size)}")
 
 
-def _how_to_sign_in() -> str:
-    emails = [email for email, _ in (*demonstration.CUSTOMERS, demonstration.TELLER)]
-    return f"Sign in as        {', '.join(emails)}\nPassword          {demonstration.PASSWORD}"
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _time(text: str) -> datetime:
+    wrong = "--to is a time with its zone, as 2026-01-31T12:00:00Z or 2026-01-31T13:00:00+01:00."
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        _fail(wrong)
+    if time.tzinfo is None:
+        _fail(wrong)
+    return time
 
 
 def _read_password() -> str:

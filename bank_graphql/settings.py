@@ -70,6 +70,12 @@ class Settings(BaseSettings):
 
     env: Environment = Field(Environment.DEVELOPMENT, description="development or production.")
     data_dir: Path = Field(Path(".bank"), description="Where the embedded database and the development keys are.")
+    archive_dir: Path | None = Field(
+        None,
+        description="Where the embedded database is archived continuously, best on another disk. `restore --to` recovers any "
+        "moment of it.",
+    )
+    archive_days: int = Field(30, ge=1, le=3650, description="How many days the archive reaches back.")
     database_url: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("DATABASE_URL", "BANK_DATABASE_URL"),

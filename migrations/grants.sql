@@ -28,6 +28,7 @@ DO $$ BEGIN
     GRANT INSERT, UPDATE ON feed_start TO bank_app;
     GRANT INSERT (at, actor_id, action, subject_id, outcome, ip_address, request_id) ON audit_events TO bank_app;
     GRANT INSERT (checked_at, checks) ON verification_runs TO bank_app;
+    GRANT INSERT (finished_at, kind, size) ON backups TO bank_app;
     GRANT UPDATE (booked, held, overdraft_limit, updated_at) ON balances TO bank_app;
     GRANT UPDATE (status, captured, posted_at) ON transactions TO bank_app;
     GRANT UPDATE (password_hash, full_name, phone_number, updated_at) ON users TO bank_app;

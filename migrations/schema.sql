@@ -136,6 +136,20 @@ ALTER TABLE public.audit_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE public.backups (
+    id bigint NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    kind text NOT NULL,
+    size bigint NOT NULL
+);
+ALTER TABLE public.backups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.backups_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE public.balances (
     account_id uuid NOT NULL,
     currency text NOT NULL,
@@ -353,6 +367,8 @@ ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT pk_accounts PRIMARY KEY (id);
 ALTER TABLE ONLY public.audit_events
     ADD CONSTRAINT pk_audit_events PRIMARY KEY (id);
+ALTER TABLE ONLY public.backups
+    ADD CONSTRAINT pk_backups PRIMARY KEY (id);
 ALTER TABLE ONLY public.balances
     ADD CONSTRAINT pk_balances PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.card_blocks

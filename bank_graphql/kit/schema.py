@@ -26,6 +26,8 @@ _NEWER = "The database was migrated by a newer version of the bank: upgrade the 
 _OTHER_APPLICATION = (
     "The database holds another application's schema (its alembic_version is not the bank's): give the bank one of its own."
 )
+_UNFINISHED = "restore_unfinished"
+_HAS_TABLES = "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename <> $1)"
 _HAS_LEDGER = "SELECT to_regclass('balances') IS NOT NULL AND to_regclass('entries') IS NOT NULL"
 T = TypeVar("T")
 
@@ -39,15 +41,20 @@ def configuration() -> Config:
     return config
 
 
-async def migrate(dsn: str, revision: str = "head") -> None:
+async def migrate(dsn: str, revision: str = "head", *, is_restoring: bool = False) -> None:
     """Upgrade the schema to a revision. Several processes may call this at the same time: the migrations run one at a time.
+
+    Args:
+        dsn: the database, as the owner of its schema.
+        revision: the revision.
+        is_restoring: whether a backup is being restored into the database.
 
     Raises:
         ConfigurationError: the database cannot be reached, is not usable for the bank, does not allow this user to migrate, or
             has the schema of a newer version of the bank or of another application.
     """
     with as_configuration_error("The database cannot be migrated", "Check the rights of this user, who must own the schema."):
-        await _require_usable(dsn)
+        await _require_usable(dsn, is_restoring=is_restoring)
         await _run(dsn, lambda config: command.upgrade(config, revision))
         if revision == "head":
             await _grant(dsn)
@@ -82,7 +89,33 @@ async def check(dsn: str) -> None:
     await _run(dsn, command.check)
 
 
-async def _require_usable(dsn: str) -> None:
+async def begin_restore(dsn: str) -> None:
+    """Mark an empty database: the bank refuses it until `end_restore`, so that none opens that is incomplete or not verified.
+
+    Raises:
+        ConfigurationError: it is not empty, cannot be reached or is not usable for the bank.
+    """
+    with as_configuration_error():
+        await _require_usable(dsn, is_restoring=True)
+        async with _connected(dsn) as connection:
+            if await connection.fetchval(_HAS_TABLES, _UNFINISHED):
+                raise ConfigurationError("There is a bank in this database: restore into an empty one.")
+    await mark_unfinished(dsn)
+
+
+async def mark_unfinished(dsn: str) -> None:
+    """Mark a database: the bank refuses it until `end_restore`."""
+    async with _connected(dsn) as connection:
+        await connection.execute(f"CREATE TABLE IF NOT EXISTS {_UNFINISHED} ()")
+
+
+async def end_restore(dsn: str) -> None:
+    """Remove the mark, so that the bank may open."""
+    async with _connected(dsn) as connection:
+        await connection.execute(f"DROP TABLE {_UNFINISHED}")
+
+
+async def _require_usable(dsn: str, *, is_restoring: bool = False) -> None:
     """Make sure that the bank can use the database, and that its schema belongs to this or an older version of the bank.
 
     Raises:
@@ -92,6 +125,8 @@ async def _require_usable(dsn: str) -> None:
         db_session.require_version(connection)
         await db_session.require_sessions(connection, second)
         await db_session.require_unicode(connection)
+        if not is_restoring and await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", _UNFINISHED):
+            raise ConfigurationError("A backup was restored into this database, but not completely: restore into an empty one.")
         if await connection.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
             return
         known = {script.revision for script in _scripts().walk_revisions()}

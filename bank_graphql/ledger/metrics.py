@@ -11,7 +11,7 @@ from sqlalchemy import text
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.metrics import Metrics, gauge_family
 from bank_graphql.kit.statements import Query, Row
-from bank_graphql.ledger import verification
+from bank_graphql.ledger import backups, verification
 
 _SECONDS = 60.0
 
@@ -51,16 +51,19 @@ def declare(metrics: Metrics, db: Database) -> None:
     async def read() -> Iterable[Metric]:
         return await db.snapshot(_read)
 
-    async def read_verification() -> Iterable[Metric]:
+    async def read_records() -> Iterable[Metric]:
         at = gauge_family("bank_verification_timestamp_seconds", "When the ledger was last verified, in Unix time.")
         problems = gauge_family("bank_verification_problems", "Checks of the latest verification that found a discrepancy.")
+        backup_at = gauge_family("bank_backup_timestamp_seconds", "When the latest backup was complete, in Unix time.", ["kind"])
+        for backup in await db.fetch(backups.LATEST):
+            backup_at.add_metric([backup.kind], backup.finished_at.timestamp())
         if (latest := await verification.latest(db)) is not None:
             at.add_metric([], latest[0].timestamp())
             problems.add_metric([], sum(not finding.ok for finding in latest[1]))
-        return [at, problems]
+        return [at, problems, backup_at]
 
     metrics.figures(read, seconds=_SECONDS)
-    metrics.figures(read_verification, seconds=10)
+    metrics.figures(read_records, seconds=10)
 
 
 async def _read(connection: Connection) -> Iterable[Metric]:

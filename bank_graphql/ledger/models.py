@@ -111,6 +111,17 @@ class Entry(SQLModel, table=True):
     booked_at: datetime = time_field()
 
 
+class Backup(SQLModel, table=True):
+    """A backup that was completed: when, of which kind (`dump` or `base`), and how large it is."""
+
+    __tablename__ = "backups"
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    finished_at: datetime = time_field()
+    kind: str = text_field()
+    size: int = Field(sa_type=BigInteger)
+
+
 class VerificationRun(SQLModel, table=True):
     """A verification: when it ran, and the finding of each check."""
 

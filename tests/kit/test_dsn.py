@@ -2,7 +2,7 @@
 
 import pytest
 
-from bank_graphql.kit.dsn import parse_dsn
+from bank_graphql.kit.dsn import parse_dsn, without_password
 from bank_graphql.kit.errors import ConfigurationError
 
 
@@ -71,3 +71,17 @@ def test_a_malformed_address_is_refused_without_its_values_in_the_message(given:
     assert "hunter2" not in str(refused.value)
     assert "\n" not in str(refused.value)
     assert str(refused.value).startswith("DATABASE_URL")
+
+
+@pytest.mark.parametrize(
+    ("dsn", "address", "password"),
+    [
+        ("postgresql://bank:hunter%402@host/db?sslmode=require", "postgresql://bank@host/db?sslmode=require", "hunter@2"),
+        ("postgresql://bank@host/db?password=hunter2&sslmode=require", "postgresql://bank@host/db?sslmode=require", "hunter2"),
+        ("postgresql://bank@host/db?sslmode=require&password=hunter2", "postgresql://bank@host/db?sslmode=require", "hunter2"),
+        ("postgresql://bank@host/db?password=hunter2", "postgresql://bank@host/db", "hunter2"),
+        ("postgresql://bank@/db?host=/socket", "postgresql://bank@/db?host=/socket", None),
+    ],
+)
+def test_programs_get_the_password_by_their_environment(dsn: str, address: str, password: str | None) -> None:
+    assert without_password(dsn) == (address, {} if password is None else {"PGPASSWORD": password})

@@ -1,0 +1,66 @@
+"""Runs the bank: prepares its database, says where it is, and serves until it is stopped."""
+
+from collections.abc import Awaitable, Callable
+
+from bank_graphql import demo as demonstration
+from bank_graphql.bank import open_bank, open_server, take_base_if_due
+from bank_graphql.kit import schema
+from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.progress import Progress
+from bank_graphql.settings import Settings
+from bank_graphql.web.playground import BUILT
+
+
+async def prepare_and_run(settings: Settings, progress: Progress, run: Callable[[], Awaitable[bool]]) -> bool:
+    """Migrate the bank, fill it and copy it into its archive, once before any process serves. Then serve.
+
+    Args:
+        settings: the bank's settings.
+        progress: is informed of what is waited for.
+        run: serves until the bank is stopped, and returns whether that was possible.
+
+    Returns:
+        What `run` returned.
+
+    Raises:
+        ConfigurationError: the bank is not set up correctly.
+    """
+    progress.waiting_for("the database to answer" if settings.database_url else "PostgreSQL to start")
+    async with open_server(settings) as dsn:  # kept open, so that the embedded server keeps running
+        progress.waiting_for("the database's schema")
+        if settings.migrate:
+            await schema.migrate(dsn)
+        else:
+            await schema.require_current(dsn)
+        progress.waiting_for("the bank to open")
+        async with open_bank(settings) as bank:
+            if settings.is_demo and await demonstration.is_incomplete(bank.db):
+                progress.waiting_for("the demo customers")
+                await demonstration.fill(bank.db, bank.identity, bank.execute)
+            progress.waiting_for("a copy of the database for the archive")
+            await take_base_if_due(settings, dsn, bank.db, utc_now)
+            progress.waiting_for("what is under way to be finished")
+        _greet(settings)
+        progress.waiting_for("the server to begin")
+        return await run()
+
+
+def _greet(settings: Settings) -> None:
+    address = settings.model_copy(update={"public_url": None}).address
+    print(f"The bank          {address}")
+    print(f"GraphiQL          {address}/graphql")
+    if not BUILT.exists():
+        print("                  It is not built yet: install npm (Node 20.19 or newer), and run 'make playground'.")
+    if settings.is_demo:
+        print(how_to_sign_in())
+    where = "at DATABASE_URL" if settings.database_url else str((settings.data_dir / "postgres").resolve())
+    print(f"Data              {where}")
+    if settings.metrics_port is not None:
+        print(f"Metrics           http://{settings.metrics_host}:{settings.metrics_port}/metrics")
+    print("Stop              Ctrl-C", flush=True)
+
+
+def how_to_sign_in() -> str:
+    """Return the lines that say how to sign in as the demo's users."""
+    emails = [email for email, _ in (*demonstration.CUSTOMERS, demonstration.TELLER)]
+    return f"Sign in as        {', '.join(emails)}\nPassword          {demonstration.PASSWORD}"
