@@ -8,19 +8,24 @@ RUN npm run build
 
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-RUN python -m venv /opt/bank
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1
+RUN python -m venv --without-pip /opt/bank
 COPY constraints.txt constraints-build.txt ./
-RUN /opt/bank/bin/pip install --require-hashes -r constraints.txt \
+RUN python -m pip --python /opt/bank/bin/python install --require-hashes -r constraints.txt \
     && python -m pip install --require-hashes -r constraints-build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY bank_graphql ./bank_graphql
 COPY migrations ./migrations
 COPY --from=pages /pages/dist ./bank_graphql/playground/dist
 RUN python -m hatchling build -t wheel -d /dist \
-    && /opt/bank/bin/pip install --no-deps /dist/*.whl
+    && python -m pip --python /opt/bank/bin/python install --no-deps /dist/*.whl
+# Compiled at the end, by the contents of the sources and not by their times: the same sources make the same image.
+RUN PYTHONHASHSEED=0 /opt/bank/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/bank/lib
 
 FROM python:3.13-slim-bookworm
+LABEL org.opencontainers.image.title="bank_graphql" \
+    org.opencontainers.image.description="A GraphQL banking API on PostgreSQL" \
+    org.opencontainers.image.licenses="MIT"
 RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin bank \
     && install -d -o bank -m 0700 /data
 COPY --from=build /opt/bank /opt/bank

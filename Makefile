@@ -16,7 +16,7 @@ TOOLS := tests/schema/node_modules/.package-lock.json tests/e2e/clients/node_mod
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup playground tools screenshots serve test test-deep coverage smoke faults bench bench-quick check lint types layers container sync format lock schema clean
+.PHONY: help setup playground tools screenshots serve test test-deep coverage smoke faults bench bench-quick check image lint types layers container workflows sync format lock schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 20
@@ -80,7 +80,7 @@ bench: $(READY_FOR_BENCH) ## Measure against the best of its kind (needs wrk, np
 bench-quick: $(READY_FOR_BENCH) ## The same in fewer and shorter rounds
 	$(BIN)/python -m bench --quick $(ARGS)
 
-check: $(READY) lint types layers container sync conformance ## Everything that is strict: lint, types, layers, container files, schema, migrations, conformance
+check: $(READY) lint types layers container workflows sync conformance ## Everything that is strict: lint, types, layers, container files, workflows, schema, migrations, conformance
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -96,11 +96,20 @@ container: $(READY)
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.compose-spec docker-compose.yml
 
+workflows: $(READY)
+	PATH="$(BIN):$$PATH" $(BIN)/actionlint
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/shellcheck --severity=warning .ci/run .ci/sbom infrastructure/scripts/*.sh
+
 sync: $(READY)
 	$(BIN)/python -m pytest -q tests/test_sync.py
 
 conformance: $(READY) playground tools
 	$(BIN)/python -m pytest -q tests/schema
+
+image: ## Build the server's image and run it, where no container engine is (as root, on Debian; minutes)
+	@infrastructure/scripts/container.sh
 
 format: $(READY) ## Format the code, and mend what ruff can mend
 	$(BIN)/ruff check --fix
@@ -110,9 +119,10 @@ schema: $(READY) ## Write schema.graphql and migrations/schema.sql anew
 	$(BIN)/python -m tests.sync
 
 lock: $(READY) ## Write the constraints anew, at the newest versions that pyproject.toml allows
-	$(PIN) -U pyproject.toml -o constraints.txt
-	$(PIN) -U pyproject.toml --group dev -c constraints.txt -o constraints-dev.txt
-	$(PIN) -U pyproject.toml --group bench -c constraints-dev.txt -o constraints-bench.txt
+	$(PIN) -U pyproject.toml --extra traces -o constraints.txt
+	$(PIN) -U pyproject.toml --extra traces --group dev -c constraints.txt -o constraints-dev.txt
+	$(PIN) -U pyproject.toml --extra traces --group bench -c constraints-dev.txt -o constraints-bench.txt
+	$(PIN) -U --only-group security pyproject.toml -o constraints-security.txt
 	echo "hatchling" | $(PIN) - -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data
