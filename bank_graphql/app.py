@@ -1,7 +1,8 @@
 """Compose the server: routes, middleware, and the bank that they serve while the application runs."""
 
+import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -11,7 +12,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.types import Lifespan, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+from strawberry import Schema
 
 from bank_graphql import settings as configuration
 from bank_graphql.api.context import Services
@@ -27,6 +29,7 @@ from bank_graphql.kit.jobs import Job, JobMetrics, running
 from bank_graphql.kit.metrics import Metrics
 from bank_graphql.kit.process_metrics import ProcessMetrics
 from bank_graphql.kit.rate_limiter import RateLimiter
+from bank_graphql.kit.tracing import Tracing, open_tracing
 from bank_graphql.settings import Settings
 from bank_graphql.web import health
 from bank_graphql.web.authentication import BearerAuthentication
@@ -60,7 +63,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     metrics = Metrics()
     web_metrics, limiter = WebMetrics(metrics), RateLimiter()
     schema = build_schema()
-    executor = Executor(schema, to_result=rejection_of)
+    tracing = open_tracing(settings.otlp_endpoint, settings.trace_ratio) if settings.otlp_endpoint else None
+    executor = _executor(schema, tracing)
     web_metrics.watch(executor, limiter)
     gate = OperationGate(
         executor,
@@ -71,11 +75,15 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     request_log = RequestLog(all_requests=settings.log_requests, slow_seconds=settings.slow_request_seconds)
     is_https = settings.address.startswith("https://")
     draining = Draining(settings.drain_for)
-    around = partial(RequestMiddleware, https=is_https, log=request_log, count=web_metrics.response, draining=draining)
+    around: Callable[[ASGIApp], ASGIApp] = partial(
+        RequestMiddleware, https=is_https, log=request_log, count=web_metrics.response, draining=draining
+    )
+    if tracing is not None:
+        around = _traced(around, tracing)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_bank(settings, clock=clock, metrics=metrics) as bank, bank.feed_running():
+        async with _open(settings, clock, metrics, tracing) as bank:
             services = _services(bank, settings, limiter, clock)
             identify = BearerAuthentication(bank.identity)
             app.state.graphql = GraphQLEndpoint(gate, services, identify, Page("graphiql.html"))
@@ -96,6 +104,32 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
         lifespan=lifespan,
         metrics_port=settings.metrics_port,
     )
+
+
+@asynccontextmanager
+async def _open(settings: Settings, clock: Clock, metrics: Metrics, tracing: Tracing | None) -> AsyncIterator[Bank]:
+    try:
+        async with open_bank(settings, clock=clock, metrics=metrics, tracing=tracing) as bank, bank.feed_running():
+            yield bank
+    finally:
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
+
+
+def _executor(schema: Schema, tracing: Tracing | None) -> Executor:
+    if tracing is None:
+        return Executor(schema, to_result=rejection_of)
+    from bank_graphql.web.tracing import TracedExecutor  # noqa: PLC0415 - imports an extra
+
+    executor = TracedExecutor(schema, to_result=rejection_of)
+    executor.tracing = tracing
+    return executor
+
+
+def _traced(around: Callable[[ASGIApp], ASGIApp], tracing: Tracing) -> Callable[[ASGIApp], ASGIApp]:
+    from bank_graphql.web.tracing import TracedRequests  # noqa: PLC0415 - imports an extra
+
+    return lambda app: TracedRequests(around(app), tracing)
 
 
 def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock) -> Services:

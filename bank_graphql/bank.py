@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -42,6 +42,7 @@ from bank_graphql.kit.keysets import KeySource
 from bank_graphql.kit.metrics import Metrics
 from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
 from bank_graphql.kit.postgres_process import SystemUser
+from bank_graphql.kit.tracing import Tracing
 from bank_graphql.ledger import backups
 from bank_graphql.ledger import metrics as ledger_metrics
 from bank_graphql.ledger import verification as ledger_verification
@@ -138,13 +139,16 @@ async def take_base_if_due(settings: Settings, dsn: str, db: Database, clock: Cl
 
 
 @asynccontextmanager
-async def open_bank(settings: Settings, *, clock: Clock = utc_now, metrics: Metrics | None = None) -> AsyncIterator[Bank]:
+async def open_bank(
+    settings: Settings, *, clock: Clock = utc_now, metrics: Metrics | None = None, tracing: Tracing | None = None
+) -> AsyncIterator[Bank]:
     """Open the database (and run the embedded one) and put the rooms together; on leaving, finish the batches in progress.
 
     Args:
         settings: the bank's settings.
         clock: gives the time.
         metrics: where the rooms declare what they measure; None if nobody reads it.
+        tracing: traces batches and statements; None to trace nothing.
 
     Raises:
         ConfigurationError: a setting, a key or the database is not as the bank needs it.
@@ -154,7 +158,7 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now, metrics: Metr
         # The embedded server accepts any user who can reach its socket, so the application connects with its own role only.
         owner = await stack.enter_async_context(open_server(settings))
         dsn = settings.external_dsn or owner.replace(f"//{SUPERUSER}@", f"//{ROLE}@")
-        db = await _open_database(dsn, settings)
+        db = await _open_database(dsn, settings, tracing)
         stack.push_async_callback(db.close)
         identity = _identity(db, settings, clock, stack, IdentityMetrics(metrics))
         policy = await _policy(db, settings, clock, PaymentMetrics(metrics))
@@ -186,7 +190,7 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now, metrics: Metr
             policy=policy,
             feed=feed,
             hub=hub,
-            execute=_batched_execute(db, policy, settings, after_each=wake_feed, stack=stack),
+            execute=_batched_execute(db, policy, settings, after_each=wake_feed, stack=stack, tracing=tracing),
             expire_holds=expire_holds,
             jobs=(
                 *_jobs(db, settings, policy, expire_holds),
@@ -196,13 +200,14 @@ async def open_bank(settings: Settings, *, clock: Clock = utc_now, metrics: Metr
         )
 
 
-async def _open_database(dsn: str, settings: Settings) -> Database:
+async def _open_database(dsn: str, settings: Settings, tracing: Tracing | None) -> Database:
     db = await Database.open(
         dsn,
         min_size=settings.pool_min_size,
         max_size=settings.pool_max_size,
         statement_timeout=settings.statement_timeout,
         role=ROLE if await can_set_role(dsn, ROLE, insert_into="entries") else None,
+        query_logger=tracing.statement if tracing else None,
     )
     try:
         await _require_lock_table(db, settings)
@@ -216,7 +221,13 @@ async def _open_database(dsn: str, settings: Settings) -> Database:
 
 
 def _batched_execute(
-    db: Database, policy: payments.Policy, settings: Settings, *, after_each: Callable[[], None], stack: AsyncExitStack
+    db: Database,
+    policy: payments.Policy,
+    settings: Settings,
+    *,
+    after_each: Callable[[], None],
+    stack: AsyncExitStack,
+    tracing: Tracing | None,
 ) -> Callable[[Group], Awaitable[list[Outcome]]]:
     """Return a function that executes a group in a batch with others; `after_each` is called after each batch."""
 
@@ -230,8 +241,12 @@ def _batched_execute(
             policy.metrics.batch_ended(time.perf_counter() - started)
             after_each()
 
+    async def execute_traced(groups: Sequence[Group]) -> Sequence[list[Outcome] | Refusal]:
+        with tracing.batch(sum(len(group.commands) for group in groups), [group.span for group in groups]):  # type: ignore[union-attr]
+            return await execute_batch(groups)
+
     batcher: Batcher[Group, list[Outcome]] = Batcher(
-        execute_batch,
+        execute_traced if tracing else execute_batch,
         size_of=lambda group: len(group.commands),
         max_batch_size=settings.batch_max,
         max_queue_size=settings.batch_queue,
@@ -249,6 +264,8 @@ def _batched_execute(
         return [outcome for part in group.split(settings.batch_max) for outcome in await batcher.submit(part)]
 
     async def execute(group: Group) -> list[Outcome]:
+        if tracing is not None:
+            group = replace(group, span=tracing.span())
         if len(group.commands) <= settings.batch_max:
             return await batcher.submit(group)
         # Very large transactions would nearly always share an account, and wait for one another: hence the parts. There must be

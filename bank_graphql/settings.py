@@ -182,6 +182,10 @@ class Settings(BaseSettings):
     slow_request_seconds: float = Field(
         1, ge=0.001, le=600, description="Seconds from which on a request is slow. Slow requests are always logged."
     )
+    otlp_endpoint: str | None = Field(
+        None, description="Where traces are sent by OTLP over HTTP: http://localhost:4318/v1/traces. Without it there are none."
+    )
+    trace_ratio: float = Field(1, ge=0, le=1, description="The part of the traces that is sent.")
     metrics_token: SecretStr | None = Field(
         None,
         min_length=16,

@@ -33,4 +33,5 @@
 - `statements`: compiled SQL statements, typed rows, bulk inserts and updates
 - `text`: normalises and checks text that people write
 - `throttle`: delays repeated failed attempts
+- `tracing`: traces by OpenTelemetry
 """

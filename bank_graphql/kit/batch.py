@@ -7,6 +7,7 @@ The queue, and the number and size of running batches, are bounded.
 import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextvars import Context, copy_context
 from typing import Generic, TypeVar
 
 from bank_graphql.kit.errors import Unavailable
@@ -17,12 +18,14 @@ Result = TypeVar("Result")
 
 MAX_START_DELAY_SECONDS = 0.05
 """The longest that a batch waits for more items before it starts beside running ones."""
-_Entry = tuple[Item, "asyncio.Future[Result]", float]
-"""A queued item, the future of its result, and the loop's time at which it is refused."""
+_Entry = tuple[Item, "asyncio.Future[Result]", float, Context]
+"""A queued item, the future of its result, the loop's time at which it is refused, and the context of its caller."""
 
 
 class Batcher(Generic[Item, Result]):
     """Runs batches of items with `work(items)`, which returns one result or exception per item, in their order.
+
+    A batch runs in the context of its first item's caller, so that logs and traces name that request.
 
     When `work` raises, the items run again one by one, so that one bad item does not fail the others. It is not run again when
     it raises `Unavailable`, because then every item would fail.
@@ -102,7 +105,7 @@ class Batcher(Generic[Item, Result]):
         self.require_room(item)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        self._queue.append((item, future, loop.time() + (self._max_wait_seconds or 0)))
+        self._queue.append((item, future, loop.time() + (self._max_wait_seconds or 0), copy_context()))
         if self._max_wait_seconds and self._expiry_timer is None:
             self._expiry_timer = loop.call_later(self._max_wait_seconds, self._refuse_expired)
         self._add_to_queue_size(item, 1)
@@ -171,7 +174,7 @@ class Batcher(Generic[Item, Result]):
         """Start one batch if the limits allow it and there are queued items. Return whether one was started."""
         taken, size = self._take() if len(self._running) < self._max_concurrent_batches else ([], 0)
         if taken:
-            task = asyncio.get_running_loop().create_task(self._run(taken))
+            task = asyncio.get_running_loop().create_task(self._run(taken), context=taken[0][3])
             self._running[task] = size
             self._running_size += size
             if self._on_start is not None:
@@ -200,7 +203,7 @@ class Batcher(Generic[Item, Result]):
         loop = asyncio.get_running_loop()
         self._expiry_timer, now = None, loop.time()
         while self._queue and self._expiry_timer is None:
-            item, future, expires_at = self._queue[0]
+            item, future, expires_at, _ = self._queue[0]
             if expires_at > now:
                 self._expiry_timer = loop.call_at(expires_at, self._refuse_expired)
             else:
@@ -214,7 +217,7 @@ class Batcher(Generic[Item, Result]):
         self._start()
 
     async def _run(self, taken: "Sequence[_Entry[Item, Result]]") -> None:
-        for (_, future, _), result in zip(taken, await self._results([item for item, _, _ in taken]), strict=True):
+        for (_, future, _, _), result in zip(taken, await self._results([item for item, *_ in taken]), strict=True):
             _resolve(future, result)
 
     async def _results(self, items: Sequence[Item]) -> Sequence[Result | Exception]:

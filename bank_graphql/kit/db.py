@@ -8,8 +8,9 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
@@ -26,6 +27,9 @@ from bank_graphql.kit.db_errors import (
 )
 from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.statements import Insert, Query, Row, Writes
+
+if TYPE_CHECKING:
+    from asyncpg.connection import LoggedQuery
 
 PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 """A connection of the driver's pool."""
@@ -145,6 +149,7 @@ class Database:
         statement_timeout: float = 15.0,
         acquire_timeout: float = 10.0,
         role: str | None = None,
+        query_logger: "Callable[[LoggedQuery], None] | None" = None,
     ) -> "Database":
         """Connect to a database.
 
@@ -155,6 +160,7 @@ class Database:
             statement_timeout: seconds after which the server cancels a statement.
             acquire_timeout: seconds to wait for a connection.
             role: the role to set in each session; None to stay the user who connects.
+            query_logger: called after each statement; None for nothing.
 
         Raises:
             ConfigurationError: the database cannot be reached, refuses the user, is older than PostgreSQL 15, is read-only, or is
@@ -179,7 +185,7 @@ class Database:
                 command_timeout=statement_timeout + 1,
                 server_settings={"application_name": "bank_graphql"},
                 connection_class=_StatelessConnection,
-                init=lambda raw: db_session.set_up(raw, settings),
+                init=partial(db_session.set_up, settings=settings, query_logger=query_logger),
             )
         database = cls(pool, acquire_timeout)
         try:

@@ -3,13 +3,16 @@
 Settings are set by a statement after connecting, not in the start-up message, in which PgBouncer refuses most of them.
 """
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
 from bank_graphql.kit.db_errors import POOLER_WITHOUT_SESSIONS, as_configuration_error
 from bank_graphql.kit.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from asyncpg.connection import LoggedQuery
 
 MINIMUM_VERSION = 15
 DriverConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -37,15 +40,22 @@ LOCK = "EXECUTE take_locks('{{{}}}')"
 _CREATE_DATABASE = "CREATE DATABASE bank ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0"
 
 
-async def set_up(connection: DriverConnection, settings: Mapping[str, str]) -> None:
+async def set_up(
+    connection: DriverConnection,
+    settings: Mapping[str, str],
+    query_logger: "Callable[[LoggedQuery], None] | None" = None,
+) -> None:
     """Set the settings of a new session, and prepare the statement that takes locks.
 
     Args:
         connection: the driver's connection.
         settings: names and values as in `SET`, including `role`.
+        query_logger: called after each statement of the session from now on.
     """
     await connection.fetch(_SET_ALL, list(settings), list(settings.values()))
     await connection.execute(_PREPARE_LOCK)
+    if query_logger is not None:
+        connection.add_query_logger(query_logger)
 
 
 async def require_sessions(first: DriverConnection, second: DriverConnection) -> None:

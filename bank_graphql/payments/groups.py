@@ -3,10 +3,14 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.payments.commands import Command
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 GROUP_MAX = 1000
 """The maximum number of commands in a group. An atomic group shares one transaction."""
@@ -20,11 +24,13 @@ class Group:
         commands: either all dry runs or none. An input that makes no command is a refusal in its place, and its own outcome.
         atomic: whether all of them take effect or none.
         on_batch: called with the number of commands of the batch in which the group is executed.
+        span: the request's span, if it is traced.
     """
 
     commands: tuple[Command | Refusal, ...]
     atomic: bool = False
     on_batch: Callable[[int], None] = field(default=lambda _: None, compare=False, repr=False)
+    span: "Span | None" = field(default=None, compare=False, repr=False)
 
     @property
     def dry_run(self) -> bool:

@@ -1,0 +1,67 @@
+"""Traced requests and operations. Used only when traces are on, so OpenTelemetry is imported only then."""
+
+import structlog
+from graphql import ExecutionResult
+from opentelemetry.propagate import extract
+from opentelemetry.trace import SpanKind, Status, StatusCode, format_trace_id
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bank_graphql.engine.context import ExecutionContext
+from bank_graphql.engine.executor import Executor, Request
+from bank_graphql.engine.plan import Operation
+from bank_graphql.kit.tracing import Tracing
+
+
+class TracedRequests:
+    """Makes a span of each HTTP request, below that of the client if the request names one (W3C Trace Context).
+
+    Args:
+        app: the application behind it.
+        tracing: the traces.
+    """
+
+    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
+        self._app = app
+        self._tracing = tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, and have the log's lines about it name its trace."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        attributes = {"http.request.method": scope["method"], "url.scheme": scope.get("scheme", "http")}
+        with self._tracing.tracer.start_as_current_span(
+            scope["method"], extract(headers), SpanKind.SERVER, attributes, record_exception=False
+        ) as span:
+
+            async def send_and_note(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    span.set_attribute("http.response.status_code", message["status"])
+                    if message["status"] >= 500:
+                        span.set_status(Status(StatusCode.ERROR))
+                await send(message)
+
+            structlog.contextvars.bind_contextvars(trace_id=format_trace_id(span.get_span_context().trace_id))
+            await self._app(scope, receive, send_and_note)
+
+
+class TracedExecutor(Executor):
+    """An executor that makes a span of each query and mutation.
+
+    Attributes:
+        tracing: the traces.
+    """
+
+    tracing: Tracing
+
+    async def execute(self, operation: Operation, request: Request, context: ExecutionContext) -> ExecutionResult:
+        """Execute a query or a mutation of a valid document."""
+        kind = operation.node.operation.value
+        with self.tracing.tracer.start_as_current_span(
+            f"GraphQL {kind}", attributes={"graphql.operation.type": kind}, record_exception=False
+        ) as span:
+            result = await super().execute(operation, request, context)
+            if result.errors:
+                span.set_status(Status(StatusCode.ERROR))
+            return result
