@@ -1,17 +1,21 @@
 """Processes are replaced while clients pay: no request fails, and no event is lost."""
 
 import asyncio
+import json
 import os
+import random
 import re
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
+import pytest
 
+from bank_graphql.kit.embedded import EmbeddedPostgres
 from tests.client import Client
-from tests.e2e.processes import Server, accounts_of, postgres_of
+from tests.e2e.processes import Server, accounts_of, command, postgres_of
 
 DRAIN = {"BANK_DRAIN_SECONDS": "0.5"}
 
@@ -119,3 +123,94 @@ async def test_one_process_stops_in_order_at_a_hang_up(folder: Path) -> None:
     async with Server(folder) as server:
         assert await server.end(signal.SIGHUP) == 0
     assert postgres_of(folder) is None
+
+
+class Balancer:
+    """Servers, of which requests go to those that say that they are ready."""
+
+    def __init__(self) -> None:
+        self.servers: list[Server] = []
+        self.ready: list[Server] = []
+
+    async def watch(self) -> None:
+        """Ask all servers again and again whether they are ready."""
+        while True:
+            ready = []
+            for server in list(self.servers):
+                with suppress(httpx.TransportError):
+                    if (await server.http.get("/health/ready")).status_code == 200:
+                        ready.append(server)
+            self.ready[:] = ready
+            await asyncio.sleep(0.05)
+
+    def pick(self) -> str:
+        """The address of a server that was ready a moment ago."""
+        return random.choice(self.ready).url
+
+
+async def until_there_are(size: int, items: Sequence[object]) -> None:
+    """Wait until a list has got that many items."""
+    async with asyncio.timeout(30):
+        while len(items) < size:
+            await asyncio.sleep(0.02)
+
+
+async def follow(balancer: Balancer, token: str, cursor: str, seen: list[str]) -> None:
+    """Follow the feed from a cursor, on whichever server is ready, and resume where a stream ends, until cancelled."""
+    query = "subscription ($after: String) { transactionFeed(after: $after) { cursor transaction { id } } }"
+    headers = {"accept": "text/event-stream", "authorization": f"Bearer {token}"}
+    while True:
+        with suppress(httpx.TransportError):
+            async with (
+                httpx.AsyncClient(base_url=balancer.pick(), timeout=20) as http,
+                http.stream("POST", "/graphql", json={"query": query, "variables": {"after": cursor}}, headers=headers) as stream,
+            ):
+                async for line in stream.aiter_lines():
+                    if line.startswith("data:") and (data := json.loads(line[5:] or "null")) and data.get("data"):
+                        event = data["data"]["transactionFeed"]
+                        cursor = event["cursor"]
+                        seen.append(event["transaction"]["id"])
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.deep
+async def test_two_servers_are_replaced_under_load_without_a_failed_request_or_a_lost_event(filled_folder: Path) -> None:
+    balancer, stopping = Balancer(), asyncio.Event()
+    paid: list[str] = []
+    seen: list[str] = []
+
+    async def pay(token: str, account: str) -> None:
+        async with httpx.AsyncClient(timeout=20) as http:  # keeps its connections to all servers
+            while not stopping.is_set():
+                http.base_url = httpx.URL(balancer.pick())
+                paid.append((await Client(http, token).deposit(account, "1"))["transaction"]["id"])
+
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(EmbeddedPostgres(filled_folder))  # its end would be no rolling restart
+
+        async def start() -> Server:
+            return await stack.enter_async_context(Server(filled_folder, "--no-demo", BANK_DRAIN_SECONDS="1"))
+
+        balancer.servers = [await start(), await start()]
+        watching = asyncio.create_task(balancer.watch())
+        ada = await Client(balancer.servers[0].http).sign_up("ada@bank.test", "Ada Lovelace")
+        account = (await ada.open())["id"]
+        cursor = (await ada.run("{ feedCursor }"))["feedCursor"]
+        await until_there_are(2, balancer.ready)
+        following = asyncio.create_task(follow(balancer, ada.token or "", cursor, seen))
+        paying = [asyncio.create_task(pay(ada.token or "", account)) for _ in range(4)]
+        for old in list(balancer.servers):
+            assert command("migrate", folder=filled_folder).returncode == 0
+            balancer.servers.append(await start())
+            before = len(paid)
+            assert await old.end() == 0
+            balancer.servers.remove(old)
+            await until_there_are(before + 50, paid)
+        stopping.set()
+        await asyncio.gather(*paying)  # raises if a request has failed
+        await until_there_are(len(paid), seen)
+        for task in (watching, following):
+            task.cancel()
+    assert len(paid) > 100
+    assert len(seen) == len(set(seen))
+    assert set(seen) == set(paid)
