@@ -15,6 +15,8 @@ from bank_graphql.payments import models as payments
 
 MODELS = (ledger, events, audit, identity, accounts, cards, payments)
 ONE_AT_A_TIME = 0x62616E6B  # "bank"
+LOCK_TIMEOUT = "2s"
+"""How long a migration waits for a table. Whoever uses the table next waits behind it, so it gives up, and is run again."""
 
 ischema_names["xid8"] = events.Xid8
 connection = context.config.attributes["connection"]
@@ -23,6 +25,7 @@ connection.commit()
 try:
     context.configure(connection=connection, target_metadata=SQLModel.metadata, compare_server_default=True)
     with context.begin_transaction():
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
         context.run_migrations()
     connection.commit()
 finally:

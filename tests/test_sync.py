@@ -2,11 +2,16 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
+from io import StringIO
 from pathlib import Path
 
 import asyncpg
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from bank_graphql.api.schema import build_schema, export
@@ -82,3 +87,50 @@ async def test_several_processes_migrate_at_once(server: str, new_database: Call
     assert set(outputs) == {("The schema is up to date.\n", "")}
     for each in databases:
         await schema.check(each)
+
+
+async def test_a_migration_does_not_hold_up_those_who_use_its_tables(empty: str) -> None:
+    """It gives up while a transaction has a table, and runs again until it gets it."""
+    await schema.migrate(empty, "0004")
+    reader, writer = await asyncpg.connect(empty), await asyncpg.connect(empty)
+    try:
+        await reader.execute("BEGIN; SELECT FROM transactions")
+        migrating = asyncio.create_task(schema.migrate(empty))
+        while not await writer.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'relation')"):
+            await asyncio.sleep(0.01)
+        started = asyncio.get_running_loop().time()
+        await writer.execute("SELECT count(*) FROM transactions")  # waits behind the migration, until that gives up
+        waited = asyncio.get_running_loop().time() - started
+        await reader.execute("ROLLBACK")
+        await migrating
+    finally:
+        await reader.close()
+        await writer.close()
+    assert waited < 10
+    await schema.require_current(empty)
+
+
+BEFORE_RULES = "0009"
+"""The last migration that was written before migrations had to let an older version of the bank go on."""
+RULES_THAT_DO_NOT_FIT = "prefer-bigint-over-int,prefer-robust-stmts,require-timeout-settings,prefer-identity"
+"""Migrations run in transactions, with timeouts that `migrations/env.py` sets."""
+
+
+def test_new_migrations_let_an_older_version_go_on(tmp_path: Path) -> None:
+    """No column is removed or renamed, nothing is checked or indexed while the table is locked (https://squawkhq.com)."""
+    script = ScriptDirectory.from_config(schema.configuration())
+    for revision in script.iterate_revisions("heads", BEFORE_RULES):
+        sql = StringIO()
+        context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": sql})
+        with Operations.context(context):
+            revision.module.upgrade()
+        file = tmp_path / f"{revision.revision}.sql"
+        file.write_text(sql.getvalue())
+        squawk = Path(sys.executable).parent / "squawk"
+        ran = subprocess.run(
+            [str(squawk), "--assume-in-transaction", "--exclude", RULES_THAT_DO_NOT_FIT, str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout

@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -22,6 +23,8 @@ from bank_graphql.kit.db_errors import as_configuration_error
 from bank_graphql.kit.errors import ConfigurationError
 
 _GRANT_ATTEMPTS = 20
+_UPGRADE_ATTEMPTS = 20
+_LOCK_NOT_AVAILABLE = "55P03"
 _NEWER = "The database was migrated by a newer version of the bank: upgrade the bank."
 _OTHER_APPLICATION = (
     "The database holds another application's schema (its alembic_version is not the bank's): give the bank one of its own."
@@ -55,9 +58,22 @@ async def migrate(dsn: str, revision: str = "head", *, is_restoring: bool = Fals
     """
     with as_configuration_error("The database cannot be migrated", "Check the rights of this user, who must own the schema."):
         await _require_usable(dsn, is_restoring=is_restoring)
-        await _run(dsn, lambda config: command.upgrade(config, revision))
+        await _upgrade(dsn, revision)
         if revision == "head":
             await _grant(dsn)
+
+
+async def _upgrade(dsn: str, revision: str) -> None:
+    """Upgrade, and try again while others use a table: a migration gives up soon, so that they need not wait behind it."""
+    for attempt in range(_UPGRADE_ATTEMPTS):
+        try:
+            await _run(dsn, lambda config: command.upgrade(config, revision))
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE or attempt == _UPGRADE_ATTEMPTS - 1:
+                raise
+            await asyncio.sleep(random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+        else:
+            return
 
 
 async def require_current(dsn: str) -> None:
