@@ -17,6 +17,7 @@ class IdentityMetrics:
         )
         for action in (IdentityAction.SIGN_UP, IdentityAction.LOG_IN, IdentityAction.REFRESH_SESSION):
             self._sign_ins.labels(action.value, "done")
+            self._sign_ins.labels(action.value, "refused")
 
     def done(self, action: IdentityAction) -> None:
         """Count an action that was executed."""

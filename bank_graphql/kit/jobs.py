@@ -32,16 +32,18 @@ class Job:
 class JobMetrics:
     """Counts the runs of jobs, and keeps when each has last succeeded.
 
+    The label is `task`, because `job` is Prometheus's own.
+
     Args:
         metrics: where to declare them.
     """
 
     def __init__(self, metrics: Metrics) -> None:
-        self._runs = metrics.counter("bank_job_runs", "Runs of periodic jobs.", "job", "outcome")
+        self._runs = metrics.counter("bank_job_runs", "Runs of periodic jobs.", "task", "outcome")
         self._succeeded = metrics.gauge(
-            "bank_job_success_timestamp_seconds", "When a job last succeeded, in Unix time.", "job", of_processes="max"
+            "bank_job_success_timestamp_seconds", "When a job last succeeded, in Unix time.", "task", of_processes="max"
         )
-        self._interval = metrics.gauge("bank_job_interval_seconds", "How often a job is to run.", "job", of_processes="max")
+        self._interval = metrics.gauge("bank_job_interval_seconds", "How often a job is to run.", "task", of_processes="max")
 
     def start(self, job: Job) -> None:
         """Begin to watch a job. It counts as having succeeded just now, so that it is overdue only when it should have run."""

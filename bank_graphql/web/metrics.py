@@ -12,7 +12,7 @@ from bank_graphql.api.context import Context
 from bank_graphql.api.errors import REJECTIONS, Rejection
 from bank_graphql.api.results import TransferBatchOutcome
 from bank_graphql.engine.executor import Executor
-from bank_graphql.kit.errors import Refusal
+from bank_graphql.kit.errors import Refusal, Unavailable
 from bank_graphql.kit.metrics import CONTENT_TYPE, Increments, Metrics
 from bank_graphql.kit.rate_limiter import RateLimiter
 
@@ -37,6 +37,9 @@ class WebMetrics:
         self._statuses = metrics.counter("bank_http_responses", "Answers to HTTP requests, by status.", "status")
         self._rejections = metrics.counter("bank_rejections", "Rejections of mutations and of items of batches, by type.", "type")
         # Looking a label up takes as long as counting.
+        for code in ("INTERNAL", Unavailable.code):  # rates need the zero before the first one
+            for kind in ("query", "mutation"):
+                self._durations.labels(kind, code)
         self._ok_by_kind = {kind: self._durations.labels(kind, "OK") for kind in ("query", "mutation")}
         self._ok = self._statuses.labels("200")
 

@@ -27,8 +27,8 @@ async def test_a_job_runs_again_after_a_failure_and_stops_with_its_block() -> No
     assert [line["job"] for line in logged] == ["work"]
     ended = runs
     exposed = (await metrics.expose()).decode()
-    assert 'bank_job_runs_total{job="work",outcome="failed"} 1.0' in exposed
-    assert 'bank_job_interval_seconds{job="work"} 0.001' in exposed
+    assert 'bank_job_runs_total{outcome="failed",task="work"} 1.0' in exposed
+    assert 'bank_job_interval_seconds{task="work"} 0.001' in exposed
     for _ in range(20):
         await asyncio.sleep(0)
     assert runs == ended

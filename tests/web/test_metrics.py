@@ -62,7 +62,7 @@ async def test_business_and_requests_are_counted(http: httpx.AsyncClient, ada: C
     assert metrics["bank_table_size_bytes table=entries"] > 0
     assert metrics["bank_pool_connections state=idle"] >= 1
     assert metrics["bank_processes"] == 1
-    assert metrics["bank_job_interval_seconds job=expire holds"] == 0.1
+    assert metrics["bank_job_interval_seconds task=expire holds"] == 0.1
     assert metrics["bank_documents_total found=parsed"] > 0
 
 
