@@ -26,12 +26,13 @@ FROM python:3.13-slim-bookworm
 LABEL org.opencontainers.image.title="bank_graphql" \
     org.opencontainers.image.description="A GraphQL banking API on PostgreSQL" \
     org.opencontainers.image.licenses="MIT"
-RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin bank \
-    && install -d -o bank -m 0700 /data
+RUN groupadd --gid 10001 bank \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin bank \
+    && install -d -o bank -g bank -m 0700 /data
 COPY --from=build /opt/bank /opt/bank
 ENV PATH=/opt/bank/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 BANK_ENV=production BANK_HOST=0.0.0.0
 WORKDIR /tmp
-USER 10001
+USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/live', timeout=2)"]
