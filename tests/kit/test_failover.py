@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bank_graphql.kit import schema
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.embedded import DATABASE, SUPERUSER, EmbeddedPostgres, binaries
 from bank_graphql.kit.errors import ConfigurationError
+from bank_graphql.kit.postgres_process import read_pid
 from bank_graphql.kit.statements import Query, Row
 from bank_graphql.settings import Settings
 from tests.client import Client, key, money
@@ -24,6 +26,10 @@ from tests.kit.disks import fill, small_disk
 from tests.kit.postgres import WITHOUT_FSYNC
 from tests.serving import serving
 
+EVENTS = (
+    "query ($after: String) { transactionEvents(after: $after, first: 100) "
+    "{ nodes { transaction { id } } pageInfo { hasNextPage endCursor } } }"
+)
 DEPOSIT = "mutation ($input: DepositInput!) { deposit(input: $input) { __typename } }"
 
 
@@ -126,6 +132,74 @@ async def test_the_bank_recovers_from_a_failover_to_a_standby(settings: Settings
                     assert await ada.booked(account) == f"{11 + moved}.00"
                     await admin.close()
                     await promoted.close()
+
+
+@pytest.mark.deep
+async def test_what_was_acknowledged_outlives_a_primary_that_dies(settings: Settings) -> None:
+    """With synchronous replication, the promoted standby has every acknowledged payment, and streams resume there."""
+    with reachable_folder() as here, reachable_folder() as there:
+        async with EmbeddedPostgres(here, WITHOUT_FSYNC) as primary:
+            await schema.migrate(primary)
+            socket_of_primary = primary.partition("host=")[2]
+            _copy(primary, there)
+            standby = {"primary_conninfo": f"host={socket_of_primary} user=bank application_name=second"}
+            async with EmbeddedPostgres(there, {**WITHOUT_FSYNC, **standby}) as second:
+                both = f"postgresql://{SUPERUSER}@/{DATABASE}?host={socket_of_primary},{second.partition('host=')[2]}"
+                given = settings.model_copy(update={"database_url": SecretStr(f"{both}&target_session_attrs=read-write")})
+                admin = await asyncpg.connect(primary)
+                await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'second'")
+                await admin.execute("ALTER SYSTEM SET synchronous_commit = on")
+                await admin.execute("SELECT pg_reload_conf()")
+                async with serving(create_app(given)) as http:
+                    ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
+                    account = (await ada.open(deposit="10"))["id"]
+                    cursor = (await ada.run("{ feedCursor }"))["feedCursor"]
+                    acknowledged: list[str] = []
+                    promoted = asyncio.Event()
+
+                    clients = [asyncio.create_task(_pay(ada, account, acknowledged, promoted)) for _ in range(4)]
+                    async with asyncio.timeout(30):
+                        while len(acknowledged) < 100:
+                            await asyncio.sleep(0.01)
+                    os.kill(read_pid(here / "postgres") or 0, signal.SIGKILL)
+                    (here / "postgres" / "PG_VERSION").rename(here / "gone")  # it is not to come back
+                    connection = await asyncpg.connect(second)
+                    assert await connection.fetchval("SELECT pg_promote()")
+                    promoted.set()
+                    async with asyncio.timeout(60):
+                        await asyncio.gather(*clients)
+                    found = await connection.fetch("SELECT key FROM idempotency_outcomes WHERE outcome = 'MOVED'")
+                    assert set(acknowledged) <= {row["key"] for row in found}
+                    assert await ada.booked(account) == f"{10 + len(set(acknowledged))}.00"
+                    events = await _transactions_in_feed(ada, cursor)
+                    assert len(set(events)) == len(events) == len(acknowledged)
+                    await connection.close()
+                    admin.terminate()
+
+
+async def _pay(customer: Client, account: str, acknowledged: list[str], promoted: asyncio.Event) -> None:
+    """Pay as clients do, until 20 payments after the promotion: what got no answer is sent again with its key."""
+    payment, after_promotion = key(), 0
+    while after_promotion < 20:
+        answer = await customer.post(DEPOSIT, input={"accountId": account, "amount": money("1"), "idempotencyKey": payment})
+        if "errors" not in answer:
+            acknowledged.append(payment)
+            payment = key()
+            after_promotion += promoted.is_set()
+        else:
+            assert answer["errors"][0]["extensions"]["code"] == "UNAVAILABLE", answer
+            await asyncio.sleep(0.01)
+
+
+async def _transactions_in_feed(customer: Client, cursor: str) -> list[str]:
+    """Return the transactions of all events after a cursor."""
+    found: list[str] = []
+    has_more = True
+    while has_more:
+        page = (await customer.run(EVENTS, after=cursor))["transactionEvents"]
+        found += [node["transaction"]["id"] for node in page["nodes"]]
+        has_more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
+    return found
 
 
 def _copy(primary: str, folder: Path) -> None:
