@@ -59,6 +59,7 @@ async def metric(http: httpx.AsyncClient, name: str) -> float:
     return float(found[1])
 
 
+@pytest.mark.deep
 async def test_workers_are_replaced_one_by_one_and_count_together(folder: Path) -> None:
     async with Server(folder, "--workers", "2", **DRAIN) as server:
         before, postgres = children_of(server.process.pid), postgres_of(folder)
@@ -85,20 +86,17 @@ async def test_workers_are_replaced_one_by_one_and_count_together(folder: Path) 
     assert postgres_of(folder) is None
 
 
-async def test_a_worker_that_dies_is_replaced(folder: Path) -> None:
+async def test_a_worker_that_dies_is_replaced_and_none_outlives_its_supervisor(folder: Path) -> None:
     async with Server(folder, "--workers", "2") as server:
         first, second = children_of(server.process.pid)
         os.kill(first, signal.SIGKILL)
         async with asyncio.timeout(30):
-            while first in (now := children_of(server.process.pid)) or len(now) != 2:
+            while first in (workers := children_of(server.process.pid)) or len(workers) != 2:
                 await asyncio.sleep(0.05)
-        assert second in now
-        await server.until_ready()
-
-
-async def test_workers_stop_when_their_supervisor_is_killed(folder: Path) -> None:
-    async with Server(folder, "--workers", "2") as server:
-        workers = children_of(server.process.pid)
+        assert second in workers
+        async with asyncio.timeout(20):
+            while await metric(server.http, "bank_processes") != 2:
+                await asyncio.sleep(0.05)
         await server.end(signal.SIGKILL)
         async with asyncio.timeout(20):
             while any(map(is_worker, workers)) or postgres_of(folder):
