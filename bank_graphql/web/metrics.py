@@ -34,14 +34,15 @@ class WebMetrics:
         self._subscriptions = metrics.counter(
             "bank_subscriptions", "Subscriptions that ended, by the code of the error, or OK.", "outcome"
         )
-        self._statuses = metrics.counter("bank_http_responses", "Answers to HTTP requests, by status.", "status")
+        statuses = _Counts(metrics.counter("bank_http_responses", "Answers to HTTP requests, by status.", "status"))
+        self._statuses: Counter[str] = Counter()
+        metrics.sample(lambda: statuses.update(self._statuses))
         self._rejections = metrics.counter("bank_rejections", "Rejections of mutations and of items of batches, by type.", "type")
-        # Looking a label up takes as long as counting.
         for code in ("INTERNAL", Unavailable.code):  # rates need the zero before the first one
             for kind in ("query", "mutation"):
                 self._durations.labels(kind, code)
+        # Looking a label up takes as long as observing.
         self._ok_by_kind = {kind: self._durations.labels(kind, "OK") for kind in ("query", "mutation")}
-        self._ok = self._statuses.labels("200")
 
     def operation(self, context: Context, seconds: float) -> None:
         """Observe a query, a mutation or an operation of unknown kind, or count a subscription that ended."""
@@ -55,8 +56,8 @@ class WebMetrics:
         (known or self._durations.labels(kind, outcome)).observe(seconds)
 
     def response(self, status: int) -> None:
-        """Count an answer to an HTTP request."""
-        (self._ok if status == 200 else self._statuses.labels(str(status))).inc()
+        """Count an answer to an HTTP request; 0 where the client went away before it began."""
+        self._statuses["200" if status == 200 else str(status)] += 1
 
     def _count_rejections(self, outcome: object) -> None:
         """Count the outcome of a mutation if it is a rejection, or the rejections of a batch."""
