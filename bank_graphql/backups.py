@@ -77,11 +77,15 @@ async def restore(
     Raises:
         ConfigurationError: the database is not empty, or the restore is not possible.
     """
+    dumps.require_readable(path)
     async with open_server(settings) as dsn:
         await schema.begin_restore(dsn)
         await asyncio.to_thread(dumps.load, dsn, path, identity=identity_file, report=report)
         await schema.migrate(dsn, is_restoring=True)
-        return await _open_restored(dsn, on_finding, clock)
+        is_right = await _complete(dsn, on_finding, clock)
+        if is_right:
+            await schema.end_restore(dsn)
+    return is_right
 
 
 async def recover(
@@ -98,19 +102,16 @@ async def recover(
     kept = archive_of(settings)
     if settings.external_dsn is not None or kept is None:
         raise ConfigurationError("Only the embedded database with BANK_ARCHIVE_DIR can be recovered to a point in time.")
-    aside = await archive.recover(settings.data_dir.resolve(), kept, time, clock)
-    async with open_server(settings) as dsn:
-        await schema.mark_unfinished(dsn)
-        await schema.migrate(dsn, is_restoring=True)
-        return aside, await _open_restored(dsn, on_finding, clock)
+
+    async def finish(dsn: str) -> bool:
+        await schema.migrate(dsn)
+        return await _complete(dsn, on_finding, clock)
+
+    return await archive.recover(settings.data_dir.resolve(), kept, time, clock, finish)
 
 
-async def _open_restored(dsn: str, on_finding: Callable[[Finding], None], clock: Clock) -> bool:
-    """End all sessions, begin a new epoch of the feed, and verify the books; let the bank open if they are right.
-
-    Returns:
-        Whether they are.
-    """
+async def _complete(dsn: str, on_finding: Callable[[Finding], None], clock: Clock) -> bool:
+    """End all sessions, begin a new epoch of the feed, and verify the books; return whether they are right."""
 
     async def work(connection: Connection) -> None:
         await connection.execute(identity.END_ALL_SESSIONS, now=clock())
@@ -124,7 +125,4 @@ async def _open_restored(dsn: str, on_finding: Callable[[Finding], None], clock:
         await verification.record(db, findings, clock())
     finally:
         await db.close()
-    is_right = all(finding.ok for finding in findings)
-    if is_right:
-        await schema.end_restore(dsn)
-    return is_right
+    return all(finding.ok for finding in findings)

@@ -23,6 +23,7 @@ from bank_graphql import demo as demonstration
 from bank_graphql import settings as configuration
 from bank_graphql.api.schema import build_schema, export, introspection
 from bank_graphql.bank import CHECKS, Bank, open_bank, open_server, rotate_card_keys
+from bank_graphql.cards.vault import master_keys
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.tokens import signing_keys
 from bank_graphql.kit import log, schema
@@ -270,6 +271,23 @@ def psql(arguments: Annotated[list[str] | None, typer.Argument(help="Arguments o
             return await client.wait()
 
     raise typer.Exit(asyncio.run(work()))
+
+
+@app.command("make-keys")
+def make_keys(
+    folder: Annotated[Path, typer.Argument(help="The folder to write them to. It must not have keys already.")],
+) -> None:
+    """Make the keys that production needs: those that sign access tokens, and those that protect card numbers."""
+    sources = {"BANK_SIGNING_KEYS": signing_keys(None, folder), "BANK_CARD_KEYS": master_keys(None, folder)}
+    for source in sources.values():
+        if source.file is not None and source.file.exists():
+            _fail(f"{source.file} exists already, and is not overwritten: choose another folder.")
+    for setting, source in sources.items():
+        try:
+            source.read()
+        except OSError as error:
+            _fail(f"{folder} cannot be written to: {error.strerror}.")
+        print(f"{setting}={source.location}")
 
 
 @app.command("rotate-card-keys")

@@ -82,7 +82,9 @@ class Settings(BaseSettings):
         description="An external PostgreSQL 15 or newer, postgresql://user:password@host/name. Without it: the embedded one.",
     )
     owner_database_url: SecretStr | None = Field(
-        None, description="The same database as the owner of its schema: migrate and psql use it. By default DATABASE_URL."
+        None,
+        description="The same database as the owner of its schema: migrate, backup, restore and psql use it. By default "
+        "DATABASE_URL.",
     )
     sandbox: bool | None = Field(
         None,
@@ -241,6 +243,10 @@ class Settings(BaseSettings):
                 raise ValueError("BANK_ENV=production needs BANK_SIGNING_KEYS: generated keys are for development")
             if self.card_keys is None:
                 raise ValueError("BANK_ENV=production needs BANK_CARD_KEYS: generated keys are for development")
+            if self.demo:
+                raise ValueError("BANK_DEMO is for development: the demo customers' password is public")
+        if self.metrics_port is not None and self.metrics_port == self.port:
+            raise ValueError("BANK_METRICS_PORT is the bank's own port: choose another")
         if self.pool_min_size > self.pool_max_size:
             raise ValueError("BANK_POOL_MIN_SIZE is larger than BANK_POOL_MAX_SIZE")
         return self

@@ -11,7 +11,7 @@ import shlex
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 import asyncpg
 
 from bank_graphql.kit.clock import Clock
-from bank_graphql.kit.embedded import EmbeddedPostgres, binaries
+from bank_graphql.kit.embedded import UNFINISHED, EmbeddedPostgres, binaries
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.kit.postgres_process import SystemUser, last_error
 
@@ -68,7 +68,7 @@ class Archive:
     @property
     def settings(self) -> dict[str, str]:
         """The settings with which the server archives its WAL. A file that is in the archive is complete."""
-        wal = shlex.quote(str(self._wal)).replace("%", "%%")
+        wal = _quoted(self._wal)
         copy = f"gzip -c %p > {wal}/%f.part && sync {wal}/%f.part && mv {wal}/%f.part {wal}/%f.gz"
         return {
             "wal_level": "replica",
@@ -154,10 +154,15 @@ class Archive:
 
     def recovery_settings(self, time: datetime, last_wal: Path) -> str:
         """Return the lines of `postgresql.auto.conf` that recover a time; `last_wal` has what was not archived any more."""
-        archived, rest = shlex.quote(str(self._wal)), shlex.quote(str(last_wal))
+        archived, rest = _quoted(self._wal), _quoted(last_wal)
         fetch = f"gzip -dc {archived}/%f.gz > %p 2>/dev/null || cp {rest}/%f %p"
         values = (fetch.replace("'", "''"), time.isoformat(), "promote")
         return "".join(f"{name} = '{value}'\n" for name, value in zip(_RECOVERY_SETTINGS, values, strict=True))
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as a word of a command of PostgreSQL's settings, in which `%` has a meaning."""
+    return shlex.quote(str(path)).replace("%", "%%")
 
 
 def _first_wal(base: Path) -> str:
@@ -168,19 +173,23 @@ def _first_wal(base: Path) -> str:
     return text.partition("(file ")[2].partition(")")[0]
 
 
-async def recover(folder: Path, archive: Archive, time: datetime, clock: Clock) -> Path:
+async def recover(
+    folder: Path, archive: Archive, time: datetime, clock: Clock, finish: Callable[[str], Awaitable[bool]]
+) -> tuple[Path, bool]:
     """Recover the embedded database of a data folder as it was at a time.
 
-    The database as it is now is not deleted, but set aside.
+    The database as it is now is not deleted, but set aside. Until `finish` has returned True, nothing else can start the
+    recovered one, also if this process is killed; a recovery that was interrupted is undone by the next one.
 
     Args:
         folder: the path of the data folder from the root. No process may use it.
         archive: the archive of its server.
         time: the time, with a zone. Transactions that were committed at this time or before are recovered.
         clock: gives the time now.
+        finish: completes the recovered database, given its address, and returns whether it may be used.
 
     Returns:
-        The folder to which the database was set aside.
+        The folder to which the database was set aside, and what `finish` returned.
 
     Raises:
         ConfigurationError: the folder is in use, the archive does not reach that time, or the recovery failed; then the database
@@ -188,33 +197,46 @@ async def recover(folder: Path, archive: Archive, time: datetime, clock: Clock) 
     """
     base = archive.base_for(time)
     cluster, draft = folder / "postgres", folder / "postgres.recovering"
-    aside = folder / f"postgres.before-{clock().strftime(_NAME)}"
     with (folder / "postgres.lock").open("ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigurationError(f"A bank runs in {folder}: stop it first.") from None
-        user = SystemUser.choose(cluster)
-        await asyncio.to_thread(_extract, base, draft, user)
+        if (cluster / UNFINISHED).exists():
+            _undo(cluster, folder / (cluster / UNFINISHED).read_text(encoding="utf-8"), clock)
+        aside = folder / f"postgres.before-{clock().strftime(_NAME)}"
+        await asyncio.to_thread(_extract, base, draft, SystemUser.choose(cluster))
         with (draft / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
             file.write(archive.recovery_settings(time, aside / "pg_wal"))
         (draft / "recovery.signal").touch()
+        (draft / UNFINISHED).write_text(aside.name, encoding="utf-8")
         cluster.rename(aside)
         draft.rename(cluster)
     try:
         # Without `hot_standby` the server is not ready before it has recovered everything.
         settings = {**archive.settings, "hot_standby": "off"}
-        async with EmbeddedPostgres(folder, settings, start_seconds=RECOVERY_SECONDS) as dsn:
+        server = EmbeddedPostgres(folder, settings, start_seconds=RECOVERY_SECONDS, may_be_unfinished=True)
+        async with server as dsn:
             connection = await asyncpg.connect(dsn)
             for name in _RECOVERY_SETTINGS:
                 await connection.execute(f"ALTER SYSTEM RESET {name}")
             await connection.close()
-    except ConfigurationError as error:
-        cluster.rename(folder / f"postgres.failed-{clock().strftime(_NAME)}")
-        aside.rename(cluster)
+            is_finished = await finish(dsn)
+    except BaseException as error:
+        _undo(cluster, aside, clock)
+        if not isinstance(error, ConfigurationError):
+            raise
         reason = "the archive does not reach that time" if "recovery target" in str(error) else str(error).rstrip(".")
         raise ConfigurationError(f"The recovery failed, and the database is as it was: {reason}.") from error
-    return aside
+    if is_finished:
+        (cluster / UNFINISHED).unlink()
+    return aside, is_finished
+
+
+def _undo(cluster: Path, aside: Path, clock: Clock) -> None:
+    """Put the database back that a recovery has set aside."""
+    cluster.rename(cluster.with_name(f"postgres.failed-{clock().strftime(_NAME)}"))
+    aside.rename(cluster)
 
 
 def _extract(base: Path, folder: Path, user: SystemUser) -> None:

@@ -5,6 +5,7 @@ loop, and get the database's password by their environment.
 """
 
 import os
+import secrets
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -39,23 +40,24 @@ def dump(dsn: str, path: Path, *, recipient: str | None, report: Report) -> int:
     Raises:
         ConfigurationError: the file exists or cannot be written, a program is missing, or the dump failed.
     """
-    if path.exists():
-        raise ConfigurationError(f"{path} exists already, and is not overwritten: choose another file.")
-    address, secrets = without_password(dsn)
+    address, variables = without_password(dsn)
     commands = [[program("pg_dump", dsn), "--format=custom", "--no-owner", "--no-privileges", f"--dbname={address}"]]
     if recipient is not None:
         commands.append([_age(), "--encrypt", "--recipient", recipient])
-    draft = path.with_name(f".{path.name}.part")
+    draft = path.with_name(f".bank-{secrets.token_hex(8)}.part")
     try:
+        if path.exists():
+            raise ConfigurationError(f"{path} exists already, and is not overwritten: choose another file.")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            size = _run(commands, None, file, secrets, report, "The backup failed")
+            size = _run(commands, None, file, variables, report, "The backup failed")
             os.fsync(file.fileno())
         # Unlike a rename, this fails if somebody has made the file meanwhile.
         os.link(draft, path)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
     return size
 
 
@@ -71,7 +73,7 @@ def load(dsn: str, path: Path, *, identity: Path | None, report: Report) -> None
     Raises:
         ConfigurationError: the file cannot be read or decrypted, a program is missing, or the load failed and had no effect.
     """
-    address, secrets = without_password(dsn)
+    address, variables = without_password(dsn)
     flags = ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]
     commands = [[program("pg_restore", dsn), *flags, f"--dbname={address}"]]
     try:
@@ -82,7 +84,20 @@ def load(dsn: str, path: Path, *, identity: Path | None, report: Report) -> None
                 raise ConfigurationError(f"{path} is encrypted: give the file of age's private key with --identity.")
             if is_encrypted:
                 commands.insert(0, [_age(), "--decrypt", "--identity", str(identity)])
-            _run(commands, file, None, secrets, report, f"{path} cannot be restored")
+            _run(commands, file, None, variables, report, f"{path} cannot be restored")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def require_readable(path: Path) -> None:
+    """Make sure that a file can be read.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
+    try:
+        with path.open("rb"):
+            pass
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -98,7 +113,7 @@ def _run(
     commands: Sequence[Sequence[str]],
     source: "IO[bytes] | None",
     target: "IO[bytes] | None",
-    secrets: dict[str, str],
+    variables: dict[str, str],
     report: Report,
     what: str,
 ) -> int:
@@ -108,7 +123,7 @@ def _run(
         commands: the programs.
         source: what the first one reads.
         target: where the output of the last one goes.
-        secrets: variables of their environment.
+        variables: of their environment, beside those of this process.
         report: called with the bytes so far.
         what: what failed if one of them fails.
 
@@ -124,7 +139,7 @@ def _run(
                 stdin=(subprocess.PIPE if source else subprocess.DEVNULL) if is_first else running[-1].stdout,
                 stdout=subprocess.PIPE if target or len(running) < len(commands) - 1 else subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env={**os.environ, **secrets},
+                env={**os.environ, **variables},
             )
             if not is_first and running[-1].stdout is not None:
                 running[-1].stdout.close()  # it belongs to the next program now, which must see its end

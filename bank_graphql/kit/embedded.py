@@ -48,6 +48,8 @@ SETTINGS = {
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
 }
+UNFINISHED = "bank.unfinished"
+"""The file in a cluster of which a recovery is not complete. It has the name of the folder with the cluster of before."""
 _START_SECONDS = 60
 _START_ATTEMPTS = 4
 _log = structlog.get_logger(__name__)
@@ -101,10 +103,19 @@ class EmbeddedPostgres:
         folder: the data folder; the cluster is in `folder/postgres`.
         settings: settings of the server in addition to `SETTINGS`, e.g. `{"fsync": "off"}` for tests.
         start_seconds: how long the server may take to start.
+        may_be_unfinished: whether to start a database of which a recovery is not complete.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, str] | None = None, *, start_seconds: float = _START_SECONDS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, str] | None = None,
+        *,
+        start_seconds: float = _START_SECONDS,
+        may_be_unfinished: bool = False,
+    ) -> None:
         self._start_seconds = start_seconds
+        self._may_be_unfinished = may_be_unfinished
         self._folder = folder.resolve()
         self._cluster = self._folder / "postgres"
         self._settings = {**SETTINGS, **(settings or {})}
@@ -123,6 +134,7 @@ class EmbeddedPostgres:
         """
         try:
             await asyncio.to_thread(self._prepare_folder)
+            self._require_finished()
             if self._try_lock():
                 await self._start()
             else:
@@ -165,6 +177,14 @@ class EmbeddedPostgres:
     def pid(self) -> int | None:
         """The process id of the server, if this process is its owner."""
         return self._process.pid if self._process else None
+
+    def _require_finished(self) -> None:
+        if (self._cluster / UNFINISHED).exists() and not self._may_be_unfinished:
+            aside = self._folder / (self._cluster / UNFINISHED).read_text(encoding="utf-8")
+            raise ConfigurationError(
+                f"A recovery of {self._cluster} was not completed: run 'bank-graphql restore --to' again, or move that folder "
+                f"away and rename {aside} to it."
+            )
 
     def _prepare_folder(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ What is stored in the database is read when somebody looks, and not again for so
 
 import asyncio
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -87,7 +88,10 @@ class Metrics:
 @contextmanager
 def shared_by_processes() -> Iterator[None]:
     """Inside a `with` block, processes that this one starts share their metrics, and each of them exposes those of all."""
-    with tempfile.TemporaryDirectory(prefix="bank-metrics-") as folder:
+    for left in Path(tempfile.gettempdir()).glob("bank-metrics-*-*"):  # by a process that was killed
+        if _has_ended(left.name.split("-")[2]):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"bank-metrics-{os.getpid()}-") as folder:
         os.environ[SHARED_FOLDER] = folder
         try:
             yield
@@ -98,9 +102,12 @@ def shared_by_processes() -> Iterator[None]:
 def _drop_gauges_of_the_dead(folder: Path) -> None:
     """Delete the gauges of processes that have ended. What they counted stays."""
     for file in folder.glob("gauge_live*.db"):
-        process = file.stem.rpartition("_")[2]
-        if not Path(f"/proc/{process}").exists() and Path("/proc/self").exists():
+        if _has_ended(file.stem.rpartition("_")[2]):
             file.unlink(missing_ok=True)
+
+
+def _has_ended(process: str) -> bool:
+    return Path("/proc/self").exists() and not Path(f"/proc/{process}").exists()
 
 
 def gauge_family(name: str, description: str, labels: Sequence[str] = ()) -> GaugeMetricFamily:

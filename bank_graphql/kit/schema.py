@@ -116,13 +116,7 @@ async def begin_restore(dsn: str) -> None:
         async with _connected(dsn) as connection:
             if await connection.fetchval(_HAS_TABLES, _UNFINISHED):
                 raise ConfigurationError("There is a bank in this database: restore into an empty one.")
-    await mark_unfinished(dsn)
-
-
-async def mark_unfinished(dsn: str) -> None:
-    """Mark a database: the bank refuses it until `end_restore`."""
-    async with _connected(dsn) as connection:
-        await connection.execute(f"CREATE TABLE IF NOT EXISTS {_UNFINISHED} ()")
+            await connection.execute(f"CREATE TABLE IF NOT EXISTS {_UNFINISHED} ()")
 
 
 async def end_restore(dsn: str) -> None:

@@ -45,7 +45,8 @@ class Draining:
         """
         self._loop, self._end_streams = asyncio.get_running_loop(), end_streams
         if threading.current_thread() is threading.main_thread():  # Python sets handlers in the main thread only
-            self._earlier = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+            handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+            self._earlier = {number: handler for number, handler in handlers.items() if callable(handler)}
         for number in self._earlier:
             signal.signal(number, self._handle)
         supervisor = multiprocessing.parent_process()
@@ -61,7 +62,7 @@ class Draining:
                     signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGTERM and self._seconds and not self.has_begun:
+        if number != signal.SIGINT and self._seconds and not self.has_begun:
             self._loop.call_soon_threadsafe(self._drain)
         else:
             self._loop.call_soon_threadsafe(self._begin)

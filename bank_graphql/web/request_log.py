@@ -1,4 +1,7 @@
-"""The log's line for a request: what kind it was, how it ended and what it took, and nothing that the client wrote."""
+"""The log's line for a request: what kind it was, how it ended and what it took, and nothing that the client wrote.
+
+Only the path of an HTTP request, and the id that the client may give it in fixed letters, are the client's.
+"""
 
 import hashlib
 

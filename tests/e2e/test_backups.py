@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.client import Client, key
-from tests.e2e.processes import Server, accounts_of, command, fill
+from tests.e2e.processes import Server, accounts_of, command, environment, fill, fork
 from tests.folders import reachable_folder
 
 
@@ -100,9 +100,9 @@ def test_an_encrypted_backup_needs_its_key(filled_folder: Path, other: Path, tmp
     ok("restore", str(file), "--identity", str(private), folder=other)
 
 
-async def test_any_moment_is_recovered_from_the_archive(folder: Path, tmp_path: Path) -> None:
+async def test_any_moment_is_recovered_from_the_archive(folder: Path) -> None:
     fill(folder, demo=True)
-    archive = {"BANK_ARCHIVE_DIR": str(folder / "archive")}
+    archive = {"BANK_ARCHIVE_DIR": str(folder / "100%p 'safe'")}
     balances: dict[datetime, str] = {}
     async with Server(folder, **archive) as server:
         ada = await server.ada()
@@ -124,6 +124,18 @@ async def test_any_moment_is_recovered_from_the_archive(folder: Path, tmp_path: 
         refused = command("restore", "--to", wrong, folder=folder, **archive)
         assert message in refused.stderr, refused.stderr
         assert refused.stderr.count("\n") == 1
+    for each in (folder / "100%p 'safe'" / "wal").glob("*.gz"):
+        (folder / "postgres" / "pg_wal" / each.stem).unlink(missing_ok=True)  # so that the archive is what is read
+    with (folder / "killed.log").open("w") as log:
+        arguments = ("restore", "--to", middle.isoformat())
+        killed = fork(*arguments, environment=environment(folder, **archive), stdout=log, stderr=log)
+    async with asyncio.timeout(20):
+        while not (folder / "postgres" / "bank.unfinished").exists():
+            await asyncio.sleep(0.001)
+    killed.kill()
+    await asyncio.to_thread(killed.wait)
+    refused = command("serve", "--port", "0", folder=folder, **archive)
+    assert "was not completed" in refused.stderr, refused.stderr
     assert "ok    zero sums" in ok("restore", "--to", middle.isoformat(), folder=folder, **archive)
     async with Server(folder, **archive) as server:
         again = await server.ada()
@@ -173,3 +185,12 @@ async def test_a_random_moment_under_load_is_recovered_with_what_was_committed_b
     async with Server(folder, **archive) as server:
         paid = Decimal(await (await server.ada()).booked(account)) - before
     assert sum(acknowledged <= moment for _, acknowledged in payments) <= paid <= sum(sent <= moment for sent, _ in payments)
+
+
+def test_where_a_backup_cannot_be_written_it_says_so_in_a_line(filled_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file" / "x", tmp_path / "none" / "x", tmp_path / ("x" * 300)):
+        ended = command("backup", str(path), folder=filled_folder)
+        assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
+        assert "cannot be written" in ended.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["file"], "a draft was left"

@@ -146,3 +146,16 @@ def test_an_installed_wheel_works_outside_the_checkout(folder: Path) -> None:
         cwd=elsewhere, env=environment(folder / "data", PYTHONPATH=str(installed)), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
+
+
+def test_keys_for_production_are_made_once(tmp_path: Path, folder: Path) -> None:
+    made = command("make-keys", str(tmp_path / "secrets"), folder=folder)
+    assert made.returncode == 0, made.stderr
+    settings = dict(line.split("=", 1) for line in made.stdout.splitlines())
+    assert set(settings) == {"BANK_SIGNING_KEYS", "BANK_CARD_KEYS"}
+    for path in settings.values():
+        assert Path(path).stat().st_mode & 0o077 == 0
+    refused = command("serve", "--port", "0", folder=folder, BANK_ENV="production", BANK_DEMO="true", **settings)
+    assert "DATABASE_URL" in refused.stderr
+    again = command("make-keys", str(tmp_path / "secrets"), folder=folder)
+    assert (again.returncode, again.stderr.count("\n")) == (1, 1)

@@ -119,7 +119,12 @@ async def test_a_process_that_is_drained_serves_on_and_says_that_it_is_not_ready
 
 async def test_one_process_stops_in_order_at_a_hang_up(folder: Path) -> None:
     async with Server(folder) as server:
-        assert await server.end(signal.SIGHUP) == 0
+        ada = await server.ada()
+        headers = {"accept": "text/event-stream", "authorization": f"Bearer {ada.token}"}
+        query = {"query": "subscription { transactionFeed { cursor } }"}
+        async with server.http.stream("POST", "/graphql", json=query, headers=headers) as stream, asyncio.timeout(10):
+            assert await server.end(signal.SIGHUP) == 0
+            assert [line async for line in stream.aiter_lines() if line.startswith("data")] == []
     assert postgres_of(folder) is None
 
 

@@ -122,6 +122,7 @@ async def test_several_workers_serve_one_bank(folder: Path) -> None:
     [
         (["--port", "99999"], {}, "BANK_PORT"),
         ([], {"BANK_PORT": "x"}, "BANK_PORT"),
+        (["--port", "8123"], {"BANK_METRICS_PORT": "8123"}, "BANK_METRICS_PORT"),
         ([], {"DATABASE_URL": "postgresql://127.0.0.1:1/none"}, "DATABASE_URL"),
         ([], {"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
         ([], {"BANK_DATA_DIR": "/proc/nowhere"}, "BANK_DATA_DIR"),
