@@ -7,10 +7,11 @@ What is stored in the database is read when somebody looks, and not again for so
 import asyncio
 import os
 import shutil
+import struct
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Bounds of histograms of sizes."""
 disable_created_metrics()  # type: ignore[no-untyped-call] # the time at which each series was made would double their number
+_ATTEMPTS = 20
 _log = structlog.get_logger(__name__)
 Read = Callable[[], Awaitable[Iterable[Metric]]]
 """Reads figures that are stored somewhere, such as in the database."""
@@ -75,14 +77,11 @@ class Metrics:
     async def expose(self) -> bytes:
         """Return the exposition of all processes of this server, in Prometheus's text format."""
         self.take_samples()
-        registry = self._registry
-        if folder := os.environ.get(SHARED_FOLDER):
-            _drop_gauges_of_the_dead(Path(folder))
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # registers itself
+        folder = os.environ.get(SHARED_FOLDER)
+        counted = generate_latest(self._registry) if folder is None else await _of_all_processes(Path(folder))
         stored = CollectorRegistry()
         stored.register(_Collected([metric for figures in self._figures for metric in await figures.current()]))
-        return generate_latest(registry) + generate_latest(stored)
+        return counted + generate_latest(stored)
 
 
 @contextmanager
@@ -99,11 +98,29 @@ def shared_by_processes() -> Iterator[None]:
             del os.environ[SHARED_FOLDER]
 
 
+async def _of_all_processes(folder: Path) -> bytes:
+    """Return the exposition of what all processes have counted. It is tried again while a process that starts makes its files."""
+    _drop_gauges_of_the_dead(folder)
+    attempt = 0
+    while True:
+        registry = CollectorRegistry()
+        try:
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # registers itself
+            return generate_latest(registry)
+        except (OSError, ValueError, RuntimeError, struct.error):
+            attempt += 1
+            if attempt == _ATTEMPTS:
+                raise
+            await asyncio.sleep(0.05)
+
+
 def _drop_gauges_of_the_dead(folder: Path) -> None:
-    """Delete the gauges of processes that have ended. What they counted stays."""
-    for file in folder.glob("gauge_live*.db"):
-        if _has_ended(file.stem.rpartition("_")[2]):
-            file.unlink(missing_ok=True)
+    """Delete the gauges of processes that have ended, and files that they have not begun to fill. What they counted stays."""
+    for file in folder.glob("*.db"):
+        with suppress(FileNotFoundError):
+            is_stale = file.name.startswith("gauge_live") or file.stat().st_size == 0
+            if is_stale and _has_ended(file.stem.rpartition("_")[2]):
+                file.unlink()
 
 
 def _has_ended(process: str) -> bool:

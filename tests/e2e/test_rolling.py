@@ -54,8 +54,9 @@ async def paying(url: str, token: str, account: str, clients: int = 4) -> AsyncI
 
 async def metric(http: httpx.AsyncClient, name: str) -> float:
     """The value of a metric without labels."""
-    found = re.search(rf"^{name} (\S+)$", (await http.get("/metrics")).text, re.MULTILINE)
-    assert found, name
+    answer = await http.get("/metrics")
+    found = re.search(rf"^{name} (\S+)$", answer.text, re.MULTILINE)
+    assert found, (name, answer.status_code, answer.text)
     return float(found[1])
 
 

@@ -1,11 +1,16 @@
 """Metrics: what is exposed, and how often stored figures are read."""
 
+import asyncio
+import os
+import struct
 from collections.abc import Iterable
+from pathlib import Path
 
+import pytest
 from prometheus_client.core import Metric
 
 from bank_graphql.kit.errors import Unavailable
-from bank_graphql.kit.metrics import Increments, Metrics, gauge_family
+from bank_graphql.kit.metrics import SHARED_FOLDER, Increments, Metrics, gauge_family
 
 
 async def test_stored_figures_are_read_again_only_after_their_time() -> None:
@@ -49,3 +54,11 @@ async def test_samples_are_taken_before_an_exposition() -> None:
     metrics.sample(lambda: increments.update(counted))
     for counted in (3, 3, 5):
         assert f"bank_things_total {counted}.0" in (await metrics.expose()).decode()
+
+
+async def test_an_exposition_waits_for_a_process_that_makes_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SHARED_FOLDER, str(tmp_path))
+    file = tmp_path / f"counter_{os.getpid()}.db"
+    file.touch()  # as it is for a moment
+    asyncio.get_running_loop().call_later(0.1, file.write_bytes, struct.pack("i", 8) + bytes(60))
+    assert await Metrics().expose() == b""
