@@ -72,7 +72,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
         address_limit=max(1, settings.cost_per_minute // 10),
         observe=web_metrics.operation,
     )
-    request_log = RequestLog(all_requests=settings.log_requests, slow_seconds=settings.slow_request_seconds)
+    logs_all = settings.log_requests or settings.log_level is configuration.LogLevel.DEBUG
+    request_log = RequestLog(all_requests=logs_all, slow_seconds=settings.slow_request_seconds)
     is_https = settings.address.startswith("https://")
     draining = Draining(settings.drain_for)
     around: Callable[[ASGIApp], ASGIApp] = partial(
