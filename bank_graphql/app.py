@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
-from strawberry import Schema
 
 from bank_graphql import settings as configuration
 from bank_graphql.api.context import Services
@@ -43,6 +42,7 @@ from bank_graphql.web.playground import Assets, Page
 from bank_graphql.web.request_log import RequestLog
 from bank_graphql.web.schema import PublishedSchema, version
 from bank_graphql.web.sockets import GraphQLSockets
+from bank_graphql.web.tracing import TracedExecutor, TracedRequests
 
 GRAPHQL = "/graphql"
 METRICS = "/metrics"
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     web_metrics, limiter = WebMetrics(metrics), RateLimiter()
     schema = build_schema()
     tracing = open_tracing(settings.otlp_endpoint, settings.trace_ratio) if settings.otlp_endpoint else None
-    executor = _executor(schema, tracing)
+    executor = TracedExecutor(schema, tracing) if tracing else Executor(schema, to_result=rejection_of)
     web_metrics.watch(executor, limiter)
     gate = OperationGate(
         executor,
@@ -117,19 +117,7 @@ async def _open(settings: Settings, clock: Clock, metrics: Metrics, tracing: Tra
             await asyncio.to_thread(tracing.close)
 
 
-def _executor(schema: Schema, tracing: Tracing | None) -> Executor:
-    if tracing is None:
-        return Executor(schema, to_result=rejection_of)
-    from bank_graphql.web.tracing import TracedExecutor  # noqa: PLC0415 - imports an extra
-
-    executor = TracedExecutor(schema, to_result=rejection_of)
-    executor.tracing = tracing
-    return executor
-
-
 def _traced(around: Callable[[ASGIApp], ASGIApp], tracing: Tracing) -> Callable[[ASGIApp], ASGIApp]:
-    from bank_graphql.web.tracing import TracedRequests  # noqa: PLC0415 - imports an extra
-
     return lambda app: TracedRequests(around(app), tracing)
 
 

@@ -265,7 +265,7 @@ def _batched_execute(
 
     async def execute(group: Group) -> list[Outcome]:
         if tracing is not None:
-            group = replace(group, span=tracing.span())
+            group = replace(group, span=tracing.current())
         if len(group.commands) <= settings.batch_max:
             return await batcher.submit(group)
         # Very large transactions would nearly always share an account, and wait for one another: hence the parts. There must be

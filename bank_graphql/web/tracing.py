@@ -1,11 +1,11 @@
-"""Traced requests and operations. Used only when traces are on, so OpenTelemetry is imported only then."""
+"""Traced requests and operations, used only when traces are on."""
 
 import structlog
 from graphql import ExecutionResult
-from opentelemetry.propagate import extract
-from opentelemetry.trace import SpanKind, Status, StatusCode, format_trace_id
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from strawberry import Schema
 
+from bank_graphql.api.errors import rejection_of
 from bank_graphql.engine.context import ExecutionContext
 from bank_graphql.engine.executor import Executor, Request
 from bank_graphql.engine.plan import Operation
@@ -31,37 +31,36 @@ class TracedRequests:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         attributes = {"http.request.method": scope["method"], "url.scheme": scope.get("scheme", "http")}
-        with self._tracing.tracer.start_as_current_span(
-            scope["method"], extract(headers), SpanKind.SERVER, attributes, record_exception=False
-        ) as span:
+        with self._tracing.request(scope["method"], headers, attributes) as span:
 
             async def send_and_note(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     span.set_attribute("http.response.status_code", message["status"])
                     if message["status"] >= 500:
-                        span.set_status(Status(StatusCode.ERROR))
+                        self._tracing.fail(span)
                 await send(message)
 
-            structlog.contextvars.bind_contextvars(trace_id=format_trace_id(span.get_span_context().trace_id))
+            structlog.contextvars.bind_contextvars(trace_id=f"{span.get_span_context().trace_id:032x}")
             await self._app(scope, receive, send_and_note)
 
 
 class TracedExecutor(Executor):
     """An executor that makes a span of each query and mutation.
 
-    Attributes:
+    Args:
+        schema: the schema.
         tracing: the traces.
     """
 
-    tracing: Tracing
+    def __init__(self, schema: Schema, tracing: Tracing) -> None:
+        super().__init__(schema, to_result=rejection_of)
+        self._tracing = tracing
 
     async def execute(self, operation: Operation, request: Request, context: ExecutionContext) -> ExecutionResult:
         """Execute a query or a mutation of a valid document."""
         kind = operation.node.operation.value
-        with self.tracing.tracer.start_as_current_span(
-            f"GraphQL {kind}", attributes={"graphql.operation.type": kind}, record_exception=False
-        ) as span:
+        with self._tracing.operation(f"GraphQL {kind}", {"graphql.operation.type": kind}) as span:
             result = await super().execute(operation, request, context)
             if result.errors:
-                span.set_status(Status(StatusCode.ERROR))
+                self._tracing.fail(span)
             return result

@@ -79,7 +79,7 @@ PYTHON
 }
 
 configure() {
-    local path files volumes="\"$work/pip.conf:/etc/pip.conf:ro\", \"$work/npmrc:/root/.npmrc:ro\""
+    local path files volumes="\"$work/pip.conf:/etc/pip.conf:ro\", \"$work/npmrc:/usr/local/etc/npmrc:ro\""
     files=$(write_package_config)
     for path in $(printf '%s\n' /etc/ssl/certs/ca-certificates.crt "$files" | sort -u); do volumes="$volumes, \"$path:$path:ro\""; done
     cat >"$work/storage.conf" <<CONFIG
@@ -89,7 +89,7 @@ graphroot = "$work/storage"
 runroot = "$work/run"
 CONFIG
     # All of podman's state lies in the folder. Its static_dir and volume_path stay the defaults below graphroot: the process that
-    # notes a container's end is not told of others, and then every wait for an end takes 20 s.
+    # notes a container's end does not find them elsewhere, and then every wait for an end takes 20 s.
     cat >"$work/containers.conf" <<CONFIG
 [engine]
 cgroup_manager = "cgroupfs"
