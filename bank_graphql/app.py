@@ -112,6 +112,7 @@ async def _open(settings: Settings, clock: Clock, metrics: Metrics, tracing: Tra
     try:
         async with open_bank(settings, clock=clock, metrics=metrics, tracing=tracing) as bank, bank.feed_running():
             yield bank
+            metrics.close()
     finally:
         if tracing is not None:
             await asyncio.to_thread(tracing.close)

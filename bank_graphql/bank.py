@@ -125,6 +125,12 @@ def archive_of(settings: Settings) -> Archive | None:
     return Archive(settings.archive_dir, timedelta(days=settings.archive_days))
 
 
+def _archive_jobs(settings: Settings, dsn: str, db: Database, clock: Clock) -> tuple[Job, ...]:
+    if archive_of(settings) is None:
+        return ()
+    return (Job("copy for the archive", ARCHIVE_CHECK_SECONDS, partial(take_base_if_due, settings, dsn, db, clock)),)
+
+
 async def take_base_if_due(settings: Settings, dsn: str, db: Database, clock: Clock) -> None:
     """Take a copy of the embedded server's files into its archive, if there is one and a copy is due.
 
@@ -194,7 +200,7 @@ async def open_bank(
             expire_holds=expire_holds,
             jobs=(
                 *_jobs(db, settings, policy, expire_holds),
-                Job("copy for the archive", ARCHIVE_CHECK_SECONDS, partial(take_base_if_due, settings, owner, db, clock)),
+                *_archive_jobs(settings, owner, db, clock),
             ),
             notifier=notifier,
         )

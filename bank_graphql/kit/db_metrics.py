@@ -1,5 +1,6 @@
 """Metrics of the connection pool, and of the database server."""
 
+import asyncio
 from collections.abc import Iterable
 
 from prometheus_client.core import Metric
@@ -11,6 +12,8 @@ from bank_graphql.kit.metrics import Metrics, gauge_family
 from bank_graphql.kit.statements import Query, Row
 
 _SECONDS = 10.0
+_ANSWER_SECONDS = 2.0
+"""A database that takes longer to say how it is counts as down."""
 
 
 class _ServerRow(Row):
@@ -18,6 +21,11 @@ class _ServerRow(Row):
     size: int
     connections: int
     maximum: int
+
+
+class _ArchiverRow(Row):
+    is_failing: bool
+    archived_at: float | None
 
 
 class _StandbyRow(Row):
@@ -40,6 +48,14 @@ _SERVER = Query(
     FROM pg_stat_activity WHERE datname = current_database()
     """),
     _ServerRow,
+)
+_ARCHIVER = Query(
+    text("""
+    SELECT coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) AS is_failing,
+           extract(epoch FROM last_archived_time)::float8 AS archived_at
+    FROM pg_stat_archiver WHERE current_setting('archive_mode') <> 'off'
+    """),
+    _ArchiverRow,
 )
 # Another role's figures are null, unless this one may read all statistics; see `migrations/grants.sql`.
 _STANDBYS = Query(
@@ -75,8 +91,9 @@ def declare(metrics: Metrics, db: Database) -> None:
     async def read() -> Iterable[Metric]:
         is_up = gauge_family("bank_database_up", "Whether the database answers.")
         try:
-            figures = await db.snapshot(_read)
-        except Unavailable:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                figures = await db.snapshot(_read)
+        except (Unavailable, TimeoutError):
             is_up.add_metric([], 0)
             return [is_up]
         is_up.add_metric([], 1)
@@ -101,9 +118,15 @@ async def _read(connection: Connection) -> Iterable[Metric]:
     for standby in await connection.fetch(_STANDBYS):
         lag_bytes.add_metric([standby.name], standby.bytes_behind)
         lag_seconds.add_metric([standby.name], standby.seconds_behind)
+    failing = gauge_family("bank_archive_failing", "Whether the write-ahead log was not archived when that was last tried.")
+    archived_at = gauge_family("bank_archived_timestamp_seconds", "When the log was last archived, in Unix time.")
+    for archiver in await connection.fetch(_ARCHIVER):
+        failing.add_metric([], archiver.is_failing)
+        if archiver.archived_at is not None:
+            archived_at.add_metric([], archiver.archived_at)
     table_sizes = gauge_family("bank_table_size_bytes", "Size of a table with its indexes.", ["table"])
     table_rows = gauge_family("bank_table_rows", "Rows of a table, as PostgreSQL estimates them.", ["table"])
     for table in await connection.fetch(_TABLES):
         table_sizes.add_metric([table.name], table.size)
         table_rows.add_metric([table.name], table.rows)
-    return [oldest, size, connections, maximum, lag_bytes, lag_seconds, table_sizes, table_rows]
+    return [oldest, size, connections, maximum, lag_bytes, lag_seconds, failing, archived_at, table_sizes, table_rows]

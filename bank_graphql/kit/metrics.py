@@ -31,6 +31,8 @@ SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Bounds of histograms of sizes."""
 disable_created_metrics()  # type: ignore[no-untyped-call] # the time at which each series was made would double their number
 _ATTEMPTS = 20
+_WAIT_SECONDS = 3.0
+"""How long an exposition waits for figures. Prometheus gives the whole page ten seconds."""
 _log = structlog.get_logger(__name__)
 Read = Callable[[], Awaitable[Iterable[Metric]]]
 """Reads figures that are stored somewhere, such as in the database."""
@@ -74,13 +76,19 @@ class Metrics:
         """Have `read` called at expositions, but not again within `seconds`, nor within 20 times as long as it took."""
         self._figures.append(_Figures(read, seconds, self._monotonic))
 
+    def close(self) -> None:
+        """Stop reading figures."""
+        for figures in self._figures:
+            figures.cancel()
+
     async def expose(self) -> bytes:
         """Return the exposition of all processes of this server, in Prometheus's text format."""
         self.take_samples()
         folder = os.environ.get(SHARED_FOLDER)
         counted = generate_latest(self._registry) if folder is None else await _of_all_processes(Path(folder))
         stored = CollectorRegistry()
-        stored.register(_Collected([metric for figures in self._figures for metric in await figures.current()]))
+        current = await asyncio.gather(*(figures.current() for figures in self._figures))
+        stored.register(_Collected([metric for figures in current for metric in figures]))
         return counted + generate_latest(stored)
 
 
@@ -167,24 +175,31 @@ class _Figures:
         self._read = read
         self._seconds = seconds
         self._monotonic = monotonic
-        self._lock = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
         self._metrics: Sequence[Metric] = ()
         self._expires_at = float("-inf")
 
     async def current(self) -> Sequence[Metric]:
-        async with self._lock:
-            started = self._monotonic()
-            if started >= self._expires_at:
-                self._metrics = await self._read_again()
-                took = self._monotonic() - started
-                self._expires_at = started + max(self._seconds, 20 * took)
-            return self._metrics
+        """Return the figures. If reading them takes long, it goes on, and the next exposition has them."""
+        if self._reading is None and self._monotonic() >= self._expires_at:
+            self._reading = asyncio.create_task(self._read_again())
+        if self._reading is not None:
+            await asyncio.wait([self._reading], timeout=_WAIT_SECONDS)
+        return self._metrics
 
-    async def _read_again(self) -> Sequence[Metric]:
+    def cancel(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _read_again(self) -> None:
+        started = self._monotonic()
         try:
-            return list(await self._read())
+            self._metrics = list(await self._read())
         except Unavailable:
-            return ()
+            self._metrics = ()
         except Exception as error:  # noqa: BLE001 - one room's figures must not hide those of the others
             _log.warning("figures cannot be read", exc_info=error)
-            return ()
+            self._metrics = ()
+        finally:
+            self._expires_at = started + max(self._seconds, 20 * (self._monotonic() - started))
+            self._reading = None

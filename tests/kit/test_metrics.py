@@ -62,3 +62,23 @@ async def test_an_exposition_waits_for_a_process_that_makes_its_file(tmp_path: P
     file.touch()  # as it is for a moment
     asyncio.get_running_loop().call_later(0.1, file.write_bytes, struct.pack("i", 8) + bytes(60))
     assert await Metrics().expose() == b""
+
+
+async def test_figures_that_take_long_do_not_hold_the_page_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bank_graphql.kit.metrics._WAIT_SECONDS", 0.01)
+    metrics, done = Metrics(), asyncio.Event()
+
+    async def read() -> Iterable[Metric]:
+        await done.wait()
+        family = gauge_family("bank_slow", "What takes long to read.")
+        family.add_metric([], 1)
+        return [family]
+
+    metrics.figures(read, seconds=60)
+    metrics.counter("bank_things", "Things.").inc()
+    for _ in range(2):
+        exposed = (await metrics.expose()).decode()
+        assert "bank_things_total 1.0" in exposed
+        assert "bank_slow" not in exposed
+    done.set()
+    assert "bank_slow 1.0" in (await metrics.expose()).decode()
