@@ -124,7 +124,9 @@ async def test_any_moment_is_recovered_from_the_archive(folder: Path) -> None:
         refused = command("restore", "--to", wrong, folder=folder, **archive)
         assert message in refused.stderr, refused.stderr
         assert refused.stderr.count("\n") == 1
-    for each in (folder / "100%p 'safe'" / "wal").glob("*.gz"):
+    archived = [*(folder / "100%p 'safe'" / "wal").glob("0*.gz")]
+    assert archived
+    for each in archived:
         (folder / "postgres" / "pg_wal" / each.stem).unlink(missing_ok=True)  # so that the archive is what is read
     with (folder / "killed.log").open("w") as log:
         arguments = ("restore", "--to", middle.isoformat())

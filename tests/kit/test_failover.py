@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -97,84 +99,81 @@ async def test_a_read_only_database_is_refused_at_the_start(dsn: str, raw: "asyn
 
 async def test_the_bank_recovers_from_a_failover_to_a_standby(settings: Settings) -> None:
     """After a standby was promoted, connections to the former primary are replaced by connections to the new one."""
-    with reachable_folder() as here, reachable_folder() as there:
-        async with EmbeddedPostgres(here, WITHOUT_FSYNC) as primary:
-            await schema.migrate(primary)
-            socket_of_primary = primary.partition("host=")[2]
-            _copy(primary, there)
-            async with EmbeddedPostgres(
-                there, {**WITHOUT_FSYNC, "primary_conninfo": f"host={socket_of_primary} user=bank"}
-            ) as second:
-                both = f"postgresql://{SUPERUSER}@/{DATABASE}?host={socket_of_primary},{second.partition('host=')[2]}"
-                given = settings.model_copy(update={"database_url": SecretStr(f"{both}&target_session_attrs=read-write")})
-                async with serving(create_app(given)) as http:
-                    ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
-                    account = (await ada.open(deposit="10"))["id"]
-                    admin = await asyncpg.connect(primary)
-                    await _until_replayed(admin)
-                    # The former primary keeps running, read-only, as in a planned switch.
-                    await admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
-                    await admin.execute("SELECT pg_reload_conf()")
-                    moved = 0
-                    async with asyncio.timeout(20):  # its sessions get the new setting one after another
-                        while (code := await code_of(ada, account)) == "MoneyMoved":
-                            moved += 1
-                    assert code == "UNAVAILABLE"
-                    assert await state_of(http) != (200, "ok")
-                    await _until_replayed(admin)
-                    promoted = await asyncpg.connect(second)
-                    assert await promoted.fetchval("SELECT pg_promote()")
-                    async with asyncio.timeout(20):
-                        while await code_of(ada, account) != "MoneyMoved":
-                            await asyncio.sleep(0.01)
-                    assert await state_of(http) == (200, "ok")
-                    assert await promoted.fetchval("SELECT count(*) FROM transactions") == 2 + moved
-                    assert await ada.booked(account) == f"{11 + moved}.00"
-                    await admin.close()
-                    await promoted.close()
+    async with _replicated(settings) as (primary, second, _, given), serving(create_app(given)) as http:
+        ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
+        account = (await ada.open(deposit="10"))["id"]
+        admin = await asyncpg.connect(primary)
+        await _until_replayed(admin)
+        # The former primary keeps running, read-only, as in a planned switch.
+        await admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        await admin.execute("SELECT pg_reload_conf()")
+        moved = 0
+        async with asyncio.timeout(20):  # its sessions get the new setting one after another
+            while (code := await code_of(ada, account)) == "MoneyMoved":
+                moved += 1
+        assert code == "UNAVAILABLE"
+        assert await state_of(http) != (200, "ok")
+        await _until_replayed(admin)
+        promoted = await asyncpg.connect(second)
+        assert await promoted.fetchval("SELECT pg_promote()")
+        async with asyncio.timeout(20):
+            while await code_of(ada, account) != "MoneyMoved":
+                await asyncio.sleep(0.01)
+        assert await state_of(http) == (200, "ok")
+        assert await promoted.fetchval("SELECT count(*) FROM transactions") == 2 + moved
+        assert await ada.booked(account) == f"{11 + moved}.00"
+        await admin.close()
+        await promoted.close()
 
 
 @pytest.mark.deep
 async def test_what_was_acknowledged_outlives_a_primary_that_dies(settings: Settings) -> None:
     """With synchronous replication, the promoted standby has every acknowledged payment, and streams resume there."""
+    async with _replicated(settings) as (primary, second, here, given):
+        admin = await asyncpg.connect(primary)
+        await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'second'")
+        await admin.execute("ALTER SYSTEM SET synchronous_commit = on")
+        await admin.execute("SELECT pg_reload_conf()")
+        async with serving(create_app(given)) as http:
+            ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
+            account = (await ada.open(deposit="10"))["id"]
+            cursor = (await ada.run("{ feedCursor }"))["feedCursor"]
+            acknowledged: list[str] = []
+            promoted = asyncio.Event()
+
+            clients = [asyncio.create_task(_pay(ada, account, acknowledged, promoted)) for _ in range(4)]
+            async with asyncio.timeout(30):
+                while len(acknowledged) < 100:
+                    await asyncio.sleep(0.01)
+            os.kill(read_pid(here / "postgres") or 0, signal.SIGKILL)
+            (here / "postgres" / "PG_VERSION").rename(here / "gone")  # it is not to come back
+            connection = await asyncpg.connect(second)
+            assert await connection.fetchval("SELECT pg_promote()")
+            promoted.set()
+            async with asyncio.timeout(60):
+                await asyncio.gather(*clients)
+            found = await connection.fetch("SELECT key FROM idempotency_outcomes WHERE outcome = 'MOVED'")
+            assert set(acknowledged) <= {row["key"] for row in found}
+            assert await ada.booked(account) == f"{10 + len(set(acknowledged))}.00"
+            events = await _transactions_in_feed(ada, cursor)
+            assert len(set(events)) == len(events) == len(acknowledged)
+            await connection.close()
+            admin.terminate()
+
+
+@asynccontextmanager
+async def _replicated(settings: Settings) -> AsyncIterator[tuple[str, str, Path, Settings]]:
+    """Run a primary and its standby `second`; yield their addresses, the primary's folder, and settings that name both."""
     with reachable_folder() as here, reachable_folder() as there:
         async with EmbeddedPostgres(here, WITHOUT_FSYNC) as primary:
             await schema.migrate(primary)
             socket_of_primary = primary.partition("host=")[2]
             _copy(primary, there)
-            standby = {"primary_conninfo": f"host={socket_of_primary} user=bank application_name=second"}
-            async with EmbeddedPostgres(there, {**WITHOUT_FSYNC, **standby}) as second:
+            conninfo = f"host={socket_of_primary} user=bank application_name=second"
+            async with EmbeddedPostgres(there, {**WITHOUT_FSYNC, "primary_conninfo": conninfo}) as second:
                 both = f"postgresql://{SUPERUSER}@/{DATABASE}?host={socket_of_primary},{second.partition('host=')[2]}"
-                given = settings.model_copy(update={"database_url": SecretStr(f"{both}&target_session_attrs=read-write")})
-                admin = await asyncpg.connect(primary)
-                await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'second'")
-                await admin.execute("ALTER SYSTEM SET synchronous_commit = on")
-                await admin.execute("SELECT pg_reload_conf()")
-                async with serving(create_app(given)) as http:
-                    ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
-                    account = (await ada.open(deposit="10"))["id"]
-                    cursor = (await ada.run("{ feedCursor }"))["feedCursor"]
-                    acknowledged: list[str] = []
-                    promoted = asyncio.Event()
-
-                    clients = [asyncio.create_task(_pay(ada, account, acknowledged, promoted)) for _ in range(4)]
-                    async with asyncio.timeout(30):
-                        while len(acknowledged) < 100:
-                            await asyncio.sleep(0.01)
-                    os.kill(read_pid(here / "postgres") or 0, signal.SIGKILL)
-                    (here / "postgres" / "PG_VERSION").rename(here / "gone")  # it is not to come back
-                    connection = await asyncpg.connect(second)
-                    assert await connection.fetchval("SELECT pg_promote()")
-                    promoted.set()
-                    async with asyncio.timeout(60):
-                        await asyncio.gather(*clients)
-                    found = await connection.fetch("SELECT key FROM idempotency_outcomes WHERE outcome = 'MOVED'")
-                    assert set(acknowledged) <= {row["key"] for row in found}
-                    assert await ada.booked(account) == f"{10 + len(set(acknowledged))}.00"
-                    events = await _transactions_in_feed(ada, cursor)
-                    assert len(set(events)) == len(events) == len(acknowledged)
-                    await connection.close()
-                    admin.terminate()
+                given = {"database_url": SecretStr(f"{both}&target_session_attrs=read-write")}
+                yield primary, second, here, settings.model_copy(update=given)
 
 
 async def _pay(customer: Client, account: str, acknowledged: list[str], promoted: asyncio.Event) -> None:
