@@ -15,8 +15,10 @@ from bank_graphql.web.http_protocol import PatientHttp
 from bank_graphql.web.socket_protocol import PatientSockets
 
 BACKLOG = 2048
-WORKER_SECONDS = 30
-"""How long a new worker process may take to serve, and a running one to answer its supervisor, before it is replaced."""
+WORKER_SECONDS = 5
+"""How long a worker process may take to answer its supervisor before it is replaced."""
+WORKER_START_SECONDS = 60
+"""How long a process that takes the place of another may take to serve."""
 
 
 def configuration(*, workers: int, trusted_proxies: str, max_message: int) -> uvicorn.Config:
@@ -81,9 +83,21 @@ async def supervise(config: uvicorn.Config, sockets: list[socket.socket]) -> boo
     Returns:
         False if the workers could not start.
     """
-    supervisor = Multiprocess(config, sockets)
+    supervisor = _Supervisor(config, sockets)
     await asyncio.to_thread(supervisor.run)
     return all(worker.exitcode != STARTUP_FAILURE for worker in supervisor.processes)
+
+
+class _Supervisor(Multiprocess):
+    """uvicorn's supervisor. It has one time limit for starts and answers, and waits all of it for an answer of a dying worker."""
+
+    def restart_all(self) -> None:
+        """Replace all workers, one by one."""
+        self.config.timeout_worker_healthcheck = WORKER_START_SECONDS
+        try:
+            super().restart_all()
+        finally:
+            self.config.timeout_worker_healthcheck = WORKER_SECONDS
 
 
 class Server(uvicorn.Server):
