@@ -22,6 +22,8 @@ from tests.faults.workload import Customer, Workload
 from tests.ports import free_port
 
 CLIENTS, READERS, CUSTOMERS, ACCOUNTS = 12, 2, 2, 6
+MIN_MOVED = 100
+"""How many requests must have moved money before a run may end."""
 
 
 @dataclass
@@ -131,11 +133,15 @@ async def _open(servers: list[Process], rng: random.Random) -> Workload:
 
 
 async def _inject_faults(servers: list[Process], workload: Workload, folder: Path, rng: random.Random, until: float) -> float:
-    """Kill servers and PostgreSQL, each at least once, until `until` or the first violation. Return the slowest recovery in seconds."""
-    slowest = 0.0
+    """Kill servers and PostgreSQL, each at least once, until `until` and `MIN_MOVED`, or the first violation.
+
+    Returns:
+        The slowest recovery in seconds.
+    """
+    slowest, counts = 0.0, workload.history.counts
     for turn in itertools.count():
         await asyncio.sleep(rng.uniform(0.3, 1.2))
-        if workload.history.violations or (time.monotonic() > until and turn >= 2):
+        if workload.history.violations or (time.monotonic() > until and turn >= 2 and counts["MoneyMoved"] >= MIN_MOVED):
             break
         if turn % 3 == 1:
             pid = postgres_of(folder)
@@ -143,7 +149,7 @@ async def _inject_faults(servers: list[Process], workload: Workload, folder: Pat
                 continue
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            workload.history.counts["kills of PostgreSQL"] += 1
+            counts["kills of PostgreSQL"] += 1
             killed = time.monotonic()
             async with asyncio.timeout(40):
                 while postgres_of(folder) in {None, pid}:
@@ -153,7 +159,7 @@ async def _inject_faults(servers: list[Process], workload: Workload, folder: Pat
         else:
             server = rng.choice(servers)
             server.kill()
-            workload.history.counts["kills of a server"] += 1
+            counts["kills of a server"] += 1
             server.start()
             await asyncio.gather(*(each.until_ready() for each in servers))
     return slowest
