@@ -125,7 +125,7 @@ def _traced(around: Callable[[ASGIApp], ASGIApp], tracing: Tracing) -> Callable[
 def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock) -> Services:
     return Services(
         db=bank.db,
-        readers=Readers(bank.db, bank.policy.cards.calendar, clock),
+        readers=Readers(bank.reads, bank.policy.cards.calendar, clock),
         identity=bank.identity,
         accounts=bank.accounts,
         cards=bank.cards,

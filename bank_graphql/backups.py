@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from bank_graphql.audit import service as audit
-from bank_graphql.bank import CHECKS, archive_of, open_server
+from bank_graphql.bank import CHECKS
+from bank_graphql.database import archive_of, open_server
 from bank_graphql.events import service as events
 from bank_graphql.identity import statements as identity
 from bank_graphql.kit import archive, dumps, schema

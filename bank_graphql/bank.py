@@ -6,10 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from zoneinfo import ZoneInfo
-
-import structlog
 
 from bank_graphql.accounts.feed import EventRow, Feed
 from bank_graphql.accounts.rules import Numbering
@@ -21,6 +18,7 @@ from bank_graphql.cards import verification as cards_verification
 from bank_graphql.cards.rules import Calendar, CardPolicy
 from bank_graphql.cards.service import Cards
 from bank_graphql.cards.vault import Vault, master_keys, rotate
+from bank_graphql.database import ROLE, archive_jobs, open_database, open_reads, open_server
 from bank_graphql.events import jobs as events_jobs
 from bank_graphql.events import service as events
 from bank_graphql.events.hub import Hub
@@ -30,20 +28,17 @@ from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.service import Identity
 from bank_graphql.identity.tokens import AccessTokens, load_keys, signing_keys
 from bank_graphql.kit import db_metrics, machine_metrics
-from bank_graphql.kit.archive import Archive
 from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.db_session import can_set_role
-from bank_graphql.kit.embedded import SUPERUSER, EmbeddedPostgres
-from bank_graphql.kit.errors import ConfigurationError, Refusal
+from bank_graphql.kit.embedded import SUPERUSER
+from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.jobs import Job
 from bank_graphql.kit.keysets import KeySource
 from bank_graphql.kit.metrics import Metrics
 from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
-from bank_graphql.kit.postgres_process import SystemUser
+from bank_graphql.kit.statements import Reads
 from bank_graphql.kit.tracing import Tracing
-from bank_graphql.ledger import backups
 from bank_graphql.ledger import metrics as ledger_metrics
 from bank_graphql.ledger import verification as ledger_verification
 from bank_graphql.payments import jobs as payments_jobs
@@ -54,13 +49,9 @@ from bank_graphql.payments.metrics import PaymentMetrics
 from bank_graphql.payments.outcomes import Outcome
 from bank_graphql.settings import Environment, Settings
 
-_OWNS = "SELECT EXISTS (SELECT FROM pg_tables WHERE tablename = 'entries' AND pg_has_role(session_user, tableowner, 'MEMBER'))"
-_log = structlog.get_logger(__name__)
-ROLE = "bank_app"
-"""The application's role, made by the migrations: it can add to the books and cannot rewrite them."""
 LOCKS_PER_COMMAND = 3
+"""One for the idempotency key, and one for each of two accounts."""
 BATCHES_AT_A_TIME = 3
-ARCHIVE_CHECK_SECONDS = 600
 CHANNEL = "bank_feed"
 """The channel on which processes notify each other of new events."""
 CHECKS = (*ledger_verification.CHECKS, *cards_verification.CHECKS, *payments_verification.CHECKS)
@@ -72,12 +63,14 @@ class Bank:
     """The rooms of one process, put together.
 
     Attributes:
+        reads: what only reads for requests: the database, or its replica.
         execute: executes a group of commands, in batches with those of other requests.
         expire_holds: expires all holds that are due, and returns how many expired.
         jobs: what a serving process runs periodically.
     """
 
     db: Database
+    reads: Reads
     identity: Identity
     accounts: Accounts
     cards: Cards
@@ -102,49 +95,6 @@ class Bank:
 
 
 @asynccontextmanager
-async def open_server(settings: Settings) -> AsyncIterator[str]:
-    """Yield the address of the database for its owner. The embedded server, if it is used, runs inside the block at least.
-
-    Raises:
-        ConfigurationError: the embedded server does not start.
-    """
-    if settings.external_dsn is not None:
-        yield settings.owner_dsn or settings.external_dsn
-    else:
-        archive = archive_of(settings)
-        if archive is not None:
-            archive.prepare(SystemUser.choose(settings.data_dir.resolve() / "postgres"))
-        async with EmbeddedPostgres(settings.data_dir, archive.settings if archive else None) as dsn:
-            yield dsn
-
-
-def archive_of(settings: Settings) -> Archive | None:
-    """Return the archive of the embedded server; None if there is none."""
-    if settings.archive_dir is None:
-        return None
-    return Archive(settings.archive_dir, timedelta(days=settings.archive_days))
-
-
-def _archive_jobs(settings: Settings, dsn: str, db: Database, clock: Clock) -> tuple[Job, ...]:
-    if archive_of(settings) is None:
-        return ()
-    return (Job("copy for the archive", ARCHIVE_CHECK_SECONDS, partial(take_base_if_due, settings, dsn, db, clock)),)
-
-
-async def take_base_if_due(settings: Settings, dsn: str, db: Database, clock: Clock) -> None:
-    """Take a copy of the embedded server's files into its archive, if there is one and a copy is due.
-
-    Raises:
-        ConfigurationError: it failed.
-    """
-    archive = archive_of(settings)
-    if archive is not None and settings.external_dsn is None:
-        size = await archive.take_base_if_due(dsn, clock)
-        if size is not None:
-            await backups.record(db, backups.BASE, size, clock())
-
-
-@asynccontextmanager
 async def open_bank(
     settings: Settings, *, clock: Clock = utc_now, metrics: Metrics | None = None, tracing: Tracing | None = None
 ) -> AsyncIterator[Bank]:
@@ -164,12 +114,13 @@ async def open_bank(
         # The embedded server accepts any user who can reach its socket, so the application connects with its own role only.
         owner = await stack.enter_async_context(open_server(settings))
         dsn = settings.external_dsn or owner.replace(f"//{SUPERUSER}@", f"//{ROLE}@")
-        db = await _open_database(dsn, settings, tracing)
+        db = await open_database(dsn, settings, tracing, max_locks=_max_concurrent_commands(settings) * LOCKS_PER_COMMAND)
         stack.push_async_callback(db.close)
         identity = _identity(db, settings, clock, stack, IdentityMetrics(metrics))
         policy = await _policy(db, settings, clock, PaymentMetrics(metrics))
         await events.start_epoch(db, clock)
-        feed, feed_metrics = Feed(db), FeedMetrics(metrics, clock)
+        reads, replica_jobs = await stack.enter_async_context(open_reads(db, settings, metrics, tracing))
+        feed, feed_metrics = Feed(db, reads), FeedMetrics(metrics, clock)
         hub = Hub(feed, on_read=feed_metrics.record)
         feed_metrics.watch(hub, db)
         db_metrics.declare(metrics, db)
@@ -190,6 +141,7 @@ async def open_bank(
 
         yield Bank(
             db=db,
+            reads=reads,
             identity=identity,
             accounts=Accounts(db, clock, cards.cancel_of_account),
             cards=Cards(db, identity, policy.vault, clock),
@@ -200,30 +152,11 @@ async def open_bank(
             expire_holds=expire_holds,
             jobs=(
                 *_jobs(db, settings, policy, expire_holds),
-                *_archive_jobs(settings, owner, db, clock),
+                *archive_jobs(settings, owner, db, clock),
+                *replica_jobs,
             ),
             notifier=notifier,
         )
-
-
-async def _open_database(dsn: str, settings: Settings, tracing: Tracing | None) -> Database:
-    db = await Database.open(
-        dsn,
-        min_size=settings.pool_min_size,
-        max_size=settings.pool_max_size,
-        statement_timeout=settings.statement_timeout,
-        role=ROLE if await can_set_role(dsn, ROLE, insert_into="entries") else None,
-        query_logger=tracing.statement if tracing else None,
-    )
-    try:
-        await _require_lock_table(db, settings)
-        async with db.connection() as connection:
-            if await connection.raw.fetchval(_OWNS) and settings.env is Environment.PRODUCTION:
-                _log.warning("the application acts as the owner of its tables; see BANK_OWNER_DATABASE_URL")
-    except BaseException:
-        await db.close()
-        raise
-    return db
 
 
 def _batched_execute(
@@ -361,18 +294,3 @@ def _notifier(settings: Settings, dsn: str, hub: Hub[EventRow]) -> Notifier:
 def _max_concurrent_commands(settings: Settings) -> int:
     """Return how many commands may be executed at a time: full batches, or the largest atomic group beside smaller ones."""
     return max(settings.batch_max * BATCHES_AT_A_TIME, GROUP_MAX * 3 // 2)
-
-
-async def _require_lock_table(db: Database, settings: Settings) -> None:
-    """Check that the server can hold the locks of all concurrent batches: one for the key and each account of every command.
-
-    Raises:
-        ConfigurationError: its lock table is too small.
-    """
-    needed = _max_concurrent_commands(settings) * LOCKS_PER_COMMAND
-    size = await db.lock_table_size()
-    if size < needed:
-        raise ConfigurationError(
-            f"The database can hold {size} locks, and full batches need {needed}: "
-            "raise its max_locks_per_transaction, or lower BANK_BATCH_MAX."
-        )

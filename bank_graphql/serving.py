@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 
 from bank_graphql import demo as demonstration
-from bank_graphql.bank import open_bank, open_server, take_base_if_due
+from bank_graphql.bank import open_bank
+from bank_graphql.database import open_server, take_base_if_due
 from bank_graphql.kit import schema
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.progress import Progress

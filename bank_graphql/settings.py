@@ -86,6 +86,10 @@ class Settings(BaseSettings):
         description="The same database as the owner of its schema: migrate, backup, restore and psql use it. By default "
         "DATABASE_URL.",
     )
+    replica_url: SecretStr | None = Field(
+        None,
+        description="A streaming replica of the database, to read from. Reads see all that was committed before, as without it.",
+    )
     sandbox: bool | None = Field(
         None,
         description="Whether account owners may deposit, withdraw and play the card network. "
@@ -299,6 +303,11 @@ class Settings(BaseSettings):
         """The external database as the owner of its schema; None if it is not set."""
         return _dsn(self.owner_database_url, "BANK_OWNER_DATABASE_URL")
 
+    @property
+    def replica_dsn(self) -> str | None:
+        """The replica of the database; None if there is none."""
+        return _dsn(self.replica_url, "BANK_REPLICA_URL")
+
 
 def _split(text: str) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()]
@@ -324,7 +333,7 @@ def load(*, host: str | None = None, port: int | None = None, demo: bool | None 
         settings = Settings(**given)
     except ValidationError as error:
         raise ConfigurationError(" ".join(_explain(problem) for problem in error.errors())) from error
-    _ = settings.external_dsn, settings.owner_dsn  # raises if an address is malformed
+    _ = settings.external_dsn, settings.owner_dsn, settings.replica_dsn  # raises if an address is malformed
     return settings
 
 

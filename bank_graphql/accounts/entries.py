@@ -17,10 +17,9 @@ from bank_graphql.accounts.models import Account
 from bank_graphql.accounts.queries import of_visible_account
 from bank_graphql.identity.models import User
 from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys, viewer, visible_to_viewer
-from bank_graphql.kit.db import Database
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.paging import Listing, serial_key
-from bank_graphql.kit.statements import Query, Row
+from bank_graphql.kit.statements import Query, Reads, Row
 from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
 from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionNote
 
@@ -173,16 +172,16 @@ _COUNTERPARTIES = Query(
 )
 
 
-async def entries(db: Database, requested: Sequence[Requested[int]]) -> list[EntryRow | None]:
+async def entries(db: Reads, requested: Sequence[Requested[int]]) -> list[EntryRow | None]:
     """Return entries by id; None for one that is not visible to the actor."""
     return await fetch_rows(db, _ENTRIES, requested)
 
 
-async def entries_of_transactions(db: Database, requested: Sequence[Requested[UUID]]) -> list[list[EntryRow]]:
+async def entries_of_transactions(db: Reads, requested: Sequence[Requested[UUID]]) -> list[list[EntryRow]]:
     """Return the entries of each transaction that are visible to the actor."""
     return await fetch_lists(db, _ENTRIES_OF_TRANSACTIONS, requested)
 
 
-async def counterparties(db: Database, requested: Sequence[Requested[UUID]]) -> list[CounterpartyRow | None]:
+async def counterparties(db: Reads, requested: Sequence[Requested[UUID]]) -> list[CounterpartyRow | None]:
     """Return the owner's name and the number of each account, anyone's; of others' numbers only the last four characters."""
     return await fetch_rows(db, _COUNTERPARTIES, requested)

@@ -33,10 +33,9 @@ from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
 from bank_graphql.accounts.models import Account
 from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
 from bank_graphql.identity.visibility import sees_all
-from bank_graphql.kit.db import Database
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.paging import Listing, uuid_key
-from bank_graphql.kit.statements import Query, Row, array_of
+from bank_graphql.kit.statements import Query, Reads, Row, array_of
 from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
 from bank_graphql.ledger.models import Balance, Transaction, TransactionNote
 
@@ -256,27 +255,27 @@ TRANSACTIONS_OF_ACCOUNTS = Listing(
 """The transactions that touch accounts, newest first, filtered."""
 
 
-async def accounts(db: Database, requested: Sequence[Requested[UUID]]) -> list[AccountRow | None]:
+async def accounts(db: Reads, requested: Sequence[Requested[UUID]]) -> list[AccountRow | None]:
     """The accounts; None where the asker may not see one."""
     return await fetch_rows(db, _ACCOUNTS, requested)
 
 
-async def accounts_by_number(db: Database, requested: Sequence[Requested[str]]) -> list[AccountRow | None]:
+async def accounts_by_number(db: Reads, requested: Sequence[Requested[str]]) -> list[AccountRow | None]:
     """The accounts with these numbers; None where the asker may not see one."""
     return await fetch_rows(db, _ACCOUNTS_BY_NUMBER, requested)
 
 
-async def transactions(db: Database, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
+async def transactions(db: Reads, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
     """The transactions; None where one touches no account that the asker may see."""
     return await fetch_rows(db, _TRANSACTIONS, requested)
 
 
-async def reversals(db: Database, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
+async def reversals(db: Reads, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
     """What takes the transactions back; None where nothing does, or the asker may not see it."""
     return await fetch_rows(db, _REVERSALS, requested)
 
 
-async def balances_at(db: Database, requested: Sequence[Requested[tuple[UUID, datetime]]]) -> list[int | None]:
+async def balances_at(db: Reads, requested: Sequence[Requested[tuple[UUID, datetime]]]) -> list[int | None]:
     """Return the booked balances of accounts at given times, in minor units; None for an account that is not visible."""
     keys = [(actor, *key) for actor, each in requested for key in each]
     found: list[int | None] = [None] * len(keys)

@@ -20,10 +20,9 @@ from bank_graphql.identity.queries import UserRow
 from bank_graphql.identity.visibility import sees_all
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
-from bank_graphql.kit.db import Database
 from bank_graphql.kit.loaders import Loader, Reader, Requested
 from bank_graphql.kit.paging import Listing, Page, Slice
-from bank_graphql.kit.statements import Row
+from bank_graphql.kit.statements import Reads, Row
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -68,7 +67,7 @@ class PaidByCard(NamedTuple):
 class Readers:
     """All readers of the schema. One instance serves the whole process."""
 
-    def __init__(self, db: Database, calendar: Calendar, clock: Clock) -> None:
+    def __init__(self, db: Reads, calendar: Calendar, clock: Clock) -> None:
         self.user: Reader[UUID, UserRow | None] = Reader(partial(identity.users, db))
         self.account: Reader[UUID, AccountRow | None] = Reader(partial(accounts.accounts, db))
         self.account_by_number: Reader[str, AccountRow | None] = Reader(partial(accounts.accounts_by_number, db))
@@ -120,7 +119,7 @@ class Loaders:
         return sum(loader.requests for loader in self._loaders.values())
 
 
-async def _counterparties(db: Database, requested: Sequence[Requested[Any]]) -> list[CounterpartyRow | MerchantRow | None]:
+async def _counterparties(db: Reads, requested: Sequence[Requested[Any]]) -> list[CounterpartyRow | MerchantRow | None]:
     """Return the counterparties: the owners of accounts, and the merchants of card payments, which are few."""
     wanted = [key for _, keys in requested for key in keys]
     by_card = [index for index, key in enumerate(wanted) if type(key) is PaidByCard]
@@ -134,14 +133,14 @@ async def _counterparties(db: Database, requested: Sequence[Requested[Any]]) -> 
     return found
 
 
-def _lists(db: Database, listing: Listing[R], max_statements: int = 3) -> Reader[PageKey, Slice[R]]:
+def _lists(db: Reads, listing: Listing[R], max_statements: int = 3) -> Reader[PageKey, Slice[R]]:
     """Reads pages. While the rows of one statement are worked on, others are under way: so none may be too large."""
     return Reader(
         partial(_pages, db, listing), max_rows=_MAX_ROWS, rows_per_key=lambda key: key[1].size, max_statements=max_statements
     )
 
 
-async def _pages(db: Database, listing: Listing[R], requested: Sequence[Requested[PageKey]]) -> list[Slice[R]]:
+async def _pages(db: Reads, listing: Listing[R], requested: Sequence[Requested[PageKey]]) -> list[Slice[R]]:
     """Return pages of lists, with one statement for all pages of the same size, direction and filters."""
     wanted = [key for _, keys in requested for key in keys]
     actors = [actor for actor, keys in requested for _ in keys]

@@ -36,11 +36,11 @@ from bank_graphql.cards.models import Card, CardBlock, CardLimit, CardSecret, Ca
 from bank_graphql.cards.rules import PERIODS, Calendar, SpentLimit, Window
 from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys, visible_to_viewer
 from bank_graphql.kit.clock import Clock
-from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.db import Connection
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.money import Money
 from bank_graphql.kit.paging import Listing, uuid_key
-from bank_graphql.kit.statements import Query, Row, any_of, array_of
+from bank_graphql.kit.statements import Query, Reads, Row, any_of, array_of
 from bank_graphql.ledger.models import Balance, Transaction
 
 
@@ -349,22 +349,22 @@ TAKEN = Query(
 )
 
 
-async def cards(db: Database, requested: Sequence[Requested[UUID]]) -> list[CardRow | None]:
+async def cards(db: Reads, requested: Sequence[Requested[UUID]]) -> list[CardRow | None]:
     """Return cards by id; None for one that is not visible to the actor."""
     return await fetch_rows(db, _CARDS, requested)
 
 
-async def cards_of_transactions(db: Database, requested: Sequence[Requested[UUID]]) -> list[CardRow | None]:
+async def cards_of_transactions(db: Reads, requested: Sequence[Requested[UUID]]) -> list[CardRow | None]:
     """Return the card that each transaction was made with; None if there is none, or it is not visible to the actor."""
     return await fetch_rows(db, _CARDS_OF_TRANSACTIONS, requested)
 
 
-async def merchants(db: Database, requested: Sequence[Requested[UUID]]) -> list[MerchantRow | None]:
+async def merchants(db: Reads, requested: Sequence[Requested[UUID]]) -> list[MerchantRow | None]:
     """Return the merchant of each card transaction. Whoever sees a transaction sees its merchant."""
     return await fetch_rows(db, _MERCHANTS, requested)
 
 
-async def limits(db: Database, calendar: Calendar, clock: Clock, requested: Sequence[Requested[UUID]]) -> list[list[SpentLimit]]:
+async def limits(db: Reads, calendar: Calendar, clock: Clock, requested: Sequence[Requested[UUID]]) -> list[list[SpentLimit]]:
     """Return the limits of cards that are visible to the actors, and what counts toward them now."""
     now = clock()
     begins = {name.lower(): calendar.window(name, now)[0] for name in _begins}

@@ -30,7 +30,7 @@ from bank_graphql.identity.visibility import is_visible, sees_all, sees_cards
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.loaders import Requested
-from bank_graphql.kit.statements import Query, Row, array_of
+from bank_graphql.kit.statements import Query, Reads, Row, array_of
 
 R = TypeVar("R", bound=Row)
 MAX_SESSIONS_LISTED = 100
@@ -127,7 +127,7 @@ def visible_to_viewer(owner_id: Mapped[UUID] | ColumnElement[UUID], requested: T
     return condition
 
 
-async def fetch_rows(db: Database, query: Query[R], requested: Sequence[Requested[Hashable]]) -> list[R | None]:
+async def fetch_rows(db: Reads, query: Query[R], requested: Sequence[Requested[Hashable]]) -> list[R | None]:
     """Return the row of each key, in the order of the requests and of their keys; None for a key without one.
 
     The query selects from `requested_keys`, and `position` is its first column.
@@ -139,7 +139,7 @@ async def fetch_rows(db: Database, query: Query[R], requested: Sequence[Requeste
     return found
 
 
-async def fetch_lists(db: Database, query: Query[R], requested: Sequence[Requested[Hashable]], **more: object) -> list[list[R]]:
+async def fetch_lists(db: Reads, query: Query[R], requested: Sequence[Requested[Hashable]], **more: object) -> list[list[R]]:
     """Return the rows of each key, in the order of the requests and of their keys.
 
     The query selects from `requested_keys`, and `position` is its first column. `more` are its further arguments.
@@ -230,7 +230,7 @@ REFRESH_TOKEN = Query(
 )
 
 
-async def users(db: Database, requested: Sequence[Requested[UUID]]) -> list[UserRow | None]:
+async def users(db: Reads, requested: Sequence[Requested[UUID]]) -> list[UserRow | None]:
     """Return the users with the ids; None where the actor may not see one. Everyone sees oneself, and with READ_ANY all users."""
     return await fetch_rows(db, _USERS, requested)
 

@@ -26,7 +26,7 @@ from bank_graphql.kit.db_errors import (
     to_fault,
 )
 from bank_graphql.kit.errors import Unavailable
-from bank_graphql.kit.statements import Insert, Query, Row, Writes
+from bank_graphql.kit.statements import Insert, Query, Reads, Row, Writes
 
 if TYPE_CHECKING:
     from asyncpg.connection import LoggedQuery
@@ -111,10 +111,6 @@ class _StatelessConnection(asyncpg.Connection):
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; "
 _PLAN_LIFETIME_SECONDS = 60
 """The longest that the plan of a prepared statement is used. A plan made for an empty table is bad for a full one."""
-_LOCK_TABLE_SIZE = """
-SELECT current_setting('max_locks_per_transaction')::bigint
-    * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint)
-"""
 _USE_DISK = """
 BEGIN; SET LOCAL work_mem = '64kB';
 SELECT count(*) FROM (SELECT n FROM generate_series(1, 50000) AS n ORDER BY -n OFFSET 0) AS sorted; COMMIT
@@ -122,7 +118,7 @@ SELECT count(*) FROM (SELECT n FROM generate_series(1, 50000) AS n ORDER BY -n O
 """Sort half a megabyte on the server's disk. This fails while the disk is full, and leaves nothing behind."""
 
 
-class Database:
+class Database(Reads):
     """A pool of connections with a fixed maximum, and the transactions on it.
 
     Args:
@@ -149,6 +145,7 @@ class Database:
         statement_timeout: float = 15.0,
         acquire_timeout: float = 10.0,
         role: str | None = None,
+        is_replica: bool = False,
         query_logger: "Callable[[LoggedQuery], None] | None" = None,
     ) -> "Database":
         """Connect to a database.
@@ -160,6 +157,7 @@ class Database:
             statement_timeout: seconds after which the server cancels a statement.
             acquire_timeout: seconds to wait for a connection.
             role: the role to set in each session; None to stay the user who connects.
+            is_replica: whether it is a standby, to read from only.
             query_logger: called after each statement; None for nothing.
 
         Raises:
@@ -193,7 +191,8 @@ class Database:
                 async with database.connection() as first, database.connection() as second:
                     db_session.require_version(first.raw)
                     await db_session.require_sessions(first.raw, second.raw)
-                await database.require_writable()
+                if not is_replica:
+                    await database.require_writable()
         except BaseException:
             await database.close()
             raise
@@ -213,12 +212,6 @@ class Database:
     def waiting_count(self) -> int:
         """The number of reads and transactions that wait for a connection."""
         return self._waiting
-
-    async def lock_table_size(self) -> int:
-        """Return how many locks all transactions of the server can hold together."""
-        async with self.connection() as connection:
-            size: int = await connection.raw.fetchval(_LOCK_TABLE_SIZE)
-        return size
 
     async def require_writable(self) -> None:
         """Make sure that the database can be reached and written to.
@@ -311,11 +304,6 @@ class Database:
                     raise
                 await _pause(attempt)
         raise Unavailable
-
-    async def fetch_one(self, query: Query[R], **arguments: object) -> R | None:
-        """Run a read as `fetch`, and return its first row, or None if it has none."""
-        rows = await self.fetch(query, **arguments)
-        return rows[0] if rows else None
 
     async def snapshot(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `work` in a read-only transaction on one snapshot of the database, without a time limit."""

@@ -35,6 +35,11 @@ IS_READ_ONLY = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_
 """Whether the server is read-only: as a standby, or because it was set to be."""
 _SET_ALL = "SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS settings (name, value)"
 _PREPARE_LOCK = "PREPARE take_locks (bigint[]) AS SELECT count(pg_advisory_xact_lock(key)) FROM unnest($1) AS locks (key)"
+LOCK_TABLE_SIZE = """
+SELECT current_setting('max_locks_per_transaction')::bigint
+    * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint)
+"""
+"""How many locks all transactions of the server can hold together."""
 LOCK = "EXECUTE take_locks('{{{}}}')"
 """Takes advisory locks: text without parameters, to run in one round trip with BEGIN, but planned once per connection."""
 _CREATE_DATABASE = "CREATE DATABASE bank ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0"

@@ -27,10 +27,9 @@ from sqlalchemy import (
     union_all,
 )
 
-from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import BadRequest
 from bank_graphql.kit.ids import decode_cursor, parse_serial, parse_uuid
-from bank_graphql.kit.statements import Query, Row, array_of
+from bank_graphql.kit.statements import Query, Reads, Row, array_of
 
 DEFAULT_SIZE = 20
 MAX_SIZE = 100
@@ -155,7 +154,7 @@ class Listing(Generic[R]):
 
     async def fetch(
         self,
-        db: Database,
+        db: Reads,
         requested: Sequence[tuple[Hashable, Page]],
         viewers: Sequence[UUID],
         sees_all: Sequence[bool],
@@ -164,7 +163,7 @@ class Listing(Generic[R]):
         """Return a page of the list under each requested parent.
 
         Args:
-            db: the database.
+            db: the database, or its replica.
             requested: the parents and pages. All pages have the same size and direction.
             viewers: for each of them, the id of the user who reads.
             sees_all: for each of them, whether that user sees what anybody owns.

@@ -1,5 +1,6 @@
 """SQL statements that are compiled once, the rows that they return, and statements that write many rows at a time."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
@@ -110,6 +111,26 @@ class Query(Generic[R_co]):
                 raise TypeError(f"wrong type of value for {name}")
         defaults = self.defaults
         return [given[name] if name in given else defaults[name] for name in self.names]
+
+
+R = TypeVar("R", bound=Row)
+
+
+class Reads(ABC):
+    """Runs statements that only read: on the database, or on a replica of it."""
+
+    @abstractmethod
+    async def fetch(self, query: Query[R], **arguments: object) -> list[R]:
+        """Run a read and return its rows.
+
+        Raises:
+            Unavailable: the database cannot be reached.
+        """
+
+    async def fetch_one(self, query: Query[R], **arguments: object) -> R | None:
+        """Run a read as `fetch`, and return its first row, or None if it has none."""
+        rows = await self.fetch(query, **arguments)
+        return rows[0] if rows else None
 
 
 class _BulkStatement:

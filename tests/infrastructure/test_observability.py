@@ -18,8 +18,8 @@ FOLDER = ROOT / "infrastructure" / "observability"
 RULES = FOLDER / "rules"
 DASHBOARDS = sorted(FOLDER.glob("dashboards/*.json"))
 RUNBOOKS = ROOT / "docs" / "runbooks.md"
-CONDITIONAL = {"bank_certificate_expiry_timestamp_seconds"}
-"""What the bank exposes only where its address is https."""
+CONDITIONAL = {"bank_certificate_expiry_timestamp_seconds", "bank_replica_in_use", "bank_replica_reads_total"}
+"""What the bank exposes only where its address is https, or where it has a replica."""
 OF_PROMETHEUS = {"ALERTS", "up"}
 """What Prometheus itself makes."""
 KEYWORDS = {"and", "bool", "by", "group_left", "group_right", "ignoring", "offset", "on", "or", "unless", "without"}

@@ -18,7 +18,7 @@ from tests.infrastructure.test_observability import DASHBOARDS, FOLDER, expressi
 from tests.ports import free_port
 
 MAY_BE_EMPTY = (
-    "standby", "replication", "certificate", "week", "1w", "ALERTS", "DECLINED", "bank_rate_limited_total", "bank_subscriptions_total",
+    "standby", "replica", "certificate", "week", "1w", "ALERTS", "DECLINED", "bank_rate_limited_total", "bank_subscriptions_total",
 )  # fmt: skip
 """Parts of expressions that have no result here: there is no standby, no https, no last week and no alert; no card payment is
 declined, nobody is rate-limited, and no subscription ends."""

@@ -1,6 +1,8 @@
 """Servers of PostgreSQL: queries, and what runs."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +36,13 @@ def is_running(pid: int) -> bool:
         return b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except FileNotFoundError:
         return False
+
+
+def signal_all(pid: int, what: signal.Signals) -> None:
+    """Send a signal to a server and all its processes."""
+    children = [child for each in Path(f"/proc/{pid}/task").glob("*/children") for child in each.read_text().split()]
+    for process in (pid, *map(int, children)):
+        os.kill(process, what)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -12,6 +12,7 @@ from sqlmodel import col
 from bank_graphql.identity.enums import UserStatus
 from bank_graphql.identity.models import Session, User
 from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.db_session import LOCK_TABLE_SIZE
 from bank_graphql.kit.errors import BadRequest, ConfigurationError, Unavailable
 from bank_graphql.kit.statements import Insert, Query, Row
 
@@ -191,7 +192,8 @@ async def test_only_a_snapshot_may_read_whole_tables(db: Database) -> None:
 
 
 async def test_the_lock_table_has_the_size_of_its_settings(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
-    size = await db.lock_table_size()
+    async with db.connection() as connection:
+        size = await connection.raw.fetchval(LOCK_TABLE_SIZE)
     assert size >= int(await raw.fetchval("SHOW max_locks_per_transaction")) * int(await raw.fetchval("SHOW max_connections"))
 
 

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from bank_graphql.app import create_app
-from bank_graphql.bank import ROLE
+from bank_graphql.database import ROLE
 from bank_graphql.kit import schema
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import ConfigurationError

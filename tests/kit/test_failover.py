@@ -3,9 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -17,15 +14,14 @@ from sqlalchemy import text
 from bank_graphql.app import create_app
 from bank_graphql.kit import schema
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.embedded import DATABASE, SUPERUSER, EmbeddedPostgres, binaries
+from bank_graphql.kit.embedded import EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.kit.postgres_process import read_pid
 from bank_graphql.kit.statements import Query, Row
 from bank_graphql.settings import Settings
 from tests.client import Client, key, money
-from tests.folders import reachable_folder
 from tests.kit.disks import fill, small_disk
-from tests.kit.postgres import WITHOUT_FSYNC
+from tests.kit.replication import Pair, replicated, until_replayed
 from tests.serving import serving
 
 EVENTS = (
@@ -99,11 +95,11 @@ async def test_a_read_only_database_is_refused_at_the_start(dsn: str, raw: "asyn
 
 async def test_the_bank_recovers_from_a_failover_to_a_standby(settings: Settings) -> None:
     """After a standby was promoted, connections to the former primary are replaced by connections to the new one."""
-    async with _replicated(settings) as (primary, second, _, given), serving(create_app(given)) as http:
+    async with replicated() as pair, serving(create_app(_on(pair, settings))) as http:
         ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
         account = (await ada.open(deposit="10"))["id"]
-        admin = await asyncpg.connect(primary)
-        await _until_replayed(admin)
+        admin = await asyncpg.connect(pair.primary)
+        await until_replayed(admin)
         # The former primary keeps running, read-only, as in a planned switch.
         await admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
         await admin.execute("SELECT pg_reload_conf()")
@@ -113,8 +109,8 @@ async def test_the_bank_recovers_from_a_failover_to_a_standby(settings: Settings
                 moved += 1
         assert code == "UNAVAILABLE"
         assert await state_of(http) != (200, "ok")
-        await _until_replayed(admin)
-        promoted = await asyncpg.connect(second)
+        await until_replayed(admin)
+        promoted = await asyncpg.connect(pair.standby)
         assert await promoted.fetchval("SELECT pg_promote()")
         async with asyncio.timeout(20):
             while await code_of(ada, account) != "MoneyMoved":
@@ -129,12 +125,12 @@ async def test_the_bank_recovers_from_a_failover_to_a_standby(settings: Settings
 @pytest.mark.deep
 async def test_what_was_acknowledged_outlives_a_primary_that_dies(settings: Settings) -> None:
     """With synchronous replication, the promoted standby has every acknowledged payment, and streams resume there."""
-    async with _replicated(settings) as (primary, second, here, given):
-        admin = await asyncpg.connect(primary)
+    async with replicated() as pair:
+        admin = await asyncpg.connect(pair.primary)
         await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'second'")
         await admin.execute("ALTER SYSTEM SET synchronous_commit = on")
         await admin.execute("SELECT pg_reload_conf()")
-        async with serving(create_app(given)) as http:
+        async with serving(create_app(_on(pair, settings))) as http:
             ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
             account = (await ada.open(deposit="10"))["id"]
             cursor = (await ada.run("{ feedCursor }"))["feedCursor"]
@@ -145,9 +141,9 @@ async def test_what_was_acknowledged_outlives_a_primary_that_dies(settings: Sett
             async with asyncio.timeout(30):
                 while len(acknowledged) < 100:
                     await asyncio.sleep(0.01)
-            os.kill(read_pid(here / "postgres") or 0, signal.SIGKILL)
-            (here / "postgres" / "PG_VERSION").rename(here / "gone")  # it is not to come back
-            connection = await asyncpg.connect(second)
+            os.kill(read_pid(pair.folder / "postgres") or 0, signal.SIGKILL)
+            (pair.folder / "postgres" / "PG_VERSION").rename(pair.folder / "gone")  # it is not to come back
+            connection = await asyncpg.connect(pair.standby)
             assert await connection.fetchval("SELECT pg_promote()")
             promoted.set()
             async with asyncio.timeout(60):
@@ -161,19 +157,9 @@ async def test_what_was_acknowledged_outlives_a_primary_that_dies(settings: Sett
             admin.terminate()
 
 
-@asynccontextmanager
-async def _replicated(settings: Settings) -> AsyncIterator[tuple[str, str, Path, Settings]]:
-    """Run a primary and its standby `second`; yield their addresses, the primary's folder, and settings that name both."""
-    with reachable_folder() as here, reachable_folder() as there:
-        async with EmbeddedPostgres(here, WITHOUT_FSYNC) as primary:
-            await schema.migrate(primary)
-            socket_of_primary = primary.partition("host=")[2]
-            _copy(primary, there)
-            conninfo = f"host={socket_of_primary} user=bank application_name=second"
-            async with EmbeddedPostgres(there, {**WITHOUT_FSYNC, "primary_conninfo": conninfo}) as second:
-                both = f"postgresql://{SUPERUSER}@/{DATABASE}?host={socket_of_primary},{second.partition('host=')[2]}"
-                given = {"database_url": SecretStr(f"{both}&target_session_attrs=read-write")}
-                yield primary, second, here, settings.model_copy(update=given)
+def _on(pair: Pair, settings: Settings) -> Settings:
+    """Return settings that name both servers."""
+    return settings.model_copy(update={"database_url": SecretStr(pair.both)})
 
 
 async def _pay(customer: Client, account: str, acknowledged: list[str], promoted: asyncio.Event) -> None:
@@ -199,34 +185,6 @@ async def _transactions_in_feed(customer: Client, cursor: str) -> list[str]:
         found += [node["transaction"]["id"] for node in page["nodes"]]
         has_more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
     return found
-
-
-def _copy(primary: str, folder: Path) -> None:
-    """Copy a primary's data for a standby."""
-    owner = Path(primary.partition("host=")[2]).stat()
-    cluster = folder / "postgres"
-    folder.chmod(0o777)
-    user = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
-    command = [
-        str(binaries() / "pg_basebackup"),
-        "-d",
-        primary,
-        "-D",
-        str(cluster),
-        "-R",
-        "-X",
-        "stream",
-        "-c",
-        "fast",
-        "--no-sync",
-    ]
-    subprocess.run(command, check=True, cwd="/", **user)  # type: ignore[call-overload]
-
-
-async def _until_replayed(primary: "asyncpg.Connection[asyncpg.Record]") -> None:
-    async with asyncio.timeout(20):
-        while not await primary.fetchval("SELECT bool_and(replay_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication"):
-            await asyncio.sleep(0.01)
 
 
 async def test_the_bank_recovers_from_a_full_disk(folder: Path, settings: Settings) -> None:

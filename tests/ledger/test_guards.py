@@ -6,7 +6,8 @@ import asyncpg
 import pytest
 from starlette.applications import Starlette
 
-from bank_graphql.bank import Bank, open_server
+from bank_graphql.bank import Bank
+from bank_graphql.database import open_server
 from bank_graphql.kit import schema
 from bank_graphql.kit.db_session import can_set_role
 from bank_graphql.settings import Settings
