@@ -118,6 +118,7 @@ CREATE TABLE public.accounts (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0009 on run with this schema.';
 CREATE TABLE public.audit_events (
     id bigint NOT NULL,
     at timestamp with time zone NOT NULL,

@@ -65,9 +65,31 @@ async def test_a_missing_or_newer_schema_is_refused(empty: str) -> None:
     await schema.require_current(empty)
     connection = await asyncpg.connect(empty)
     await connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    await connection.close()
+    await connection.execute("COMMENT ON TABLE alembic_version IS NULL")
     with pytest.raises(ConfigurationError, match="newer"):
         await schema.migrate(empty)
+    await connection.close()
+
+
+async def test_a_newer_schema_that_only_adds_is_used_and_left_as_it_is(empty: str) -> None:
+    await schema.migrate(empty)
+    connection = await asyncpg.connect(empty)
+    comment = "SELECT obj_description('alembic_version'::regclass)"
+    assert await connection.fetchval(comment) == "Versions of the bank from schema 0009 on run with this schema."
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    await connection.execute("REVOKE SELECT ON entries FROM bank_app")  # as if the newer version had done so
+    for oldest, runs in (("9998", False), ("0010", True), ("0009", True)):
+        text = f"Versions of the bank from schema {oldest} on run with this schema."
+        await connection.execute(f"COMMENT ON TABLE alembic_version IS '{text}'")
+        for use in (schema.migrate, schema.require_current):
+            if runs:
+                await use(empty)
+            else:
+                with pytest.raises(ConfigurationError, match="newer"):
+                    await use(empty)
+        assert await connection.fetchval(comment) == text
+    assert not await connection.fetchval("SELECT has_table_privilege('bank_app', 'entries', 'SELECT')")
+    await connection.close()
 
 
 async def test_an_unreachable_database_is_reported_with_its_setting(empty: str) -> None:
@@ -120,6 +142,7 @@ def test_new_migrations_let_an_older_version_go_on(tmp_path: Path) -> None:
     """No column is removed or renamed, nothing is checked or indexed while the table is locked (https://squawkhq.com)."""
     script = ScriptDirectory.from_config(schema.configuration())
     for revision in script.iterate_revisions("heads", BEFORE_RULES):
+        assert revision.module.runs_with in {revision.revision, revision.down_revision}
         sql = StringIO()
         context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": sql})
         with Operations.context(context):

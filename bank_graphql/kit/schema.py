@@ -1,13 +1,20 @@
-"""Migrate and check the database's schema, with Alembic."""
+"""Migrate and check the database's schema, with Alembic.
+
+A version of the bank runs with the schema that its last migration makes. It also runs with a newer one whose migrations only add
+to that, so that servers of two versions share a database during an upgrade, and the way back stays open after it. Each migration
+names the oldest schema whose version of the bank it lets run, as `runs_with`. A comment on Alembic's table has the latest one.
+"""
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import asyncpg
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -29,10 +36,13 @@ _NEWER = "The database was migrated by a newer version of the bank: upgrade the 
 _OTHER_APPLICATION = (
     "The database holds another application's schema (its alembic_version is not the bank's): give the bank one of its own."
 )
+_RUNS_WITH = "Versions of the bank from schema {} on run with this schema."
+_COMMENT = "SELECT obj_description('alembic_version'::regclass)"
 _UNFINISHED = "restore_unfinished"
 _HAS_TABLES = "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename <> $1)"
 _HAS_LEDGER = "SELECT to_regclass('balances') IS NOT NULL AND to_regclass('entries') IS NOT NULL"
 T = TypeVar("T")
+_log = structlog.get_logger(__name__)
 
 
 def configuration() -> Config:
@@ -47,6 +57,8 @@ def configuration() -> Config:
 async def migrate(dsn: str, revision: str = "head", *, is_restoring: bool = False) -> None:
     """Upgrade the schema to a revision. Several processes may call this at the same time: the migrations run one at a time.
 
+    A newer schema that this version of the bank runs with stays as it is.
+
     Args:
         dsn: the database, as the owner of its schema.
         revision: the revision.
@@ -54,13 +66,18 @@ async def migrate(dsn: str, revision: str = "head", *, is_restoring: bool = Fals
 
     Raises:
         ConfigurationError: the database cannot be reached, is not usable for the bank, does not allow this user to migrate, or
-            has the schema of a newer version of the bank or of another application.
+            has the schema of another application, or of a newer version of the bank with which this one does not run.
     """
     with as_configuration_error("The database cannot be migrated", "Check the rights of this user, who must own the schema."):
-        await _require_usable(dsn, is_restoring=is_restoring)
+        if await _require_usable(dsn, is_restoring=is_restoring):
+            return
         await _upgrade(dsn, revision)
         if revision == "head":
             await _grant(dsn)
+            async with _connected(dsn) as connection:
+                comment = _RUNS_WITH.format(_oldest_that_runs())
+                if await connection.fetchval(_COMMENT) != comment:
+                    await connection.execute(f"COMMENT ON TABLE alembic_version IS '{comment}'")
 
 
 async def _upgrade(dsn: str, revision: str) -> None:
@@ -77,13 +94,14 @@ async def _upgrade(dsn: str, revision: str) -> None:
 
 
 async def require_current(dsn: str) -> None:
-    """Make sure that the schema is the one that this version of the bank needs.
+    """Make sure that the schema is the one that this version of the bank needs, or a newer one that it runs with.
 
     Raises:
         ConfigurationError: it is not, or the database cannot be reached or is not usable for the bank.
     """
     with as_configuration_error("The database's schema cannot be read", "Check the rights of this user."):
-        await _require_usable(dsn)
+        if await _require_usable(dsn):
+            return
         found = await _run(dsn, lambda config: MigrationContext.configure(config.attributes["connection"]).get_current_revision())
     head = _scripts().get_current_head()
     if found != head:
@@ -125,8 +143,11 @@ async def end_restore(dsn: str) -> None:
         await connection.execute(f"DROP TABLE {_UNFINISHED}")
 
 
-async def _require_usable(dsn: str, *, is_restoring: bool = False) -> None:
-    """Make sure that the bank can use the database, and that its schema belongs to this or an older version of the bank.
+async def _require_usable(dsn: str, *, is_restoring: bool = False) -> bool:
+    """Make sure that the bank can use the database, and that its schema is one of the bank's that this version can use.
+
+    Returns:
+        Whether the schema is newer than this version of the bank.
 
     Raises:
         ConfigurationError: one of these is not so.
@@ -138,11 +159,23 @@ async def _require_usable(dsn: str, *, is_restoring: bool = False) -> None:
         if not is_restoring and await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", _UNFINISHED):
             raise ConfigurationError("A backup was restored into this database, but not completely: restore into an empty one.")
         if await connection.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
-            return
+            return False
         known = {script.revision for script in _scripts().walk_revisions()}
-        for found in await connection.fetch("SELECT version_num FROM alembic_version"):
-            if found["version_num"] not in known:
-                raise ConfigurationError(_NEWER if await connection.fetchval(_HAS_LEDGER) else _OTHER_APPLICATION)
+        found = await connection.fetchval("SELECT max(version_num) FROM alembic_version")
+        if found is None or found in known:
+            return False
+        oldest = re.fullmatch(_RUNS_WITH.format(r"(\w+)"), await connection.fetchval(_COMMENT) or "")
+        if oldest is None or oldest[1] not in known:
+            raise ConfigurationError(_NEWER if await connection.fetchval(_HAS_LEDGER) else _OTHER_APPLICATION)
+        _log.warning("the database was migrated by a newer version of the bank, and this version runs with it", schema=found)
+        return True
+
+
+def _oldest_that_runs() -> str:
+    """Return the oldest schema whose version of the bank runs with the newest schema."""
+    scripts = [*_scripts().walk_revisions()][::-1]
+    order = [script.revision for script in scripts]
+    return max((getattr(script.module, "runs_with", script.revision) for script in scripts), key=order.index)
 
 
 async def _grant(dsn: str) -> None:
