@@ -21,6 +21,7 @@ ALGORITHM = "ES256"
 TYPE = "at+jwt"
 _MAX_CHARACTERS = 4096
 _MAX_CACHED = 10_000
+_UNLIMITED = 2**62
 _FILE = "signing-keys.json"
 
 
@@ -104,7 +105,9 @@ class AccessTokens:
             if decoded.header.get("typ") != TYPE:
                 return None
             claims = JWTAccessTokenClaims(decoded.claims, decoded.header, self._options)
-            claims.validate(now=int(now.timestamp()), leeway=0)
+            # Times are accepted whatever they are, and `verify` checks the expiry. The time of issue may lie in the future: the
+            # clocks of two servers differ, and one that was wrong is set back.
+            claims.validate(now=int(now.timestamp()), leeway=_UNLIMITED)
             expires = int(decoded.claims["exp"])
             ids = UUID(decoded.claims["sub"]), UUID(decoded.claims["sid"])
             return Claims(*ids, datetime.fromtimestamp(expires, UTC)), expires

@@ -21,8 +21,8 @@ from bank_graphql.kit.db_errors import (
     LOST_CONNECTION_ERRORS,
     READ_ONLY_ERROR,
     RETRYABLE_ERRORS,
-    WRITE_ERRORS,
     as_configuration_error,
+    is_write_error,
     to_fault,
 )
 from bank_graphql.kit.errors import Unavailable
@@ -362,7 +362,7 @@ class _Acquired:
     async def __aenter__(self) -> Connection:
         try:
             self._raw = await self._database.acquire()
-        except CONNECTION_ERRORS as error:
+        except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:  # whatever it is, there is no new connection
             raise Unavailable from error
         return Connection(self._raw)
 
@@ -371,7 +371,7 @@ class _Acquired:
     ) -> None:
         raw = self._raw
         fault = to_fault(error)
-        if isinstance(error, WRITE_ERRORS):
+        if isinstance(error, Exception) and is_write_error(error):
             await self._database.record_write_error(error)
         is_clean = False
         with suppress(asyncpg.InterfaceError):  # raised for a connection that the pool has closed already

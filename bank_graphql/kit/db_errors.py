@@ -30,8 +30,7 @@ CONNECTION_ERRORS = (
 """The database cannot be reached, or the connection to it is lost."""
 READ_ONLY_ERROR = asyncpg.ReadOnlySQLTransactionError
 """The server has become a standby, or was set to be read-only."""
-WRITE_ERRORS = (READ_ONLY_ERROR, asyncpg.DiskFullError, asyncpg.PostgresIOError)
-"""The database can be reached, but cannot be written to at the moment."""
+_WRITE_ERRORS = (READ_ONLY_ERROR, asyncpg.DiskFullError, asyncpg.PostgresSystemError)
 LOST_CONNECTION_ERRORS = (
     ConnectionError,
     FileNotFoundError,  # a Unix socket whose server is restarting
@@ -64,11 +63,22 @@ def to_fault(error: BaseException | None) -> Fault | None:
     """
     if isinstance(error, ValueError):  # the driver refuses an argument, which is our bug and not a connection error
         return None
-    if isinstance(error, (*CONNECTION_ERRORS, *WRITE_ERRORS)):
+    if isinstance(error, CONNECTION_ERRORS) or is_write_error(error):
         return Unavailable()
     if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
         return BadRequest("Text may not contain the character NUL.")
     return None
+
+
+def is_write_error(error: BaseException | None) -> bool:
+    """Return whether the database can be reached, but its files cannot be written to or read at the moment.
+
+    On a read-only disk PostgreSQL denies permission, as for a table without rights, but not in the function that checks rights.
+    What it has no code for is an internal error. Corrupted data has codes of its own, and is none of these.
+    """
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return not (error.server_source_function or "").startswith("aclcheck")
+    return isinstance(error, _WRITE_ERRORS) or type(error) is asyncpg.InternalServerError
 
 
 def describe(error: BaseException) -> str:

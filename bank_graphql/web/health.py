@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from bank_graphql.identity.tokens import AccessTokens
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.db_errors import WRITE_ERRORS
+from bank_graphql.kit.db_errors import is_write_error
 from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.statements import Query, Row
 from bank_graphql.web.draining import Draining
@@ -99,5 +99,5 @@ class Health:
         try:
             await self.db.require_writable()
         except Unavailable as error:
-            return "not writable" if isinstance(error.__cause__, WRITE_ERRORS) else "unreachable"
+            return "not writable" if is_write_error(error.__cause__) else "unreachable"
         return "ok"

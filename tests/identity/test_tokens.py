@@ -47,6 +47,13 @@ def test_a_token_expires(keys: KeySet) -> None:
     assert tokens(keys).verify(token, expires_at + timedelta(seconds=1)) is None
 
 
+def test_a_token_is_valid_where_the_clock_is_behind(keys: KeySet) -> None:
+    """The clocks of two servers differ, and one that was wrong is set back."""
+    token, _ = tokens(keys).issue(new_id(), new_id(), NOW)
+    for behind in (timedelta(seconds=2), timedelta(days=1)):
+        assert tokens(keys).verify(token, NOW - behind)
+
+
 def test_a_token_of_another_issuer_audience_or_key_is_refused(keys: KeySet, tmp_path: Path) -> None:
     token, _ = tokens(keys).issue(new_id(), new_id(), NOW)
     assert tokens(keys, issuer="https://other.example").verify(token, NOW) is None

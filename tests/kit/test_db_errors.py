@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from bank_graphql.kit.db_errors import as_configuration_error, describe
+from bank_graphql.kit.db_errors import as_configuration_error, describe, is_write_error, to_fault
 from bank_graphql.kit.errors import ConfigurationError, Unavailable
 
 REFUSED = OSError(111, "Connect call failed ('127.0.0.1', 5432)")
@@ -49,6 +49,32 @@ def test_an_error_is_described_by_its_reason_in_a_line(error: Exception, describ
     unavailable.__cause__ = error
     if not isinstance(error, DBAPIError):
         assert describe(unavailable) == described
+
+
+def denied(function: str) -> asyncpg.PostgresError:
+    error = asyncpg.InsufficientPrivilegeError("permission denied")
+    error.server_source_function = function
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "is_unavailable"),
+    [
+        (denied("aclcheck_error"), False),  # a right that the application lacks
+        (denied("mdopenfork"), True),  # a file on a read-only disk
+        (asyncpg.DiskFullError("no space left"), True),
+        (asyncpg.UndefinedFileError("no such file"), True),
+        (asyncpg.PostgresIOError("input/output error"), True),
+        (asyncpg.InternalServerError("could not create temporary file"), True),
+        (asyncpg.DataCorruptedError("invalid page"), False),
+        (asyncpg.IndexCorruptedError("unexpected zero page"), False),
+        (asyncpg.UniqueViolationError("duplicate key"), False),
+        (None, False),
+    ],
+)
+def test_a_database_without_its_files_is_unavailable(error: Exception | None, is_unavailable: bool) -> None:
+    assert is_write_error(error) is is_unavailable
+    assert isinstance(to_fault(error), Unavailable) is is_unavailable
 
 
 def test_a_database_that_cannot_be_reached_is_a_configuration_error() -> None:
