@@ -73,11 +73,11 @@ def to_fault(error: BaseException | None) -> Fault | None:
 def is_write_error(error: BaseException | None) -> bool:
     """Return whether the database can be reached, but its files cannot be written to or read at the moment.
 
-    On a read-only disk PostgreSQL denies permission, as for a table without rights, but not in the function that checks rights.
-    What it has no code for is an internal error. Corrupted data has codes of its own, and is none of these.
+    A file on a read-only disk has the code of a missing right, but another message: "could not open file". What PostgreSQL has no
+    code for is an internal error. Corrupted data has codes of its own, and is none of these.
     """
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return not (error.server_source_function or "").startswith("aclcheck")
+        return str(error).startswith("could not ")
     return isinstance(error, _WRITE_ERRORS) or type(error) is asyncpg.InternalServerError
 
 
