@@ -136,13 +136,14 @@ class Executor:
             async with aclosing(breadth_first.source(source)) as events:
                 async for event in events:
                     context.begin_event()
-                    yield await self._execute_event(operation, variables, context, event), None
+                    yield await self.execute_event(operation, variables, context, event), None
         except Exception as error:  # noqa: BLE001 - whatever it is, the stream ends with it
             yield ExecutionResult(None, [located_error(error, [source.node], [source.name])]), error
 
-    async def _execute_event(
+    async def execute_event(
         self, operation: Operation, variables: VariableValues, context: ExecutionContext, event: object
     ) -> ExecutionResult:
+        """Execute a subscription for one of its events."""
         if self._breadth_first:
             try:
                 plan = operation.plan(self._schema, variables)

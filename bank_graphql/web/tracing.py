@@ -2,6 +2,7 @@
 
 import structlog
 from graphql import ExecutionResult
+from graphql.execution.values import VariableValues
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strawberry import Schema
 
@@ -45,7 +46,7 @@ class TracedRequests:
 
 
 class TracedExecutor(Executor):
-    """An executor that makes a span of each query and mutation.
+    """An executor that makes a span of each query, mutation and event of a subscription.
 
     Args:
         schema: the schema.
@@ -61,6 +62,16 @@ class TracedExecutor(Executor):
         kind = operation.node.operation.value
         with self._tracing.operation(f"GraphQL {kind}", {"graphql.operation.type": kind}) as span:
             result = await super().execute(operation, request, context)
+            if result.errors:
+                self._tracing.fail(span)
+            return result
+
+    async def execute_event(
+        self, operation: Operation, variables: VariableValues, context: ExecutionContext, event: object
+    ) -> ExecutionResult:
+        """Execute a subscription for one of its events."""
+        with self._tracing.operation("GraphQL event", {"graphql.operation.type": "subscription"}) as span:
+            result = await super().execute_event(operation, variables, context, event)
             if result.errors:
                 self._tracing.fail(span)
             return result

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -14,8 +15,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from bank_graphql.app import create_app
 from bank_graphql.settings import Settings
 from tests.client import Client
+from tests.e2e.processes import Server, accounts_of
 from tests.serving import serving
 
+SUBSCRIPTION = "subscription ($after: String) { transactionFeed(after: $after) { transaction { amount { amount } } } }"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
@@ -87,6 +90,24 @@ async def test_one_trace_leads_from_the_request_to_its_statements(
     assert json.loads(line)["trace_id"] == TRACE
     for secret in (b"tr3asure", b"ada@", b"Lovelace", b"passphrase", (ada.token or "").encode()):
         assert not any(secret in span.SerializeToString() for span in collector.spans), secret
+
+
+async def test_each_event_of_a_subscription_has_its_statements(folder: Path, collector: Collector) -> None:
+    endpoint = f"http://127.0.0.1:{collector.server_port}/v1/traces"
+    async with Server(folder, BANK_OTLP_ENDPOINT=endpoint) as server:
+        ada = await server.ada()
+        account = (await accounts_of(ada))[0]["id"]
+        cursor = (await ada.run("{ feedCursor }"))["feedCursor"]
+        await ada.deposit(account, "1")
+        query = {"query": SUBSCRIPTION, "variables": {"after": cursor}}
+        headers = {"accept": "text/event-stream", "authorization": f"Bearer {ada.token}"}
+        async with server.http.stream("POST", "/graphql", json=query, headers=headers) as stream, asyncio.timeout(10):
+            async for line in stream.aiter_lines():
+                if '"amount":"1.00"' in line:
+                    break
+        await server.end()
+    [event] = [span for span in collector.spans if span.name == "GraphQL event"]
+    assert any(span.parent_span_id == event.span_id and span.name == "SELECT" for span in collector.spans)
 
 
 async def test_requests_of_one_batch_are_linked(settings: Settings, collector: Collector) -> None:
