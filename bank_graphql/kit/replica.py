@@ -96,7 +96,7 @@ class ReplicatedReads(Reads):
         self._connect = connect
         self._replica: Database | None = None
         self._is_used = False
-        self._reason: str | None = None
+        self._obstacle: str | None = None
         # A second statement begins while the first one runs: who comes meanwhile needs a position of after the first began.
         self._positions: Batcher[None, Position] = Batcher(self._read_positions, max_concurrent_batches=2)
         reads = metrics.counter("bank_replica_reads", "Reads that a replica may answer, by the server that did.", "server")
@@ -124,11 +124,15 @@ class ReplicatedReads(Reads):
                 self._replica = await self._connect()
             position = await self._positions.submit(None)
             async with self._replica.connection() as connection:
-                self._is_used = await _has_replayed(connection, position)
+                obstacle = await _obstacle(connection, position)
         except (ConfigurationError, Unavailable, asyncpg.PostgresError) as error:
-            self._leave_out(error)
-        else:
-            self._reason = None
+            obstacle = describe(error.__cause__ or error)
+        self._is_used = obstacle is None
+        if obstacle is not None and obstacle != self._obstacle:
+            _log.warning("the replica is left out", reason=obstacle)
+        if obstacle is None and self._obstacle is not None:
+            _log.info("the replica is used again")
+        self._obstacle = obstacle
 
     async def fetch(self, query: Query[R], **arguments: object) -> list[R]:
         """Run a read and return its rows. It sees all that was committed before the call.
@@ -140,13 +144,13 @@ class ReplicatedReads(Reads):
             try:
                 position = await self._positions.submit(None)
                 async with self._replica.connection() as connection:
-                    self._is_used = await _has_replayed(connection, position)
+                    self._is_used = await _obstacle(connection, position) is None
                     if self._is_used:
                         rows = await connection.fetch(query, **arguments)
                         self._count["replica"]()
                         return rows
-            except (Unavailable, asyncpg.PostgresError) as error:  # also a conflict with what the replica replays
-                self._leave_out(error)
+            except (Unavailable, asyncpg.PostgresError):  # also a conflict with what the replica replays
+                self._is_used = False
         self._count["primary"]()
         return await self._primary.fetch(query, **arguments)
 
@@ -156,29 +160,22 @@ class ReplicatedReads(Reads):
         if self._replica is not None:
             await self._replica.close()
 
-    def _leave_out(self, error: Exception) -> None:
-        self._is_used = False
-        reason = describe(error.__cause__ or error)
-        if reason != self._reason:
-            _log.warning("the replica is left out", reason=reason)
-        self._reason = reason
-
     async def _read_positions(self, requests: Sequence[None]) -> list[Position]:
         [row] = await self._primary.fetch(_WRITTEN)
         return [Position(row.cluster, row.timeline, row.lsn)] * len(requests)
 
 
-async def _has_replayed(connection: Connection, position: Position) -> bool:
-    """Return whether a replica has replayed the log up to a position, now or after a short wait.
+async def _obstacle(connection: Connection, position: Position) -> str | None:
+    """Return why a replica has not replayed the log up to a position, after a short wait; None if it has.
 
     It is the connection that is looked at, because behind one address there may be several replicas.
     """
     for pause in (*PAUSES, None):
         [row] = await connection.fetch(_REPLAYED)
         if not row.is_standby or (row.cluster, row.timeline) != position[:2]:
-            return False
+            return "it is no standby that follows the bank's primary"
         if row.lsn >= position.lsn:
-            return True
+            return None
         if pause is not None:
             await asyncio.sleep(pause)
-    return False
+    return "it is late"
