@@ -22,7 +22,7 @@ SCHEMA = "SELECT version_num FROM alembic_version"
 
 def git(*arguments: str) -> bytes:
     """The output of a command of Git."""
-    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=True).stdout
+    return subprocess.run(["git", "-c", "safe.directory=*", "-C", str(ROOT), *arguments], capture_output=True, check=True).stdout
 
 
 def commit_before(migration: Path) -> str | None:
