@@ -120,7 +120,7 @@ async def open_bank(
         policy = await _policy(db, settings, clock, PaymentMetrics(metrics))
         await events.start_epoch(db, clock)
         reads, replica_jobs = await stack.enter_async_context(open_reads(db, settings, metrics, tracing))
-        feed, feed_metrics = Feed(db, reads), FeedMetrics(metrics, clock)
+        feed, feed_metrics = Feed(db), FeedMetrics(metrics, clock)
         hub = Hub(feed, on_read=feed_metrics.record)
         feed_metrics.watch(hub, db)
         db_metrics.declare(metrics, db)

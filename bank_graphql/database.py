@@ -131,7 +131,7 @@ async def _connect(dsn: str, settings: Settings, tracing: Tracing | None, **more
         dsn,
         min_size=settings.pool_min_size,
         max_size=settings.pool_max_size,
-        role=ROLE if await can_set_role(dsn, ROLE, insert_into="entries") else None,
+        role=ROLE if await can_set_role(dsn, ROLE, insert_into="entries", timeout=more.get("acquire_timeout", 10)) else None,
         query_logger=tracing.statement if tracing else None,
         **more,
     )

@@ -19,7 +19,7 @@ from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import BadRequest
 from bank_graphql.kit.ids import decode_cursor, encode_cursor
-from bank_graphql.kit.statements import Query, Reads, Row, array_of
+from bank_graphql.kit.statements import Query, Row, array_of
 
 CURSOR_KIND = "TransactionEvent"
 MAX_ACCOUNTS = 100
@@ -149,14 +149,15 @@ def _text_of(position: Position) -> str:
 class Feed:
     """Reads the feed, for the hub and page by page.
 
+    It is read from the database and not from a replica: which events are final depends on the transactions that run on the server
+    that is read from, and a replica learns late of those that were rolled back.
+
     Args:
-        db: the database, for the hub.
-        reads: where pages are read from: the database, or its replica.
+        db: the database.
     """
 
-    def __init__(self, db: Database, reads: Reads) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
-        self._reads = reads
 
     async def head(self) -> Position:
         """Return a position after all events that are final now."""
@@ -180,7 +181,7 @@ class Feed:
         """
         query, of_interest = _query_for(interest)
         positions = {**position_arguments("after", after), **position_arguments("until", until)}
-        events = await self._reads.fetch(query, **of_interest, **positions, limit=limit)
+        events = await self._db.fetch(query, **of_interest, **positions, limit=limit)
         if after > FIRST:
             await self._require_kept(after)  # last, because one transaction deletes events and sets the start
         return events
@@ -207,7 +208,7 @@ class Feed:
         return position
 
     async def _require_kept(self, position: Position) -> None:
-        start = await self._reads.fetch_one(_START)
+        start = await self._db.fetch_one(_START)
         if start is not None and position < start.position:
             raise CursorExpired
 
@@ -226,7 +227,7 @@ class Feed:
         if not 0 < len(account_ids) <= MAX_ACCOUNTS:
             raise BadRequest(f"Give 1 to {MAX_ACCOUNTS} accounts, or leave 'accountIds' out for all of your own.")
         requested = {account_id for account_id in account_ids if account_id is not None}
-        rows = await self._reads.fetch(_ACCOUNTS, ids=list(requested))
+        rows = await self._db.fetch(_ACCOUNTS, ids=list(requested))
         visible = {row.id for row in rows if sees(actor, row.owner_id)}
         if None in account_ids or visible != requested:
             raise BadRequest("There is no such account.")
@@ -234,7 +235,7 @@ class Feed:
 
     async def closed_among(self, account_ids: Sequence[UUID]) -> set[UUID]:
         """Return those of the accounts that are closed."""
-        rows = await self._reads.fetch(_ACCOUNTS, ids=list(account_ids))
+        rows = await self._db.fetch(_ACCOUNTS, ids=list(account_ids))
         return {row.id for row in rows if row.status == AccountStatus.CLOSED}
 
 

@@ -102,16 +102,22 @@ async def require_unicode(connection: DriverConnection) -> None:
         )
 
 
-async def can_set_role(dsn: str, role: str, *, insert_into: str) -> bool:
+async def can_set_role(dsn: str, role: str, *, insert_into: str, timeout: float = 10) -> bool:  # noqa: ASYNC109 - the driver's
     """Return whether the user of the address can change to another role that can insert into the table.
+
+    Args:
+        dsn: the address.
+        role: the other role.
+        insert_into: the table.
+        timeout: seconds to wait for a connection.
 
     Raises:
         ConfigurationError: the database cannot be reached.
     """
     with as_configuration_error():
-        connection = await asyncpg.connect(dsn, timeout=10)
+        connection = await asyncpg.connect(dsn, timeout=timeout)
         try:
-            if await connection.fetchval("SELECT current_user") == role:
+            if await connection.fetchval("SELECT current_user", timeout=timeout) == role:
                 return False  # no change is needed
             async with connection.transaction():
                 await connection.execute(f'SET LOCAL ROLE "{role}"')

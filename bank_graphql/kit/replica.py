@@ -25,6 +25,8 @@ CHECK_SECONDS = 0.5
 """How often the replica is checked. One that is late or does not answer is left out until it passes."""
 REPLICA_OPTIONS: dict[str, Any] = {"is_replica": True, "acquire_timeout": 1.0, "statement_timeout": 3.0}
 """How a replica is connected to. A read that takes longer there runs on the primary instead."""
+ANSWER_SECONDS = 0.5
+"""How long the replica may take to say how far it is."""
 PAUSES = (0.001, 0.002, 0.004, 0.008, 0.016)
 """Seconds between two looks at how far the replica is. After the last one it is late."""
 _log = structlog.get_logger(__name__)
@@ -35,17 +37,20 @@ class Position(NamedTuple):
 
     Attributes:
         cluster: the id of the database cluster, which its replicas share.
+        database: the name of the database in it.
         timeline: the number of the history, which changes when a standby is promoted.
         lsn: the log's length in bytes.
     """
 
     cluster: int
+    database: str
     timeline: int
     lsn: int
 
 
 class _PrimaryRow(Row):
     cluster: int
+    database: str
     timeline: int
     lsn: int
 
@@ -54,31 +59,23 @@ class _ReplicaRow(_PrimaryRow):
     is_standby: bool
 
 
-class _DatabaseRow(Row):
-    cluster: int
-    name: str
-
-
 # What was committed is flushed. On a server that has become a standby, `pg_walfile_name` raises an error.
 _WRITTEN = Query(
     text("""
-    SELECT system_identifier AS cluster, ('x' || left(pg_walfile_name(lsn), 8))::bit(32)::int AS timeline,
-           (lsn - '0/0')::bigint AS lsn
+    SELECT system_identifier AS cluster, current_database()::text AS database,
+           ('x' || left(pg_walfile_name(lsn), 8))::bit(32)::int AS timeline, (lsn - '0/0')::bigint AS lsn
     FROM pg_control_system(), pg_current_wal_flush_lsn() AS lsn
     """),
     _PrimaryRow,
 )
 _REPLAYED = Query(
     text("""
-    SELECT pg_is_in_recovery() AS is_standby, system_identifier AS cluster,
+    SELECT pg_is_in_recovery() AS is_standby, system_identifier AS cluster, current_database()::text AS database,
            greatest(timeline_id, min_recovery_end_timeline) AS timeline,
            coalesce((pg_last_wal_replay_lsn() - '0/0')::bigint, 0) AS lsn
     FROM pg_control_system(), pg_control_checkpoint(), pg_control_recovery()
     """),
     _ReplicaRow,
-)
-_DATABASE = Query(
-    text("SELECT system_identifier AS cluster, current_database()::text AS name FROM pg_control_system()"), _DatabaseRow
 )
 
 
@@ -112,9 +109,8 @@ class ReplicatedReads(Reads):
         """
         await self.check()
         if self._replica is not None:
-            found, expected = [await each.fetch_one(_DATABASE) for each in (self._replica, self._primary)]
-            if found != expected:
-                await self._replica.close()
+            [found], [expected] = await self._replica.fetch(_REPLAYED), await self._primary.fetch(_WRITTEN)
+            if (found.cluster, found.database) != (expected.cluster, expected.database):
                 raise ConfigurationError("BANK_REPLICA_URL is no replica of the bank's database: check both addresses.")
 
     async def check(self) -> None:
@@ -162,7 +158,7 @@ class ReplicatedReads(Reads):
 
     async def _read_positions(self, requests: Sequence[None]) -> list[Position]:
         [row] = await self._primary.fetch(_WRITTEN)
-        return [Position(row.cluster, row.timeline, row.lsn)] * len(requests)
+        return [Position(row.cluster, row.database, row.timeline, row.lsn)] * len(requests)
 
 
 async def _obstacle(connection: Connection, position: Position) -> str | None:
@@ -170,9 +166,10 @@ async def _obstacle(connection: Connection, position: Position) -> str | None:
 
     It is the connection that is looked at, because behind one address there may be several replicas.
     """
+    connection = Connection(connection.raw, ANSWER_SECONDS)
     for pause in (*PAUSES, None):
         [row] = await connection.fetch(_REPLAYED)
-        if not row.is_standby or (row.cluster, row.timeline) != position[:2]:
+        if not row.is_standby or (row.cluster, row.database, row.timeline) != position[:3]:
             return "it is no standby that follows the bank's primary"
         if row.lsn >= position.lsn:
             return None

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _MAX_STATEMENT = 2000
+_SEND_SECONDS = 3
+"""How long a collector may take. A process that stops waits for it."""
 
 
 class Tracing:
@@ -33,7 +35,8 @@ class Tracing:
         self._provider = provider
         self._tracer = provider.get_tracer("bank_graphql", version("bank-graphql"))
         self._api = import_module("opentelemetry.trace")
-        self._context_of = import_module("opentelemetry.propagate").extract
+        # Not the default one, which also reads the header `baggage`, and writes it into the log if it is malformed.
+        self._context_of = import_module("opentelemetry.trace.propagation.tracecontext").TraceContextTextMapPropagator().extract
 
     def request(self, name: str, headers: Mapping[str, str], attributes: Mapping[str, str]) -> "AbstractContextManager[Span]":
         """Return a context manager that makes the span of a request, below that of the client which the headers name."""
@@ -106,5 +109,5 @@ def open_tracing(endpoint: str, ratio: float) -> Tracing:
     resource = resources.Resource.create({"service.name": "bank_graphql", "service.version": version("bank-graphql")})
     sampler: Any = sampling.ParentBased(sampling.TraceIdRatioBased(ratio))
     provider = trace.TracerProvider(resource=resource, sampler=sampler, shutdown_on_exit=False)
-    provider.add_span_processor(export.BatchSpanProcessor(exporters.OTLPSpanExporter(endpoint)))
+    provider.add_span_processor(export.BatchSpanProcessor(exporters.OTLPSpanExporter(endpoint, timeout=_SEND_SECONDS)))
     return Tracing(provider)

@@ -76,6 +76,38 @@ async def test_reads_go_to_the_replica_and_see_what_was_written_before(settings:
         assert await reads_by("replica", other) >= 100
 
 
+async def test_the_feed_is_whole_after_a_transaction_was_rolled_back(settings: Settings, pair: Pair) -> None:
+    """A replica takes a transaction that was rolled back for one that runs, and would hold back the events after it."""
+    async with serving(create_app(settings)) as http, administered(pair.primary) as primary:
+        ada = await Client(http).sign_up("ada6@bank.test", "Ada Lovelace")
+        account = (await ada.open(deposit="10"))["id"]
+        await until_used(http)
+        cursor = (await ada.run("{ feedCursor }"))["feedCursor"]
+        await primary.execute("BEGIN; SELECT pg_current_xact_id()")
+        moved = await ada.deposit(account, "1")
+        await primary.execute("ROLLBACK")
+        [event] = (await ada.run(EVENTS, after=cursor))["transactionEvents"]["nodes"]
+        assert event["transaction"]["id"] == moved["transaction"]["id"]
+
+
+async def test_another_database_that_comes_later_is_not_used(settings: Settings, pair: Pair) -> None:
+    place = pair.folder / "later"
+    later = SecretStr(f"postgresql://bank@/postgres?host={place}")
+    async with (
+        serving(create_app(settings.model_copy(update={"replica_url": later}))) as http,
+        administered(pair.standby) as standby,
+    ):
+        place.symlink_to(pair.standby.partition("host=")[2])
+        connected = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'postgres' AND application_name = 'bank_graphql'"
+        async with asyncio.timeout(20):
+            while not await standby.fetchval(connected):
+                await asyncio.sleep(0.02)
+        ada = await Client(http).sign_up("ada7@bank.test", "Ada Lovelace")
+        for _ in range(20):
+            assert await ada.booked((await ada.open(deposit="10"))["id"]) == "10.00"
+        assert await reads_by("replica", http) == 0
+
+
 async def test_a_late_replica_is_left_out_until_it_has_caught_up(settings: Settings, pair: Pair) -> None:
     async with serving(create_app(settings)) as http, administered(pair.standby) as standby:
         ada = await Client(http).sign_up("ada2@bank.test", "Ada Lovelace")

@@ -71,7 +71,9 @@ async def test_one_trace_leads_from_the_request_to_its_statements(
         await ada.transfer(account["id"], other["id"], "1.00", description="tr3asure")
         [line] = capsys.readouterr().err.splitlines()
         del http.headers["traceparent"]
+        http.headers["baggage"] = "n0te=%ff%00"
         await Client(http).post("{ nonsense }")
+        assert "n0te" not in capsys.readouterr().err
     spans = [span for span in collector.spans if span.trace_id.hex() == TRACE]
     by_id = {span.span_id: span for span in spans}
 
