@@ -1,7 +1,8 @@
 """Report whether the process runs, whether it can serve, and how the bank is."""
 
+import asyncio
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ MIN_FREE_DISK = 0.05
 """Below this part of free disk space the bank is degraded."""
 MAX_CLOCK_OFFSET = 2.0
 """Above this difference of the clocks, in seconds, the bank is degraded: tokens and holds expire by the server's clock."""
+ANSWER_SECONDS = 5.0
+"""A database that takes longer to say how it is counts as unreachable."""
 _OK = {"status": "ok"}
 
 
@@ -45,7 +48,7 @@ async def live(_request: Request) -> Response:
     return JSONResponse(_OK)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Health:
     """Serves `/health/ready` and `/health`.
 
@@ -62,6 +65,7 @@ class Health:
     clock: Clock
     data_folder: Path
     draining: Draining
+    _looking: "asyncio.Task[str] | None" = field(default=None, init=False)
 
     async def ready(self, _request: Request) -> Response:
         """Answer 200, or 503 while the process is stopping, or the database is unreachable, read-only, or without disk space."""
@@ -96,6 +100,13 @@ class Health:
         return JSONResponse(body | {"status": "degraded"} if is_degraded else body)
 
     async def _database_state(self) -> str:
+        """Return the state of the database. Requests that come while one look is under way wait for the same one."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        done, _ = await asyncio.wait([self._looking], timeout=ANSWER_SECONDS)
+        return self._looking.result() if done else "unreachable"
+
+    async def _look(self) -> str:
         try:
             await self.db.require_writable()
         except Unavailable as error:

@@ -22,10 +22,11 @@ from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.embedded import EmbeddedPostgres
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.settings import Settings
+from bank_graphql.web.health import ANSWER_SECONDS
 from tests.client import Client, key, money
 from tests.e2e.processes import BareServer, accounts_of, command, environment
 from tests.kit.disks import small_disk
-from tests.kit.postgres import is_running, query
+from tests.kit.postgres import is_running, query, signal_all
 from tests.serving import serving
 from tests.verification import assert_verified
 
@@ -223,6 +224,24 @@ async def entries_of(customer: Client, account: str) -> list[str]:
         found += [node["id"] for node in entries["nodes"]]
         page = entries["pageInfo"]
     return found
+
+
+@pytest.mark.deep
+@pytest.mark.usefixtures("filled_folder")
+async def test_a_server_whose_database_hangs_says_so_soon(folder: Path, settings: Settings) -> None:
+    server = EmbeddedPostgres(folder)
+    async with server as dsn, bank_on(dsn, settings) as (_, ada, account):
+        signal_all(server.pid or 0, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS + 4):
+                answers = await asyncio.gather(*(ada.http.get("/health/ready") for _ in range(50)))
+        finally:
+            signal_all(server.pid or 0, signal.SIGCONT)
+        assert {(answer.status_code, answer.json()["database"]) for answer in answers} == {(503, "unreachable")}
+        async with asyncio.timeout(30):
+            while (await ada.http.get("/health/ready")).status_code != 200:
+                await asyncio.sleep(0.05)
+        assert await ada.booked(account) == "10.00"
 
 
 @pytest.mark.deep
