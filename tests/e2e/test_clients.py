@@ -88,7 +88,7 @@ async def test_breaks_lose_nothing_and_repeat_nothing(folder: Path, examples: di
             expected = await _follow_all(server, examples, followers)
         finally:
             await server.end()
-    assert len(expected) > breaks
+    assert len(expected) >= 10
     for follower in followers:
         # The last transfer has an event for each account, and clients go at the first of the two.
         assert follower.cursors in (expected, expected[:-1])

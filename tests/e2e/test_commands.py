@@ -16,6 +16,7 @@ from tests.e2e.processes import Server, command, command_from_scratch, environme
 from tests.sync import ROOT
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("command", [command, pytest.param(command_from_scratch, marks=pytest.mark.deep)])
 def test_a_bank_is_created_filled_and_verified_by_commands(
     folder: Path, command: Callable[..., "subprocess.CompletedProcess[str]"]
