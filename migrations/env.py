@@ -10,6 +10,7 @@ from bank_graphql.audit import models as audit
 from bank_graphql.cards import models as cards
 from bank_graphql.events import models as events
 from bank_graphql.identity import models as identity
+from bank_graphql.kit.schema import note_versions
 from bank_graphql.ledger import models as ledger
 from bank_graphql.payments import models as payments
 
@@ -27,6 +28,7 @@ try:
     with context.begin_transaction():
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
         context.run_migrations()
+        note_versions(connection, context.get_context().get_current_revision())
     connection.commit()
 finally:
     connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": ONE_AT_A_TIME})

@@ -71,6 +71,16 @@ async def test_a_missing_or_newer_schema_is_refused(empty: str) -> None:
     await connection.close()
 
 
+async def test_a_migration_and_what_runs_with_it_are_committed_together(empty: str) -> None:
+    """Otherwise a process that dies between them would leave the schema open to versions that do not run with it."""
+    for revision in ("0008", "0009"):
+        await schema.migrate(empty, revision)  # without what follows a migration to the newest schema
+        connection = await asyncpg.connect(empty)
+        comment = await connection.fetchval("SELECT obj_description('alembic_version'::regclass)")
+        await connection.close()
+        assert comment == f"Versions of the bank from schema {revision} on run with this schema."
+
+
 async def test_a_newer_schema_that_only_adds_is_used_and_left_as_it_is(empty: str) -> None:
     await schema.migrate(empty)
     connection = await asyncpg.connect(empty)

@@ -29,6 +29,7 @@ ANSWER_SECONDS = 0.5
 """How long the replica may take to say how far it is."""
 PAUSES = (0.001, 0.002, 0.004, 0.008, 0.016)
 """Seconds between two looks at how far the replica is. After the last one it is late."""
+_FOREIGN = "it has another database"
 _log = structlog.get_logger(__name__)
 
 
@@ -108,10 +109,8 @@ class ReplicatedReads(Reads):
             ConfigurationError: it is no replica of this database.
         """
         await self.check()
-        if self._replica is not None:
-            [found], [expected] = await self._replica.fetch(_REPLAYED), await self._primary.fetch(_WRITTEN)
-            if (found.cluster, found.database) != (expected.cluster, expected.database):
-                raise ConfigurationError("BANK_REPLICA_URL is no replica of the bank's database: check both addresses.")
+        if self._obstacle == _FOREIGN:
+            raise ConfigurationError("BANK_REPLICA_URL is no replica of the bank's database: check both addresses.")
 
     async def check(self) -> None:
         """Use the replica from now on if it answers and is up to date; otherwise leave it out."""
@@ -169,7 +168,9 @@ async def _obstacle(connection: Connection, position: Position) -> str | None:
     connection = Connection(connection.raw, ANSWER_SECONDS)
     for pause in (*PAUSES, None):
         [row] = await connection.fetch(_REPLAYED)
-        if not row.is_standby or (row.cluster, row.database, row.timeline) != position[:3]:
+        if (row.cluster, row.database) != (position.cluster, position.database):
+            return _FOREIGN
+        if not row.is_standby or row.timeline != position.timeline:
             return "it is no standby that follows the bank's primary"
         if row.lsn >= position.lsn:
             return None

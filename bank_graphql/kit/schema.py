@@ -19,7 +19,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -74,10 +74,6 @@ async def migrate(dsn: str, revision: str = "head", *, is_restoring: bool = Fals
         await _upgrade(dsn, revision)
         if revision == "head":
             await _grant(dsn)
-            async with _connected(dsn) as connection:
-                comment = _RUNS_WITH.format(_oldest_that_runs())
-                if await connection.fetchval(_COMMENT) != comment:
-                    await connection.execute(f"COMMENT ON TABLE alembic_version IS '{comment}'")
 
 
 async def _upgrade(dsn: str, revision: str) -> None:
@@ -171,11 +167,18 @@ async def _require_usable(dsn: str, *, is_restoring: bool = False) -> bool:
         return True
 
 
-def _oldest_that_runs() -> str:
-    """Return the oldest schema whose version of the bank runs with the newest schema."""
-    scripts = [*_scripts().walk_revisions()][::-1]
+def note_versions(connection: Connection, revision: str | None) -> None:
+    """Write which versions of the bank run with a schema into its comment, in the transaction that migrates to it.
+
+    Args:
+        connection: the connection that migrates.
+        revision: the schema; None for an empty database.
+    """
+    scripts = [*_scripts().iterate_revisions(revision, "base")][::-1] if revision else []
     order = [script.revision for script in scripts]
-    return max((getattr(script.module, "runs_with", script.revision) for script in scripts), key=order.index)
+    oldest = max((getattr(script.module, "runs_with", script.revision) for script in scripts), key=order.index, default=None)
+    if oldest is not None and connection.scalar(text(_COMMENT)) != _RUNS_WITH.format(oldest):
+        connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{_RUNS_WITH.format(oldest)}'"))
 
 
 async def _grant(dsn: str) -> None:
