@@ -17,7 +17,7 @@ import structlog
 
 from bank_graphql.kit import db_session
 from bank_graphql.kit.db_errors import (
-    CONNECTION_ERRORS,
+    DRIVER_ERRORS,
     LOST_CONNECTION_ERRORS,
     READ_ONLY_ERROR,
     RETRYABLE_ERRORS,
@@ -334,7 +334,7 @@ class Database(Reads):
                     try:
                         result = await work(connection)
                     except Exception:
-                        with suppress(asyncpg.PostgresError, *CONNECTION_ERRORS):  # the first error is the one to raise
+                        with suppress(*DRIVER_ERRORS):  # the first error is the one to raise
                             await connection.end("ROLLBACK")
                         raise
                     committing = True
@@ -362,7 +362,7 @@ class _Acquired:
     async def __aenter__(self) -> Connection:
         try:
             self._raw = await self._database.acquire()
-        except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:  # whatever it is, there is no new connection
+        except DRIVER_ERRORS as error:  # whatever it is, there is no new connection
             raise Unavailable from error
         return Connection(self._raw)
 

@@ -28,6 +28,8 @@ CONNECTION_ERRORS = (
     asyncpg.TooManyConnectionsError,
 )
 """The database cannot be reached, or the connection to it is lost."""
+DRIVER_ERRORS = (*CONNECTION_ERRORS, asyncpg.PostgresError)
+"""All that the driver raises, apart from refusing an argument."""
 READ_ONLY_ERROR = asyncpg.ReadOnlySQLTransactionError
 """The server has become a standby, or was set to be read-only."""
 _WRITE_ERRORS = (READ_ONLY_ERROR, asyncpg.DiskFullError, asyncpg.PostgresSystemError)
@@ -124,5 +126,5 @@ def as_configuration_error(what: str = "The database cannot be reached", advice:
         yield
     except _LOST_SESSION_ERRORS as error:
         raise ConfigurationError(POOLER_WITHOUT_SESSIONS) from error
-    except (Unavailable, *CONNECTION_ERRORS, asyncpg.PostgresError, DBAPIError, ValueError, OverflowError) as error:
+    except (Unavailable, *DRIVER_ERRORS, DBAPIError, ValueError, OverflowError) as error:
         raise ConfigurationError(f"{what}: {describe(error)}. {advice}") from error

@@ -25,7 +25,7 @@ from typing import IO
 import asyncpg
 import structlog
 
-from bank_graphql.kit.db_errors import describe
+from bank_graphql.kit.db_errors import DRIVER_ERRORS, describe
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.kit.postgres_process import ServerOutput, SystemUser, is_server_of, last_error, read_pid, ready_pid
 
@@ -144,7 +144,7 @@ class EmbeddedPostgres:
             raise ConfigurationError(
                 f"The data folder {self._folder} cannot be used: {error.strerror or error}. Choose another BANK_DATA_DIR."
             ) from error
-        except asyncpg.PostgresError as error:
+        except DRIVER_ERRORS as error:
             await self.__aexit__(None, None, None)
             raise ConfigurationError(f"PostgreSQL cannot be set up in {self._folder}: {describe(error)}.") from error
         except BaseException:
@@ -317,7 +317,7 @@ class EmbeddedPostgres:
                     self._process = None
                 if self._process is None and (self._lock is not None or self._try_lock()):
                     await self._start()
-            except (ConfigurationError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (ConfigurationError, *DRIVER_ERRORS) as error:
                 reason = str(error) if isinstance(error, ConfigurationError) else type(error).__name__
                 if reason != last_reason:
                     _log.error("PostgreSQL cannot be started, and is retried every second", reason=reason)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import structlog
 
+from bank_graphql.kit.db_errors import DRIVER_ERRORS
 from bank_graphql.kit.db_session import IS_READ_ONLY
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Notifier(ABC):
         heartbeat_seconds: the interval at which an idle connection is checked.
     """
 
-    _connection_errors: tuple[type[Exception], ...] = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+    _connection_errors: tuple[type[Exception], ...] = DRIVER_ERRORS
     """The errors raised when the connection is broken."""
 
     def __init__(

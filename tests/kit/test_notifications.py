@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +13,11 @@ import pytest
 from bank_graphql.kit import notifications
 from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
 from tests.ports import free_port
+
+END_LISTENERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE application_name = 'bank_graphql listener' AND datname = current_database()"
+)
 
 
 class Receiver:
@@ -83,10 +88,7 @@ async def test_a_broken_connection_is_replaced_and_counts_as_a_notification(
     notifier.start()
     await receiver.next()
     for _ in range(2):
-        await raw.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE application_name = 'bank_graphql listener' AND datname = current_database()"
-        )
+        await raw.execute(END_LISTENERS)
         await receiver.next()
     await raw.execute("SELECT pg_notify('test', 'another')")
     await receiver.next()
@@ -103,45 +105,64 @@ async def test_a_server_that_cannot_be_reached_is_no_error(redis: str) -> None:
     assert receiver.count == 0
 
 
-async def test_the_heartbeat_detects_a_silent_connection(dsn: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy before the database drops all data in both directions, and keeps the connections open."""
-    place = parse_qs(urlsplit(dsn).query)["host"][0]
-    silent = asyncio.Event()
-    passing: list[asyncio.Task[None]] = []
+class Proxy:
+    """Stands before the database. It passes on no end of a connection, and no data while it is silent."""
 
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            if not silent.is_set():
-                writer.write(data)
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self.silent = asyncio.Event()
+        self.connections: list[asyncio.Task[None]] = []
 
-    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_unix_connection(f"{place}/.s.PGSQL.5432")
+    @asynccontextmanager
+    async def serving(self, folder: Path) -> AsyncIterator[None]:
+        """Listen on a socket in a folder."""
+        server = await asyncio.start_unix_server(self._connected, f"{folder}/.s.PGSQL.5432")
+        yield
+        server.close()
+        for each in self.connections:
+            each.cancel()
+        await asyncio.gather(*self.connections, return_exceptions=True)
+        await server.wait_closed()  # from Python 3.12 on it waits for the connections as well
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.silent.clear()
+        self.connections.append(asyncio.create_task(self._pass_on(reader, writer)))
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_unix_connection(f"{self._place}/.s.PGSQL.5432")
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(forward(reader, back))
-                group.create_task(forward(there, writer))
+                group.create_task(self._forward(reader, back))
+                group.create_task(self._forward(there, writer))
         finally:
             for each in (writer, back):
                 each.close()
                 with suppress(OSError):
                     await each.wait_closed()
 
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        silent.clear()
-        passing.append(asyncio.create_task(pass_on(reader, writer)))
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if not self.silent.is_set():
+                writer.write(data)
 
+
+@pytest.mark.parametrize("breaks", ["silently", "with a message that its end follows later"])
+async def test_the_heartbeat_detects_a_broken_connection(
+    dsn: str, raw: "asyncpg.Connection[asyncpg.Record]", folder: Path, monkeypatch: pytest.MonkeyPatch, breaks: str
+) -> None:
+    """Between the server's last message and the end of the connection, the driver raises an error of its own."""
+    place = parse_qs(urlsplit(dsn).query)["host"][0]
+    proxy = Proxy(place)
     monkeypatch.setattr(notifications, "TIMEOUT_SECONDS", 0.3)
-    proxy = await asyncio.start_unix_server(connected, f"{folder}/.s.PGSQL.5432")
-    receiver = Receiver()
-    notifier = PostgresNotifier(dsn.replace(place, str(folder)), "test", receiver.notified, heartbeat_seconds=0.05)
-    notifier.start()
-    await receiver.next()
-    silent.set()
-    await receiver.next()
-    assert len(passing) >= 2  # the driver opens another to cancel the statement that timed out
-    await notifier.close()
-    proxy.close()
-    for each in passing:
-        each.cancel()
-    await asyncio.gather(*passing, return_exceptions=True)
-    await proxy.wait_closed()  # from Python 3.12 on it waits for the connections as well
+    async with proxy.serving(folder):
+        receiver = Receiver()
+        notifier = PostgresNotifier(dsn.replace(place, str(folder)), "test", receiver.notified, heartbeat_seconds=0.05)
+        notifier.start()
+        await receiver.next()
+        if breaks == "silently":
+            proxy.silent.set()
+        else:
+            await raw.execute(END_LISTENERS)
+        await receiver.next()
+        assert len(proxy.connections) >= 2
+        await notifier.close()
