@@ -178,14 +178,14 @@ class Client:
             "authorizeCard", "AuthorizeCardInput", **named, amount=money(amount, currency), merchant=merchant, **more
         )
 
-    async def refund(self, payment: str, amount: Any = None, currency: str = "EUR", idempotency_key: str = "") -> dict[str, Any]:
+    async def refund(self, payment: str, amount: Any = None, currency: str = "EUR", **more: Any) -> dict[str, Any]:
         """Give a card payment back."""
         data = await self.run(
-            "mutation ($id: ID!, $key: String!, $amount: MoneyInput) { "
-            f"refundCardPayment(transactionId: $id, idempotencyKey: $key, amount: $amount) {{ {MOVED} }} }}",
+            "mutation ($id: ID!, $idempotencyKey: String!, $amount: MoneyInput, $dryRun: Boolean) { refundCardPayment("
+            f"transactionId: $id, idempotencyKey: $idempotencyKey, amount: $amount, dryRun: $dryRun) {{ {MOVED} }} }}",
             id=payment,
-            key=idempotency_key or key(),
             amount=None if amount is None else money(amount, currency),
+            **{"idempotencyKey": key(), **more},
         )
         outcome: dict[str, Any] = data["refundCardPayment"]
         return outcome

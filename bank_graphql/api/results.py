@@ -1,6 +1,6 @@
 """The results of mutations: unions of a success and the rejections that are possible."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 import strawberry
 
@@ -27,6 +27,7 @@ from bank_graphql.api.types.users import User
 from bank_graphql.identity.queries import UserRow
 from bank_graphql.kit import money
 from bank_graphql.ledger.rules import TransactionState
+from bank_graphql.payments.outcomes import Preview
 
 _GROWS = "More members that implement Rejection may be added."
 
@@ -61,7 +62,9 @@ class CardSecrets:
 
 @strawberry.type(description="The result of a dry run: what would happen. Nothing was written.")
 class MoneyPreview:
-    amount: money.Money = strawberry.field(graphql_type=Money, description="The amount that would move.")
+    amount: money.Money = strawberry.field(
+        graphql_type=Money, description="The amount that would move, be reserved or be released."
+    )
     from_available_after: money.Money | None = strawberry.field(
         graphql_type=Money | None,
         description="The available balance of the paying account afterwards. Null if that account is not visible to the viewer.",
@@ -70,6 +73,15 @@ class MoneyPreview:
         graphql_type=Money | None,
         description="The booked balance of the receiving account afterwards. Null if that account is not visible to the viewer.",
     )
+
+    @classmethod
+    def of(cls, preview: Preview) -> Self:
+        """Return what the API shows of a preview."""
+        return cls(
+            amount=preview.amount,
+            from_available_after=preview.from_available_after,
+            to_booked_after=preview.to_booked_after,
+        )
 
 
 SignUpResult = Annotated[
@@ -94,6 +106,7 @@ UserResult = Annotated[
 ]
 AccountResult = Annotated[
     Account
+    | MoneyPreview
     | NotFoundRejection
     | ForbiddenRejection
     | ValidationRejection
@@ -101,7 +114,10 @@ AccountResult = Annotated[
     | CurrencyMismatchRejection
     | AccountStatusRejection
     | IdempotencyConflictRejection,
-    strawberry.union("AccountResult", description=f"The account as changed, or a rejection. {_GROWS}"),
+    strawberry.union(
+        "AccountResult",
+        description=f"The account as changed, the preview of an opening in a dry run, or a rejection. {_GROWS}",
+    ),
 ]
 CardResult = Annotated[
     Card

@@ -14,7 +14,7 @@ from bank_graphql.payments.commands import Command, ExpireHold, Key
 from bank_graphql.payments.errors import BatchAborted
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.idempotency import StoredOutcome, is_stored, subject_of
-from bank_graphql.payments.outcomes import Declined, Done, Moved, Outcome
+from bank_graphql.payments.outcomes import Declined, Done, Moved, Opened, Outcome
 from bank_graphql.payments.state import BatchState
 
 
@@ -75,7 +75,7 @@ class Decisions:
         outcomes: list[Outcome] = []
         for command in group.commands:
             outcome = command if isinstance(command, Refusal) else self._execute(command)[0]
-            if isinstance(command, Command) and isinstance(outcome, Moved):
+            if isinstance(command, Command) and isinstance(outcome, Moved | Opened):
                 outcome = self._state.preview(command.actor, outcome)
             outcomes.append(outcome)
         self._state.roll_back(savepoint)

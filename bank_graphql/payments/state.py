@@ -18,7 +18,7 @@ from bank_graphql.ledger.enums import TransactionStatus
 from bank_graphql.ledger.errors import CurrencyMismatch
 from bank_graphql.ledger.rules import AccountState, LedgerSavepoint, LedgerState, TransactionState
 from bank_graphql.payments.card_state import CardSavepoint, CardsState
-from bank_graphql.payments.outcomes import Moved, Preview
+from bank_graphql.payments.outcomes import Moved, Opened, Preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +138,16 @@ class BatchState:
             self.cards.adjust_for_hold(hold)
         return is_due
 
-    def preview(self, actor: Actor, moved: Moved) -> Preview:
-        """Return what a dry run shows of a transaction that was made in this state."""
-        made = self.ledger.transactions[moved.transaction_id]
+    def preview(self, actor: Actor, done: Moved | Opened) -> Preview:
+        """Return what a dry run shows of a transaction that was made or released in this state, or of an opened account."""
+        if isinstance(done, Opened):
+            opened = self.ledger.accounts[done.account_id]
+            booked = Money(opened.booked, opened.currency)
+            return Preview(booked, None, booked)
+        made = self.ledger.transactions[done.transaction_id]
         source, target = self.ledger.accounts[made.from_account_id], self.ledger.accounts[made.to_account_id]
         return Preview(
-            Money(made.amount, made.currency),
+            Money(made.remaining if made.status == TransactionStatus.VOIDED else made.amount, made.currency),
             Money(source.available, source.currency) if self.is_visible(actor, source.account_id) else None,
             Money(target.booked, target.currency) if self.is_visible(actor, target.account_id) else None,
         )

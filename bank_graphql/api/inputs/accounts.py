@@ -3,7 +3,7 @@
 import strawberry
 
 from bank_graphql.accounts.rules import check_name
-from bank_graphql.api.inputs.common import KEY, check_key
+from bank_graphql.api.inputs.common import DRY_RUN, KEY, check_key
 from bank_graphql.api.scalars import DecimalText
 from bank_graphql.api.types.enums import AccountKind, CurrencyCode
 from bank_graphql.kit.actor import Actor
@@ -22,6 +22,7 @@ class OpenAccountInput:
         default=None, description="Cash to deposit at once, in the account's currency. Only in a sandbox."
     )
     idempotency_key: str = strawberry.field(description=KEY)
+    dry_run: bool | None = strawberry.field(default=False, description=DRY_RUN)
 
     def command(self, actor: Actor) -> OpenAccount:
         """Return the command. Raises ValidationFailed."""
@@ -30,6 +31,7 @@ class OpenAccountInput:
         return OpenAccount(
             actor=actor,
             key=check_key(self.idempotency_key),
+            dry_run=bool(self.dry_run),
             kind=self.kind,
             currency=currency,
             name=check_name(self.name) if self.name is not None else f"{self.kind.capitalize()} {currency}",

@@ -3,7 +3,7 @@
 import strawberry
 
 from bank_graphql.accounts.rules import check_name
-from bank_graphql.api.inputs.common import KEY, MoneyInput, account_id, card_id, check_key
+from bank_graphql.api.inputs.common import DRY_RUN, KEY, MoneyInput, account_id, card_id, check_key
 from bank_graphql.api.types.enums import CardForm, CardKind, LimitWindow
 from bank_graphql.cards.rules import check_categories, check_limit_amounts, check_merchant, check_number
 from bank_graphql.cards.service import Cards
@@ -77,6 +77,7 @@ class AuthorizeCardInput:
     amount: MoneyInput = strawberry.field(description="The amount, in the currency of the card's account.")
     merchant: MerchantInput = strawberry.field(description="The merchant who requests the payment.")
     idempotency_key: str = strawberry.field(description=KEY)
+    dry_run: bool | None = strawberry.field(default=False, description=DRY_RUN)
 
     def command(self, actor: Actor, cards: Cards) -> AuthorizeCard:
         """Return the command, which names the card by id or hash, not by number. Raises ValidationFailed, NotFound."""
@@ -88,6 +89,7 @@ class AuthorizeCardInput:
         return AuthorizeCard(
             actor=actor,
             key=check_key(self.idempotency_key),
+            dry_run=bool(self.dry_run),
             card_id=None if self.card_id is None else card_id(self.card_id),
             number_hash=None if self.card_number is None else cards.hash_of(check_number(self.card_number)),
             amount=self.amount.positive(),

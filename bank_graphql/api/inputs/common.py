@@ -17,6 +17,9 @@ KEY = (
 )
 
 
+DRY_RUN = "Only return what would happen, as a MoneyPreview. Nothing is written, and the key is ignored."
+
+
 @strawberry.input(description="An amount in a currency.")
 class MoneyInput:
     amount: DecimalText = strawberry.field(description="The amount.")

@@ -5,7 +5,7 @@ from typing import Any
 import strawberry
 
 from bank_graphql.accounts.rules import normalise_number
-from bank_graphql.api.inputs.common import KEY, MoneyInput, account_id, check_description, check_key, transaction_id
+from bank_graphql.api.inputs.common import DRY_RUN, KEY, MoneyInput, account_id, check_description, check_key, transaction_id
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.engine.costs import Cost
 from bank_graphql.kit.actor import Actor
@@ -22,7 +22,6 @@ from bank_graphql.payments.commands import (
 )
 from bank_graphql.payments.groups import GROUP_MAX
 
-_DRY_RUN = "Only return what would happen, as a MoneyPreview. Nothing is written, and the key is ignored."
 _DESCRIPTION = "A text that both sides can read, at most 500 characters."
 
 
@@ -31,7 +30,7 @@ class Movement:
     amount: MoneyInput = strawberry.field(description="The amount, in the currency of the account or accounts.")
     description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
     idempotency_key: str = strawberry.field(description=KEY)
-    dry_run: bool | None = strawberry.field(default=False, description=_DRY_RUN)
+    dry_run: bool | None = strawberry.field(default=False, description=DRY_RUN)
 
     def common(self, actor: Actor) -> dict[str, Any]:
         """Return the arguments that the commands share. Raises ValidationFailed."""
@@ -122,12 +121,14 @@ class PlaceHoldInput:
     expires_at: DateTime | None = strawberry.field(default=None, description="When the hold expires; by default never.")
     description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
     idempotency_key: str = strawberry.field(description=KEY)
+    dry_run: bool | None = strawberry.field(default=False, description=DRY_RUN)
 
     def command(self, actor: Actor) -> PlaceHold:
         """Return the command. Raises ValidationFailed, NotFound."""
         return PlaceHold(
             actor=actor,
             key=check_key(self.idempotency_key),
+            dry_run=bool(self.dry_run),
             account_id=account_id(self.account_id),
             to=self.to.resolved(),
             amount=self.amount.positive(),
@@ -149,12 +150,14 @@ class CaptureHoldInput:
         description="Whether to release what remains after this capture; otherwise it stays reserved for further captures.",
     )
     idempotency_key: str = strawberry.field(description=KEY)
+    dry_run: bool | None = strawberry.field(default=False, description=DRY_RUN)
 
     def command(self, actor: Actor) -> CaptureHold:
         """Return the command. Raises ValidationFailed, NotFound."""
         return CaptureHold(
             actor=actor,
             key=check_key(self.idempotency_key),
+            dry_run=bool(self.dry_run),
             transaction_id=transaction_id(self.transaction_id),
             amount=None if self.amount is None else self.amount.positive(),
             final=self.final is not False,
@@ -165,11 +168,16 @@ class CaptureHoldInput:
 class ReleaseHoldInput:
     transaction_id: strawberry.ID = strawberry.field(description="The hold.")
     idempotency_key: str = strawberry.field(description=KEY)
+    dry_run: bool | None = strawberry.field(default=False, description=DRY_RUN)
 
     def command(self, actor: Actor) -> ReleaseHold:
         """Return the command. Raises ValidationFailed, NotFound."""
-        key = check_key(self.idempotency_key)
-        return ReleaseHold(actor=actor, key=key, transaction_id=transaction_id(self.transaction_id))
+        return ReleaseHold(
+            actor=actor,
+            key=check_key(self.idempotency_key),
+            dry_run=bool(self.dry_run),
+            transaction_id=transaction_id(self.transaction_id),
+        )
 
 
 @strawberry.input(description="A transaction to reverse, in full.")
@@ -177,11 +185,17 @@ class ReverseTransactionInput:
     transaction_id: strawberry.ID = strawberry.field(description="The transaction.")
     reason: str = strawberry.field(description="Why it is reversed. Both sides can read it. At most 500 characters.")
     idempotency_key: str = strawberry.field(description=KEY)
+    dry_run: bool | None = strawberry.field(default=False, description=DRY_RUN)
 
     def command(self, actor: Actor) -> ReverseTransaction:
         """Return the command. Raises ValidationFailed, NotFound."""
         reason = check_description(self.reason, "reason")
         if reason is None or not reason.strip():
             raise ValidationFailed.of("reason", "REQUIRED", "A reason is needed.")
-        key = check_key(self.idempotency_key)
-        return ReverseTransaction(actor=actor, key=key, transaction_id=transaction_id(self.transaction_id), reason=reason)
+        return ReverseTransaction(
+            actor=actor,
+            key=check_key(self.idempotency_key),
+            dry_run=bool(self.dry_run),
+            transaction_id=transaction_id(self.transaction_id),
+            reason=reason,
+        )

@@ -8,17 +8,23 @@ from bank_graphql.accounts.queries import AccountRow
 from bank_graphql.api.context import Context
 from bank_graphql.api.inputs.accounts import OpenAccountInput
 from bank_graphql.api.inputs.common import MoneyInput, account_id
-from bank_graphql.api.results import AccountResult
+from bank_graphql.api.results import AccountResult, MoneyPreview
 from bank_graphql.engine.fields import mutation
-from bank_graphql.payments.outcomes import Opened
+from bank_graphql.payments.outcomes import Opened, Preview
 
 
 @strawberry.type
 class AccountMutations:
-    @mutation(AccountResult, "Open an account for the viewer. An opening deposit is possible in a sandbox only.")
+    @mutation(
+        AccountResult,
+        "Open an account for the viewer. An opening deposit is possible in a sandbox only. A dry run "
+        "returns a MoneyPreview of the deposit.",
+    )
     @staticmethod
-    async def open_account(context: Context, input: OpenAccountInput) -> AccountRow | None:  # noqa: A002 - the contract's name
+    async def open_account(context: Context, input: OpenAccountInput) -> AccountRow | MoneyPreview | None:  # noqa: A002 - the contract's name
         outcome = await context.execute(input.command(context.viewer))
+        if isinstance(outcome, Preview):
+            return MoneyPreview.of(outcome)
         if not isinstance(outcome, Opened):
             raise TypeError(type(outcome))
         return await _account(context, outcome.account_id)

@@ -123,11 +123,16 @@ class MoneyMutations:
     )
     @staticmethod
     async def refund_card_payment(
-        context: Context, transaction_id: strawberry.ID, idempotency_key: str, amount: MoneyInput | None = None
+        context: Context,
+        transaction_id: strawberry.ID,
+        idempotency_key: str,
+        amount: MoneyInput | None = None,
+        dry_run: bool | None = False,
     ) -> MoneyMoved | MoneyPreview:
         command = RefundCardPayment(
             actor=context.viewer,
             key=check_key(idempotency_key),
+            dry_run=bool(dry_run),
             transaction_id=key_of_transaction(transaction_id),
             amount=None if amount is None else amount.positive(),
         )
@@ -142,8 +147,8 @@ async def _moved(context: Context, command: Command) -> MoneyMoved | MoneyPrevie
 async def _result(context: Context, outcome: Outcome) -> Any:
     """Return the member of `MoveMoneyResult` for an outcome; for a refused item of a batch, its rejection."""
     match outcome:
-        case Preview(amount, from_available_after, to_booked_after):
-            return MoneyPreview(amount=amount, from_available_after=from_available_after, to_booked_after=to_booked_after)
+        case Preview():
+            return MoneyPreview.of(outcome)
         case Moved(transaction_id, transaction, replayed):
             found = transaction or await context.loader(context.readers.transaction).load(transaction_id)
             if found is None:
