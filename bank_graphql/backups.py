@@ -47,7 +47,7 @@ async def back_up(settings: Settings, path: Path, *, recipient: str | None, repo
         db = await Database.open(dsn)
         try:
             await records.record(db, records.DUMP, size, clock())
-            await db.transact(lambda connection: audit.write(connection, [audit.Record(clock(), None, "backup")]))
+            await db.transact(lambda connection: audit.write(connection, [audit.Record(None, "backup")]))
         finally:
             await db.close()
     return size
@@ -117,7 +117,7 @@ async def _complete(dsn: str, on_finding: Callable[[Finding], None], clock: Cloc
     async def work(connection: Connection) -> None:
         await connection.execute(identity.END_ALL_SESSIONS, now=clock())
         await events.begin_epoch(connection, clock)
-        await audit.write(connection, [audit.Record(clock(), None, "restore")])
+        await audit.write(connection, [audit.Record(None, "restore")])
 
     db = await Database.open(dsn)
     try:

@@ -257,7 +257,7 @@ async def rotate_card_keys(settings: Settings, db: Database) -> int:
     """
     source = card_keys(settings)
     rotated = await rotate(db, await Vault.open(db, source, settings.card_bin), source)
-    record = audit.Record(utc_now(), None, "rotateCardKeys")
+    record = audit.Record(None, "rotateCardKeys")
     await db.transact(lambda connection: audit.write(connection, [record]))
     return rotated
 

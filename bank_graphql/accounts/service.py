@@ -227,7 +227,7 @@ class Accounts:
                 raise NotFound("account", global_id("Account", account_id))
             await change(connection, account)
 
-        await audit.execute_audited(self._db, self._clock, actor, action, account_id, locked)
+        await audit.execute_audited(self._db, actor, action, account_id, locked)
 
     async def _set_status(
         self,

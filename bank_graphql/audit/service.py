@@ -1,13 +1,12 @@
-"""The only writer of the audit."""
+"""The only writer of the audit. Its records bear the real time, also where the bank's clock was moved."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from bank_graphql.audit.models import AuditEvent
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.statements import Insert, Writes
@@ -21,7 +20,6 @@ class Record(NamedTuple):
     """A row of the audit.
 
     Attributes:
-        at: when it happened.
         actor_id: the user who did it; None when nobody was signed in, or the bank did it.
         action: what was done, by the API's name for it, e.g. `logIn`.
         subject_id: what it was done to.
@@ -30,7 +28,6 @@ class Record(NamedTuple):
         request_id: the request's id, as in the logs.
     """
 
-    at: datetime
     actor_id: UUID | None
     action: str
     subject_id: UUID | None = None
@@ -39,10 +36,9 @@ class Record(NamedTuple):
     request_id: str | None = None
 
     @classmethod
-    def of(cls, actor: Actor, at: datetime, action: str, subject_id: UUID | None, refusal: Refusal | None = None) -> "Record":
+    def of(cls, actor: Actor, action: str, subject_id: UUID | None, refusal: Refusal | None = None) -> "Record":
         """Return the record of an actor's action, which was executed unless there is a refusal."""
         return cls(
-            at=at,
             actor_id=actor.user_id if actor.user_id.int else None,  # the bank acts under the id 0
             action=action,
             subject_id=subject_id,
@@ -52,7 +48,7 @@ class Record(NamedTuple):
         )
 
 
-_INSERT = Insert(AuditEvent, *Record._fields, shared=["at"])
+_INSERT = Insert(AuditEvent, "at", *Record._fields, shared=["at"])
 
 
 async def write(connection: Connection, records: Sequence[Record]) -> None:
@@ -64,11 +60,12 @@ async def write(connection: Connection, records: Sequence[Record]) -> None:
 
 def record(writes: Writes, records: Sequence[Record]) -> None:
     """Add records to the writes of the actions that they are about."""
-    writes.insert(_INSERT, records)
+    at = utc_now()
+    writes.insert(_INSERT, [(at, *each) for each in records])
 
 
 async def execute_audited(
-    db: Database, clock: Clock, actor: Actor, action: str, subject_id: UUID, work: Callable[[Connection], Awaitable[T]]
+    db: Database, actor: Actor, action: str, subject_id: UUID, work: Callable[[Connection], Awaitable[T]]
 ) -> T:
     """Execute an action on one thing and record it, in one transaction.
 
@@ -76,7 +73,6 @@ async def execute_audited(
 
     Args:
         db: the database.
-        clock: gives the time of the record.
         actor: who requests the action.
         action: the API's name for it.
         subject_id: the thing.
@@ -96,7 +92,7 @@ async def execute_audited(
         except Refusal as refusal:
             outcome = refusal
         refused = outcome if isinstance(outcome, Refusal) else None
-        await write(connection, [Record.of(actor, clock(), action, subject_id, refused)])
+        await write(connection, [Record.of(actor, action, subject_id, refused)])
         return outcome
 
     outcome = await db.transact(work_and_record)

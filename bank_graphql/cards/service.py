@@ -188,7 +188,7 @@ async def expire(db: Database, clock: Clock, batch_size: int = 500) -> int:
 
     async def work(connection: Connection) -> int:
         rows = await connection.fetch(_EXPIRE, now=clock(), maximum=batch_size)
-        await audit.write(connection, [audit.Record(clock(), None, "expireCard", row.id) for row in rows])
+        await audit.write(connection, [audit.Record(None, "expireCard", row.id) for row in rows])
         return len(rows)
 
     while some := await db.transact(work):
@@ -322,7 +322,7 @@ class Cards:
                 raise NotFound("card", global_id("Card", card_id))
             return await change(connection, card)
 
-        return await audit.execute_audited(self._db, self._clock, actor, action, card_id, locked)
+        return await audit.execute_audited(self._db, actor, action, card_id, locked)
 
 
 def _require_owner(actor: Actor, card: CardRow) -> None:

@@ -122,7 +122,7 @@ class Identity:
 
         async def work(connection: Connection) -> None:
             await _insert_user(connection, user)
-            await audit.write(connection, [audit.Record(self._clock(), None, IdentityAction.CREATE_USER, user.id)])
+            await audit.write(connection, [audit.Record(None, IdentityAction.CREATE_USER, user.id)])
 
         await self._db.transact(work)
         return user.id
@@ -316,12 +316,11 @@ class Identity:
     async def _record(
         self, connection: Connection, actor: Actor, action: IdentityAction, subject_id: UUID, refusal: Refusal | None = None
     ) -> None:
-        await audit.write(connection, [audit.Record.of(actor, self._clock(), action, subject_id, refusal)])
+        await audit.write(connection, [audit.Record.of(actor, action, subject_id, refusal)])
 
     async def _record_refused_credentials(self, action: IdentityAction, subject_id: UUID | None, origin: Origin) -> None:
         self._metrics.refused(action)
-        now, code = self._clock(), CredentialsRefused.code
-        record = audit.Record(now, None, action, subject_id, code, origin.ip_address, origin.request_id)
+        record = audit.Record(None, action, subject_id, CredentialsRefused.code, origin.ip_address, origin.request_id)
         await self._db.transact(lambda connection: audit.write(connection, [record]))
 
 

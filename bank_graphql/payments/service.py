@@ -149,7 +149,6 @@ async def _write(connection: Connection, policy: Policy, state: BatchState, deci
         [
             audit.Record.of(
                 each.command.actor,
-                state.now,
                 each.command.action,
                 each.subject_id,
                 each.outcome if isinstance(each.outcome, Refusal) else None,
