@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
 
     Args:
         settings: the bank's settings; None for those of the environment.
-        clock: gives the time.
+        clock: gives the real time.
 
     Raises:
         ConfigurationError: a setting of the environment is wrong.
@@ -125,7 +125,9 @@ def _traced(around: Callable[[ASGIApp], ASGIApp], tracing: Tracing) -> Callable[
 def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock) -> Services:
     return Services(
         db=bank.db,
-        readers=Readers(bank.reads, bank.policy.cards.calendar, clock),
+        clock=bank.clock,
+        due_jobs=bank.due_jobs,
+        readers=Readers(bank.reads, bank.policy.cards.calendar, bank.clock),
         identity=bank.identity,
         accounts=bank.accounts,
         cards=bank.cards,

@@ -33,7 +33,7 @@ from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.embedded import SUPERUSER
 from bank_graphql.kit.errors import Refusal
-from bank_graphql.kit.jobs import Job
+from bank_graphql.kit.jobs import DueJob, Job
 from bank_graphql.kit.keysets import KeySource
 from bank_graphql.kit.metrics import Metrics
 from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
@@ -44,6 +44,7 @@ from bank_graphql.ledger import verification as ledger_verification
 from bank_graphql.payments import jobs as payments_jobs
 from bank_graphql.payments import service as payments
 from bank_graphql.payments import verification as payments_verification
+from bank_graphql.payments.clock import BankClock
 from bank_graphql.payments.groups import GROUP_MAX, Group
 from bank_graphql.payments.metrics import PaymentMetrics
 from bank_graphql.payments.outcomes import Outcome
@@ -52,6 +53,8 @@ from bank_graphql.settings import Environment, Settings
 LOCKS_PER_COMMAND = 3
 """One for the idempotency key, and one for each of two accounts."""
 BATCHES_AT_A_TIME = 3
+CLOCK_SECONDS = 1
+"""How often to look whether another process has moved the clock."""
 CHANNEL = "bank_feed"
 """The channel on which processes notify each other of new events."""
 CHECKS = (*ledger_verification.CHECKS, *cards_verification.CHECKS, *payments_verification.CHECKS)
@@ -66,6 +69,8 @@ class Bank:
         reads: what only reads for requests: the database, or its replica.
         execute: executes a group of commands, in batches with those of other requests.
         expire_holds: expires all holds that are due, and returns how many expired.
+        clock: gives the bank's time.
+        due_jobs: do what falls due by the bank's time. They are among the jobs.
         jobs: what a serving process runs periodically.
     """
 
@@ -79,6 +84,8 @@ class Bank:
     hub: Hub[EventRow]
     execute: Callable[[Group], Awaitable[list[Outcome]]]
     expire_holds: Callable[[], Awaitable[int]]
+    clock: BankClock
+    due_jobs: tuple[DueJob, ...]
     jobs: tuple[Job, ...]
     notifier: Notifier
 
@@ -102,7 +109,7 @@ async def open_bank(
 
     Args:
         settings: the bank's settings.
-        clock: gives the time.
+        clock: gives the real time.
         metrics: where the rooms declare what they measure; None if nobody reads it.
         tracing: traces batches and statements; None to trace nothing.
 
@@ -117,10 +124,12 @@ async def open_bank(
         db = await open_database(dsn, settings, tracing, max_locks=_max_concurrent_commands(settings) * LOCKS_PER_COMMAND)
         stack.push_async_callback(db.close)
         identity = _identity(db, settings, clock, stack, IdentityMetrics(metrics))
-        policy = await _policy(db, settings, clock, PaymentMetrics(metrics))
+        bank_clock = BankClock(db, clock, is_movable=settings.is_sandbox)
+        await bank_clock.read()
+        policy = await _policy(db, settings, bank_clock, PaymentMetrics(metrics))
         await events.start_epoch(db, clock)
         reads, replica_jobs = await stack.enter_async_context(open_reads(db, settings, metrics, tracing))
-        feed, feed_metrics = Feed(db), FeedMetrics(metrics, clock)
+        feed, feed_metrics = Feed(db), FeedMetrics(metrics, bank_clock)
         hub = Hub(feed, on_read=feed_metrics.record)
         feed_metrics.watch(hub, db)
         db_metrics.declare(metrics, db)
@@ -139,19 +148,26 @@ async def open_bank(
                 wake_feed()
             return expired
 
+        due_jobs = (
+            *payments_jobs.due_jobs(db, expire_holds=expire_holds, seconds=settings.job_seconds),
+            *cards_jobs.due_jobs(db, bank_clock, seconds=settings.job_seconds),
+        )
         yield Bank(
             db=db,
             reads=reads,
             identity=identity,
-            accounts=Accounts(db, clock, cards.cancel_of_account),
-            cards=Cards(db, identity, policy.vault, clock),
+            accounts=Accounts(db, bank_clock, cards.cancel_of_account),
+            cards=Cards(db, identity, policy.vault, bank_clock),
             policy=policy,
             feed=feed,
             hub=hub,
             execute=_batched_execute(db, policy, settings, after_each=wake_feed, stack=stack, tracing=tracing),
             expire_holds=expire_holds,
+            clock=bank_clock,
+            due_jobs=due_jobs,
             jobs=(
-                *_jobs(db, settings, policy, expire_holds),
+                *(each.job for each in due_jobs),
+                *_jobs(db, settings, policy, bank_clock),
                 *archive_jobs(settings, owner, db, clock),
                 *replica_jobs,
             ),
@@ -215,13 +231,11 @@ def _batched_execute(
     return execute
 
 
-def _jobs(
-    db: Database, settings: Settings, policy: payments.Policy, expire_holds: Callable[[], Awaitable[int]]
-) -> tuple[Job, ...]:
+def _jobs(db: Database, settings: Settings, policy: payments.Policy, clock: BankClock) -> tuple[Job, ...]:
     seconds = settings.job_seconds
     return (
-        *payments_jobs.jobs(db, policy, expire_holds=expire_holds, seconds=seconds, keep_keys=timedelta(days=settings.key_days)),
-        *cards_jobs.jobs(db, policy.clock, seconds=seconds),
+        *([Job("read the clock", CLOCK_SECONDS, clock.read)] if clock.is_movable else []),
+        *payments_jobs.jobs(db, policy, seconds=seconds, keep_keys=timedelta(days=settings.key_days)),
         *events_jobs.jobs(db, policy.clock, seconds=seconds, keep=timedelta(days=settings.feed_days)),
     )
 

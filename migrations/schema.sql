@@ -118,7 +118,7 @@ CREATE TABLE public.accounts (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0009 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0010 on run with this schema.';
 CREATE TABLE public.audit_events (
     id bigint NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -163,6 +163,11 @@ CREATE TABLE public.balances (
     CONSTRAINT ck_balances_held_is_not_negative CHECK ((held >= 0)),
     CONSTRAINT ck_balances_overdraft_limit_is_not_negative CHECK ((overdraft_limit >= 0)),
     CONSTRAINT ck_balances_purpose_is_known CHECK ((purpose = ANY (ARRAY['CASH'::text, 'CARD_SETTLEMENT'::text])))
+);
+CREATE TABLE public.bank_time (
+    id bigint NOT NULL,
+    moved_to timestamp with time zone NOT NULL,
+    CONSTRAINT ck_bank_time_there_is_one_row CHECK ((id = 1))
 );
 CREATE TABLE public.card_blocks (
     card_id uuid NOT NULL,
@@ -372,6 +377,8 @@ ALTER TABLE ONLY public.backups
     ADD CONSTRAINT pk_backups PRIMARY KEY (id);
 ALTER TABLE ONLY public.balances
     ADD CONSTRAINT pk_balances PRIMARY KEY (account_id);
+ALTER TABLE ONLY public.bank_time
+    ADD CONSTRAINT pk_bank_time PRIMARY KEY (id);
 ALTER TABLE ONLY public.card_blocks
     ADD CONSTRAINT pk_card_blocks PRIMARY KEY (card_id, category);
 ALTER TABLE ONLY public.card_limits

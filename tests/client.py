@@ -1,6 +1,7 @@
 """A client of the API, as tests use it."""
 
 import secrets
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -188,6 +189,20 @@ class Client:
             **{"idempotencyKey": key(), **more},
         )
         outcome: dict[str, Any] = data["refundCardPayment"]
+        return outcome
+
+    async def clock(self) -> datetime:
+        """The bank's time."""
+        return datetime.fromisoformat((await self.run("{ clock { now } }"))["clock"]["now"])
+
+    async def advance(self, to: datetime) -> dict[str, Any]:
+        """Move the clock."""
+        data = await self.run(
+            "mutation ($to: DateTime!) { advanceClock(to: $to) { __typename "
+            f"... on ClockAdvanced {{ now happened details {{ what count }} }} {INVALID} }} }}",
+            to=to.isoformat(),
+        )
+        outcome: dict[str, Any] = data["advanceClock"]
         return outcome
 
     async def batch(self, *transfers: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -34,7 +34,7 @@ FIGURES = {
 }
 """Statements for metrics, which read whole tables, on a snapshot with plans of their own, and not at every request."""
 STATEMENTS = sorted({query.sql for query in gc.get_objects() if isinstance(query, Query)} - FIGURES)
-SMALL = {"feed_start", "feed_epochs", "vault_keys", "backups"}
+SMALL = {"feed_start", "feed_epochs", "vault_keys", "backups", "bank_time"}
 """Tables that never have more than a few rows."""
 WHOLE = (
     "SELECT users.email_key \nFROM users \n LIMIT",

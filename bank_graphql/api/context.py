@@ -16,8 +16,10 @@ from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor, Caller, Origin
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Refusal, Unauthenticated
+from bank_graphql.kit.jobs import DueJob
 from bank_graphql.kit.loaders import Loader, Reader
 from bank_graphql.kit.rate_limiter import BucketState, RateLimiter
+from bank_graphql.payments.clock import BankClock
 from bank_graphql.payments.commands import Command
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome, Preview
@@ -33,6 +35,8 @@ class Services:
     """The rooms as the API uses them. One instance serves the whole process."""
 
     db: Database
+    clock: BankClock
+    due_jobs: tuple[DueJob, ...]
     readers: Readers
     identity: Identity
     accounts: Accounts

@@ -39,6 +39,14 @@ class RateLimit:
     reset_at: DateTime = strawberry.field(description="When the bucket is full again.")
 
 
+@strawberry.type(description="The bank's clock.")
+class Clock:
+    now: DateTime = strawberry.field(
+        description="The bank's time. Once the clock was moved, it stands still until it is moved again."
+    )
+    movable: bool = strawberry.field(description="Whether `advanceClock` can move it, as in a sandbox.")
+
+
 @strawberry.type(description="One check of a verification.")
 class LedgerCheck:
     name: str = strawberry.field(description="The name of the check.")
@@ -165,6 +173,14 @@ class Query:
         if spent is None:
             return None
         return RateLimit(limit=spent.limit, remaining=spent.remaining, cost=spent.cost, reset_at=DateTime(spent.full_at))
+
+    @strawberry.field(
+        description="The bank's clock, by which money is booked and things fall due.", directives=[Cost(weight="60")]
+    )
+    @staticmethod
+    async def clock(root: Context) -> Clock:
+        clock = root.services.clock
+        return Clock(now=DateTime(await clock.read()), movable=clock.is_movable)
 
     @strawberry.field(
         description=("The latest run of `bank-graphql verify`. Null if there was none. For auditors and administrators."),

@@ -84,6 +84,19 @@ class MoneyPreview:
         )
 
 
+@strawberry.type(description="What fell due while the clock moved, of one kind.")
+class FellDue:
+    what: str = strawberry.field(description="What was done, e.g. `expire holds`.")
+    count: int = strawberry.field(description="How many times.")
+
+
+@strawberry.type(description="The clock was moved, and all that fell due was done.")
+class ClockAdvanced:
+    now: DateTime = strawberry.field(description="The bank's time.")
+    happened: int = strawberry.field(description="How many things fell due and were done.")
+    details: list[FellDue] = strawberry.field(description="What those were.")
+
+
 SignUpResult = Annotated[
     AuthSession | ValidationRejection,
     strawberry.union("SignUpResult", description=f"A session, or a rejection. {_GROWS}"),
@@ -164,4 +177,8 @@ class TransferBatchOutcome:
 TransferBatchResult = Annotated[
     TransferBatchOutcome | ValidationRejection | ForbiddenRejection,
     strawberry.union("TransferBatchResult", description=f"The results of the batch, or a rejection of the whole batch. {_GROWS}"),
+]
+ClockResult = Annotated[
+    ClockAdvanced | ForbiddenRejection | ValidationRejection,
+    strawberry.union("ClockResult", description=f"The clock as moved, or a rejection. {_GROWS}"),
 ]

@@ -65,7 +65,7 @@ def record(writes: Writes, records: Sequence[Record]) -> None:
 
 
 async def execute_audited(
-    db: Database, actor: Actor, action: str, subject_id: UUID, work: Callable[[Connection], Awaitable[T]]
+    db: Database, actor: Actor, action: str, subject_id: UUID | None, work: Callable[[Connection], Awaitable[T]]
 ) -> T:
     """Execute an action on one thing and record it, in one transaction.
 
@@ -75,7 +75,7 @@ async def execute_audited(
         db: the database.
         actor: who requests the action.
         action: the API's name for it.
-        subject_id: the thing.
+        subject_id: the thing; None for what is about no single one.
         work: executes the action. It raises a refusal before it writes anything.
 
     Returns:

@@ -25,10 +25,11 @@ from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.service import Identity
 from bank_graphql.identity.visibility import sees
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import Forbidden, NotFound, Unavailable
 from bank_graphql.kit.ids import global_id
+from bank_graphql.kit.jobs import DueRow
 from bank_graphql.kit.money import Money
 from bank_graphql.kit.statements import Insert, Query, Row, Update, Writes, any_of, array_of
 from bank_graphql.ledger import service as ledger
@@ -91,6 +92,12 @@ _EXPIRE = Query(
     .values(status=CardStatus.EXPIRED, updated_at=bindparam("now", type_=DateTime(timezone=True)))
     .returning(col(Card.id)),
     queries.IdRow,
+)
+_NEXT_EXPIRY = Query(
+    select(func.min(col(Card.expires_at)).label("due_at")).where(
+        _LIVE, col(Card.expires_at) > bindparam("after", type_=DateTime(timezone=True))
+    ),
+    DueRow,
 )
 _DELETE_LIMITS = Query(delete(CardLimit).where(col(CardLimit.card_id) == _card), Row)
 _DELETE_BLOCKS = Query(delete(CardBlock).where(col(CardBlock.card_id) == _card), Row)
@@ -196,6 +203,12 @@ async def expire(db: Database, clock: Clock, batch_size: int = 500) -> int:
     return expired
 
 
+async def next_expiry(db: Database, after: datetime) -> datetime | None:
+    """Return when the next card expires after a time; None if none does."""
+    [row] = await db.fetch(_NEXT_EXPIRY, after=after)
+    return row.due_at
+
+
 class Cards:
     """Changes to single cards. Each is audited, and so is each refusal."""
 
@@ -286,12 +299,11 @@ class Cards:
                 raise NotFound("card", global_id("Card", card_id))
             if not is_password:
                 raise CredentialsRefused
-            now = self._clock()
-            status_after(CardAction.REVEAL, card.status, card.expires_at, now)
+            status_after(CardAction.REVEAL, card.status, card.expires_at, self._clock())
             [row] = await connection.fetch(SEALED, card=card_id)
             number = self._vault.number_of(row)
             code = self._vault.code_of(number, card.expiry_year, card.expiry_month)
-            return Secrets(number, code, now + SHOWN_FOR)
+            return Secrets(number, code, utc_now() + SHOWN_FOR)
 
         return await self._change(actor, CardAction.REVEAL, card_id, read)
 

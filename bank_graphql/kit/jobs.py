@@ -5,11 +5,13 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from time import time
 
 import structlog
 
 from bank_graphql.kit.metrics import Metrics
+from bank_graphql.kit.statements import Row
 
 _log = structlog.get_logger(__name__)
 
@@ -27,6 +29,34 @@ class Job:
     name: str
     seconds: float
     run: Callable[[], Awaitable[object]]
+
+
+class DueRow(Row):
+    """When something first falls due; None if nothing does."""
+
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """Does what falls due by the bank's time. Several processes may run it at the same time.
+
+    Attributes:
+        name: what it does, in a few words, e.g. "expire holds".
+        seconds: the interval at which to look for what is due.
+        run_due: does all that is due, and returns how many things those were.
+        next_due: returns when something first falls due after a time; None if nothing does.
+    """
+
+    name: str
+    seconds: float
+    run_due: Callable[[], Awaitable[int]]
+    next_due: Callable[[datetime], Awaitable[datetime | None]]
+
+    @property
+    def job(self) -> Job:
+        """The job that runs it periodically."""
+        return Job(self.name, self.seconds, self.run_due)
 
 
 class JobMetrics:

@@ -1,15 +1,25 @@
-"""The table of outcomes that are stored under idempotency keys."""
+"""The tables of outcomes that are stored under idempotency keys, and of the bank's clock."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Index, LargeBinary
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from bank_graphql.kit.columns import one_of, text_field, time_field, uuid_field
 from bank_graphql.payments.enums import OutcomeKind
+
+
+class BankTime(SQLModel, table=True):
+    """Where the bank's clock stands, in one row, if it was ever moved."""
+
+    __tablename__ = "bank_time"
+    __table_args__ = (CheckConstraint("id = 1", name="there_is_one_row"),)
+
+    id: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
+    moved_to: datetime = time_field()
 
 
 class IdempotencyOutcome(SQLModel, table=True):

@@ -4,18 +4,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Text, Uuid, and_, any_, bindparam, column, func, null, select, text, union_all
+from sqlalchemy import BigInteger, DateTime, Text, Uuid, and_, any_, bindparam, cast, column, func, null, select, text, union_all
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.enums import AccountKind, AccountStatus
 from bank_graphql.accounts.models import Account
 from bank_graphql.cards.models import CardTransaction
+from bank_graphql.kit.db import Database
+from bank_graphql.kit.jobs import DueRow
 from bank_graphql.kit.statements import Query, Row, array_of
 from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
 from bank_graphql.ledger.models import Balance, Transaction, TransactionNote
 from bank_graphql.payments.enums import OutcomeKind
-from bank_graphql.payments.models import IdempotencyOutcome
+from bank_graphql.payments.models import BankTime, IdempotencyOutcome
 
 
 class AccountNumberRow(Row):
@@ -28,7 +30,8 @@ class AccountNumberRow(Row):
 class AccountOrKeyRow(Row):
     """A locked account, the bank's internal ones too; or, with no `account_id`, the outcome that is stored under a key.
 
-    The first seven columns are the fields of an `AccountState`, the next three those of a `CustomerAccount`.
+    The first seven columns are the fields of an `AccountState`, the next three those of a `CustomerAccount`. One row has only
+    `moved_to`, where the bank's clock stands, if it was moved.
     """
 
     account_id: UUID | None
@@ -41,6 +44,7 @@ class AccountOrKeyRow(Row):
     owner_id: UUID | None
     status: AccountStatus | None
     kind: AccountKind | None
+    moved_to: datetime | None
     user_id: UUID
     key: str
     fingerprint: bytes
@@ -101,6 +105,13 @@ _key: tuple[Any, ...] = (
     col(IdempotencyOutcome.subject_id),
     col(IdempotencyOutcome.refusal),
 )
+_NOT_MOVED = cast(null(), DateTime(timezone=True)).label("moved_to")
+
+
+def _nulls(columns: tuple[Any, ...]) -> list[Any]:
+    return [null().label(each.key) for each in columns]
+
+
 _requested = (
     func.unnest(array_of("users", Uuid()), array_of("keys", Text()))
     .table_valued(column("user_id", Uuid()), column("key", Text()), name="requested")
@@ -108,20 +119,21 @@ _requested = (
 )
 ACCOUNTS_AND_KEYS = Query(
     union_all(
-        select(*_account, *(null().label(each.key) for each in _key))
+        select(*_account, _NOT_MOVED, *_nulls(_key))
         .outerjoin(Account, col(Account.id) == Balance.account_id)
         .where(col(Balance.account_id) == any_(array_of("ids", Uuid()))),
-        select(*(null().label(each.key) for each in _account), *_key).join(
+        select(*_nulls(_account), _NOT_MOVED, *_key).join(
             _requested,
             and_(
                 col(IdempotencyOutcome.user_id) == _requested.c.user_id,
                 col(IdempotencyOutcome.key) == _requested.c.key,
             ),
         ),
+        select(*_nulls(_account), col(BankTime.moved_to), *_nulls(_key)),
     ),
     AccountOrKeyRow,
 )
-"""The accounts of a batch and the outcomes stored under its keys, in one round trip."""
+"""The accounts of a batch, the outcomes stored under its keys, and where the bank's clock stands, in one round trip."""
 
 _reversal = aliased(Transaction)
 _reversal_id = (
@@ -154,7 +166,7 @@ TRANSACTIONS = Query(
 )
 
 
-class DueRow(Row):
+class DueHoldRow(Row):
     """A hold that is due to expire."""
 
     id: UUID
@@ -168,5 +180,17 @@ DUE_HOLDS = Query(
     )
     .order_by(col(Transaction.expires_at))
     .limit(bindparam("maximum", type_=BigInteger())),
+    DueHoldRow,
+)
+_NEXT_EXPIRY = Query(
+    select(func.min(col(Transaction.expires_at)).label("due_at")).where(
+        text("transactions.status = 'PENDING'"), col(Transaction.expires_at) > bindparam("after", type_=DateTime(timezone=True))
+    ),
     DueRow,
 )
+
+
+async def next_expiry(db: Database, after: datetime) -> datetime | None:
+    """Return when the next hold expires after a time; None if none does."""
+    [row] = await db.fetch(_NEXT_EXPIRY, after=after)
+    return row.due_at

@@ -30,14 +30,15 @@ async def load(
     Args:
         connection: holds the locks.
         locked: what the commands name.
-        clock: gives the time, which is read under the locks. `ledger.rules` books nothing before an account's last change.
+        clock: gives the time, which is read under the locks, unless the bank's clock was moved. `ledger.rules` books nothing
+            before an account's last change.
         sandbox: whether owners may deposit and withdraw cash themselves, and play the card network.
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
         cards: how cards are issued and authorised.
     """
-    accounts, customers, stored = await _read_accounts_and_keys(connection, locked)
+    accounts, customers, stored, moved_to = await _read_accounts_and_keys(connection, locked)
     transactions = await read_transactions(connection, locked.transaction_ids)
-    now = clock()
+    now = moved_to or clock()
     state = BatchState(
         now=now,
         sandbox=sandbox,
@@ -52,12 +53,13 @@ async def load(
 
 async def _read_accounts_and_keys(
     connection: Connection, locked: Locked
-) -> tuple[list[AccountState], dict[UUID, CustomerAccount], dict[Key, StoredOutcome]]:
+) -> tuple[list[AccountState], dict[UUID, CustomerAccount], dict[Key, StoredOutcome], datetime | None]:
     accounts: list[AccountState] = []
     customers: dict[UUID, CustomerAccount] = {}
     stored: dict[Key, StoredOutcome] = {}
+    moved_to: datetime | None = None
     if not locked.account_ids and not locked.keys:
-        return accounts, customers, stored
+        return accounts, customers, stored, moved_to
     rows = await connection.fetch(
         queries.ACCOUNTS_AND_KEYS,
         ids=locked.account_ids,
@@ -66,6 +68,9 @@ async def _read_accounts_and_keys(
     )
     for row in rows:
         account_id = row.account_id
+        if account_id is None and row.moved_to is not None:
+            moved_to = row.moved_to
+            continue
         if account_id is None:
             stored[row.user_id, row.key] = stored_outcome(row.fingerprint, row.outcome, row.subject_id, row.refusal)
             continue
@@ -73,7 +78,7 @@ async def _read_accounts_and_keys(
         owner_id, status, kind = row[7:10]
         if owner_id is not None:
             customers[account_id] = CustomerAccount(owner_id, AccountStatus(status), AccountKind(kind))
-    return accounts, customers, stored
+    return accounts, customers, stored, moved_to
 
 
 async def _read_cards(

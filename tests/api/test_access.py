@@ -55,6 +55,7 @@ OWN_MUTATIONS = {
     "issueCard": "input: {accountId: $id, idempotencyKey: $key}",
     "openAccount": "input: {kind: CHECKING, currency: EUR, idempotencyKey: $key}",
     "updateProfile": 'fullName: "Me"',
+    "advanceClock": 'to: "2000-01-01T00:00:00Z"',
     "logOut": "",
 }
 ALL = {
@@ -68,7 +69,7 @@ ALL = {
 }
 OPEN_MUTATIONS = {"signUp", "logIn", "refreshSession"}
 QUERIES = {"account", "accountByNumber", "transaction", "card", "node", "nodes"}
-OPEN_QUERIES = {"me", "rateLimit"}
+OPEN_QUERIES = {"me", "rateLimit", "clock"}
 FEED = {"transactionEvents", "feedCursor"}
 RESTRICTED_QUERIES = {"ledgerVerification": {UserRole.AUDITOR, UserRole.ADMIN}}
 

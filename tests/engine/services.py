@@ -16,6 +16,8 @@ def services_of(bank: Bank) -> Services:
     """The services of a request's context."""
     return Services(
         db=bank.db,
+        clock=bank.clock,
+        due_jobs=bank.due_jobs,
         readers=Readers(bank.db, bank.policy.cards.calendar, utc_now),
         identity=bank.identity,
         accounts=bank.accounts,
