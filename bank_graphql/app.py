@@ -32,6 +32,7 @@ from bank_graphql.kit.tracing import Tracing, open_tracing
 from bank_graphql.settings import Settings
 from bank_graphql.web import health
 from bank_graphql.web.authentication import BearerAuthentication
+from bank_graphql.web.documents import Documents
 from bank_graphql.web.draining import Draining
 from bank_graphql.web.endpoint import GraphQLEndpoint
 from bank_graphql.web.keys import PublishedKeys
@@ -92,6 +93,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             app.state.sockets = GraphQLSockets(gate, services, identify, [*settings.origins, settings.address], request_log)
             app.state.health = health.Health(bank.db, bank.identity.tokens, clock, settings.data_dir, draining)
             app.state.keys = PublishedKeys(bank.identity.tokens)
+            app.state.documents = Documents(bank.db, bank.issuer, bank.links)
             _tune_garbage_collector()
             own_jobs = (Job("check streams", CHECK_SECONDS, services.streams.check), ProcessMetrics(metrics).job)
             async with running((*bank.jobs, *own_jobs), JobMetrics(metrics)), draining.on_signals(services.streams.end_all):
@@ -127,7 +129,9 @@ def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock
         db=bank.db,
         clock=bank.clock,
         due_jobs=bank.due_jobs,
-        readers=Readers(bank.reads, bank.policy.cards.calendar, bank.clock),
+        issuer=bank.issuer,
+        links=bank.links,
+        readers=Readers(bank.reads, bank.policy.cards.calendar, bank.clock, bank.links, bank.issuer.months),
         identity=bank.identity,
         accounts=bank.accounts,
         cards=bank.cards,
@@ -180,6 +184,8 @@ def _routes(schema: PublishedSchema, metrics: MetricsPage | None) -> list[BaseRo
         Route("/health/live", health.live),
         Route("/health/ready", _ready),
         Route("/.well-known/jwks.json", _keys),
+        Route("/statements/{name}", _statement),
+        Route("/exports/{account}/{since}/{name}", _export),
         *([] if metrics is None else [Route(METRICS, metrics.answer)]),
     ]
 
@@ -241,4 +247,14 @@ async def _ready(request: Request) -> Response:
 
 async def _keys(request: Request) -> Response:
     response: Response = await request.app.state.keys(request)
+    return response
+
+
+async def _statement(request: Request) -> Response:
+    response: Response = await request.app.state.documents.statement(request)
+    return response
+
+
+async def _export(request: Request) -> Response:
+    response: Response = await request.app.state.documents.export(request)
     return response

@@ -35,6 +35,7 @@ from bank_graphql.kit.embedded import SUPERUSER
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.jobs import DueJob, Job
 from bank_graphql.kit.keysets import KeySource
+from bank_graphql.kit.links import Links
 from bank_graphql.kit.metrics import Metrics
 from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
 from bank_graphql.kit.statements import Reads
@@ -49,6 +50,10 @@ from bank_graphql.payments.groups import GROUP_MAX, Group
 from bank_graphql.payments.metrics import PaymentMetrics
 from bank_graphql.payments.outcomes import Outcome
 from bank_graphql.settings import Environment, Settings
+from bank_graphql.statements import jobs as statements_jobs
+from bank_graphql.statements import verification as statements_verification
+from bank_graphql.statements.rules import Months
+from bank_graphql.statements.service import Issuer
 
 LOCKS_PER_COMMAND = 3
 """One for the idempotency key, and one for each of two accounts."""
@@ -57,7 +62,7 @@ CLOCK_SECONDS = 1
 """How often to look whether another process has moved the clock."""
 CHANNEL = "bank_feed"
 """The channel on which processes notify each other of new events."""
-CHECKS = (*ledger_verification.CHECKS, *cards_verification.CHECKS, *payments_verification.CHECKS)
+CHECKS = (*ledger_verification.CHECKS, *cards_verification.CHECKS, *payments_verification.CHECKS, *statements_verification.CHECKS)
 """The checks of all rooms, for `verify`."""
 
 
@@ -70,6 +75,8 @@ class Bank:
         execute: executes a group of commands, in batches with those of other requests.
         expire_holds: expires all holds that are due, and returns how many expired.
         clock: gives the bank's time.
+        issuer: the bank as its statements name it.
+        links: makes and checks links to documents.
         due_jobs: do what falls due by the bank's time. They are among the jobs.
         jobs: what a serving process runs periodically.
     """
@@ -85,6 +92,8 @@ class Bank:
     execute: Callable[[Group], Awaitable[list[Outcome]]]
     expire_holds: Callable[[], Awaitable[int]]
     clock: BankClock
+    issuer: Issuer
+    links: Links
     due_jobs: tuple[DueJob, ...]
     jobs: tuple[Job, ...]
     notifier: Notifier
@@ -148,9 +157,11 @@ async def open_bank(
                 wake_feed()
             return expired
 
+        issuer = Issuer(settings.name, settings.own_bic, Months(ZoneInfo(settings.time_zone)), bank_clock)
         due_jobs = (
             *payments_jobs.due_jobs(db, expire_holds=expire_holds, seconds=settings.job_seconds),
             *cards_jobs.due_jobs(db, bank_clock, seconds=settings.job_seconds),
+            *statements_jobs.due_jobs(db, issuer, seconds=settings.job_seconds),
         )
         yield Bank(
             db=db,
@@ -164,6 +175,8 @@ async def open_bank(
             execute=_batched_execute(db, policy, settings, after_each=wake_feed, stack=stack, tracing=tracing),
             expire_holds=expire_holds,
             clock=bank_clock,
+            issuer=issuer,
+            links=Links(settings.address, identity.tokens.private_keys, clock),
             due_jobs=due_jobs,
             jobs=(
                 *(each.job for each in due_jobs),

@@ -101,6 +101,12 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="Overdraft of new CREDIT accounts in a sandbox, in whole units of the currency.",
     )
+    name: Annotated[str, StringConstraints(min_length=1, max_length=70)] = Field(
+        "The Bank", description="The bank's name on statements."
+    )
+    bic: Annotated[str, StringConstraints(pattern="^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?$")] | None = Field(
+        None, description="The bank's Business Identifier Code on statements. By default a test code of its country: BANKDEX0."
+    )
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 for any that is free.")
     public_url: str | None = Field(
@@ -152,7 +158,9 @@ class Settings(BaseSettings):
         "4121:20,5812:20,5813:20,5814:20,7011:15,7230:20,7512:15",
         description="By how many per cent more than authorised may be captured, by merchant category (ISO 18245), e.g. for tips.",
     )
-    time_zone: str = Field("UTC", description="Where the days, weeks and months of card limits begin, e.g. Europe/Berlin.")
+    time_zone: str = Field(
+        "UTC", description="Where the days, weeks and months of card limits and statements begin, e.g. Europe/Berlin."
+    )
     rate_limit: int | None = Field(
         None,
         ge=200_000,
@@ -259,6 +267,11 @@ class Settings(BaseSettings):
     def is_sandbox(self) -> bool:
         """Whether account owners may deposit, withdraw and play the card network themselves."""
         return self.database_url is None if self.sandbox is None else self.sandbox
+
+    @property
+    def own_bic(self) -> str:
+        """The bank's BIC: the given one, or a test code of its country (whose eighth character is 0)."""
+        return self.bic or f"BANK{self.iban_country}X0"
 
     @property
     def address(self) -> str:

@@ -118,7 +118,7 @@ CREATE TABLE public.accounts (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0010 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0011 on run with this schema.';
 CREATE TABLE public.audit_events (
     id bigint NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -287,6 +287,37 @@ CREATE TABLE public.sessions (
     expires_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone
 );
+CREATE TABLE public.statement_months (
+    month date NOT NULL,
+    completed_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.statements (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    number bigint NOT NULL,
+    month date NOT NULL,
+    from_date date NOT NULL,
+    to_date date NOT NULL,
+    after_entry_id bigint NOT NULL,
+    last_entry_id bigint NOT NULL,
+    opening_balance bigint NOT NULL,
+    closing_balance bigint NOT NULL,
+    total_credits bigint NOT NULL,
+    total_debits bigint NOT NULL,
+    entry_count bigint NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    format bigint NOT NULL,
+    bank_name text NOT NULL,
+    bic text NOT NULL,
+    holder_name text NOT NULL,
+    account_name text NOT NULL,
+    time_zone text NOT NULL,
+    counterparties jsonb NOT NULL,
+    CONSTRAINT ck_statements_adds_up CHECK ((((opening_balance + total_credits) - total_debits) = closing_balance)),
+    CONSTRAINT ck_statements_number_is_positive CHECK ((number > 0)),
+    CONSTRAINT ck_statements_period_is_a_period CHECK (((from_date <= to_date) AND (month <= to_date))),
+    CONSTRAINT ck_statements_sums_are_not_negative CHECK (((total_credits >= 0) AND (total_debits >= 0) AND (entry_count >= 0)))
+);
 CREATE TABLE public.transaction_events (
     sequence bigint NOT NULL,
     writer xid8 DEFAULT pg_current_xact_id() NOT NULL,
@@ -401,6 +432,10 @@ ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT pk_refresh_tokens PRIMARY KEY (token_hash);
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT pk_sessions PRIMARY KEY (id);
+ALTER TABLE ONLY public.statement_months
+    ADD CONSTRAINT pk_statement_months PRIMARY KEY (month);
+ALTER TABLE ONLY public.statements
+    ADD CONSTRAINT pk_statements PRIMARY KEY (id);
 ALTER TABLE ONLY public.transaction_events
     ADD CONSTRAINT pk_transaction_events PRIMARY KEY (epoch, writer, sequence);
 ALTER TABLE ONLY public.transaction_notes
@@ -419,6 +454,10 @@ ALTER TABLE ONLY public.balances
     ADD CONSTRAINT uq_balances_purpose_currency UNIQUE (purpose, currency);
 ALTER TABLE ONLY public.card_secrets
     ADD CONSTRAINT uq_card_secrets_number_hash UNIQUE (number_hash);
+ALTER TABLE ONLY public.statements
+    ADD CONSTRAINT uq_statements_account_id_month UNIQUE (account_id, month);
+ALTER TABLE ONLY public.statements
+    ADD CONSTRAINT uq_statements_account_id_number UNIQUE (account_id, number);
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT uq_users_email_key UNIQUE (email_key);
 CREATE INDEX ix_accounts_owner_id_id ON public.accounts USING btree (owner_id, id);
@@ -433,6 +472,7 @@ CREATE INDEX ix_entries_transaction_id ON public.entries USING btree (transactio
 CREATE INDEX ix_idempotency_outcomes_created_at ON public.idempotency_outcomes USING btree (created_at);
 CREATE INDEX ix_refresh_tokens_session_id ON public.refresh_tokens USING btree (session_id);
 CREATE INDEX ix_sessions_user_id ON public.sessions USING btree (user_id);
+CREATE INDEX ix_statements_account_id_id ON public.statements USING btree (account_id, id);
 CREATE INDEX ix_transaction_events_account_id_epoch_writer_sequence ON public.transaction_events USING btree (account_id, epoch, writer, sequence);
 CREATE INDEX ix_transactions_expires_at ON public.transactions USING btree (expires_at) WHERE (status = 'PENDING'::text);
 CREATE INDEX ix_transactions_from_account_id_id ON public.transactions USING btree (from_account_id, id);
@@ -443,6 +483,7 @@ CREATE UNIQUE INDEX uq_transactions_reverses_id ON public.transactions USING btr
 CREATE TRIGGER changes_while_pending BEFORE UPDATE ON public.transactions FOR EACH ROW EXECUTE FUNCTION public.check_standing();
 CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.entries FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.statements FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.balances FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.card_secrets FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.card_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
@@ -482,6 +523,8 @@ ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT fk_refresh_tokens_session_id FOREIGN KEY (session_id) REFERENCES public.sessions(id);
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT fk_sessions_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
+ALTER TABLE ONLY public.statements
+    ADD CONSTRAINT fk_statements_account_id_accounts FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.transaction_notes
     ADD CONSTRAINT fk_transaction_notes_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.transactions

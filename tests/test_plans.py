@@ -10,6 +10,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -39,9 +40,11 @@ SMALL = {"feed_start", "feed_epochs", "vault_keys", "backups", "bank_time"}
 WHOLE = (
     "SELECT users.email_key \nFROM users \n LIMIT",
     "SELECT verification_runs",
+    "SELECT count(*) AS count FROM accounts a",
     "UPDATE sessions SET ended_at=$1::TIMESTAMP WITH TIME ZONE WHERE sessions.ended_at IS NULL",
 )
-"""Beginnings of statements about a whole table: whether it is empty, its last row, and all sessions after a restore."""
+"""Beginnings of statements about a whole table: whether it is empty, its last row, how many accounts are to get a statement of
+account, and all sessions after a restore."""
 SORTED = ("FROM accounts JOIN cards",)
 """Parts of statements that sort their rows: all cards of a user, which belong to several accounts."""
 COLUMNS = {
@@ -101,6 +104,7 @@ async def filled(ada: Client, db: Database) -> Database:
     card = await ada.issue(account, limits=[{"window": "DAY", "amount": {"amount": "50", "currency": "EUR"}}])
     await ada.card_mutation('setCardLimits(id: $card, limits: [], blockedCategories: ["7995"])', "$card: ID!", card=card["id"])
     await ada.authorize(card["id"], "5")
+    await ada.advance(await ada.clock() + timedelta(days=70))
     return db
 
 

@@ -17,12 +17,14 @@ from bank_graphql.kit.actor import Actor, Caller, Origin
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import Refusal, Unauthenticated
 from bank_graphql.kit.jobs import DueJob
+from bank_graphql.kit.links import Links
 from bank_graphql.kit.loaders import Loader, Reader
 from bank_graphql.kit.rate_limiter import BucketState, RateLimiter
 from bank_graphql.payments.clock import BankClock
 from bank_graphql.payments.commands import Command
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome, Preview
+from bank_graphql.statements.service import Issuer
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -37,6 +39,8 @@ class Services:
     db: Database
     clock: BankClock
     due_jobs: tuple[DueJob, ...]
+    issuer: Issuer
+    links: Links
     readers: Readers
     identity: Identity
     accounts: Accounts

@@ -2,14 +2,15 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from bank_graphql.accounts import entries
+from bank_graphql.accounts import entries, history
 from bank_graphql.accounts import queries as accounts
 from bank_graphql.accounts.entries import CounterpartyRow, EntryRow
+from bank_graphql.accounts.history import DayBalanceRow
 from bank_graphql.accounts.queries import AccountRow, TransactionRow
 from bank_graphql.cards import queries as cards
 from bank_graphql.cards.queries import CardRow, MerchantRow
@@ -20,9 +21,15 @@ from bank_graphql.identity.queries import UserRow
 from bank_graphql.identity.visibility import sees_all
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.links import Links
 from bank_graphql.kit.loaders import Loader, Reader, Requested
 from bank_graphql.kit.paging import Listing, Page, Slice
 from bank_graphql.kit.statements import Reads, Row
+from bank_graphql.statements import queries as statements
+from bank_graphql.statements.documents.paths import path_of_statement
+from bank_graphql.statements.enums import ExportFormat
+from bank_graphql.statements.queries import StatementRow
+from bank_graphql.statements.rules import Months
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -67,7 +74,7 @@ class PaidByCard(NamedTuple):
 class Readers:
     """All readers of the schema. One instance serves the whole process."""
 
-    def __init__(self, db: Reads, calendar: Calendar, clock: Clock) -> None:
+    def __init__(self, db: Reads, calendar: Calendar, clock: Clock, links: Links, months: Months) -> None:
         self.user: Reader[UUID, UserRow | None] = Reader(partial(identity.users, db))
         self.account: Reader[UUID, AccountRow | None] = Reader(partial(accounts.accounts, db))
         self.account_by_number: Reader[str, AccountRow | None] = Reader(partial(accounts.accounts_by_number, db))
@@ -81,6 +88,12 @@ class Readers:
         self.limits_of_card: Reader[UUID, list[SpentLimit]] = Reader(partial(cards.limits, db, calendar, clock))
         self.entries_of_transaction: Reader[UUID, list[EntryRow]] = Reader(partial(entries.entries_of_transactions, db))
         self.balance_at: Reader[tuple[UUID, datetime], int | None] = Reader(partial(accounts.balances_at, db))
+        self.balance_history: Reader[tuple[UUID, date, date], list[DayBalanceRow]] = Reader(
+            partial(history.balance_histories, db, months.zone.key), rows_per_key=lambda key: (key[2] - key[1]).days + 1
+        )
+        self.statement: Reader[UUID, StatementRow | None] = Reader(partial(statements.statements, db))
+        self.statement_link: Reader[tuple[UUID, ExportFormat], str | None] = Reader(partial(_links_to_statements, db, links))
+        self.statements_of_account: Reader[PageKey, Slice[StatementRow]] = _lists(db, statements.STATEMENTS_OF_ACCOUNTS)
         self.accounts_of_user: Reader[PageKey, Slice[AccountRow]] = _lists(db, accounts.ACCOUNTS_OF_USERS)
         self.cards_of_user: Reader[PageKey, Slice[CardRow]] = _lists(db, cards.CARDS_OF_USERS)
         self.cards_of_account: Reader[PageKey, Slice[CardRow]] = _lists(db, cards.CARDS_OF_ACCOUNTS)
@@ -131,6 +144,15 @@ async def _counterparties(db: Reads, requested: Sequence[Requested[Any]]) -> lis
     for index, merchant in zip(by_card, await cards.merchants(db, paid), strict=True):
         found.insert(index, merchant)
     return found
+
+
+async def _links_to_statements(
+    db: Reads, links: Links, requested: Sequence[Requested[tuple[UUID, ExportFormat]]]
+) -> list[str | None]:
+    """Return links to documents of statements; None for a statement that is not visible to the actor."""
+    found = await statements.statements(db, [(actor, [key for key, _ in keys]) for actor, keys in requested])
+    wanted = [key for _, keys in requested for key in keys]
+    return [links.make(path_of_statement(*key))[0] if row else None for key, row in zip(wanted, found, strict=True)]
 
 
 def _lists(db: Reads, listing: Listing[R], max_statements: int = 3) -> Reader[PageKey, Slice[R]]:

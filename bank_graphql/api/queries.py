@@ -15,6 +15,7 @@ from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.events import TransactionEvent
 from bank_graphql.api.types.node import Connection, Node, Paged, page_size
+from bank_graphql.api.types.statements import Statement
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
 from bank_graphql.engine.costs import Cost, ListSize
@@ -131,6 +132,15 @@ class Query:
     def card(request: Context, id: strawberry.ID) -> UUID | None:  # noqa: A002
         return _key(request, id, "Card")
 
+    @loaded_field(
+        lambda readers: readers.statement,
+        description="The statement with this id. Null if there is none, or it is not visible.",
+        graphql_type=Statement | None,
+    )
+    @staticmethod
+    def statement(request: Context, id: strawberry.ID) -> UUID | None:  # noqa: A002
+        return _key(request, id, "Statement")
+
     @strawberry.field(
         description=(
             "The events of the viewer's accounts, or of the 1 to 100 given accounts, page by page, oldest first: from the oldest "
@@ -229,6 +239,7 @@ async def _node(context: Context, given: str) -> object:
         "Account": readers.account,
         "Transaction": readers.transaction,
         "Card": readers.card,
+        "Statement": readers.statement,
     }
     reader = by_kind.get(kind)
     uuid = parse_uuid(key)

@@ -1,5 +1,6 @@
 """The results of mutations: unions of a success and the rejections that are possible."""
 
+from datetime import date
 from typing import Annotated, Self
 
 import strawberry
@@ -97,6 +98,21 @@ class ClockAdvanced:
     details: list[FellDue] = strawberry.field(description="What those were.")
 
 
+@strawberry.type(description="Statements were issued.")
+class StatementsIssued:
+    month: date = strawberry.field(description="The first day of the month.")
+    issued: int = strawberry.field(
+        description="How many statements were issued: those of the month and of months before that were missing. 0 if they had "
+        "all been issued."
+    )
+
+
+@strawberry.type(description="A link to the entries of an account.")
+class EntryExport:
+    url: str = strawberry.field(description="The link. Whoever has it can open it.")
+    expires_at: DateTime = strawberry.field(description="When the link expires: after 15 minutes at most.")
+
+
 SignUpResult = Annotated[
     AuthSession | ValidationRejection,
     strawberry.union("SignUpResult", description=f"A session, or a rejection. {_GROWS}"),
@@ -181,4 +197,12 @@ TransferBatchResult = Annotated[
 ClockResult = Annotated[
     ClockAdvanced | ForbiddenRejection | ValidationRejection,
     strawberry.union("ClockResult", description=f"The clock as moved, or a rejection. {_GROWS}"),
+]
+IssueStatementsResult = Annotated[
+    StatementsIssued | ForbiddenRejection | ValidationRejection,
+    strawberry.union("IssueStatementsResult", description=f"How many statements were issued, or a rejection. {_GROWS}"),
+]
+ExportEntriesResult = Annotated[
+    EntryExport | NotFoundRejection | ValidationRejection,
+    strawberry.union("ExportEntriesResult", description=f"The link, or a rejection. {_GROWS}"),
 ]

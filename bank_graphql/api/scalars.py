@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NewType
 
 import orjson
@@ -16,6 +16,7 @@ BigInt = NewType("BigInt", int)
 
 _NO_AMOUNT = DecimalText("?")
 _RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2})(\.\d{1,30})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MICROSECONDS = len(".123456")
 
 
@@ -40,6 +41,15 @@ def _parse_datetime(value: Any) -> DateTime:
         except (ValueError, OverflowError):
             pass
     raise GraphQLError("A DateTime is a string after RFC 3339, with its offset: for example 2026-11-24T09:30:00Z.")
+
+
+def _parse_date(value: Any) -> date:
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise GraphQLError("A Date is a string after RFC 3339: for example 2026-11-24.")
 
 
 def _parse_big_int(value: Any) -> BigInt:
@@ -74,6 +84,13 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         description="A whole number of any size, as a string of digits.",
         serialize=str,
         parse_value=_parse_big_int,
+    ),
+    date: strawberry.scalar(
+        name="Date",
+        description="A day per RFC 3339, in the bank's time zone: 2026-11-24.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+        serialize=date.isoformat,
+        parse_value=_parse_date,
     ),
     DateTime: strawberry.scalar(
         name="DateTime",

@@ -14,6 +14,7 @@ class Permission(StrEnum):
     REVERSE = "REVERSE"  # reverse transactions
     VERIFY_LEDGER = "VERIFY_LEDGER"  # see the findings of the last verification
     MANAGE_ACCOUNTS = "MANAGE_ACCOUNTS"  # freeze and unfreeze accounts and cards, set overdraft limits, cancel cards
+    ISSUE_STATEMENTS = "ISSUE_STATEMENTS"  # have the statements of a month issued
     PROCESS_CARDS = "PROCESS_CARDS"  # the card network: authorise, capture, release and refund card payments, and see them
 
 
@@ -26,6 +27,7 @@ PERMISSIONS: dict[UserRole, frozenset[Permission]] = {
             Permission.SETTLE_HOLDS,
             Permission.REVERSE,
             Permission.MANAGE_ACCOUNTS,
+            Permission.ISSUE_STATEMENTS,
         }
     ),
     UserRole.AUDITOR: frozenset({Permission.READ_ANY, Permission.VERIFY_LEDGER}),
@@ -36,6 +38,7 @@ PERMISSIONS: dict[UserRole, frozenset[Permission]] = {
             Permission.SETTLE_HOLDS,
             Permission.REVERSE,
             Permission.MANAGE_ACCOUNTS,
+            Permission.ISSUE_STATEMENTS,
             Permission.VERIFY_LEDGER,
         }
     ),

@@ -66,6 +66,11 @@ class AccessTokens:
         """The public keys as a JWK set (RFC 7517)."""
         return {"keys": [dict(key.as_dict(private=False)) for key in self._keys.keys]}
 
+    @property
+    def private_keys(self) -> list[bytes]:
+        """The private keys, the one that signs first, for secrets that are derived from them."""
+        return [str(key.as_dict(private=True)["d"]).encode() for key in self._keys.keys]
+
     def issue(self, user_id: UUID, session_id: UUID, now: datetime) -> tuple[str, datetime]:
         """Return a new token for a user's session, and when it expires."""
         expires_at = (now + self.lifetime).replace(microsecond=0)

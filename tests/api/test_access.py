@@ -56,6 +56,7 @@ OWN_MUTATIONS = {
     "openAccount": "input: {kind: CHECKING, currency: EUR, idempotencyKey: $key}",
     "updateProfile": 'fullName: "Me"',
     "advanceClock": 'to: "2000-01-01T00:00:00Z"',
+    "issueStatements": 'month: "2000-01-01"',
     "logOut": "",
 }
 ALL = {
@@ -68,7 +69,7 @@ ALL = {
     **OWN_MUTATIONS,
 }
 OPEN_MUTATIONS = {"signUp", "logIn", "refreshSession"}
-QUERIES = {"account", "accountByNumber", "transaction", "card", "node", "nodes"}
+QUERIES = {"account", "accountByNumber", "transaction", "card", "statement", "node", "nodes"}
 OPEN_QUERIES = {"me", "rateLimit", "clock"}
 FEED = {"transactionEvents", "feedCursor"}
 RESTRICTED_QUERIES = {"ledgerVerification": {UserRole.AUDITOR, UserRole.ADMIN}}

@@ -1,7 +1,8 @@
 """The rule of visibility, checked on every reader without the parent object that a query would reach it through."""
 
 from collections.abc import Hashable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -18,6 +19,8 @@ from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.ids import new_id
 from bank_graphql.kit.loaders import Loader
 from bank_graphql.kit.paging import Page, Slice
+from bank_graphql.statements.enums import ExportFormat
+from bank_graphql.statements.service import issue
 from tests.policy import UTC as CALENDAR
 
 PAGE = Page(20, False, None, None)
@@ -34,6 +37,9 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
     account = await raw.fetchval("SELECT id FROM accounts WHERE owner_id = $1 AND kind = 'CHECKING' ORDER BY id LIMIT 1", ada)
     entry = await raw.fetchrow("SELECT id, transaction_id FROM entries WHERE account_id = $1 ORDER BY id DESC LIMIT 1", account)
     paid = await raw.fetchrow("SELECT transaction_id, card_id FROM card_transactions LIMIT 1")
+    today = utc_now().date()
+    await issue(bank.db, replace(bank.issuer, clock=lambda: utc_now() + timedelta(days=32)))
+    statement = await raw.fetchval("SELECT id FROM statements WHERE account_id = $1", account)
     assert entry is not None
     assert paid is not None
     number = await raw.fetchval("SELECT number FROM accounts WHERE id = $1", account)
@@ -50,6 +56,10 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
         "limits_of_card": paid["card_id"],
         "entries_of_transaction": entry["transaction_id"],
         "balance_at": (account, datetime.now(UTC)),
+        "balance_history": (account, today, today),
+        "statement": statement,
+        "statement_link": (statement, ExportFormat.PDF),
+        "statements_of_account": (account, PAGE, None),
         "accounts_of_user": (ada, PAGE, None),
         "cards_of_user": (ada, PAGE, None),
         "cards_of_account": (account, PAGE, None),
@@ -57,7 +67,7 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
         "entries_of_account": (account, PAGE, None),
         "transactions_of_account": (account, PAGE, FILTERS),
     }
-    readers = Readers(bank.db, CALENDAR, utc_now)
+    readers = Readers(bank.db, CALENDAR, utc_now, bank.links, bank.issuer.months)
     assert set(vars(readers)) == set(keys) | {"reversal"}  # which reads like `transaction`, and nothing is reversed here
     for name, key in keys.items():
         for actor, is_visible in (

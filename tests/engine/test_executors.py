@@ -331,7 +331,8 @@ async def test_subscriptions_answer_alike(world: World, bank: Bank, unplannable:
 async def test_an_event_that_cannot_be_read_has_not_arrived(world: World, bank: Bank, dsn: str) -> None:
     """Or else its cursor would be gone on from, and what it was about would be missed."""
     broken = await Database.open(dsn)
-    services = replace(world.services, readers=Readers(broken, bank.policy.cards.calendar, utc_now))
+    readers = Readers(broken, bank.policy.cards.calendar, utc_now, bank.links, bank.issuer.months)
+    services = replace(world.services, readers=readers)
     context = Context(services, world.actors[1], Origin())
     request = Request("subscription { transactionFeed { cursor transaction { amount { amount } } } }")
     async with followed(bank), aclosing(world.planned.stream(request, context)) as stream:

@@ -1,11 +1,13 @@
 """Accounts."""
 
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
 import strawberry
 
 from bank_graphql.accounts.entries import ENTRIES
+from bank_graphql.accounts.history import MAX_DAYS, DayBalanceRow, check_days
 from bank_graphql.accounts.queries import TRANSACTIONS_OF_ACCOUNTS, AccountRow
 from bank_graphql.api.loaders import PageKey, loaded_field
 from bank_graphql.api.scalars import DateTime
@@ -15,13 +17,30 @@ from bank_graphql.api.types.filters import TransactionFilter
 from bank_graphql.api.types.money import Balance, Money
 from bank_graphql.api.types.node import Connection, Node, Paged, node_id, page_size
 from bank_graphql.api.types.sources import AccountLike
+from bank_graphql.api.types.statements import Statement
 from bank_graphql.api.types.transactions import Entry, Transaction
 from bank_graphql.api.types.users import User
 from bank_graphql.cards.queries import CARDS_OF_ACCOUNTS
-from bank_graphql.engine.costs import Cost
+from bank_graphql.engine.costs import Cost, ListSize
 from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
+from bank_graphql.statements.queries import STATEMENTS_OF_ACCOUNTS
+
+
+@strawberry.type(description="The balance of an account at the end of a day.")
+class DayBalance:
+    is_type_of = backed_by(DayBalanceRow)
+
+    @strawberry.field(description="The day.", graphql_type=date)
+    @staticmethod
+    def date(root: DayBalanceRow) -> date:
+        return root.day
+
+    @strawberry.field(description="The booked balance.", graphql_type=Money)
+    @staticmethod
+    def booked(root: DayBalanceRow) -> money.Money:
+        return money.Money(root.booked, root.currency)
 
 
 @strawberry.type(description="A customer's account.")
@@ -65,6 +84,20 @@ class Account(Node):
     @staticmethod
     def balance_at(root: AccountLike, at: DateTime) -> tuple[UUID, DateTime]:
         return root.id, at
+
+    @loaded_field(
+        lambda readers: readers.balance_history,
+        description=f"The booked balance at the end of each day, in the bank's time zone; of today, the present one. At most "
+        f"{MAX_DAYS} days.",
+        graphql_type=list[DayBalance],
+        directives=[ListSize(assumed_size=MAX_DAYS)],
+    )
+    @staticmethod
+    def balance_history(
+        root: AccountLike, from_: Annotated[date, strawberry.argument(name="from")], to: date
+    ) -> tuple[UUID, date, date]:
+        check_days(from_, to)
+        return root.id, from_, to
 
     @strawberry.field(description="How far the account may go below zero.", graphql_type=Money)
     @staticmethod
@@ -125,3 +158,16 @@ class Account(Node):
         root: AccountLike, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
     ) -> PageKey:
         return root.id, page_of(CARDS_OF_ACCOUNTS.key, first, after, last, before), None
+
+    @loaded_field(
+        lambda readers: readers.statements_of_account,
+        description="Its monthly statements, newest first.",
+        graphql_type=Connection[Statement],
+        then=lambda _, found: Paged(found, STATEMENTS_OF_ACCOUNTS.key),
+        directives=[page_size("first", "last")],
+    )
+    @staticmethod
+    def statements(
+        root: AccountLike, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> PageKey:
+        return root.id, page_of(STATEMENTS_OF_ACCOUNTS.key, first, after, last, before), None

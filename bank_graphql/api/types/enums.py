@@ -12,6 +12,7 @@ from bank_graphql.events.enums import TransactionEventKind
 from bank_graphql.identity.enums import UserRole, UserStatus
 from bank_graphql.kit.money import CURRENCY_DIGITS
 from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
+from bank_graphql.statements.enums import ExportFormat
 
 _GROWS = " More values may be added: keep a default branch."
 
@@ -117,6 +118,15 @@ strawberry.enum(
     "VOIDED or EXPIRED hold may have been captured "
     f"in part before.{_GROWS}",
 )
+_described(
+    ExportFormat,
+    f"A format of documents.{_GROWS}",
+    {
+        "PDF": "For people.",
+        "CSV": "For spreadsheets: RFC 4180, in UTF-8.",
+        "CAMT053": "For accounting software: camt.053.001.08 of ISO 20022.",
+    },
+)
 
 __all__ = [
     "AccountKind",
@@ -126,6 +136,7 @@ __all__ = [
     "CardStatus",
     "CurrencyCode",
     "EntryDirection",
+    "ExportFormat",
     "FrozenBy",
     "LimitWindow",
     "StateConflictCode",

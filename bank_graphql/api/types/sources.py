@@ -3,6 +3,7 @@
 A row of the database, a transaction in memory and an entry's view of its transaction may all be the source of one type.
 """
 
+from datetime import date
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from bank_graphql.cards.rules import SpentLimit
     from bank_graphql.identity.queries import SessionRow, UserRow
     from bank_graphql.ledger.rules import TransactionState
+    from bank_graphql.statements.queries import StatementRow
 
 
 class Identified(Protocol):
@@ -125,6 +127,34 @@ class SpendingLimitLike(Protocol):
     def time_window(self) -> LimitWindow: ...
 
 
+class StatementLike(Keyed, Protocol):
+    """A statement; amounts in minor units."""
+
+    @property
+    def account_id(self) -> UUID: ...
+
+    @property
+    def currency(self) -> str: ...
+
+    @property
+    def from_date(self) -> date: ...
+
+    @property
+    def to_date(self) -> date: ...
+
+    @property
+    def opening_balance(self) -> int: ...
+
+    @property
+    def closing_balance(self) -> int: ...
+
+    @property
+    def total_credits(self) -> int: ...
+
+    @property
+    def total_debits(self) -> int: ...
+
+
 class EventLike(Protocol):
     """An event of the transaction feed."""
 
@@ -143,4 +173,5 @@ if TYPE_CHECKING:
     _ENTRIES: type[EntryLike] = EntryRow
     _CARDS: type[CardLike] = CardRow
     _LIMITS: type[SpendingLimitLike] = SpentLimit
+    _STATEMENTS: type[StatementLike] = StatementRow
     _EVENTS: type[EventLike] = EventRow

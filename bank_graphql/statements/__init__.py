@@ -1,0 +1,6 @@
+"""Statements: one a month and account, issued once, and documents about any period, made again the same at any time.
+
+`rules` months and periods in the bank's time zone · `models` the tables · `queries` batched reads, and what documents are made
+of · `service` the only writer: it issues statements · `jobs` issues them when a month ends · `documents` PDF, CSV and camt.053 ·
+`verification` statements against entries.
+"""

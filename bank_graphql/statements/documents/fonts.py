@@ -1,0 +1,110 @@
+"""Text in any script: the font of each character, the visual order of lines, and how texts are broken into lines.
+
+The fonts come from packages, whose versions are pinned, because other fonts would change the bytes of old documents. Arabic
+letters are joined (arabic-reshaper), and right-to-left text is put in visual order (python-bidi, UAX #9). A character that no
+font has is shown as a box.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import arabic_reshaper
+from bidi import get_display
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+
+_FILES = (
+    ("fontpkg_noto_sans", "files/NotoSans[wdth,wght].ttf"),
+    ("fontpkg_noto_sans_arabic", "files/NotoSansArabic[wdth,wght].ttf"),
+    ("fontpkg_arimo", "files/Arimo[wght].ttf"),  # has Hebrew
+    ("fontpkg_noto_sans_devanagari", "files/NotoSansDevanagari[wdth,wght].ttf"),
+    ("fontpkg_noto_sans_thai", "files/NotoSansThai[wdth,wght].ttf"),
+    ("paperang_p2_fonts_cjk", "fonts/wqy-microhei.ttc"),
+)
+"""The fonts, each as a package and a file in it. A character is shown in the first one that has it."""
+_MISSING = "\N{WHITE SQUARE}"
+_RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_ARABIC = re.compile(r"[\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff]")
+_UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+_SPACES = re.compile(r"\s+")
+_WIDE = r"\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef"
+_WORDS = re.compile(rf"[{_WIDE}]|[^\s{_WIDE}]+|\s")
+"""What a line is broken between: words, spaces, and the characters of scripts that have no spaces."""
+
+
+class Run(NamedTuple):
+    """A part of a line that is shown in one font."""
+
+    font: str
+    text: str
+
+
+def clean(text: str) -> str:
+    """Return a text as it can be shown: composed, without control characters, with single spaces."""
+    return _SPACES.sub(" ", _UNSEEN.sub("", unicodedata.normalize("NFC", text))).strip()
+
+
+def runs(line: str) -> list[Run]:
+    """Return the runs of a line, from left to right."""
+    if _RIGHT_TO_LEFT.search(line):
+        line = str(get_display(arabic_reshaper.reshape(line) if _ARABIC.search(line) else line))
+    found: list[Run] = []
+    for letter in line:
+        font, shown = _shown(letter)
+        if found and (found[-1].font == font or (letter == " " and found[-1].font != _name(len(_FILES) - 1))):
+            found[-1] = Run(found[-1].font, found[-1].text + shown)
+        else:
+            found.append(Run(font, shown))
+    return found
+
+
+def width(line: str, size: float) -> float:
+    """Return how wide a line is, in points."""
+    return float(sum(pdfmetrics.stringWidth(text, font, size) for font, text in runs(line)))
+
+
+def wrap(text: str, size: float, maximum: float) -> list[str]:
+    """Return a text in lines that are at most so wide. A word that is wider is broken."""
+    lines = [""]
+    for word in _WORDS.findall(clean(text)):
+        if width(lines[-1] + word.rstrip(), size) <= maximum:
+            lines[-1] += word
+        elif width(word, size) <= maximum:
+            lines.append(word.lstrip())
+        else:
+            for letter in word:
+                if width(lines[-1] + letter, size) > maximum:
+                    lines.append("")
+                lines[-1] += letter
+    return [line.rstrip() for line in lines]
+
+
+@lru_cache(maxsize=20_000)
+def _shown(letter: str) -> tuple[str, str]:
+    """Return the font that shows a character, and the character or what stands for it."""
+    # The library writes wrong names of characters beyond U+FFFF, so that they could not be searched or copied.
+    if ord(letter) <= 0xFFFF:
+        for index in range(len(_FILES)):
+            if ord(letter) in _font(index).face.charToGlyph:
+                return _name(index), letter
+    return _name(0), _MISSING
+
+
+def _name(index: int) -> str:
+    return f"Statement{index}"
+
+
+@lru_cache
+def _font(index: int) -> TTFont:
+    package, path = _FILES[index]
+    font = TTFont(_name(index), str(files(package) / path))
+    pdfmetrics.registerFont(font)
+    return font
+
+
+MAIN = _name(0)
+"""The font of what the bank writes."""
+_font(0)

@@ -1,0 +1,18 @@
+"""Words for people, as documents show them."""
+
+from bank_graphql.ledger.enums import TransactionKind
+from bank_graphql.statements.documents.content import Line
+
+_KINDS = {
+    TransactionKind.DEPOSIT: "Cash deposit",
+    TransactionKind.WITHDRAWAL: "Cash withdrawal",
+    TransactionKind.TRANSFER: "Transfer",
+    TransactionKind.CARD_PAYMENT: "Card payment",
+    TransactionKind.CARD_REFUND: "Card refund",
+}
+
+
+def kind_of(line: Line) -> str:
+    """Return what an entry is, e.g. "Card payment" or "Reversal of a transfer"."""
+    label = _KINDS[line.kind]
+    return f"Reversal of a {label.lower()}" if line.is_reversal else label
