@@ -4,16 +4,14 @@ If the bank is not set up correctly, a command prints one line that says what is
 """
 
 import asyncio
-import getpass
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
-from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import asyncpg
 import typer
@@ -36,8 +34,10 @@ from bank_graphql.kit.errors import ConfigurationError, Unavailable, ValidationF
 from bank_graphql.kit.files import replace_text
 from bank_graphql.kit.metrics import shared_by_processes
 from bank_graphql.kit.progress import Progress
+from bank_graphql.kit.terminal import fail, megabytes, read_month, read_password, read_time
 from bank_graphql.ledger import verification
 from bank_graphql.settings import Settings
+from bank_graphql.statements import service as statements
 from bank_graphql.web import server
 from bank_graphql.web.endpoint import MAX_BODY
 
@@ -127,7 +127,7 @@ def demo() -> None:
     """Fill an empty bank with demo customers, accounts and transactions."""
     settings = configuration.load()
     if not settings.is_sandbox:
-        _fail("The demo customers' password is public, so they are for sandboxes only: set BANK_SANDBOX=true if this is one.")
+        fail("The demo customers' password is public, so they are for sandboxes only: set BANK_SANDBOX=true if this is one.")
 
     async def work() -> bool:
         async with _existing_bank(settings) as bank:
@@ -137,7 +137,7 @@ def demo() -> None:
             return is_incomplete
 
     if not asyncio.run(work()):
-        _fail("The bank has users already: only an empty bank can be filled.")
+        fail("The bank has users already: only an empty bank can be filled.")
     print(serving.how_to_sign_in())
 
 
@@ -158,7 +158,7 @@ def export_schema(
     try:
         replace_text(path, text)
     except OSError as error:
-        _fail(f"{path} cannot be written: {error.strerror}.")
+        fail(f"{path} cannot be written: {error.strerror}.")
 
 
 @app.command("create-user")
@@ -169,7 +169,7 @@ def create_user(
 ) -> None:
     """Create a user of any role. The password is typed at a prompt, or read from standard input."""
     settings = configuration.load()
-    password = _read_password()
+    password = read_password()
 
     async def work() -> None:
         async with _existing_bank(settings) as bank:
@@ -178,7 +178,7 @@ def create_user(
     try:
         asyncio.run(work())
     except ValidationFailed as error:
-        _fail(str(error))
+        fail(str(error))
     print(f"{email} can sign in as {role}.")
 
 
@@ -197,6 +197,30 @@ def verify() -> None:
         raise typer.Exit(1)
 
 
+@app.command("close-statements")
+def close_statements(
+    month: Annotated[str | None, typer.Option(help="The last month, as 2026-01. By default all that have ended.")] = None,
+) -> None:
+    """Issue the statements of months that have ended, as far as they are missing. A server does so by itself."""
+    settings = configuration.load()
+    through = None if month is None else read_month(month)
+
+    async def work() -> int:
+        async with _existing_bank(settings) as bank:
+            if through is not None:
+                bank.issuer.months.require_ended(through, bank.issuer.clock())
+            total = await statements.count_missing(bank.db, bank.issuer, through=through)
+            # Without a terminal nothing is drawn, and the last line says what was done.
+            with typer.progressbar(length=total, label="Statements", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+                return await statements.issue(bank.db, bank.issuer, through=through, report=bar.update)
+
+    try:
+        issued = asyncio.run(work())
+    except ValidationFailed as error:
+        fail(str(error))
+    print(f"{issued} statements were issued.")
+
+
 @app.command()
 def backup(
     path: Annotated[Path, typer.Argument(help="The file to write. It must not exist.")],
@@ -207,7 +231,7 @@ def backup(
     _require_data(settings)
     with Progress("backing up") as progress:
         size = asyncio.run(backups.back_up(settings, path, recipient=recipient, report=_size_to(progress), clock=utc_now))
-    print(f"{path} has the whole bank: {_megabytes(size)}. The keys are not in it: keep them elsewhere.")
+    print(f"{path} has the whole bank: {megabytes(size)}. The keys are not in it: keep them elsewhere.")
 
 
 @app.command()
@@ -222,7 +246,7 @@ def restore(
     """Restore a backup into an empty database, or recover the embedded database as it was at a time. Verifies the books."""
     settings = configuration.load()
     if (path is None) == (to is None):
-        _fail("Give either the file of a backup, or a time with --to.")
+        fail("Give either the file of a backup, or a time with --to.")
     with Progress("restoring") as progress:
         progress.waiting_for("the database")
         if path is not None:
@@ -233,11 +257,11 @@ def restore(
             )
         else:
             _require_data(settings)
-            at = _time(to or "")
+            at = read_time(to or "")
             aside, is_right = asyncio.run(backups.recover(settings, at, on_finding=_print_finding, clock=utc_now))
             print(f"The database as it was before is in {aside}.")
     if not is_right:
-        _fail("The books that were restored are wrong, so the bank does not open. See the lines above.")
+        fail("The books that were restored are wrong, so the bank does not open. See the lines above.")
     print("The bank is restored. All users must sign in again.")
 
 
@@ -282,12 +306,12 @@ def make_keys(
     sources = {"BANK_SIGNING_KEYS": signing_keys(None, folder), "BANK_CARD_KEYS": master_keys(None, folder)}
     for source in sources.values():
         if source.file is not None and source.file.exists():
-            _fail(f"{source.file} exists already, and is not overwritten: choose another folder.")
+            fail(f"{source.file} exists already, and is not overwritten: choose another folder.")
     for setting, source in sources.items():
         try:
             source.read()
         except OSError as error:
-            _fail(f"{folder} cannot be written to: {error.strerror}.")
+            fail(f"{folder} cannot be written to: {error.strerror}.")
         print(f"{setting}={source.location}")
 
 
@@ -309,7 +333,7 @@ def rotate_signing_keys() -> None:
     """Add a signing key to the data folder. The bank signs with it after a restart. Sessions continue."""
     settings = configuration.load()
     if settings.signing_keys is not None:
-        _fail("BANK_SIGNING_KEYS is set: add a new key at the beginning of that set, and restart the bank.")
+        fail("BANK_SIGNING_KEYS is set: add a new key at the beginning of that set, and restart the bank.")
     source = signing_keys(None, settings.data_dir / "keys")
     with source.locked():
         source.add()
@@ -321,14 +345,14 @@ def main() -> None:
     try:
         app()
     except ConfigurationError as error:
-        _fail(str(error))
+        fail(str(error))
     except Unavailable as error:
         cause = error.__cause__
-        _fail(f"The database cannot be reached{f': {describe(error)}' if cause else ''}.")
+        fail(f"The database cannot be reached{f': {describe(error)}' if cause else ''}.")
     except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError) as error:
-        _fail(f"The database refuses what the bank needs: {describe(error)}. Run 'bank-graphql migrate' as its owner.")
+        fail(f"The database refuses what the bank needs: {describe(error)}. Run 'bank-graphql migrate' as its owner.")
     except asyncpg.DiskFullError as error:
-        _fail(f"The database cannot be written to: {describe(error)}.")
+        fail(f"The database cannot be written to: {describe(error)}.")
 
 
 @asynccontextmanager
@@ -349,7 +373,7 @@ def _require_data(settings: Settings) -> None:
     """Fail if there is no bank. A command on an existing bank must not create one."""
     if settings.database_url is None and not (settings.data_dir / "postgres").exists():
         folder = settings.data_dir.resolve()
-        _fail(
+        fail(
             f"There is no bank in {folder}: change to the folder where it was started, or set BANK_DATA_DIR. "
             "'bank-graphql migrate' creates a bank."
         )
@@ -367,33 +391,4 @@ def _print_finding(finding: verification.Finding) -> None:
 
 def _size_to(progress: Progress) -> Callable[[int], None]:
     """Return a function that tells the progress how many bytes there are so far."""
-    return lambda size: progress.waiting_for(f"the rest, after {_megabytes(size)}")
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
-
-
-def _time(text: str) -> datetime:
-    wrong = "--to is a time with its zone, as 2026-01-31T12:00:00Z or 2026-01-31T13:00:00+01:00."
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        _fail(wrong)
-    if time.tzinfo is None:
-        _fail(wrong)
-    return time
-
-
-def _read_password() -> str:
-    if sys.stdin.isatty():
-        password = getpass.getpass("Password: ")
-        if password != getpass.getpass("Once more: "):
-            _fail("The two passwords differ.")
-        return password
-    return sys.stdin.readline().rstrip("\r\n")
-
-
-def _fail(message: str) -> NoReturn:
-    print(f"bank-graphql: {message}", file=sys.stderr)
-    raise SystemExit(1)
+    return lambda size: progress.waiting_for(f"the rest, after {megabytes(size)}")

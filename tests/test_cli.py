@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from bank_graphql import cli
+from bank_graphql.kit import terminal
 from bank_graphql.kit.errors import ConfigurationError, Unavailable
 from bank_graphql.ledger.verification import Finding
 
@@ -58,10 +59,10 @@ def test_a_password_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr(getpass, "getpass", lambda _prompt: next(typed))
     if second == "another":
         with pytest.raises(SystemExit):
-            cli._read_password()
+            terminal.read_password()
         assert capsys.readouterr().err == "bank-graphql: The two passwords differ.\n"
     else:
-        assert cli._read_password() == second
+        assert terminal.read_password() == second
 
 
 def test_verification_continues_when_its_reader_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,15 @@ async def missing_months(db: Database, issuer: Issuer, *, through: date | None =
     return [month for month in ended if (last.month is None or month > last.month) and (through is None or month <= through)]
 
 
+async def count_missing(db: Database, issuer: Issuer, *, through: date | None = None) -> int:
+    """Return how many statements are missing, of months that have ended; `through` is the last one."""
+    missing = 0
+    for month in await missing_months(db, issuer, through=through):
+        [row] = await db.fetch(queries.COUNT_WITHOUT_STATEMENT, **_bounds(issuer, month))
+        missing += row.count
+    return missing
+
+
 async def _issue_some(db: Database, issuer: Issuer, month: date, accounts: Sequence[UUID]) -> tuple[int, int]:
     """Issue the statements of some accounts; return how many were issued, and how many do not add up."""
 

@@ -9,9 +9,10 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.links import Links
 from bank_graphql.kit.statements import Reads
-from bank_graphql.statements.documents import camt053, content, csv, pdf
+from bank_graphql.statements.documents import camt053, content, csv
 from bank_graphql.statements.documents.content import Content
 from bank_graphql.statements.documents.paths import parse_export, parse_statement
+from bank_graphql.statements.documents.pdf import PdfWriter
 from bank_graphql.statements.enums import ExportFormat
 from bank_graphql.statements.service import Issuer
 
@@ -22,13 +23,6 @@ _INVALID = "This link is not valid, or has expired. Request a new one.\n"
 class _Writer(NamedTuple):
     media_type: str
     write: Callable[[Reads, Content], AsyncIterator[bytes]]
-
-
-_WRITERS = {
-    ExportFormat.PDF: _Writer("application/pdf", pdf.write),
-    ExportFormat.CSV: _Writer("text/csv; charset=utf-8; header=present", csv.write),
-    ExportFormat.CAMT053: _Writer("application/xml", camt053.write),
-}
 
 
 class Documents:
@@ -44,6 +38,11 @@ class Documents:
         self._db = db
         self._issuer = issuer
         self._links = links
+        self._writers = {
+            ExportFormat.PDF: _Writer("application/pdf", PdfWriter().write),
+            ExportFormat.CSV: _Writer("text/csv; charset=utf-8; header=present", csv.write),
+            ExportFormat.CAMT053: _Writer("application/xml", camt053.write),
+        }
 
     async def statement(self, request: Request) -> Response:
         """Answer with a document of a statement."""
@@ -52,7 +51,7 @@ class Documents:
             return _refusal()
         statement_id, format_ = parse_statement(name)
         try:
-            return _document(self._db, await content.of_statement(self._db, statement_id), format_)
+            return self._document(await content.of_statement(self._db, statement_id), format_)
         except Unavailable as error:
             return PlainTextResponse(f"{error}\n", 503, {**_PRIVATE, "Retry-After": "1"})
 
@@ -66,21 +65,20 @@ class Documents:
             found = await content.of_period(self._db, self._issuer, export.account_id, export.since, export.until)
         except Unavailable as error:
             return PlainTextResponse(f"{error}\n", 503, {**_PRIVATE, "Retry-After": "1"})
-        return _document(self._db, found, export.format)
+        return self._document(found, export.format)
+
+    def _document(self, found: Content | None, format_: ExportFormat) -> Response:
+        if found is None:
+            return _refusal()
+        writer = self._writers[format_]
+        what = f"statement-{found.number:04}" if found.number is not None else "entries"
+        name = f"{what}-{found.account_number}-{found.from_date.isoformat()}-{found.to_date.isoformat()}.{format_}"
+        headers = {**_PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
+        return StreamingResponse(writer.write(self._db, found), media_type=writer.media_type, headers=headers)
 
     def _is_valid(self, path: str, request: Request) -> bool:
         query = request.query_params
         return self._links.is_valid(path, query.get("expires", ""), query.get("signature", ""))
-
-
-def _document(db: Reads, found: Content | None, format_: ExportFormat) -> Response:
-    if found is None:
-        return _refusal()
-    writer = _WRITERS[format_]
-    what = f"statement-{found.number:04}" if found.number is not None else "entries"
-    name = f"{what}-{found.account_number}-{found.from_date.isoformat()}-{found.to_date.isoformat()}.{format_}"
-    headers = {**_PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(writer.write(db, found), media_type=writer.media_type, headers=headers)
 
 
 def _refusal() -> Response:

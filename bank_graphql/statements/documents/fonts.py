@@ -2,7 +2,7 @@
 
 The fonts come from packages, whose versions are pinned, because other fonts would change the bytes of old documents. Arabic
 letters are joined (arabic-reshaper), and right-to-left text is put in visual order (python-bidi, UAX #9). A character that no
-font has is shown as a box.
+font has is shown as a replacement character.
 """
 
 import re
@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 import arabic_reshaper
-from bidi import get_display
+from bidi.algorithm import get_display
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 
@@ -25,7 +25,8 @@ _FILES = (
     ("paperang_p2_fonts_cjk", "fonts/wqy-microhei.ttc"),
 )
 """The fonts, each as a package and a file in it. A character is shown in the first one that has it."""
-_MISSING = "\N{WHITE SQUARE}"
+_MISSING = "\N{REPLACEMENT CHARACTER}"
+_LAST = 0xFFFF
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _ARABIC = re.compile(r"[\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff]")
 _UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
@@ -49,6 +50,8 @@ def clean(text: str) -> str:
 
 def runs(line: str) -> list[Run]:
     """Return the runs of a line, from left to right."""
+    if _LETTERS.issuperset(line):
+        return [Run(MAIN, line)]
     if _RIGHT_TO_LEFT.search(line):
         line = str(get_display(arabic_reshaper.reshape(line) if _ARABIC.search(line) else line))
     found: list[Run] = []
@@ -61,32 +64,32 @@ def runs(line: str) -> list[Run]:
     return found
 
 
+@lru_cache(maxsize=20_000)
 def width(line: str, size: float) -> float:
-    """Return how wide a line is, in points."""
+    """Return how wide a line is, in points. That of several words is the sum of theirs, for there is no kerning."""
     return float(sum(pdfmetrics.stringWidth(text, font, size) for font, text in runs(line)))
 
 
 def wrap(text: str, size: float, maximum: float) -> list[str]:
     """Return a text in lines that are at most so wide. A word that is wider is broken."""
-    lines = [""]
+    lines, used = [""], 0.0
     for word in _WORDS.findall(clean(text)):
-        if width(lines[-1] + word.rstrip(), size) <= maximum:
-            lines[-1] += word
-        elif width(word, size) <= maximum:
-            lines.append(word.lstrip())
-        else:
-            for letter in word:
-                if width(lines[-1] + letter, size) > maximum:
-                    lines.append("")
-                lines[-1] += letter
-    return [line.rstrip() for line in lines]
+        parts = [word] if width(word, size) <= maximum else list(word)
+        for part in parts:
+            wide = width(part, size)
+            if used + wide > maximum and part != " ":
+                lines.append("")
+                used = 0.0
+            lines[-1] += part
+            used += wide
+    return [line.strip() for line in lines]
 
 
 @lru_cache(maxsize=20_000)
 def _shown(letter: str) -> tuple[str, str]:
     """Return the font that shows a character, and the character or what stands for it."""
     # The library writes wrong names of characters beyond U+FFFF, so that they could not be searched or copied.
-    if ord(letter) <= 0xFFFF:
+    if ord(letter) <= _LAST:
         for index in range(len(_FILES)):
             if ord(letter) in _font(index).face.charToGlyph:
                 return _name(index), letter
@@ -107,4 +110,4 @@ def _font(index: int) -> TTFont:
 
 MAIN = _name(0)
 """The font of what the bank writes."""
-_font(0)
+_LETTERS = frozenset(chr(number) for number in _font(0).face.charToGlyph if number <= _LAST)

@@ -50,8 +50,9 @@ class Pages:
     def add(self, lines: Sequence[Line]) -> None:
         """Add entries."""
         for line in lines:
-            texts = [kind_of(line) + ": " + line.counterparty.name, line.counterparty.number or "", line.description or ""]
-            wrapped = [part for text in texts if text for part in fonts.wrap(text, _SIZE, _TEXT_WIDTH)][:_MAX_LINES]
+            who = ", ".join(filter(None, line.counterparty))
+            texts = filter(None, [f"{kind_of(line)}: {who}", line.description])
+            wrapped = [part for text in texts for part in fonts.wrap(text, _SIZE, _TEXT_WIDTH)][:_MAX_LINES]
             self._make_room(len(wrapped))
             self._balance = line.balance_after
             self._row(line.booked_at.date().isoformat(), wrapped, line.amount, line.balance_after)

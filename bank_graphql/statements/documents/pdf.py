@@ -1,12 +1,8 @@
-"""Documents as PDF: pages of A4 with a running balance, in fonts that are embedded.
-
-Pages are laid out in a thread of their own, one document at a time, so that requests go on meanwhile.
-"""
+"""Documents as PDF: pages of A4 with a running balance, in fonts that are embedded."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from bank_graphql.kit.statements import Reads
@@ -16,18 +12,23 @@ if TYPE_CHECKING:
     from bank_graphql.statements.documents.pages import Pages
 
 _CHUNK = 65_536
-_thread = ThreadPoolExecutor(1, thread_name_prefix="pdf")
 
 
-async def write(db: Reads, content: Content) -> AsyncIterator[bytes]:
-    """Yield the document, part by part. It is complete before the first part is yielded, because of the number of pages."""
-    loop = asyncio.get_running_loop()
-    pages = await loop.run_in_executor(_thread, _open, content)
-    async for lines in content.lines(db):
-        await loop.run_in_executor(_thread, pages.add, lines)
-    with await loop.run_in_executor(_thread, pages.finish) as file:
-        while part := await loop.run_in_executor(_thread, partial(_read, file)):
-            yield part
+class PdfWriter:
+    """Writes PDFs in a thread of its own, one document at a time, so that requests go on meanwhile."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pdf")
+
+    async def write(self, db: Reads, content: Content) -> AsyncIterator[bytes]:
+        """Yield the document, part by part, once it is complete, for each page has the number of pages."""
+        run = asyncio.get_running_loop().run_in_executor
+        pages = await run(self._thread, _open, content)
+        async for lines in content.lines(db):
+            await run(self._thread, pages.add, lines)
+        with await run(self._thread, pages.finish) as file:
+            while part := await run(self._thread, _read, file):
+                yield part
 
 
 def _open(content: Content) -> "Pages":
