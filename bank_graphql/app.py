@@ -135,6 +135,7 @@ def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock
         identity=bank.identity,
         accounts=bank.accounts,
         cards=bank.cards,
+        payees=bank.payees,
         feed=bank.feed,
         streams=Streams(bank.hub, bank.feed, bank.identity, clock),
         execute=bank.execute,

@@ -42,6 +42,7 @@ from bank_graphql.kit.statements import Reads
 from bank_graphql.kit.tracing import Tracing
 from bank_graphql.ledger import metrics as ledger_metrics
 from bank_graphql.ledger import verification as ledger_verification
+from bank_graphql.payees.service import Payees
 from bank_graphql.payments import jobs as payments_jobs
 from bank_graphql.payments import service as payments
 from bank_graphql.payments import verification as payments_verification
@@ -86,6 +87,7 @@ class Bank:
     identity: Identity
     accounts: Accounts
     cards: Cards
+    payees: Payees
     policy: payments.Policy
     feed: Feed
     hub: Hub[EventRow]
@@ -169,6 +171,7 @@ async def open_bank(
             identity=identity,
             accounts=Accounts(db, bank_clock, cards.cancel_of_account),
             cards=Cards(db, identity, policy.vault, bank_clock),
+            payees=Payees(db, bank_clock),
             policy=policy,
             feed=feed,
             hub=hub,

@@ -12,10 +12,11 @@ from bank_graphql.events import models as events
 from bank_graphql.identity import models as identity
 from bank_graphql.kit.schema import note_versions
 from bank_graphql.ledger import models as ledger
+from bank_graphql.payees import models as payees
 from bank_graphql.payments import models as payments
 from bank_graphql.statements import models as statements
 
-MODELS = (ledger, events, audit, identity, accounts, cards, payments, statements)
+MODELS = (ledger, events, audit, identity, accounts, cards, payees, payments, statements)
 ONE_AT_A_TIME = 0x62616E6B  # "bank"
 LOCK_TIMEOUT = "2s"
 """How long a migration waits for a table. Whoever uses the table next waits behind it, so it gives up, and is run again."""

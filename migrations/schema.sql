@@ -118,7 +118,7 @@ CREATE TABLE public.accounts (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0011 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0012 on run with this schema.';
 CREATE TABLE public.audit_events (
     id bigint NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -269,6 +269,14 @@ CREATE TABLE public.idempotency_outcomes (
     CONSTRAINT ck_idempotency_outcomes_outcome_is_known CHECK ((outcome = ANY (ARRAY['MOVED'::text, 'OPENED'::text, 'ISSUED'::text, 'REFUSED'::text]))),
     CONSTRAINT ck_idempotency_outcomes_refusal_is_told CHECK (((outcome = 'REFUSED'::text) = (refusal IS NOT NULL))),
     CONSTRAINT ck_idempotency_outcomes_subject_is_told CHECK (((outcome = 'REFUSED'::text) = (subject_id IS NULL)))
+);
+CREATE TABLE public.payees (
+    id uuid NOT NULL,
+    owner_id uuid NOT NULL,
+    name text NOT NULL,
+    account_number text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    removed_at timestamp with time zone
 );
 CREATE TABLE public.refresh_tokens (
     token_hash bytea NOT NULL,
@@ -428,6 +436,8 @@ ALTER TABLE ONLY public.feed_start
     ADD CONSTRAINT pk_feed_start PRIMARY KEY (id);
 ALTER TABLE ONLY public.idempotency_outcomes
     ADD CONSTRAINT pk_idempotency_outcomes PRIMARY KEY (user_id, key);
+ALTER TABLE ONLY public.payees
+    ADD CONSTRAINT pk_payees PRIMARY KEY (id);
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT pk_refresh_tokens PRIMARY KEY (token_hash);
 ALTER TABLE ONLY public.sessions
@@ -470,6 +480,7 @@ CREATE INDEX ix_cards_series_id ON public.cards USING btree (series_id);
 CREATE INDEX ix_entries_account_id_id ON public.entries USING btree (account_id, id);
 CREATE INDEX ix_entries_transaction_id ON public.entries USING btree (transaction_id);
 CREATE INDEX ix_idempotency_outcomes_created_at ON public.idempotency_outcomes USING btree (created_at);
+CREATE INDEX ix_payees_owner_id_id ON public.payees USING btree (owner_id, id);
 CREATE INDEX ix_refresh_tokens_session_id ON public.refresh_tokens USING btree (session_id);
 CREATE INDEX ix_sessions_user_id ON public.sessions USING btree (user_id);
 CREATE INDEX ix_statements_account_id_id ON public.statements USING btree (account_id, id);
@@ -479,6 +490,7 @@ CREATE INDEX ix_transactions_from_account_id_id ON public.transactions USING btr
 CREATE INDEX ix_transactions_parent_id ON public.transactions USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX ix_transactions_to_account_id_id ON public.transactions USING btree (to_account_id, id);
 CREATE UNIQUE INDEX uq_cards_replaces_id ON public.cards USING btree (replaces_id) WHERE (replaces_id IS NOT NULL);
+CREATE UNIQUE INDEX uq_payees_owner_id_account_number ON public.payees USING btree (owner_id, account_number) WHERE (removed_at IS NULL);
 CREATE UNIQUE INDEX uq_transactions_reverses_id ON public.transactions USING btree (reverses_id) WHERE (reverses_id IS NOT NULL);
 CREATE TRIGGER changes_while_pending BEFORE UPDATE ON public.transactions FOR EACH ROW EXECUTE FUNCTION public.check_standing();
 CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
@@ -519,6 +531,8 @@ ALTER TABLE ONLY public.cards
     ADD CONSTRAINT fk_cards_replaces_id FOREIGN KEY (replaces_id) REFERENCES public.cards(id);
 ALTER TABLE ONLY public.cards
     ADD CONSTRAINT fk_cards_series_id FOREIGN KEY (series_id) REFERENCES public.cards(id);
+ALTER TABLE ONLY public.payees
+    ADD CONSTRAINT fk_payees_owner_id_users FOREIGN KEY (owner_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT fk_refresh_tokens_session_id FOREIGN KEY (session_id) REFERENCES public.sessions(id);
 ALTER TABLE ONLY public.sessions

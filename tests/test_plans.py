@@ -104,6 +104,7 @@ async def filled(ada: Client, db: Database) -> Database:
     card = await ada.issue(account, limits=[{"window": "DAY", "amount": {"amount": "50", "currency": "EUR"}}])
     await ada.card_mutation('setCardLimits(id: $card, limits: [], blockedCategories: ["7995"])', "$card: ID!", card=card["id"])
     await ada.authorize(card["id"], "5")
+    await ada.run('mutation { addPayee(name: "Me", accountNumber: "DE02120300000000202051") { __typename } }')
     await ada.advance(await ada.clock() + timedelta(days=70))
     return db
 

@@ -20,6 +20,7 @@ from bank_graphql.kit.jobs import DueJob
 from bank_graphql.kit.links import Links
 from bank_graphql.kit.loaders import Loader, Reader
 from bank_graphql.kit.rate_limiter import BucketState, RateLimiter
+from bank_graphql.payees.service import Payees
 from bank_graphql.payments.clock import BankClock
 from bank_graphql.payments.commands import Command
 from bank_graphql.payments.groups import Group
@@ -45,6 +46,7 @@ class Services:
     identity: Identity
     accounts: Accounts
     cards: Cards
+    payees: Payees
     feed: Feed
     streams: Streams
     execute: Execute

@@ -25,6 +25,8 @@ from bank_graphql.kit.links import Links
 from bank_graphql.kit.loaders import Loader, Reader, Requested
 from bank_graphql.kit.paging import Listing, Page, Slice
 from bank_graphql.kit.statements import Reads, Row
+from bank_graphql.payees import queries as payees
+from bank_graphql.payees.queries import PayeeRow
 from bank_graphql.statements import queries as statements
 from bank_graphql.statements.documents.paths import path_of_statement
 from bank_graphql.statements.enums import ExportFormat
@@ -88,6 +90,7 @@ class Readers:
         self.limits_of_card: Reader[UUID, list[SpentLimit]] = Reader(partial(cards.limits, db, calendar, clock))
         self.entries_of_transaction: Reader[UUID, list[EntryRow]] = Reader(partial(entries.entries_of_transactions, db))
         self.balance_at: Reader[tuple[UUID, datetime], int | None] = Reader(partial(accounts.balances_at, db))
+        self.payee: Reader[UUID, PayeeRow | None] = Reader(partial(payees.payees, db))
         self.balance_history: Reader[tuple[UUID, date, date], list[DayBalanceRow]] = Reader(
             partial(history.balance_histories, db, months.zone.key), rows_per_key=lambda key: (key[2] - key[1]).days + 1
         )

@@ -14,7 +14,9 @@ from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.events import TransactionEvent
+from bank_graphql.api.types.filters import check_search
 from bank_graphql.api.types.node import Connection, Node, Paged, page_size
+from bank_graphql.api.types.payees import Payee
 from bank_graphql.api.types.statements import Statement
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
@@ -25,6 +27,7 @@ from bank_graphql.kit.ids import parse_global_id, parse_serial, parse_uuid, uuid
 from bank_graphql.kit.loaders import Reader
 from bank_graphql.kit.paging import KeyType, Slice, page_of
 from bank_graphql.ledger import verification
+from bank_graphql.payees.queries import PAYEES_OF_USERS, PayeeRow
 
 MAX_NODES = 100
 EVENTS = KeyType(CURSOR_KIND, lambda text: None, 0, 0)  # noqa: ARG005 - the feed reads its cursors itself
@@ -142,6 +145,28 @@ class Query:
         return _key(request, id, "Statement")
 
     @strawberry.field(
+        description="The viewer's payees, in the order in which they were added; with `search`, those whose name or number "
+        "contains it. Null only together with an error.",
+        graphql_type=Connection[Payee] | None,
+        directives=[Cost(weight="60"), page_size("first", "last")],
+    )
+    @staticmethod
+    async def payees(
+        root: Context,
+        search: str | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Paged[PayeeRow]:
+        viewer, page = root.viewer, page_of(PAYEES_OF_USERS.key, first, after, last, before)
+        text = check_search(search)
+        [found] = await PAYEES_OF_USERS.fetch(
+            root.services.db, [(viewer.user_id, page)], viewers=[viewer.user_id], sees_all=[False], search=text
+        )
+        return Paged(found, PAYEES_OF_USERS.key)
+
+    @strawberry.field(
         description=(
             "The events of the viewer's accounts, or of the 1 to 100 given accounts, page by page, oldest first: from the oldest "
             "event that is kept, or after the cursor `after`. The error CURSOR_EXPIRED means that events after this cursor were "
@@ -240,6 +265,7 @@ async def _node(context: Context, given: str) -> object:
         "Transaction": readers.transaction,
         "Card": readers.card,
         "Statement": readers.statement,
+        "Payee": readers.payee,
     }
     reader = by_kind.get(kind)
     uuid = parse_uuid(key)

@@ -23,6 +23,7 @@ from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.money import Money
+from bank_graphql.api.types.payees import Payee
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
 from bank_graphql.identity.queries import UserRow
@@ -205,4 +206,8 @@ IssueStatementsResult = Annotated[
 ExportEntriesResult = Annotated[
     EntryExport | NotFoundRejection | ValidationRejection,
     strawberry.union("ExportEntriesResult", description=f"The link, or a rejection. {_GROWS}"),
+]
+PayeeResult = Annotated[
+    Payee | NotFoundRejection | ValidationRejection,
+    strawberry.union("PayeeResult", description=f"The payee as changed, or a rejection. {_GROWS}"),
 ]

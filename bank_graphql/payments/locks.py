@@ -10,9 +10,11 @@ from bank_graphql.kit.db import Connection
 from bank_graphql.kit.ids import lock_key
 from bank_graphql.ledger import service as ledger
 from bank_graphql.ledger.enums import TransactionKind
+from bank_graphql.payees import queries as payees
 from bank_graphql.payments import queries
 from bank_graphql.payments.commands import Command, Key, Targets
 from bank_graphql.payments.queries import LockedTransactionRow
+from bank_graphql.payments.state import SavedPayee
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Locked:
         account_ids: the accounts that are locked.
         keys: the idempotency keys that are locked.
         numbers: account ids by account number.
+        payees: the payees that are named, by id.
         transaction_ids: the transactions that are named, and the parents of named refunds.
         cards: the cards that are named by themselves.
         authorizing: whether limits of those cards are checked as of now.
@@ -32,6 +35,7 @@ class Locked:
     account_ids: list[UUID]
     keys: list[Key]
     numbers: dict[str, UUID]
+    payees: dict[UUID, SavedPayee]
     transaction_ids: list[UUID]
     cards: Sequence[CardReferenceRow]
     authorizing: bool
@@ -41,14 +45,16 @@ class Locked:
 async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
     """Find the accounts behind what the commands name, and take all locks, sorted, with one statement.
 
-    Only what never changes is used before the locks: the account of a number or card, the accounts of a transaction.
+    Only what never changes is used before the locks: the account of a number or card, the number of a payee, the accounts of a
+    transaction. That a payee was removed is as if it had been so before or after the batch.
     """
     targets = [command.targets() for command in commands]
-    numbers = await _account_numbers(connection, targets)
+    saved = await _payees(connection, targets)
+    numbers = await _account_numbers(connection, targets, saved)
     named = [key for each in targets for key in each.transactions]
     transactions = await read_transactions(connection, named)
     references = await _card_references(connection, targets)
-    account_ids = list(set(_account_ids(targets, numbers, transactions, references)))
+    account_ids = list({*_account_ids(targets, transactions, references), *numbers.values()})
     keys = list({command.stored_key: None for command in commands if command.stored_key is not None})
     await ledger.lock(
         connection, [*(lock_key("key", *key) for key in keys), *(ledger.account_lock(each) for each in account_ids)]
@@ -59,6 +65,7 @@ async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
         account_ids,
         keys,
         numbers,
+        saved,
         [*transactions, *refunded],
         references,
         authorizing=any(each.checks_limits and not each.transactions for each in targets),
@@ -73,8 +80,19 @@ async def read_transactions(connection: Connection, ids: Sequence[UUID]) -> dict
     return {row.id: row for row in await connection.fetch(queries.TRANSACTIONS, ids=ids)}
 
 
-async def _account_numbers(connection: Connection, targets: Sequence[Targets]) -> dict[str, UUID]:
+async def _payees(connection: Connection, targets: Sequence[Targets]) -> dict[UUID, SavedPayee]:
+    ids = [payee for each in targets for payee in each.payees]
+    if not ids:
+        return {}
+    rows = await connection.fetch(payees.BY_ID, ids=ids)
+    return {row.id: SavedPayee(row.owner_id, row.account_number, row.removed_at) for row in rows}
+
+
+async def _account_numbers(
+    connection: Connection, targets: Sequence[Targets], saved: Mapping[UUID, SavedPayee]
+) -> dict[str, UUID]:
     numbers = [number for each in targets for number in each.numbers if number]
+    numbers += [payee.account_number for payee in saved.values()]
     if not numbers:
         return {}
     return {row.number: row.id for row in await connection.fetch(queries.ACCOUNT_NUMBERS, numbers=numbers)}
@@ -88,15 +106,11 @@ async def _card_references(connection: Connection, targets: Sequence[Targets]) -
 
 def _account_ids(
     targets: Sequence[Targets],
-    numbers: Mapping[str, UUID],
     transactions: Mapping[UUID, LockedTransactionRow],
     references: Sequence[CardReferenceRow],
 ) -> Iterator[UUID]:
     for each in targets:
         yield from each.accounts
-        for number in each.numbers:
-            if number in numbers:
-                yield numbers[number]
     for row in transactions.values():
         yield row.from_account_id
         yield row.to_account_id

@@ -46,6 +46,7 @@ async def load(
         cards=await _read_cards(connection, cards, locked, transactions, now),
         customers=customers,
         numbers=locked.numbers,
+        payees=locked.payees,
         credit_limit=credit_limit,
     )
     return state, stored

@@ -31,6 +31,15 @@ class CustomerAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedPayee:
+    """A payee: whose it is, and which number it stands for. `removed_at` is None unless it was removed."""
+
+    owner_id: UUID
+    account_number: str
+    removed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class NewAccount:
     """An account to open; its balance is in the ledger's part of the state."""
 
@@ -61,6 +70,7 @@ class BatchState:
         cards: cards and what was paid with them.
         customers: the customers' accounts by id; the bank's internal accounts are not among them.
         numbers: account ids by account number.
+        payees: the payees that commands name, by id.
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
         new_accounts: the accounts that the batch opened.
     """
@@ -71,6 +81,7 @@ class BatchState:
     cards: CardsState
     customers: dict[UUID, CustomerAccount]
     numbers: dict[str, UUID]
+    payees: dict[UUID, SavedPayee] = field(default_factory=dict)
     credit_limit: int = 0
     new_accounts: list[NewAccount] = field(default_factory=list)
 

@@ -1,6 +1,7 @@
 """Access of every role to every field and mutation, on the actor's own things, on those of others, and on missing ones."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -54,8 +55,12 @@ BATCH = {
 OWN_MUTATIONS = {
     "issueCard": "input: {accountId: $id, idempotencyKey: $key}",
     "openAccount": "input: {kind: CHECKING, currency: EUR, idempotencyKey: $key}",
+    "addPayee": 'name: "Me", accountNumber: "DE02120300000000202051"',
+    "renamePayee": 'id: $id, name: "Me"',
+    "removePayee": "id: $id",
     "updateProfile": 'fullName: "Me"',
     "advanceClock": 'to: "2000-01-01T00:00:00Z"',
+    "exportEntries": 'accountId: $id, from: "2030-01-01", to: "2030-01-02", format: CSV',
     "issueStatements": 'month: "2000-01-01"',
     "logOut": "",
 }
@@ -72,6 +77,7 @@ OPEN_MUTATIONS = {"signUp", "logIn", "refreshSession"}
 QUERIES = {"account", "accountByNumber", "transaction", "card", "statement", "node", "nodes"}
 OPEN_QUERIES = {"me", "rateLimit", "clock"}
 FEED = {"transactionEvents", "feedCursor"}
+OWN_QUERIES = {"payees"}
 RESTRICTED_QUERIES = {"ledgerVerification": {UserRole.AUDITOR, UserRole.ADMIN}}
 
 
@@ -102,10 +108,30 @@ def test_the_matrix_covers_the_schema() -> None:
     schema = build_schema()._schema
     assert schema.query_type is not None
     assert schema.mutation_type is not None
-    assert set(schema.query_type.fields) == QUERIES | OPEN_QUERIES | FEED | set(RESTRICTED_QUERIES)
+    assert set(schema.query_type.fields) == QUERIES | OPEN_QUERIES | FEED | OWN_QUERIES | set(RESTRICTED_QUERIES)
     assert set(schema.mutation_type.fields) == {*ALL, *OPEN_MUTATIONS}
     assert schema.subscription_type is not None
     assert set(schema.subscription_type.fields) == {"transactionFeed"}
+
+
+async def test_who_sees_an_account_sees_its_statements_and_exports_its_entries(
+    other: tuple[str, Client], target: dict[str, Any], ada: Client
+) -> None:
+    role, client = other
+    await ada.advance(await ada.clock() + timedelta(days=32))
+    [statement] = (await ada.account(target["account"], "statements(last: 1) { nodes { id } }"))["statements"]["nodes"]
+    query = "query ($id: ID!) { statement(id: $id) { pdfUrl csvUrl camt053Url } node(id: $id) { id } }"
+    found = await client.run(query, id=statement["id"])
+    export = mutation("exportEntries", OWN_MUTATIONS["exportEntries"])
+    exported = (await client.run(export, id=target["account"]))["exportEntries"]["__typename"]
+    issued = (await client.run(mutation("issueStatements", OWN_MUTATIONS["issueStatements"])))["issueStatements"]["__typename"]
+    if role in READS_ALL:
+        assert found["statement"]["pdfUrl"].startswith("http")
+        assert exported == "EntryExport"
+    else:
+        assert found == {"statement": None, "node": None}
+        assert exported == "NotFoundRejection"
+    assert issued == ("StatementsIssued" if role in MANAGERS else "ForbiddenRejection")
 
 
 def mutation(name: str, arguments: str) -> str:

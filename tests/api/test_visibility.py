@@ -39,6 +39,7 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
     paid = await raw.fetchrow("SELECT transaction_id, card_id FROM card_transactions LIMIT 1")
     today = utc_now().date()
     await issue(bank.db, replace(bank.issuer, clock=lambda: utc_now() + timedelta(days=32)))
+    payee = await bank.payees.add(Actor(ada, None, PERMISSIONS[UserRole.CUSTOMER]), "Me", "DE02120300000000202051")
     statement = await raw.fetchval("SELECT id FROM statements WHERE account_id = $1", account)
     assert entry is not None
     assert paid is not None
@@ -56,6 +57,7 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
         "limits_of_card": paid["card_id"],
         "entries_of_transaction": entry["transaction_id"],
         "balance_at": (account, datetime.now(UTC)),
+        "payee": payee.id,
         "balance_history": (account, today, today),
         "statement": statement,
         "statement_link": (statement, ExportFormat.PDF),

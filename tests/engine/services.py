@@ -24,6 +24,7 @@ def services_of(bank: Bank) -> Services:
         identity=bank.identity,
         accounts=bank.accounts,
         cards=bank.cards,
+        payees=bank.payees,
         feed=bank.feed,
         streams=Streams(bank.hub, bank.feed, bank.identity, utc_now),
         execute=bank.execute,

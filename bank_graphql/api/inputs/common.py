@@ -59,6 +59,11 @@ def card_id(given: str) -> UUID:
     return _key_in(given, "Card")
 
 
+def payee_id(given: str) -> UUID:
+    """Return the key in a payee's global id. Raises as `_key_in`."""
+    return _key_in(given, "Payee")
+
+
 def _key_in(given: str, kind: str) -> UUID:
     """Return the key in the global id of an object of this kind.
 

@@ -5,7 +5,16 @@ from typing import Any
 import strawberry
 
 from bank_graphql.accounts.rules import normalise_number
-from bank_graphql.api.inputs.common import DRY_RUN, KEY, MoneyInput, account_id, check_description, check_key, transaction_id
+from bank_graphql.api.inputs.common import (
+    DRY_RUN,
+    KEY,
+    MoneyInput,
+    account_id,
+    check_description,
+    check_key,
+    payee_id,
+    transaction_id,
+)
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.engine.costs import Cost
 from bank_graphql.kit.actor import Actor
@@ -65,11 +74,14 @@ class WithdrawInput(Movement):
 class TransferDestination:
     account_id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="Any account, by its id.")
     account_number: strawberry.Maybe[str] = strawberry.field(description="Any account, by its number, with or without spaces.")
+    payee_id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="The account of one of the viewer's payees.")
 
     def resolved(self) -> Destination:
         """Return the destination. Raises NotFound for an id of another kind."""
         if self.account_id is not None:
             return Destination(account_id=account_id(self.account_id.value))
+        if self.payee_id is not None:
+            return Destination(payee_id=payee_id(self.payee_id.value))
         return Destination(account_number=normalise_number(self.account_number.value if self.account_number else ""))
 
 

@@ -1,7 +1,7 @@
 """The mutations.
 
 `identity` signing up, in and out · `accounts` opening, changing, closing · `money` transfers, holds, refunds · `cards` issuing
-and changing cards · `statements` issuing and exporting · `sandbox` moving the clock.
+and changing cards · `payees` saving account numbers · `statements` issuing and exporting · `sandbox` moving the clock.
 """
 
 import strawberry
@@ -10,6 +10,7 @@ from bank_graphql.api.mutations.accounts import AccountMutations
 from bank_graphql.api.mutations.cards import CardMutations
 from bank_graphql.api.mutations.identity import IdentityMutations
 from bank_graphql.api.mutations.money import MoneyMutations
+from bank_graphql.api.mutations.payees import PayeeMutations
 from bank_graphql.api.mutations.sandbox import SandboxMutations
 from bank_graphql.api.mutations.statements import StatementMutations
 
@@ -17,5 +18,7 @@ from bank_graphql.api.mutations.statements import StatementMutations
 @strawberry.type(
     description="All mutations. An expected refusal is no error: each result is a union whose other members implement Rejection."
 )
-class Mutation(IdentityMutations, AccountMutations, MoneyMutations, CardMutations, StatementMutations, SandboxMutations):
+class Mutation(
+    IdentityMutations, AccountMutations, MoneyMutations, CardMutations, PayeeMutations, StatementMutations, SandboxMutations
+):
     pass

@@ -40,9 +40,7 @@ class TransactionFilter:
         Raises:
             BadRequest: an amount is invalid in this currency, or the search text is too long.
         """
-        search = None if self.search is None else normalise(self.search)
-        if search is not None and len(search) > SEARCH_MAX:
-            raise BadRequest(f"A search has at most {SEARCH_MAX} characters.")
+        search = check_search(self.search)
         return TransactionFilters(
             kinds=None if self.kinds is None else tuple(kind.value for kind in self.kinds),
             statuses=None if self.statuses is None else tuple(status.value for status in self.statuses),
@@ -53,6 +51,18 @@ class TransactionFilter:
             search=search,
             search_id=None if search is None else parse_reference(search),
         )
+
+
+def check_search(text: str | None) -> str | None:
+    """Return the normalised text of a search, or None if nothing is searched for.
+
+    Raises:
+        BadRequest: it is too long.
+    """
+    search = None if text is None else normalise(text)
+    if search is not None and len(search) > SEARCH_MAX:
+        raise BadRequest(f"A search has at most {SEARCH_MAX} characters.")
+    return search
 
 
 def _minor(amount: DecimalText | None, currency: str) -> int | None:

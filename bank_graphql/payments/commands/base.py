@@ -26,6 +26,7 @@ class Targets(NamedTuple):
     Attributes:
         accounts: accounts by id, the bank's internal ones too.
         numbers: accounts by account number.
+        payees: payees, and by them the accounts with their numbers.
         transactions: transactions, and by them both of their accounts.
         cards: cards by id, and by them their accounts.
         card_hashes: cards by the keyed hashes of their numbers, and by them their accounts.
@@ -35,6 +36,7 @@ class Targets(NamedTuple):
 
     accounts: tuple[UUID, ...] = ()
     numbers: tuple[str, ...] = ()
+    payees: tuple[UUID, ...] = ()
     transactions: tuple[UUID, ...] = ()
     cards: tuple[UUID, ...] = ()
     card_hashes: tuple[bytes, ...] = ()

@@ -18,25 +18,29 @@ from bank_graphql.payments.state import BatchState, require_currency
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """Where a payment goes, as the payer gave it: exactly one of the two."""
+    """Where a payment goes, as the payer gave it: exactly one of these."""
 
     account_id: UUID | None = None
     account_number: str | None = None
+    payee_id: UUID | None = None
 
     def targets(self, payer_id: UUID) -> Targets:
         """Return the payer's account and this one."""
         if self.account_id is not None:
             return Targets(accounts=(payer_id, self.account_id))
+        if self.payee_id is not None:
+            return Targets(accounts=(payer_id,), payees=(self.payee_id,))
         return Targets(accounts=(payer_id,), numbers=(self.account_number or "",))
 
     def resolve(self, actor: Actor, state: BatchState) -> AccountState:
         """Return the account that this names.
 
         Raises:
-            NotFound: there is no such account, or it is closed and not visible to the actor.
+            NotFound: the actor has no such payee; there is no such account, or it is closed and not visible to the actor.
             AccountStatusRefused: it is closed, and visible to the actor.
         """
-        account_id = self.account_id or state.numbers.get(self.account_number or "")
+        number = self.account_number if self.payee_id is None else self._number_of_payee(actor, self.payee_id, state)
+        account_id = self.account_id or state.numbers.get(number or "")
         customer = state.customers.get(account_id) if account_id else None
         missing = NotFound("account", global_id("Account", self.account_id) if self.account_id else None)
         if account_id is None or customer is None:
@@ -46,6 +50,13 @@ class Destination:
                 raise AccountStatusRefused(account_id, customer.status)
             raise missing
         return state.ledger.accounts[account_id]
+
+    @staticmethod
+    def _number_of_payee(actor: Actor, payee_id: UUID, state: BatchState) -> str:
+        payee = state.payees.get(payee_id)
+        if payee is None or payee.owner_id != actor.user_id or payee.removed_at is not None:
+            raise NotFound("payee", global_id("Payee", payee_id))
+        return payee.account_number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,33 @@
+"""Adding, renaming and removing payees."""
+
+import strawberry
+
+from bank_graphql.api.context import Context
+from bank_graphql.api.inputs.common import payee_id
+from bank_graphql.api.results import PayeeResult
+from bank_graphql.engine.fields import mutation
+from bank_graphql.payees.queries import PayeeRow
+
+
+@strawberry.type
+class PayeeMutations:
+    @mutation(
+        PayeeResult,
+        "Save an account number under a name, for payments by `payeeId`. The number is an IBAN of any country, with or without "
+        "spaces, and occurs once among the viewer's payees: a second time it is `TAKEN`.",
+    )
+    @staticmethod
+    async def add_payee(context: Context, name: str, account_number: str) -> PayeeRow:
+        return await context.services.payees.add(context.viewer, name, account_number)
+
+    @mutation(PayeeResult, "Rename one of the viewer's payees.")
+    @staticmethod
+    async def rename_payee(context: Context, id: strawberry.ID, name: str) -> PayeeRow:  # noqa: A002 - the contract's name
+        return await context.services.payees.rename(context.viewer, payee_id(id), name)
+
+    @mutation(
+        PayeeResult, "Remove one of the viewer's payees, and return it as it was. Payments that were made stay as they are."
+    )
+    @staticmethod
+    async def remove_payee(context: Context, id: strawberry.ID) -> PayeeRow:  # noqa: A002
+        return await context.services.payees.remove(context.viewer, payee_id(id))

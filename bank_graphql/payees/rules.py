@@ -1,0 +1,34 @@
+"""Names and account numbers of payees. Pure."""
+
+from schwifty import IBAN
+from schwifty.exceptions import SchwiftyException
+
+from bank_graphql.kit import text as text_rules
+from bank_graphql.kit.errors import ValidationFailed
+
+NAME_MAX = 140
+"""How long a payee's name may be: as long as ISO 20022 allows."""
+MAX_PAYEES = 1000
+"""How many payees a customer may have."""
+
+
+def check_name(text: str) -> str:
+    """Return the normalised name of a payee.
+
+    Raises:
+        ValidationFailed: `REQUIRED`, `TOO_LONG` or `INVALID`.
+    """
+    return text_rules.check_name(text, "A name", ("name",), NAME_MAX)
+
+
+def check_number(text: str) -> str:
+    """Return an account number without spaces: an IBAN of any country, whose length and check digits are right (ISO 13616).
+
+    Raises:
+        ValidationFailed: `INVALID`.
+    """
+    try:
+        return str(IBAN("".join(text.split()).upper()))
+    except (SchwiftyException, ValueError):
+        message = "This is no IBAN: check its length and its digits."
+        raise ValidationFailed.of("accountNumber", "INVALID", message) from None

@@ -1,0 +1,102 @@
+"""The only writer of payees. Each change is audited, and so is each refusal."""
+
+from uuid import UUID
+
+from sqlalchemy import DateTime, Text, Uuid, bindparam, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from bank_graphql.audit import service as audit
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.errors import NotFound, ValidationFailed
+from bank_graphql.kit.ids import global_id, lock_key, new_id
+from bank_graphql.kit.statements import Query
+from bank_graphql.payees import queries
+from bank_graphql.payees.models import Payee
+from bank_graphql.payees.queries import PayeeRow
+from bank_graphql.payees.rules import MAX_PAYEES, check_name, check_number
+
+_id, _owner = bindparam("payee", type_=Uuid()), bindparam("owner_id", type_=Uuid())
+_own = (col(Payee.id) == _id, col(Payee.owner_id) == _owner, col(Payee.removed_at).is_(None))
+_INSERT = Query(
+    insert(Payee)
+    .values(
+        id=_id,
+        owner_id=_owner,
+        name=bindparam("name", type_=Text()),
+        account_number=bindparam("number", type_=Text()),
+        created_at=bindparam("now", type_=DateTime(timezone=True)),
+    )
+    .on_conflict_do_nothing()
+    .returning(*queries.COLUMNS),
+    PayeeRow,
+)
+_RENAME = Query(update(Payee).where(*_own).values(name=bindparam("new_name", type_=Text())).returning(*queries.COLUMNS), PayeeRow)
+_REMOVE = Query(
+    update(Payee).where(*_own).values(removed_at=bindparam("now", type_=DateTime(timezone=True))).returning(*queries.COLUMNS),
+    PayeeRow,
+)
+
+
+class Payees:
+    """Changes to the payees of an actor.
+
+    Args:
+        db: the database.
+        clock: gives the time.
+    """
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def add(self, actor: Actor, name: str, account_number: str) -> PayeeRow:
+        """Add a payee, and return it.
+
+        Raises:
+            ValidationFailed: the name or the number is not valid, `TAKEN`: there is one with this number, or `TOO_MANY`.
+        """
+        checked, number = check_name(name), check_number(account_number)
+        payee_id = new_id()
+
+        async def work(connection: Connection) -> PayeeRow:
+            await connection.lock([lock_key("payees", actor.user_id)])
+            [row] = await connection.fetch(queries.COUNT, owner=actor.user_id, maximum=MAX_PAYEES)
+            if row.count >= MAX_PAYEES:
+                raise ValidationFailed.of("accountNumber", "TOO_MANY", f"You may have {MAX_PAYEES} payees: remove one first.")
+            given = {"payee": payee_id, "owner_id": actor.user_id, "name": checked, "number": number}
+            made = await connection.fetch_one(_INSERT, **given, now=self._clock())
+            if made is None:
+                raise ValidationFailed.of("accountNumber", "TAKEN", "One of your payees has this account number already.")
+            return made
+
+        return await audit.execute_audited(self._db, actor, "addPayee", payee_id, work)
+
+    async def rename(self, actor: Actor, payee_id: UUID, name: str) -> PayeeRow:
+        """Rename a payee, and return it.
+
+        Raises:
+            NotFound: the actor has no such payee.
+            ValidationFailed: the name is not valid.
+        """
+        checked = check_name(name)
+        return await self._change(actor, "renamePayee", payee_id, _RENAME, new_name=checked)
+
+    async def remove(self, actor: Actor, payee_id: UUID) -> PayeeRow:
+        """Remove a payee, and return it as it was.
+
+        Raises:
+            NotFound: the actor has no such payee.
+        """
+        return await self._change(actor, "removePayee", payee_id, _REMOVE, now=self._clock())
+
+    async def _change(self, actor: Actor, action: str, payee_id: UUID, change: Query[PayeeRow], **arguments: object) -> PayeeRow:
+        async def work(connection: Connection) -> PayeeRow:
+            changed = await connection.fetch_one(change, payee=payee_id, owner_id=actor.user_id, **arguments)
+            if changed is None:
+                raise NotFound("payee", global_id("Payee", payee_id))
+            return changed
+
+        return await audit.execute_audited(self._db, actor, action, payee_id, work)
