@@ -182,6 +182,12 @@ EXPECTED = {
         "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "CurrencyMismatchRejection", "AccountStatusRejection",
         "StateConflictRejection", "IdempotencyConflictRejection", "LimitExceededRejection", "InsufficientFundsRejection",
     },
+    "advanceClock": {"ForbiddenRejection", "ValidationRejection"},
+    "issueStatements": {"ForbiddenRejection", "ValidationRejection"},
+    "exportEntries": {"NotFoundRejection", "ValidationRejection"},
+    "addPayee": {"ValidationRejection"},
+    "renamePayee": {"NotFoundRejection", "ValidationRejection"},
+    "removePayee": {"NotFoundRejection"},
     "releaseHold": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection", "IdempotencyConflictRejection"},
     "reverseTransaction": {
         "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "InsufficientFundsRejection", "AccountStatusRejection",

@@ -20,7 +20,11 @@ from graphql import (
 )
 
 UNSTEADY = {
+    "addPayee",
+    "advanceClock",
+    "clock",
     "feedCursor",
+    "exportEntries",
     "rateLimit",
     "sessions",
     "logIn",
@@ -33,6 +37,13 @@ UNSTEADY = {
     "replaceCard",
 }
 """Fields whose values differ from one request to the next, or that would end what others depend on."""
+
+
+CHOICES = {
+    "Date": ("2020-01-01", "2020-02-01", "2020-02-29", "2999-12-31", "2020"),
+    "Decimal": ("0", "1.00", "12.345", "5", "1000000", "-3", "?"),
+}
+"""The values of scalars that nothing in the bank decides on."""
 
 
 @dataclass
@@ -189,8 +200,8 @@ class Documents:
             return chance.random() < 0.5
         if kind == "DateTime":
             return chance.choice(self._pool.moments)
-        if kind == "Decimal":
-            return chance.choice(("0", "1.00", "12.345", "5", "1000000", "-3", "?"))
+        if kind in CHOICES:
+            return chance.choice(CHOICES[kind])
         if name in {"after", "before"}:
             return chance.choice(self._pool.cursors)
         if name in {"number", "accountNumber"}:

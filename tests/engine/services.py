@@ -3,24 +3,27 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from bank_graphql.api.context import Services
 from bank_graphql.api.loaders import Readers
 from bank_graphql.api.streams import Streams
 from bank_graphql.bank import Bank
 from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.links import Links
 from bank_graphql.kit.rate_limiter import RateLimiter
 
 
 def services_of(bank: Bank) -> Services:
     """The services of a request's context."""
+    links = Links("http://bank", [b"key"], lambda: datetime(2030, 1, 1, tzinfo=UTC))  # the same links in each answer
     return Services(
         db=bank.db,
         clock=bank.clock,
         due_jobs=bank.due_jobs,
         issuer=bank.issuer,
-        links=bank.links,
-        readers=Readers(bank.db, bank.policy.cards.calendar, utc_now, bank.links, bank.issuer.months),
+        links=links,
+        readers=Readers(bank.db, bank.policy.cards.calendar, utc_now, links, bank.issuer.months),
         identity=bank.identity,
         accounts=bank.accounts,
         cards=bank.cards,

@@ -43,6 +43,7 @@ from bank_graphql.payments.commands import (
 )
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome
+from bank_graphql.statements.service import issue
 from bank_graphql.web.operations import OperationGate, Response
 from tests.client import PASSWORD
 from tests.engine.documents import Documents, Made, Pool
@@ -127,6 +128,10 @@ class World:
         transactions.append(await self._move(RefundCardPayment(actor=ada, key=new_id().hex, transaction_id=payment)))
         await self.services.accounts.freeze(ada, frozen, "lost")
         await self.services.accounts.close(grace, closed)
+        payee = await self.services.payees.add(ada, "Grace", "DE02120300000000202051")
+        later = replace(self.services.issuer, clock=lambda: utc_now() + timedelta(days=70))
+        await issue(self.services.db, later)
+        statements = await self.services.db._pool.fetch("SELECT id FROM statements")
         rows = await self.services.db._pool.fetch("SELECT id FROM entries ORDER BY id")
         numbers = await self.services.db._pool.fetch("SELECT number FROM accounts")
         entries = [row["id"] for row in rows]
@@ -141,6 +146,8 @@ class World:
                 *(global_id("Transaction", each) for each in transactions[-12:]),
                 *(global_id("Card", each) for each in cards),
                 *(global_id("Entry", each) for each in entries[-8:]),
+                *(global_id("Statement", row["id"]) for row in statements),
+                global_id("Payee", payee.id),
                 *(global_id("User", each.user_id) for each in (ada, grace, staff)),
                 *missing,
             ],
