@@ -314,7 +314,7 @@ CREATE TABLE public.statements (
     total_debits bigint NOT NULL,
     entry_count bigint NOT NULL,
     issued_at timestamp with time zone NOT NULL,
-    format bigint NOT NULL,
+    layout bigint NOT NULL,
     bank_name text NOT NULL,
     bic text NOT NULL,
     holder_name text NOT NULL,

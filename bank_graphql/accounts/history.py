@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Boolean, Date, DateTime, Text, Uuid, bindparam, cast, column, func, literal_column, select, true
 from sqlmodel import col
@@ -10,12 +11,14 @@ from sqlmodel import col
 from bank_graphql.accounts.models import Account
 from bank_graphql.identity.queries import visible_to_viewer
 from bank_graphql.identity.visibility import sees_all
+from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.errors import BadRequest
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.statements import Query, Reads, Row, array_of
 from bank_graphql.ledger.models import Balance
 
 MAX_DAYS = 400
+FIRST_YEAR, LAST_YEAR = 1900, 2999
 
 
 class DayBalanceRow(Row):
@@ -77,32 +80,40 @@ def check_days(first: date, last: date) -> None:
     """Check a range of days.
 
     Raises:
-        BadRequest: it is empty, or has more than `MAX_DAYS`.
+        BadRequest: it is empty, or has more than `MAX_DAYS`, or is not in the years 1900 to 2999.
     """
-    if not 0 <= (last - first).days < MAX_DAYS:
-        raise BadRequest(f"Choose 1 to {MAX_DAYS} days: 'to' is not before 'from'.")
+    if last < first:
+        raise BadRequest("'to' is before 'from'.")
+    if (last - first).days >= MAX_DAYS:
+        raise BadRequest(f"A history has {MAX_DAYS} days at most.")
+    if first.year < FIRST_YEAR or last.year > LAST_YEAR:
+        raise BadRequest(f"Choose days in the years {FIRST_YEAR} to {LAST_YEAR}.")
 
 
 async def balance_histories(
-    db: Reads, zone: str, requested: Sequence[Requested[tuple[UUID, date, date]]]
+    db: Reads, zone: ZoneInfo, clock: Clock, requested: Sequence[Requested[tuple[UUID, date, date]]]
 ) -> list[list[DayBalanceRow]]:
     """Return the balances of accounts at the end of each day of a range; none for an account that is not visible.
+
+    Days that have not begun are left out.
 
     Args:
         db: the database.
         zone: the time zone of the days.
+        clock: gives the bank's time.
         requested: accounts, each with a first and a last day.
     """
     keys = [(actor, *key) for actor, each in requested for key in each]
     found: list[list[DayBalanceRow]] = [[] for _ in keys]
+    today = clock().astimezone(zone).date()
     rows = await db.fetch(
         _HISTORIES,
         accounts=[account for _, account, _, _ in keys],
         firsts=[first for _, _, first, _ in keys],
-        lasts=[last for _, _, _, last in keys],
+        lasts=[min(last, today) for _, _, _, last in keys],
         viewers=[actor.user_id for actor, *_ in keys],
         sees_all=[sees_all(actor) for actor, *_ in keys],
-        zone=zone,
+        zone=zone.key,
     )
     for row in rows:
         found[row.position - 1].append(row)

@@ -92,7 +92,7 @@ class Readers:
         self.balance_at: Reader[tuple[UUID, datetime], int | None] = Reader(partial(accounts.balances_at, db))
         self.payee: Reader[UUID, PayeeRow | None] = Reader(partial(payees.payees, db))
         self.balance_history: Reader[tuple[UUID, date, date], list[DayBalanceRow]] = Reader(
-            partial(history.balance_histories, db, months.zone.key), rows_per_key=lambda key: (key[2] - key[1]).days + 1
+            partial(history.balance_histories, db, months.zone, clock), rows_per_key=lambda key: (key[2] - key[1]).days + 1
         )
         self.statement: Reader[UUID, StatementRow | None] = Reader(partial(statements.statements, db))
         self.statement_link: Reader[tuple[UUID, ExportFormat], str | None] = Reader(partial(_links_to_statements, db, links))

@@ -103,14 +103,13 @@ class ClockAdvanced:
 class StatementsIssued:
     month: date = strawberry.field(description="The first day of the month.")
     issued: int = strawberry.field(
-        description="How many statements were issued: those of the month and of months before that were missing. 0 if they had "
-        "all been issued."
+        description="How many statements were issued: those of the month and of months before that were missing. 0 if none was."
     )
 
 
 @strawberry.type(description="A link to the entries of an account.")
 class EntryExport:
-    url: str = strawberry.field(description="The link. Whoever has it can open it.")
+    url: str = strawberry.field(description="The link. Whoever has it can open it, without a token.")
     expires_at: DateTime = strawberry.field(description="When the link expires: after 15 minutes at most.")
 
 

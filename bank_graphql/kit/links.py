@@ -1,4 +1,4 @@
-"""Links that open a document for a short time, for whoever has the link: they are signed, and name nobody.
+"""Links that open a document for a short time, for whoever has the link: they are signed, and carry no user.
 
 The signature is an HMAC (RFC 2104) with SHA-256 of path and expiry. Its secrets are derived from keys that the processes share.
 """
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from bank_graphql.kit.clock import Clock
 
 LIFETIME = timedelta(minutes=15)
-"""How long a link is valid, at most: it expires at a full minute, so that the same link is made again within one."""
+"""How long a link is valid, counted from the last full minute, so that all links that are made within it are the same."""
 _PERSON = b"bank links"
 
 

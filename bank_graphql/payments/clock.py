@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, bindparam, func, select
@@ -29,6 +29,8 @@ from bank_graphql.payments.models import BankTime
 ACTION = "advanceClock"
 MAX_STEP = timedelta(days=5 * 366)
 """How far the clock can be moved at a time."""
+END = datetime(3000, 1, 1, tzinfo=UTC)
+"""The clock stays before this: calendars end in the year 9999, and cards and holds reach some years ahead."""
 _PAUSE_SECONDS = 0.05
 
 
@@ -67,7 +69,7 @@ class Advanced:
 
 
 class BankClock:
-    """Gives the bank's time, as this process knows it: another process may have moved the clock up to a second ago.
+    """Gives the bank's time, as this process knows it: another may have moved the clock since a job last called `read`.
 
     Attributes:
         is_movable: whether the clock can be moved.
@@ -118,7 +120,7 @@ class BankClock:
             ValidationFailed: `PAST`, `TOO_FAR`.
         """
         done: Counter[str] = Counter()
-        async with self._alone():
+        async with self._exclusively():
             at = await self.read()
 
             async def check(_: Connection) -> None:
@@ -139,8 +141,8 @@ class BankClock:
         self._moved_to = to
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """Let one process at a time move the clock. The others try again: a statement that waited would hold the feed up."""
+    async def _exclusively(self) -> AsyncIterator[None]:
+        """Let one process at a time move the clock. The others try again: a waiting statement is what the feed would wait for."""
         key = lock_key("clock", UUID(int=0))
         async with self._db.connection() as connection:
             while not (await connection.fetch(_LOCK, key=key))[0].is_locked:  # noqa: ASYNC110 - another process sets no event of ours
@@ -156,5 +158,5 @@ def _check(now: datetime, to: datetime, *, is_movable: bool) -> None:
         raise Forbidden("Only the clock of a sandbox can be moved.")
     if to < now:
         raise ValidationFailed.of("to", "PAST", "The clock only moves forward.")
-    if to - now > MAX_STEP:
-        raise ValidationFailed.of("to", "TOO_FAR", "The clock moves by five years at most.")
+    if to - now > MAX_STEP or to >= END:
+        raise ValidationFailed.of("to", "TOO_FAR", "The clock moves by five years at most, and not beyond the year 2999.")

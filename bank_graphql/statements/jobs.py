@@ -1,4 +1,4 @@
-"""What the statements do by themselves: those of a month are issued when it ends."""
+"""The job that issues the statements of a month after its end."""
 
 from datetime import datetime
 from functools import partial

@@ -1,4 +1,4 @@
-"""The statements' tables. Rows are never changed, so that a document can be made again in ten years, byte for byte."""
+"""The statements' tables. Rows are never changed, so that documents can be made again, byte for byte."""
 
 from datetime import date, datetime
 from typing import Any
@@ -15,7 +15,8 @@ class Statement(SQLModel, table=True):
     """The statement of an account for a month. It covers the entries with ids above `after_entry_id`, up to `last_entry_id`.
 
     What documents show and people may change later is frozen in it: the names of the bank, the holder, the account and the
-    counterparties (`counterparties`: a name and a number or null, by the account's id in hexadecimal digits).
+    counterparties (`counterparties`: a name and a number or null, by the account's id in hexadecimal digits). `layout` is the
+    version of the layout and the wording of its documents.
     """
 
     __tablename__ = "statements"
@@ -43,7 +44,7 @@ class Statement(SQLModel, table=True):
     total_debits: int = amount_field()
     entry_count: int = Field(sa_type=BigInteger)
     issued_at: datetime = time_field()
-    format: int = Field(sa_type=BigInteger)
+    layout: int = Field(sa_type=BigInteger)
     bank_name: str = text_field()
     bic: str = text_field()
     holder_name: str = text_field()

@@ -68,7 +68,7 @@ class AccountIdRow(Row):
 
 
 class MonthRow(Row):
-    """A month, or None if there is none."""
+    """The last month of which all statements were issued; None before the first."""
 
     month: date | None
 
@@ -79,7 +79,7 @@ class CountRow(Row):
     count: int
 
 
-class FirstRow(Row):
+class FirstOpenedRow(Row):
     """When the first account was opened."""
 
     opened_at: datetime
@@ -119,24 +119,28 @@ _STATEMENTS = Query(
     StatementRow,
 )
 
-FIRST_OPENED = Query(select(col(Account.opened_at)).order_by(col(Account.id)).limit(1), FirstRow)
+FIRST_OPENED = Query(select(col(Account.opened_at)).order_by(col(Account.id)).limit(1), FirstOpenedRow)
 LAST_MONTH = Query(text("SELECT max(month) AS month FROM statement_months"), MonthRow)
-_without = """
-    a.opened_at < :until AND (a.closed_at IS NULL OR a.closed_at >= :since)
-    AND NOT EXISTS (SELECT FROM statements s WHERE s.account_id = a.id AND s.month = :month)
+_NEEDS_STATEMENT = """
+    a.opened_at < :until AND NOT EXISTS (SELECT FROM statements s WHERE s.account_id = a.id AND s.month = :month)
+    AND (a.closed_at IS NULL OR a.closed_at >= :since OR EXISTS (
+        SELECT FROM entries e WHERE e.account_id = a.id AND e.booked_at < :until
+            AND e.id > coalesce((SELECT max(s.last_entry_id) FROM statements s WHERE s.account_id = a.id), 0)
+    ))
 """
+"""An account existed in a month and has no statement for it; or it was closed before, and was booked on after its last one."""
 _bounds = (bindparam("until", type_=DateTime(timezone=True)), bindparam("since", type_=DateTime(timezone=True)))
 _month = bindparam("month", type_=Date())
 _accounts = bindparam("accounts", type_=ARRAY(Uuid()))
 WITHOUT_STATEMENT = Query(
-    text(f"SELECT a.id FROM accounts a WHERE a.id > :after AND {_without} ORDER BY a.id LIMIT :maximum").bindparams(  # noqa: S608
+    text(f"SELECT a.id FROM accounts a WHERE a.id > :after AND {_NEEDS_STATEMENT} ORDER BY a.id LIMIT :maximum").bindparams(  # noqa: S608
         bindparam("after", type_=Uuid()), bindparam("maximum", type_=BigInteger()), _month, *_bounds
     ),
     AccountIdRow,
 )
-"""Accounts that existed in a month and have no statement for it, after an id."""
+"""Accounts that need a statement for a month, with ids greater than `after`, in the order of their ids."""
 COUNT_WITHOUT_STATEMENT = Query(
-    text(f"SELECT count(*) AS count FROM accounts a WHERE {_without}").bindparams(_month, *_bounds),  # noqa: S608
+    text(f"SELECT count(*) AS count FROM accounts a WHERE {_NEEDS_STATEMENT}").bindparams(_month, *_bounds),  # noqa: S608
     CountRow,
 )
 DRAFTS = Query(
@@ -158,12 +162,13 @@ DRAFTS = Query(
             FROM entries WHERE account_id = a.id AND id > coalesce(s.last_entry_id, 0) AND booked_at < :until
         ) e
         LEFT JOIN entries l ON l.id = e.last_entry_id
-        WHERE {_without}
+        WHERE {_NEEDS_STATEMENT}
         """  # noqa: S608 - no input
     ).bindparams(_accounts, _month, *_bounds),
     DraftRow,
 )
-"""What the statements of accounts for a month say. The accounts' locks must be held."""
+"""The figures of a month's statements: of the entries after each account's previous statement and before the end of the month.
+The accounts' locks must be held."""
 COUNTERPARTIES = Query(
     text(
         """
@@ -171,17 +176,17 @@ COUNTERPARTIES = Query(
             coalesce(u.full_name, initcap(replace(b.purpose, '_', ' '))) AS name,
             CASE WHEN a.owner_id = mine.owner_id THEN a.number WHEN a.id IS NOT NULL THEN '••••' || right(a.number, 4) END
                 AS number
-        FROM unnest(:accounts, :firsts, :lasts) AS given (account_id, first, last)
+        FROM unnest(:accounts, :afters, :lasts) AS given (account_id, after, last)
         JOIN accounts mine ON mine.id = given.account_id
-        JOIN entries e ON e.account_id = given.account_id AND e.id > given.first AND e.id <= given.last
+        JOIN entries e ON e.account_id = given.account_id AND e.id > given.after AND e.id <= given.last
         JOIN transactions t ON t.id = e.transaction_id
         CROSS JOIN LATERAL (SELECT CASE WHEN e.amount < 0 THEN t.to_account_id ELSE t.from_account_id END AS id) o
         JOIN balances b ON b.account_id = o.id LEFT JOIN accounts a ON a.id = o.id LEFT JOIN users u ON u.id = a.owner_id
         """
-    ).bindparams(_accounts, bindparam("firsts", type_=ARRAY(BigInteger())), bindparam("lasts", type_=ARRAY(BigInteger()))),
+    ).bindparams(_accounts, bindparam("afters", type_=ARRAY(BigInteger())), bindparam("lasts", type_=ARRAY(BigInteger()))),
     CounterpartyRow,
 )
-"""The other sides of the entries of accounts, in ranges of ids that begin after `firsts` and end with `lasts`."""
+"""The other sides of the entries of accounts, with ids above `afters`, up to `lasts`."""
 
 
 async def statements(db: Reads, requested: Sequence[Requested[UUID]]) -> list[StatementRow | None]:

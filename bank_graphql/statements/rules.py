@@ -38,14 +38,14 @@ class Months:
             month = next_month(month)
 
     def require_ended(self, day: date, now: datetime) -> date:
-        """Return the month of a day.
+        """Return the month that contains a day, if it has ended.
 
         Raises:
             ValidationFailed: `NOT_ENDED`.
         """
         month = day.replace(day=1)
-        if self.day(now) < next_month(month):
-            raise ValidationFailed.of("month", "NOT_ENDED", "The statements of a month are issued when it has ended.")
+        if month >= self.month(now):
+            raise ValidationFailed.of("month", "NOT_ENDED", "This month has not ended: its statements can be issued when it has.")
         return month
 
 
@@ -57,7 +57,8 @@ def next_month(month: date) -> date:
 def period(month: date, opened_on: date, closed_on: date | None, *, is_first: bool) -> tuple[date, date]:
     """Return the first and the last day of an account's statement.
 
-    The first statement begins when the account was opened. That is in the month before if it was being opened while that ended.
+    An account that was opened just as a month ended may have missed that month's statement. Then its first one begins in that
+    month. A closed account has a statement after its last month only for entries that were booked after that month's statement.
 
     Args:
         month: the month.
@@ -65,5 +66,8 @@ def period(month: date, opened_on: date, closed_on: date | None, *, is_first: bo
         closed_on: the day on which it was closed; None if it is open.
         is_first: whether it is the account's first statement.
     """
+    first = opened_on if is_first else month
     last = next_month(month) - timedelta(days=1)
-    return opened_on if is_first else month, last if closed_on is None else min(last, closed_on)
+    if closed_on is not None and first <= closed_on:
+        last = min(last, closed_on)
+    return first, last

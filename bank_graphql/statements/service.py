@@ -1,7 +1,7 @@
 """The only writer of statements: issues them, once for each account and month, whoever else is doing so at the same time.
 
-A statement is made under the lock of its account, so that no payment is in progress there: what is booked later belongs to the
-next statement, whatever its time is.
+A statement is made under its account's lock, so no payment is booked meanwhile. An entry that is booked afterwards goes into the
+next statement, even if its `booked_at` is in this month.
 """
 
 import json
@@ -29,12 +29,12 @@ from bank_graphql.statements.rules import Months, period
 ACTION = "issueStatements"
 BATCH = 100
 """How many statements are issued in one transaction."""
-FORMAT = 1
-"""The version of the documents that are made of new statements."""
+LAYOUT = 1
+"""The version of the layout of new statements. Documents keep the one with which their statement was issued."""
 _INSERT = Insert(
     Statement,
     *("id", "account_id", "number", "month", "from_date", "to_date", "after_entry_id", "last_entry_id", "opening_balance"),
-    *("closing_balance", "total_credits", "total_debits", "entry_count", "issued_at", "format", "bank_name", "bic"),
+    *("closing_balance", "total_credits", "total_debits", "entry_count", "issued_at", "layout", "bank_name", "bic"),
     *("holder_name", "account_name", "time_zone", "counterparties"),
 )
 _INSERT_MONTH = Insert(StatementMonth, "month", "completed_at", skip_existing=True)
@@ -58,7 +58,7 @@ class Issuer:
     clock: Clock
 
 
-def _nothing(_: int) -> None:
+def _ignore(_: int) -> None:
     return None
 
 
@@ -93,7 +93,7 @@ async def issue_ended(db: Database, issuer: Issuer) -> int:
     return await issue(db, issuer)
 
 
-async def issue(db: Database, issuer: Issuer, *, through: date | None = None, report: Callable[[int], None] = _nothing) -> int:
+async def issue(db: Database, issuer: Issuer, *, through: date | None = None, report: Callable[[int], None] = _ignore) -> int:
     """Issue the statements that are missing, month by month.
 
     Args:
@@ -110,12 +110,11 @@ async def issue(db: Database, issuer: Issuer, *, through: date | None = None, re
         failed = 0
         after = UUID(int=0)
         while found := await db.fetch(queries.WITHOUT_STATEMENT, after=after, maximum=BATCH, **_bounds(issuer, month)):
-            some, bad = await _issue_some(db, issuer, month, [row.id for row in found])
+            some, bad = await _issue_batch(db, issuer, month, [row.id for row in found])
             issued, failed, after = issued + some, failed + bad, found[-1].id
             report(some)
         if failed:
-            _log.error("statements do not add up, and were not issued", month=month.isoformat(), count=failed)
-            break  # the next month's statements would follow on nothing
+            break  # the next month's statements follow on these
         await db.transact(lambda connection, month=month: connection.insert(_INSERT_MONTH, [(month, issuer.clock())]))  # type: ignore[misc]
     return issued
 
@@ -139,17 +138,22 @@ async def count_missing(db: Database, issuer: Issuer, *, through: date | None = 
     return missing
 
 
-async def _issue_some(db: Database, issuer: Issuer, month: date, accounts: Sequence[UUID]) -> tuple[int, int]:
+async def _issue_batch(db: Database, issuer: Issuer, month: date, accounts: Sequence[UUID]) -> tuple[int, int]:
     """Issue the statements of some accounts; return how many were issued, and how many do not add up."""
 
     async def work(connection: Connection) -> tuple[int, int]:
         await ledger.lock(connection, map(ledger.account_lock, accounts))
         drafts = await connection.fetch(queries.DRAFTS, accounts=list(accounts), **_bounds(issuer, month))
-        right = [draft for draft in drafts if _adds_up(draft)]
-        others = await _counterparties(connection, right)
+        consistent = [draft for draft in drafts if _adds_up(draft)]
+        others = await _counterparties(connection, consistent)
         now = issuer.clock()
-        rows = [_row(draft, issuer, month, others.get(draft.account_id, {}), now) for draft in right]
+        rows = [_row(draft, issuer, month, others.get(draft.account_id, {}), now) for draft in consistent]
         await connection.insert(_INSERT, rows)
+        for draft in drafts:
+            if draft not in consistent:
+                _log.error(
+                    "a statement does not add up, and is not issued", account=draft.account_id.hex, month=month.isoformat()
+                )
         return len(rows), len(drafts) - len(rows)
 
     return await db.transact(work)
@@ -167,7 +171,7 @@ async def _counterparties(connection: Connection, drafts: Sequence[DraftRow]) ->
     rows = await connection.fetch(
         queries.COUNTERPARTIES,
         accounts=[draft.account_id for draft in drafts],
-        firsts=[draft.after_entry_id for draft in drafts],
+        afters=[draft.after_entry_id for draft in drafts],
         lasts=[draft.last_entry_id for draft in drafts],
     )
     found: dict[UUID, dict[str, tuple[str, str | None]]] = {}
@@ -201,7 +205,7 @@ def _row(
         draft.total_debits,
         draft.entry_count,
         now,
-        FORMAT,
+        LAYOUT,
         issuer.name,
         issuer.bic,
         draft.holder_name,

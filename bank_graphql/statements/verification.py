@@ -41,4 +41,15 @@ CHECKS = (
         LIMIT 1
         """,
     ),
+    Check(
+        "statements of closed accounts",
+        "SELECT count(*) FROM accounts WHERE status = 'CLOSED'",
+        """
+        SELECT 'account ' || a.id || ' was closed, and has entries after its last statement' AS problem FROM accounts a
+        WHERE a.closed_at < (SELECT completed_at FROM statement_months ORDER BY month DESC OFFSET 1 LIMIT 1) AND EXISTS (
+            SELECT FROM entries e WHERE e.account_id = a.id
+                AND e.id > coalesce((SELECT max(s.last_entry_id) FROM statements s WHERE s.account_id = a.id), 0)
+        ) LIMIT 1
+        """,
+    ),
 )

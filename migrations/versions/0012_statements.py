@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("total_debits", sa.BigInteger(), nullable=False),
         sa.Column("entry_count", sa.BigInteger(), nullable=False),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("format", sa.BigInteger(), nullable=False),
+        sa.Column("layout", sa.BigInteger(), nullable=False),
         sa.Column("bank_name", sa.Text(), nullable=False),
         sa.Column("bic", sa.Text(), nullable=False),
         sa.Column("holder_name", sa.Text(), nullable=False),

@@ -177,6 +177,50 @@ async def test_months_are_those_of_the_banks_time_zone(settings: Settings) -> No
         assert days["2030-02-01"] == "103.00"
 
 
+async def test_a_closed_account_that_was_booked_on_has_one_more_statement(
+    ada: Client, bank: Bank, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """As by a process whose clock is late: it pays the rest out and closes the account after the month's statement was issued."""
+    account, other = (await ada.open(deposit="100"))["id"], (await ada.open())["id"]
+    now = await ada.clock()
+    first = (now.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    assert await service.issue(bank.db, replace(bank.issuer, clock=lambda: first)) == 2
+    await ada.transfer(account, other, "100")
+    await ada.run(CLOSE, id=account)
+    assert await service.issue(bank.db, replace(bank.issuer, clock=lambda: first + timedelta(days=32))) == 2
+    issued = await statements(ada, account)
+    assert [(each["entryCount"], each["closingBalance"]["amount"]) for each in issued] == [(1, "100.00"), (1, "0.00")]
+    assert await service.issue(bank.db, replace(bank.issuer, clock=lambda: first + timedelta(days=63))) == 1
+    assert all(finding.ok for finding in await verification.verify(bank.db, CHECKS))
+    await raw.execute("ALTER TABLE statements DISABLE TRIGGER is_append_only")
+    await raw.execute("DELETE FROM statements WHERE number = 2 AND entry_count = 1 AND closing_balance = 0")
+    failed = [finding.name for finding in await verification.verify(bank.db, CHECKS) if not finding.ok]
+    assert failed == ["statements of closed accounts"]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "9999-12-01"])
+async def test_days_far_away_are_refused_cleanly(ada: Client, teller: Client, day: str) -> None:
+    account = (await ada.open(deposit="1"))["id"]
+    query = "query ($id: ID!, $day: Date!) { account(id: $id) { balanceHistory(from: $day, to: $day) { date } } }"
+    assert (await ada.error(query, id=account, day=day))["extensions"]["code"] == "BAD_REQUEST"
+    export = (
+        "mutation ($id: ID!, $day: Date!) { exportEntries(accountId: $id, from: $day, to: $day, format: PDF) "
+        "{ ... on ValidationRejection { fields { code } } } }"
+    )
+    assert (await ada.run(export, id=account, day=day))["exportEntries"]["fields"] == [{"code": "INVALID"}]
+    outcome = (await teller.run(ISSUE, month=day))["issueStatements"]["__typename"]
+    assert outcome == ("StatementsIssued" if day < "2000" else "ValidationRejection")
+    assert (await ada.advance(datetime.fromisoformat(f"{day}T00:00:00+00:00")))["__typename"] == "ValidationRejection"
+
+
+async def test_a_history_ends_today(ada: Client) -> None:
+    await ada.advance(JANUARY)
+    account = (await ada.open(deposit="1"))["id"]
+    history = 'balanceHistory(from: "2030-01-14", to: "2030-03-01") { date booked { amount } }'
+    days = [(each["date"], each["booked"]["amount"]) for each in (await ada.account(account, history))["balanceHistory"]]
+    assert days == [("2030-01-14", "0.00"), ("2030-01-15", "1.00")]
+
+
 @pytest.mark.parametrize(("first", "last"), [("2030-01-02", "2030-01-01"), ("2030-01-01", "2031-02-05")])
 async def test_a_history_has_one_to_four_hundred_days(ada: Client, first: str, last: str) -> None:
     account = (await ada.open())["id"]
@@ -199,4 +243,5 @@ def test_months_follow_on_one_another(zone: str) -> None:
 def test_a_first_statement_begins_when_the_account_was_opened() -> None:
     assert period(date(2030, 2, 1), date(2030, 1, 31), None, is_first=True) == (date(2030, 1, 31), date(2030, 2, 28))
     assert period(date(2030, 2, 1), date(2030, 1, 3), None, is_first=False) == (date(2030, 2, 1), date(2030, 2, 28))
+    assert period(date(2030, 2, 1), date(2030, 1, 3), date(2030, 1, 31), is_first=False) == (date(2030, 2, 1), date(2030, 2, 28))
     assert period(date(2030, 2, 1), date(2030, 2, 3), date(2030, 2, 3), is_first=True) == (date(2030, 2, 3), date(2030, 2, 3))

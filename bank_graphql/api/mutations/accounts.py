@@ -18,7 +18,7 @@ class AccountMutations:
     @mutation(
         AccountResult,
         "Open an account for the viewer. An opening deposit is possible in a sandbox only. A dry run "
-        "returns a MoneyPreview of the deposit.",
+        "returns a MoneyPreview of the deposit, which is zero without one.",
     )
     @staticmethod
     async def open_account(context: Context, input: OpenAccountInput) -> AccountRow | MoneyPreview | None:  # noqa: A002 - the contract's name

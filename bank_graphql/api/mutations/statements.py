@@ -23,8 +23,8 @@ class StatementMutations:
     @mutation(
         IssueStatementsResult,
         "Issue the statements of a month that has ended, for all accounts, and those of months before that are missing. They are "
-        "also issued automatically, soon after the end of a month. Each is issued once, whoever requests it how often. For "
-        "tellers and administrators.",
+        "also issued automatically, within minutes of the end of a month. Each is issued only once, however often this is "
+        "called. For tellers and administrators.",
     )
     @staticmethod
     async def issue_statements(
@@ -36,7 +36,8 @@ class StatementMutations:
 
     @mutation(
         ExportEntriesResult,
-        "Return a link to the entries of an account in a period of at most ten years, as a document. For whoever sees it.",
+        "Return a link to the entries of an account in a period, as a document: at most ten years, from the day on which it was "
+        "opened to the present day. For whoever may see the account.",
     )
     @staticmethod
     async def export_entries(
@@ -49,7 +50,13 @@ class StatementMutations:
         account = await context.loader(context.readers.account).load(key_of_account(account_id))
         if account is None:
             raise NotFound("account", account_id)
-        if not 0 <= (to - from_).days < MAX_DAYS:
-            raise ValidationFailed.of("to", "INVALID", "A period has one day at least, and ten years at most.")
-        url, expires_at = context.services.links.make(Export(account.id, from_, to, format).path)
+        months, clock = context.services.issuer.months, context.services.issuer.clock
+        if to < from_:
+            raise ValidationFailed.of("to", "INVALID", "'to' is before 'from'.")
+        first, last = max(from_, months.day(account.opened_at)), min(to, months.day(clock()))
+        if last < first:
+            raise ValidationFailed.of("from", "INVALID", "The account did not exist, or the period has not begun.")
+        if (last - first).days >= MAX_DAYS:
+            raise ValidationFailed.of("to", "TOO_LONG", "A period has ten years at most.")
+        url, expires_at = context.services.links.make(Export(account.id, first, last, format).path)
         return EntryExport(url=url, expires_at=DateTime(expires_at))

@@ -87,8 +87,8 @@ class Account(Node):
 
     @loaded_field(
         lambda readers: readers.balance_history,
-        description=f"The booked balance at the end of each day, in the bank's time zone; of today, the present one. At most "
-        f"{MAX_DAYS} days.",
+        description=f"The booked balance at the end of each day, in the bank's time zone; of today, the present one. Days before "
+        f"it was opened have zero, and days that have not begun are left out. At most {MAX_DAYS} days.",
         graphql_type=list[DayBalance],
         directives=[ListSize(assumed_size=MAX_DAYS)],
     )
@@ -161,7 +161,7 @@ class Account(Node):
 
     @loaded_field(
         lambda readers: readers.statements_of_account,
-        description="Its monthly statements, newest first.",
+        description="Its monthly statements, newest first. The first one is issued when its first month has ended.",
         graphql_type=Connection[Statement],
         then=lambda _, found: Paged(found, STATEMENTS_OF_ACCOUNTS.key),
         directives=[page_size("first", "last")],

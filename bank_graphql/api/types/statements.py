@@ -19,7 +19,7 @@ from bank_graphql.statements.queries import StatementRow
 if TYPE_CHECKING:
     from bank_graphql.api.types.accounts import Account
 
-_LINK = "A link to the statement as {}. Whoever has it can open it, for 15 minutes at most."
+_LINK = "A link to the statement as {}. Whoever has it can open it, without a token, for the next 14 to 15 minutes."
 
 
 @strawberry.type(description="The statement of an account for a month. It never changes.")
@@ -27,7 +27,9 @@ class Statement(Node):
     id: strawberry.ID = node_id("Statement")
     number: int = strawberry.field(description="The number: 1 for the account's first statement, and one more for each next.")
     entry_count: int = strawberry.field(description="How many entries it has.")
-    issued_at: DateTime = strawberry.field(description="When it was issued. What was booked later is in the next statement.")
+    issued_at: DateTime = strawberry.field(
+        description="When it was issued. Entries of its period that were booked later are in the next statement."
+    )
 
     is_type_of = backed_by(StatementRow)
 
@@ -42,16 +44,15 @@ class Statement(Node):
 
     @strawberry.field(
         name="from",
-        description="The first day: that of the month, or the day on which the account was opened. In the bank's time zone.",
+        description="The first day, in the bank's time zone: that of the month; for the first statement, that on which the "
+        "account was opened.",
         graphql_type=date,
     )
     @staticmethod
     def from_(root: StatementLike) -> date:
         return root.from_date
 
-    @strawberry.field(
-        description="The last day: that of the month, or the day on which the account was closed.", graphql_type=date
-    )
+    @strawberry.field(description="The last day: that of the month, or that on which the account was closed.", graphql_type=date)
     @staticmethod
     def to(root: StatementLike) -> date:
         return root.to_date

@@ -1,8 +1,8 @@
 """Documents as camt.053.001.08, the bank-to-customer statement of ISO 20022, which accounting software reads.
 
-Amounts have no sign, `CdtDbtInd` has it. A reversal has the direction in which it is booked and `RvslInd`, and the transaction
-code and the parties of what it reverses. The opening balance (OPBD) is the closing balance (CLBD) of the statement before, and
-bears its date: the day before the period.
+Amounts are unsigned, `CdtDbtInd` gives the direction. A reversal has the direction in which it is booked and `RvslInd`, and the
+transaction code and the parties of what it reverses. The opening balance (OPBD) is the closing balance (CLBD) of the statement
+before, and bears its date: the day before the period.
 """
 
 from collections.abc import AsyncIterator, Iterator

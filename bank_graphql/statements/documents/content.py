@@ -15,7 +15,7 @@ from bank_graphql.kit.statements import Query, Reads, Row
 from bank_graphql.ledger.enums import TransactionKind
 from bank_graphql.statements.queries import COUNTERPARTIES
 from bank_graphql.statements.rules import Months
-from bank_graphql.statements.service import FORMAT, Issuer
+from bank_graphql.statements.service import LAYOUT, Issuer
 
 PART = 1000
 """How many lines are read at a time."""
@@ -58,15 +58,15 @@ class Content:
     Attributes:
         id: what identifies it, 32 characters at most.
         number: the statement's number; None for an export.
-        format: the version of the documents that are made of it.
+        layout: the version of the layout and the wording.
         counterparties: the other sides of its entries, by the ids of their accounts.
-        after_entry_id: its entries have greater ids.
-        last_entry_id: and ids up to this one.
+        after_entry_id: the id before that of its first entry, or an earlier one.
+        last_entry_id: the id of its last entry.
     """
 
     id: str
     number: int | None
-    format: int
+    layout: int
     bank_name: str
     bic: str
     holder_name: str
@@ -126,7 +126,7 @@ class _LineRow(Row):
 class _StatementRow(Row):
     id: UUID
     number: int
-    format: int
+    layout: int
     bank_name: str
     bic: str
     holder_name: str
@@ -182,7 +182,7 @@ _LINES = Query(
 _STATEMENT = Query(
     text(
         """
-        SELECT s.id, s.number, s.format, s.bank_name, s.bic, s.holder_name, s.account_id, s.account_name,
+        SELECT s.id, s.number, s.layout, s.bank_name, s.bic, s.holder_name, s.account_id, s.account_name,
             a.number AS account_number, b.currency, s.from_date, s.to_date, s.opening_balance, s.closing_balance,
             s.total_credits, s.total_debits, s.entry_count, s.issued_at, s.time_zone, s.counterparties, s.after_entry_id,
             s.last_entry_id
@@ -227,7 +227,7 @@ async def of_statement(db: Reads, statement_id: UUID) -> Content | None:
     return Content(
         id=row.id.hex,
         number=row.number,
-        format=row.format,
+        layout=row.layout,
         bank_name=row.bank_name,
         bic=row.bic,
         holder_name=row.holder_name,
@@ -265,11 +265,11 @@ async def of_period(db: Reads, issuer: Issuer, account_id: UUID, since: date, un
     row = await db.fetch_one(_PERIOD, account=account_id, **bounds)
     if row is None:
         return None
-    others = await db.fetch(COUNTERPARTIES, accounts=[account_id], firsts=[row.after_entry_id], lasts=[row.last_entry_id])
+    others = await db.fetch(COUNTERPARTIES, accounts=[account_id], afters=[row.after_entry_id], lasts=[row.last_entry_id])
     return Content(
         id=f"{account_id.hex[:16]}{since:%Y%m%d}{until:%Y%m%d}",
         number=None,
-        format=FORMAT,
+        layout=LAYOUT,
         bank_name=issuer.name,
         bic=issuer.bic,
         holder_name=row.holder_name,

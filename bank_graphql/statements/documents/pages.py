@@ -1,7 +1,8 @@
-"""The pages of a document as PDF. The same content leads to the same bytes, on any machine and at any time.
+"""The pages of a document as PDF.
 
-That is why streams are not compressed: compressors differ between versions. Beside reportlab's public interface this sets the
-time and the identity of the document, for which there is none.
+The same content leads to the same bytes, on any machine and at any time, with the pinned versions of reportlab and the fonts.
+That is why streams are not compressed: compressors differ between versions. The time and the identity of the document are set by
+reportlab's private attributes, for it has no public way.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from reportlab.lib.utils import TimeStamp
 from reportlab.pdfgen.canvas import Canvas
 
 from bank_graphql.kit.money import format_amount
+from bank_graphql.ledger.enums import TransactionKind
 from bank_graphql.statements.documents import fonts
 from bank_graphql.statements.documents.content import Content, Line
 from bank_graphql.statements.documents.labels import kind_of
@@ -25,7 +27,9 @@ _TEXT, _AMOUNT, _BALANCE = _LEFT + 62, _RIGHT - 85, _RIGHT
 _TEXT_WIDTH = _AMOUNT - 75 - _TEXT
 _LEADING, _SIZE, _SMALL = 12.0, 8.5, 7.5
 _MAX_LINES = 40
-"""How many lines a description has, at most: it has 500 characters."""
+"""How many lines an entry has, at most. A description has 500 characters at most, which fit."""
+_AT_THE_COUNTER = frozenset({TransactionKind.DEPOSIT, TransactionKind.WITHDRAWAL})
+"""Kinds of entries whose other side is the bank's own cash."""
 _TOTAL = "total"
 """The form that shows the number of pages. It is drawn on each page, and made when the number is known."""
 
@@ -45,13 +49,14 @@ class Pages:
         self._canvas = Canvas(self._file, A4, pageCompression=0, invariant=1, lang="en", initialFontName=fonts.MAIN)
         self._identify()
         self._begin_page()
-        self._row(None, ["Opening balance"], None, content.opening_balance)
+        self._row(content.from_date.isoformat(), ["Opening balance"], None, content.opening_balance)
+        if not content.entry_count:
+            self._row(None, ["No entries in this period"], None, None)
 
     def add(self, lines: Sequence[Line]) -> None:
         """Add entries."""
         for line in lines:
-            who = ", ".join(filter(None, line.counterparty))
-            texts = filter(None, [f"{kind_of(line)}: {who}", line.description])
+            texts = filter(None, [_headline(line), line.description, f"Ref. {line.reference}"])
             wrapped = [part for text in texts for part in fonts.wrap(text, _SIZE, _TEXT_WIDTH)][:_MAX_LINES]
             self._make_room(len(wrapped))
             self._balance = line.balance_after
@@ -65,7 +70,7 @@ class Pages:
         self._rule()
         self._row(None, ["Total credits"], content.total_credits, None)
         self._row(None, ["Total debits"], -content.total_debits, None)
-        self._row(None, ["Closing balance"], None, content.closing_balance)
+        self._row(content.to_date.isoformat(), ["Closing balance"], None, content.closing_balance)
         self._end_page()
         self._canvas.beginForm(_TOTAL, 0, -3, 40, 10)
         self._text(0, 0, str(self._page), _SMALL)
@@ -105,15 +110,15 @@ class Pages:
         currency = content.currency
         self._text(_LEFT, self._y, "Date", _SMALL)
         self._text(_TEXT, self._y, "Description", _SMALL)
-        self._text(_AMOUNT, self._y, f"Amount {currency}", _SMALL, to_the_left=True)
-        self._text(_BALANCE, self._y, f"Balance {currency}", _SMALL, to_the_left=True)
+        self._text(_AMOUNT, self._y, f"Amount {currency}", _SMALL, align_right=True)
+        self._text(_BALANCE, self._y, f"Balance {currency}", _SMALL, align_right=True)
         self._y -= _LEADING / 2
         self._rule()
 
     def _end_page(self) -> None:
         content, canvas, y = self._content, self._canvas, _BOTTOM - 40
         self._text(_LEFT, y, f"{content.bank_name} · {_spaced(content.account_number)} · {_period(content)}", _SMALL)
-        self._text(_RIGHT - 22, y, f"Page {self._page} of ", _SMALL, to_the_left=True)
+        self._text(_RIGHT - 22, y, f"Page {self._page} of ", _SMALL, align_right=True)
         canvas.saveState()
         canvas.translate(_RIGHT - 22, y)
         canvas.doForm(_TOTAL)
@@ -121,7 +126,7 @@ class Pages:
         canvas.showPage()
 
     def _make_room(self, lines: int) -> None:
-        """Begin a new page unless so many lines fit on this one, below which there is room to carry the balance forward."""
+        """Begin a new page unless these lines and a line "Carried forward" fit on this one."""
         if self._y - (lines + 1) * _LEADING < _BOTTOM:
             self._row(None, ["Carried forward"], None, self._balance)
             self._end_page()
@@ -133,17 +138,17 @@ class Pages:
         if day is not None:
             self._text(_LEFT, self._y, day, _SIZE)
         if amount is not None:
-            self._text(_AMOUNT, self._y, _grouped(amount, currency), _SIZE, to_the_left=True)
+            self._text(_AMOUNT, self._y, _grouped(amount, currency), _SIZE, align_right=True)
         if balance is not None:
-            self._text(_BALANCE, self._y, _grouped(balance, currency), _SIZE, to_the_left=True)
+            self._text(_BALANCE, self._y, _grouped(balance, currency), _SIZE, align_right=True)
         for text in texts:
             self._text(_TEXT, self._y, text, _SIZE)
             self._y -= _LEADING
         self._y -= _LEADING / 4
 
-    def _text(self, x: float, y: float, text: str, size: float, *, to_the_left: bool = False) -> None:
+    def _text(self, x: float, y: float, text: str, size: float, *, align_right: bool = False) -> None:
         """Draw a line of text that begins at x, or that ends there."""
-        if to_the_left:
+        if align_right:
             x -= fonts.width(text, size)
         for font, part in fonts.runs(text):
             self._canvas.setFont(font, size)
@@ -157,7 +162,12 @@ class Pages:
 
 
 def _title(content: Content) -> str:
-    return "Entries" if content.number is None else f"Statement of account no. {content.number}"
+    return "Account entries (not a statement)" if content.number is None else f"Account statement no. {content.number}"
+
+
+def _headline(line: Line) -> str:
+    who = ", ".join(filter(None, line.counterparty))
+    return kind_of(line) if line.kind in _AT_THE_COUNTER else f"{kind_of(line)}: {who}"
 
 
 def _period(content: Content) -> str:
@@ -171,7 +181,9 @@ def _facts(content: Content) -> list[tuple[str, str]]:
         ("IBAN", _spaced(content.account_number)),
         ("BIC", content.bic),
         ("Period", _period(content)),
-        ("Issued", content.issued_at.astimezone(content.zone).date().isoformat()),
+        ("Opening balance", f"{_grouped(content.opening_balance, content.currency)} {content.currency}"),
+        ("Closing balance", f"{_grouped(content.closing_balance, content.currency)} {content.currency}"),
+        ("Issued" if content.number is not None else "Created", content.issued_at.astimezone(content.zone).date().isoformat()),
     ]
 
 
@@ -183,3 +195,7 @@ def _grouped(minor: int, currency: str) -> str:
     """Return an amount with groups of three digits, e.g. "1,234.50"."""
     whole, dot, fraction = format_amount(minor, currency).partition(".")
     return f"{int(whole):,}{dot}{fraction}" if minor >= 0 else f"-{abs(int(whole)):,}{dot}{fraction}"
+
+
+LAYOUTS = {1: Pages}
+"""The layouts by their versions. Statements keep the one with which they were issued, so a new one is added beside the others."""

@@ -29,10 +29,10 @@ class Export:
 
 
 def parse_statement(name: str) -> tuple[UUID, ExportFormat]:
-    """Return the statement and the format in the last part of a path. Its signature was checked, so it is one of ours.
+    """Return the statement and the format in the last part of a path. The caller has checked its signature.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it is malformed.
     """
     key, _, ending = name.partition(".")
     statement_id = parse_uuid(key)
@@ -42,10 +42,10 @@ def parse_statement(name: str) -> tuple[UUID, ExportFormat]:
 
 
 def parse_export(account: str, since: str, name: str) -> Export:
-    """Return the export that the parts of a path name. Its signature was checked, so it is one of ours.
+    """Return the export that the parts of a path name. The caller has checked its signature.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it is malformed.
     """
     until, _, ending = name.partition(".")
     account_id = parse_uuid(account)

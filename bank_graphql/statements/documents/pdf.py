@@ -32,9 +32,9 @@ class PdfWriter:
 
 
 def _open(content: Content) -> "Pages":
-    from bank_graphql.statements.documents.pages import Pages  # noqa: PLC0415 - the fonts would take half of the start-up
+    from bank_graphql.statements.documents.pages import LAYOUTS  # noqa: PLC0415 - the fonts would take half of the start-up
 
-    return Pages(content)
+    return LAYOUTS[content.layout](content)
 
 
 def _read(file: IO[bytes]) -> bytes:
