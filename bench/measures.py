@@ -1,6 +1,8 @@
 """The measures: each function measures one or more rows of the table."""
 
+import asyncio
 import statistics
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -263,6 +265,27 @@ async def process(bench: Bench) -> list[Row]:
     ]
 
 
+async def documents(bench: Bench) -> list[Row]:
+    """The time and the memory that documents of 10,000 entries take."""
+    rows = []
+    for ending, name in (("pdf", "PDF"), ("csv", "CSV"), ("xml", "camt.053")):
+        runs = [await _document(ending) for _ in range(bench.plan.rounds)]
+        rows += [
+            Row(f"statement of 10,000 entries as {name}", "—", "s", [seconds for seconds, _ in runs]),
+            Row(f"memory of that process ({name})", "—", "MB", [memory for _, memory in runs]),
+        ]
+    return rows
+
+
+async def _document(ending: str) -> tuple[float, float]:
+    made = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.documents", ending, "10000", stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await made.communicate()
+    seconds, memory = map(float, output.split())
+    return seconds, memory
+
+
 ALL: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "postgraphile": against_postgraphile,
     "batches": batches,
@@ -271,5 +294,6 @@ ALL: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "sizes": sizes,
     "processes": processes,
     "process": process,
+    "documents": documents,
 }
 """The measures by name, in the order of the table."""

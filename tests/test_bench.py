@@ -20,6 +20,7 @@ async def filled(server: str, new_database: object) -> str:
 
 @pytest.mark.timeout(240)
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed; .ci/run installs it")
+@pytest.mark.deep
 async def test_the_loads_are_answered_and_the_bank_verifies_afterwards(filled: str, folder: Path) -> None:
     async with sides.bank(filled, folder) as bank:
         await bank.log_in()

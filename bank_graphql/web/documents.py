@@ -1,6 +1,6 @@
 """Serve documents: statements, and exports of entries. Whoever has a link that is signed and has not expired may open it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -50,10 +50,7 @@ class Documents:
         if not self._is_valid(f"/statements/{name}", request):
             return _refusal()
         statement_id, format_ = parse_statement(name)
-        try:
-            return self._document(await content.of_statement(self._db, statement_id), format_)
-        except Unavailable as error:
-            return PlainTextResponse(f"{error}\n", 503, {**_PRIVATE, "Retry-After": "1"})
+        return await self._document(content.of_statement(self._db, statement_id), format_)
 
     async def export(self, request: Request) -> Response:
         """Answer with the entries of an account in a period."""
@@ -61,24 +58,34 @@ class Documents:
         if not self._is_valid(f"/exports/{account}/{since}/{name}", request):
             return _refusal()
         export = parse_export(account, since, name)
+        found = content.of_period(self._db, self._issuer, export.account_id, export.since, export.until)
+        return await self._document(found, export.format)
+
+    async def _document(self, reading: Awaitable[Content | None], format_: ExportFormat) -> Response:
+        """Return the answer with a document. Its first part is made before, so that what fails until then is a plain refusal."""
+        writer = self._writers[format_]
         try:
-            found = await content.of_period(self._db, self._issuer, export.account_id, export.since, export.until)
+            found = await reading
+            if found is None:
+                return _refusal()
+            parts = writer.write(self._db, found)
+            first = await anext(parts)
         except Unavailable as error:
             return PlainTextResponse(f"{error}\n", 503, {**_PRIVATE, "Retry-After": "1"})
-        return self._document(found, export.format)
-
-    def _document(self, found: Content | None, format_: ExportFormat) -> Response:
-        if found is None:
-            return _refusal()
-        writer = self._writers[format_]
         what = f"statement-{found.number:04}" if found.number is not None else "entries"
         name = f"{what}-{found.account_number}-{found.from_date.isoformat()}-{found.to_date.isoformat()}.{format_}"
         headers = {**_PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
-        return StreamingResponse(writer.write(self._db, found), media_type=writer.media_type, headers=headers)
+        return StreamingResponse(_chained(first, parts), media_type=writer.media_type, headers=headers)
 
     def _is_valid(self, path: str, request: Request) -> bool:
         query = request.query_params
         return self._links.is_valid(path, query.get("expires", ""), query.get("signature", ""))
+
+
+async def _chained(first: bytes, others: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for part in others:
+        yield part
 
 
 def _refusal() -> Response:

@@ -100,6 +100,7 @@ def test_an_encrypted_backup_needs_its_key(filled_folder: Path, other: Path, tmp
     ok("restore", str(file), "--identity", str(private), folder=other)
 
 
+@pytest.mark.deep
 async def test_any_moment_is_recovered_from_the_archive(folder: Path) -> None:
     fill(folder, demo=True)
     archive = {"BANK_ARCHIVE_DIR": str(folder / "100%p 'safe'")}

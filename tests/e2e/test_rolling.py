@@ -87,6 +87,7 @@ async def test_workers_are_replaced_one_by_one_and_count_together(folder: Path) 
     assert postgres_of(folder) is None
 
 
+@pytest.mark.deep
 async def test_a_worker_that_dies_is_replaced_and_none_outlives_its_supervisor(folder: Path) -> None:
     async with Server(folder, "--workers", "2") as server:
         first, second = children_of(server.process.pid)

@@ -27,7 +27,7 @@ from bank_graphql.kit.money import CURRENCY_DIGITS
 from bank_graphql.ledger.enums import TransactionKind
 from bank_graphql.settings import Settings
 from bank_graphql.statements.documents.content import Content, Counterparty, Line
-from bank_graphql.statements.documents.pdf import PdfWriter
+from bank_graphql.statements.documents.pdf import MAX_RUNNING, PdfWriter
 from tests.client import Client
 from tests.serving import serving
 
@@ -317,3 +317,16 @@ async def test_documents_that_are_requested_at_the_same_time_are_equal(
     link = (await links_of(ada, account))["pdfUrl"]
     answers = await asyncio.gather(*(get(http, link) for _ in range(4)))
     assert len({answer.content for answer in answers}) == 1
+
+
+async def test_too_many_documents_at_a_time_are_refused(
+    ada: Client, grace: Client, teller: Client, http: httpx.AsyncClient
+) -> None:
+    account = await month_of(ada, grace, teller)
+    link = (await links_of(ada, account))["pdfUrl"]
+    answers = await asyncio.gather(*(get(http, link) for _ in range(MAX_RUNNING + 4)))
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert {(answer.status_code, answer.text) for answer in refused} <= {(503, "Too many documents are being made. Try again.\n")}
+    assert len({answer.content for answer in answers if answer.status_code == 200}) == 1
+    assert refused
+    assert (await get(http, link)).status_code == 200

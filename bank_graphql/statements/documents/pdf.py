@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING
 
+from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.statements import Reads
 from bank_graphql.statements.documents.content import Content
 
@@ -12,16 +13,33 @@ if TYPE_CHECKING:
     from bank_graphql.statements.documents.pages import Pages
 
 _CHUNK = 65_536
+MAX_RUNNING = 8
+"""How many documents are written at a time: one of 10,000 entries takes seconds."""
 
 
 class PdfWriter:
-    """Writes PDFs in a thread of its own, one document at a time, so that requests go on meanwhile."""
+    """Writes PDFs in a thread of its own, so that requests go on meanwhile, and a few at a time."""
 
     def __init__(self) -> None:
+        self._running = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pdf")
 
     async def write(self, db: Reads, content: Content) -> AsyncIterator[bytes]:
-        """Yield the document, part by part, once it is complete, for each page has the number of pages."""
+        """Yield the document, part by part, once it is complete, for each page has the number of pages.
+
+        Raises:
+            Unavailable: too many are being written.
+        """
+        if self._running >= MAX_RUNNING:
+            raise Unavailable("Too many documents are being made. Try again.")
+        self._running += 1
+        try:
+            async for part in self._write(db, content):
+                yield part
+        finally:
+            self._running -= 1
+
+    async def _write(self, db: Reads, content: Content) -> AsyncIterator[bytes]:
         run = asyncio.get_running_loop().run_in_executor
         pages = await run(self._thread, _open, content)
         async for lines in content.lines(db):
