@@ -310,8 +310,8 @@ CREATE TABLE public.statements (
     last_entry_id bigint NOT NULL,
     opening_balance bigint NOT NULL,
     closing_balance bigint NOT NULL,
-    total_credits bigint NOT NULL,
-    total_debits bigint NOT NULL,
+    total_credits numeric(40,0) NOT NULL,
+    total_debits numeric(40,0) NOT NULL,
     entry_count bigint NOT NULL,
     issued_at timestamp with time zone NOT NULL,
     layout bigint NOT NULL,
@@ -321,10 +321,10 @@ CREATE TABLE public.statements (
     account_name text NOT NULL,
     time_zone text NOT NULL,
     counterparties jsonb NOT NULL,
-    CONSTRAINT ck_statements_adds_up CHECK ((((opening_balance + total_credits) - total_debits) = closing_balance)),
+    CONSTRAINT ck_statements_adds_up CHECK (((((opening_balance)::numeric + total_credits) - total_debits) = (closing_balance)::numeric)),
     CONSTRAINT ck_statements_number_is_positive CHECK ((number > 0)),
     CONSTRAINT ck_statements_period_is_a_period CHECK (((from_date <= to_date) AND (month <= to_date))),
-    CONSTRAINT ck_statements_sums_are_not_negative CHECK (((total_credits >= 0) AND (total_debits >= 0) AND (entry_count >= 0)))
+    CONSTRAINT ck_statements_sums_are_not_negative CHECK (((total_credits >= (0)::numeric) AND (total_debits >= (0)::numeric) AND (entry_count >= 0)))
 );
 CREATE TABLE public.transaction_events (
     sequence bigint NOT NULL,

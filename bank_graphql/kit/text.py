@@ -42,8 +42,18 @@ def normalise_name(text: str) -> str:
 
 
 def has_controls(text: str) -> bool:
-    """Return whether the text has control characters, line breaks, lone surrogates, or marks that change the text direction."""
-    return any(letter in _DIRECTIONS or unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in text)
+    """Return whether the text has control characters, line breaks, or marks that change the text direction.
+
+    Lone surrogates and noncharacters, which are for programs' own use, count as control characters.
+    """
+    return any(
+        letter in _DIRECTIONS or unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} or _is_noncharacter(letter)
+        for letter in text
+    )
+
+
+def _is_noncharacter(letter: str) -> bool:
+    return "\ufdd0" <= letter <= "\ufdef" or ord(letter) & 0xFFFE == 0xFFFE
 
 
 def has_hidden(text: str) -> bool:

@@ -85,6 +85,7 @@ class BankClock:
         self._db = db
         self._real = real
         self._moved_to: datetime | None = None
+        self._turn = asyncio.Lock()
 
     def __call__(self) -> datetime:
         """Return the bank's time."""
@@ -119,14 +120,16 @@ class BankClock:
             Forbidden: the bank is no sandbox.
             ValidationFailed: `PAST`, `TOO_FAR`.
         """
+        now = await self.read()
+
+        async def check(_: Connection) -> None:
+            _check(now, to, is_movable=self.is_movable)
+
+        await audit.execute_audited(self._db, actor, ACTION, None, check)
         done: Counter[str] = Counter()
         async with self._exclusively():
             at = await self.read()
-
-            async def check(_: Connection) -> None:
-                _check(at, to, is_movable=self.is_movable)
-
-            await audit.execute_audited(self._db, actor, ACTION, None, check)
+            _check(at, to, is_movable=self.is_movable)  # another may have moved it meanwhile
             while True:
                 for job in jobs:
                     done[job.name] += await job.run_due()
@@ -144,13 +147,16 @@ class BankClock:
     async def _exclusively(self) -> AsyncIterator[None]:
         """Let one process at a time move the clock. The others try again: a waiting statement is what the feed would wait for."""
         key = lock_key("clock", UUID(int=0))
-        async with self._db.connection() as connection:
-            while not (await connection.fetch(_LOCK, key=key))[0].is_locked:  # noqa: ASYNC110 - another process sets no event of ours
+        async with self._turn:  # of this process's requests, only one takes a connection
+            while True:
+                async with self._db.connection() as connection:
+                    if (await connection.fetch(_LOCK, key=key))[0].is_locked:
+                        try:
+                            yield
+                        finally:
+                            await connection.fetch(_UNLOCK, key=key)
+                        return
                 await asyncio.sleep(_PAUSE_SECONDS)
-            try:
-                yield
-            finally:
-                await connection.fetch(_UNLOCK, key=key)
 
 
 def _check(now: datetime, to: datetime, *, is_movable: bool) -> None:

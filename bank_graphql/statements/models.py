@@ -1,10 +1,11 @@
 """The statements' tables. Rows are never changed, so that documents can be made again, byte for byte."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Index, Numeric, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -40,8 +41,8 @@ class Statement(SQLModel, table=True):
     last_entry_id: int = Field(sa_type=BigInteger)
     opening_balance: int = amount_field()
     closing_balance: int = amount_field()
-    total_credits: int = amount_field()
-    total_debits: int = amount_field()
+    total_credits: Decimal = Field(sa_type=Numeric(40, 0))  # a turnover has no limit, as a balance has
+    total_debits: Decimal = Field(sa_type=Numeric(40, 0))
     entry_count: int = Field(sa_type=BigInteger)
     issued_at: datetime = time_field()
     layout: int = Field(sa_type=BigInteger)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, Date, DateTime, Uuid, bindparam, select, text
@@ -28,8 +29,8 @@ class StatementRow(Row):
     to_date: date
     opening_balance: int
     closing_balance: int
-    total_credits: int
-    total_debits: int
+    total_credits: Decimal
+    total_debits: Decimal
     entry_count: int
     issued_at: datetime
 
@@ -45,8 +46,8 @@ class DraftRow(Row):
     previous_number: int | None
     opening_balance: int
     after_entry_id: int
-    total_credits: int
-    total_debits: int
+    total_credits: Decimal
+    total_debits: Decimal
     entry_count: int
     last_entry_id: int
     closing_balance: int
@@ -156,8 +157,8 @@ DRAFTS = Query(
             SELECT number, closing_balance, last_entry_id FROM statements WHERE account_id = a.id ORDER BY number DESC LIMIT 1
         ) s ON true
         CROSS JOIN LATERAL (
-            SELECT coalesce(sum(amount) FILTER (WHERE amount > 0), 0)::bigint AS total_credits,
-                coalesce(-sum(amount) FILTER (WHERE amount < 0), 0)::bigint AS total_debits,
+            SELECT coalesce(sum(amount) FILTER (WHERE amount > 0), 0) AS total_credits,
+                coalesce(-sum(amount) FILTER (WHERE amount < 0), 0) AS total_debits,
                 count(*) AS entry_count, max(id) AS last_entry_id
             FROM entries WHERE account_id = a.id AND id > coalesce(s.last_entry_id, 0) AND booked_at < :until
         ) e

@@ -185,3 +185,16 @@ async def test_two_runs_of_one_scenario_have_the_same_books(
         await databases.drop(name)
     assert len(books[0]) == 50
     assert repr(books[0]) == repr(books[1])
+
+
+@pytest.mark.parametrize("sandbox", [True, False])
+async def test_many_requests_to_move_the_clock_hold_nobody_up(settings: Settings, sandbox: bool) -> None:
+    """They take no more connections than there are."""
+    few = settings.model_copy(update={"sandbox": sandbox, "pool_min_size": 2, "pool_max_size": 3})
+    async with serving(create_app(few)) as http:
+        ada = await Client(http).sign_up("ada@example.com", "Ada Lovelace")
+        moving = [asyncio.create_task(ada.advance(START + timedelta(days=31 * n))) for n in range(20)]
+        async with asyncio.timeout(5):
+            assert (await ada.run("{ me { accounts { nodes { id } } } }"))["me"]["accounts"]["nodes"] == []
+        outcomes = {outcome["__typename"] for outcome in await asyncio.gather(*moving)}
+    assert outcomes <= ({"ClockAdvanced", "ValidationRejection"} if sandbox else {"ForbiddenRejection"})

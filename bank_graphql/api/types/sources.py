@@ -4,6 +4,7 @@ A row of the database, a transaction in memory and an entry's view of its transa
 """
 
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
@@ -149,10 +150,10 @@ class StatementLike(Keyed, Protocol):
     def closing_balance(self) -> int: ...
 
     @property
-    def total_credits(self) -> int: ...
+    def total_credits(self) -> Decimal: ...
 
     @property
-    def total_debits(self) -> int: ...
+    def total_debits(self) -> Decimal: ...
 
 
 class EventLike(Protocol):

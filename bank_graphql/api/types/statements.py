@@ -72,12 +72,12 @@ class Statement(Node):
     @strawberry.field(description="The sum of its credits.", graphql_type=Money)
     @staticmethod
     def total_credits(root: StatementLike) -> money.Money:
-        return money.Money(root.total_credits, root.currency)
+        return money.Money(int(root.total_credits), root.currency)
 
     @strawberry.field(description="The sum of its debits, as a positive amount.", graphql_type=Money)
     @staticmethod
     def total_debits(root: StatementLike) -> money.Money:
-        return money.Money(root.total_debits, root.currency)
+        return money.Money(int(root.total_debits), root.currency)
 
     @loaded_field(lambda readers: readers.statement_link, description=_LINK.format("PDF"), graphql_type=str)
     @staticmethod

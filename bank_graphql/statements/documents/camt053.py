@@ -5,6 +5,7 @@ transaction code and the parties of what it reverses. The opening balance (OPBD)
 before, and bears its date: the day before the period.
 """
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -28,6 +29,10 @@ _CODES = {
 }
 """Family and sub-family of each kind and direction, in the domain PMNT of ISO's external code set of bank transactions."""
 _OPPOSITE = {"CRDT": "DBIT", "DBIT": "CRDT"}
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 does not allow."""
+_SUM_END = 10**18
+"""A sum has 18 digits at most, by the schema. Larger ones are left out."""
 _UNSTRUCTURED = 140
 """How many characters an element `Ustrd` has, at most."""
 
@@ -69,10 +74,12 @@ def _balance(code: str, minor: int, day: date, currency: str) -> str:
 
 def _summary(content: Content) -> str:
     net, currency = content.total_credits - content.total_debits, content.currency
-    gross = format_amount(content.total_credits + content.total_debits, currency)
-    credits_, debits = (format_amount(each, currency) for each in (content.total_credits, content.total_debits))
+    gross = content.total_credits + content.total_debits
+    if gross >= _SUM_END:
+        return f"<TxsSummry><TtlNtries><NbOfNtries>{content.entry_count}</NbOfNtries></TtlNtries></TxsSummry>"
+    all_, credits_, debits = (format_amount(each, currency) for each in (gross, content.total_credits, content.total_debits))
     return (
-        f"<TxsSummry><TtlNtries><NbOfNtries>{content.entry_count}</NbOfNtries><Sum>{gross}</Sum>"
+        f"<TxsSummry><TtlNtries><NbOfNtries>{content.entry_count}</NbOfNtries><Sum>{all_}</Sum>"
         f"<TtlNetNtry><Amt>{format_amount(abs(net), currency)}</Amt><CdtDbtInd>{_direction(net)}</CdtDbtInd></TtlNetNtry>"
         f"</TtlNtries><TtlCdtNtries><Sum>{credits_}</Sum></TtlCdtNtries><TtlDbtNtries><Sum>{debits}</Sum></TtlDbtNtries>"
         "</TxsSummry>"
@@ -135,4 +142,4 @@ def _split(text: str) -> list[str]:
 
 
 def _text(text: str, maximum: int = _UNSTRUCTURED) -> str:
-    return escape(text[:maximum])
+    return escape(_NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text[:maximum]))

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -138,8 +139,8 @@ class _StatementRow(Row):
     to_date: date
     opening_balance: int
     closing_balance: int
-    total_credits: int
-    total_debits: int
+    total_credits: Decimal
+    total_debits: Decimal
     entry_count: int
     issued_at: datetime
     time_zone: str
@@ -157,8 +158,8 @@ class _PeriodRow(Row):
     last_entry_id: int
     opening_balance: int
     closing_balance: int
-    total_credits: int
-    total_debits: int
+    total_credits: Decimal
+    total_debits: Decimal
     entry_count: int
 
 
@@ -207,8 +208,8 @@ _PERIOD = Query(
             SELECT id, balance_after FROM entries WHERE account_id = a.id AND booked_at < :until ORDER BY id DESC LIMIT 1
         ) l ON true
         CROSS JOIN LATERAL (
-            SELECT coalesce(sum(amount) FILTER (WHERE amount > 0), 0)::bigint AS total_credits,
-                coalesce(-sum(amount) FILTER (WHERE amount < 0), 0)::bigint AS total_debits, count(*) AS entry_count
+            SELECT coalesce(sum(amount) FILTER (WHERE amount > 0), 0) AS total_credits,
+                coalesce(-sum(amount) FILTER (WHERE amount < 0), 0) AS total_debits, count(*) AS entry_count
             FROM entries WHERE account_id = a.id AND id > coalesce(f.id, 0) AND id <= coalesce(l.id, 0)
         ) e
         WHERE a.id = :account
@@ -239,8 +240,8 @@ async def of_statement(db: Reads, statement_id: UUID) -> Content | None:
         to_date=row.to_date,
         opening_balance=row.opening_balance,
         closing_balance=row.closing_balance,
-        total_credits=row.total_credits,
-        total_debits=row.total_debits,
+        total_credits=int(row.total_credits),
+        total_debits=int(row.total_debits),
         entry_count=row.entry_count,
         issued_at=row.issued_at,
         zone=ZoneInfo(row.time_zone),
@@ -281,8 +282,8 @@ async def of_period(db: Reads, issuer: Issuer, account_id: UUID, since: date, un
         to_date=until,
         opening_balance=row.opening_balance,
         closing_balance=row.closing_balance,
-        total_credits=row.total_credits,
-        total_debits=row.total_debits,
+        total_credits=int(row.total_credits),
+        total_debits=int(row.total_debits),
         entry_count=row.entry_count,
         issued_at=issuer.clock(),
         zone=months.zone,

@@ -6,6 +6,7 @@ front of it (OWASP, CSV injection). Amounts are plain decimal numbers with a dot
 
 import csv
 import io
+import unicodedata
 from collections.abc import AsyncIterator, Sequence
 
 from bank_graphql.kit.money import format_amount
@@ -16,7 +17,8 @@ from bank_graphql.statements.documents.labels import kind_of
 COLUMNS = (
     "Date", "Kind", "Counterparty", "Counterparty account", "Description", "Amount", "Currency", "Balance", "Reference",
 )  # fmt: skip
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets take the wide ones too
+_FORMULAS = frozenset("=+-@＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones too
+_CONTROLS = ("\t", "\r", "\n")
 
 
 async def write(db: Reads, content: Content) -> AsyncIterator[bytes]:
@@ -41,7 +43,9 @@ def _cells(line: Line, currency: str) -> tuple[str, ...]:
 
 
 def _safe(text: str) -> str:
-    return f"'{text}" if text.lstrip().startswith(_FORMULAS) or text.startswith(_FORMULAS) else text
+    """Return a text that no spreadsheet takes for a formula. Spaces and invisible characters in front of one do not hide it."""
+    seen = next((letter for letter in text if not letter.isspace() and unicodedata.category(letter) != "Cf"), "")
+    return f"'{text}" if seen in _FORMULAS or text.startswith(_CONTROLS) else text
 
 
 def _text(rows: Sequence[Sequence[str]]) -> bytes:

@@ -26,7 +26,9 @@ _FILES = (
 )
 """The fonts, each as a package and a file in it. A character is shown in the first one that has it."""
 _MISSING = "\N{REPLACEMENT CHARACTER}"
-_LAST = 0xFFFF
+_LAST = 0xFFFD
+"""The last character of the Basic Multilingual Plane. Those beyond it could not be searched or copied: reportlab writes wrong names
+of them."""
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _ARABIC = re.compile(r"[\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff]")
 _UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
@@ -53,6 +55,7 @@ def runs(line: str) -> list[Run]:
     if _LETTERS.issuperset(line):
         return [Run(MAIN, line)]
     if _RIGHT_TO_LEFT.search(line):
+        line = "".join(_shown(letter)[1] for letter in line)  # the algorithm fails for characters that are none
         line = str(get_display(arabic_reshaper.reshape(line) if _ARABIC.search(line) else line))
     found: list[Run] = []
     for letter in line:
@@ -88,7 +91,6 @@ def wrap(text: str, size: float, maximum: float) -> list[str]:
 @lru_cache(maxsize=20_000)
 def _shown(letter: str) -> tuple[str, str]:
     """Return the font that shows a character, and the character or what stands for it."""
-    # The library writes wrong names of characters beyond U+FFFF, so that they could not be searched or copied.
     if ord(letter) <= _LAST:
         for index in range(len(_FILES)):
             if ord(letter) in _font(index).face.charToGlyph:

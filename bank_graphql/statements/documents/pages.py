@@ -53,6 +53,10 @@ class Pages:
         if not content.entry_count:
             self._row(None, ["No entries in this period"], None, None)
 
+    def close(self) -> None:
+        """Delete the file."""
+        self._file.close()
+
     def add(self, lines: Sequence[Line]) -> None:
         """Add entries."""
         for line in lines:

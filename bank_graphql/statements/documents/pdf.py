@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import IO, TYPE_CHECKING
 
 from bank_graphql.kit.errors import Unavailable
@@ -42,9 +43,10 @@ class PdfWriter:
     async def _write(self, db: Reads, content: Content) -> AsyncIterator[bytes]:
         run = asyncio.get_running_loop().run_in_executor
         pages = await run(self._thread, _open, content)
-        async for lines in content.lines(db):
-            await run(self._thread, pages.add, lines)
-        with await run(self._thread, pages.finish) as file:
+        with closing(pages):
+            async for lines in content.lines(db):
+                await run(self._thread, pages.add, lines)
+            file = await run(self._thread, pages.finish)
             while part := await run(self._thread, _read, file):
                 yield part
 
