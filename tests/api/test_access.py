@@ -60,7 +60,7 @@ OWN_MUTATIONS = {
     "removePayee": "id: $id",
     "updateProfile": 'fullName: "Me"',
     "advanceClock": 'to: "2000-01-01T00:00:00Z"',
-    "exportEntries": 'accountId: $id, from: "2030-01-01", to: "2030-01-02", format: CSV',
+    "exportEntries": 'accountId: $id, from: "2020-01-01", to: "2999-12-31", format: CSV',
     "issueStatements": 'month: "2000-01-01"',
     "logOut": "",
 }

@@ -27,8 +27,8 @@ _FILES = (
 """The fonts, each as a package and a file in it. A character is shown in the first one that has it."""
 _MISSING = "\N{REPLACEMENT CHARACTER}"
 _LAST = 0xFFFD
-"""The last character of the Basic Multilingual Plane. Those beyond it could not be searched or copied: reportlab writes wrong names
-of them."""
+"""The last character of the Basic Multilingual Plane. Beyond it reportlab writes wrong names of characters, so that they could
+not be searched or copied."""
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _ARABIC = re.compile(r"[\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff]")
 _UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
