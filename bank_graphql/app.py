@@ -93,12 +93,13 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             app.state.sockets = GraphQLSockets(gate, services, identify, [*settings.origins, settings.address], request_log)
             app.state.health = health.Health(bank.db, bank.identity.tokens, clock, settings.data_dir, draining)
             app.state.keys = PublishedKeys(bank.identity.tokens)
-            app.state.documents = Documents(bank.db, bank.issuer, bank.links)
+            app.state.documents = documents = Documents(bank.db, bank.issuer, bank.links)
             _tune_garbage_collector()
             own_jobs = (Job("check streams", CHECK_SECONDS, services.streams.check), ProcessMetrics(metrics).job)
             async with running((*bank.jobs, *own_jobs), JobMetrics(metrics)), draining.on_signals(services.streams.end_all):
                 yield
             services.streams.end_all()
+            documents.close()
 
     published = PublishedSchema(lambda: export(schema), lambda: introspection(schema))
     return _Application(

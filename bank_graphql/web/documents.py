@@ -1,6 +1,7 @@
 """Serve documents: statements, and exports of entries. Whoever has a link that is signed and has not expired may open it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -22,7 +23,7 @@ _INVALID = "This link is not valid, or has expired. Request a new one.\n"
 
 class _Writer(NamedTuple):
     media_type: str
-    write: Callable[[Reads, Content], AsyncIterator[bytes]]
+    write: Callable[[Reads, Content], AsyncGenerator[bytes]]
 
 
 class Documents:
@@ -38,11 +39,16 @@ class Documents:
         self._db = db
         self._issuer = issuer
         self._links = links
+        self._pdf = PdfWriter()
         self._writers = {
-            ExportFormat.PDF: _Writer("application/pdf", PdfWriter().write),
+            ExportFormat.PDF: _Writer("application/pdf", self._pdf.write),
             ExportFormat.CSV: _Writer("text/csv; charset=utf-8; header=present", csv.write),
             ExportFormat.CAMT053: _Writer("application/xml", camt053.write),
         }
+
+    def close(self) -> None:
+        """End the thread that lays out PDFs, once it is idle."""
+        self._pdf.close()
 
     async def statement(self, request: Request) -> Response:
         """Answer with a document of a statement."""
@@ -82,10 +88,11 @@ class Documents:
         return self._links.is_valid(path, query.get("expires", ""), query.get("signature", ""))
 
 
-async def _chained(first: bytes, others: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for part in others:
-        yield part
+async def _chained(first: bytes, others: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    async with aclosing(others):  # also if the client goes away
+        yield first
+        async for part in others:
+            yield part
 
 
 def _refusal() -> Response:

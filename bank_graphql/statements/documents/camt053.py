@@ -6,7 +6,7 @@ before, and bears its date: the day before the period.
 """
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from xml.sax.saxutils import escape
@@ -37,7 +37,7 @@ _UNSTRUCTURED = 140
 """How many characters an element `Ustrd` has, at most."""
 
 
-async def write(db: Reads, content: Content) -> AsyncIterator[bytes]:
+async def write(db: Reads, content: Content) -> AsyncGenerator[bytes]:
     """Yield the document, part by part."""
     yield "".join(_head(content)).encode()
     numbers = count(1)

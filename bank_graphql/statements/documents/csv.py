@@ -7,7 +7,7 @@ front of it (OWASP, CSV injection). Amounts are plain decimal numbers with a dot
 import csv
 import io
 import unicodedata
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from bank_graphql.kit.money import format_amount
 from bank_graphql.kit.statements import Reads
@@ -21,7 +21,7 @@ _FORMULAS = frozenset("=+-@＝＋－＠")  # noqa: RUF001 - spreadsheets take th
 _CONTROLS = ("\t", "\r", "\n")
 
 
-async def write(db: Reads, content: Content) -> AsyncIterator[bytes]:
+async def write(db: Reads, content: Content) -> AsyncGenerator[bytes]:
     """Yield the document, part by part."""
     yield _text([COLUMNS])
     async for lines in content.lines(db):

@@ -1,9 +1,9 @@
 """Documents as PDF: pages of A4 with a running balance, in fonts that are embedded."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import aclosing, closing
 from typing import IO, TYPE_CHECKING
 
 from bank_graphql.kit.errors import Unavailable
@@ -25,7 +25,11 @@ class PdfWriter:
         self._running = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pdf")
 
-    async def write(self, db: Reads, content: Content) -> AsyncIterator[bytes]:
+    def close(self) -> None:
+        """End the thread once it is idle."""
+        self._thread.shutdown(wait=False)
+
+    async def write(self, db: Reads, content: Content) -> AsyncGenerator[bytes]:
         """Yield the document, part by part, once it is complete, for each page has the number of pages.
 
         Raises:
@@ -35,12 +39,13 @@ class PdfWriter:
             raise Unavailable("Too many documents are being made. Try again.")
         self._running += 1
         try:
-            async for part in self._write(db, content):
-                yield part
+            async with aclosing(self._write(db, content)) as parts:
+                async for part in parts:
+                    yield part
         finally:
             self._running -= 1
 
-    async def _write(self, db: Reads, content: Content) -> AsyncIterator[bytes]:
+    async def _write(self, db: Reads, content: Content) -> AsyncGenerator[bytes]:
         run = asyncio.get_running_loop().run_in_executor
         pages = await run(self._thread, _open, content)
         with closing(pages):
