@@ -38,6 +38,7 @@ from bank_graphql.kit.keysets import KeySource
 from bank_graphql.kit.links import Links
 from bank_graphql.kit.metrics import Metrics
 from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
+from bank_graphql.kit.seals import Seals
 from bank_graphql.kit.statements import Reads
 from bank_graphql.kit.tracing import Tracing
 from bank_graphql.ledger import metrics as ledger_metrics
@@ -171,7 +172,7 @@ async def open_bank(
             identity=identity,
             accounts=Accounts(db, bank_clock, cards.cancel_of_account),
             cards=Cards(db, identity, policy.vault, bank_clock),
-            payees=Payees(db, bank_clock),
+            payees=Payees(db, bank_clock, Seals(identity.tokens.private_keys, "bank payees")),
             policy=policy,
             feed=feed,
             hub=hub,

@@ -21,7 +21,8 @@ DO $$ BEGIN
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO bank_app;
     GRANT EXECUTE ON FUNCTION balance_at, feed_epoch TO bank_app;
     GRANT INSERT ON balances, transactions, transaction_notes, users, sessions, refresh_tokens, accounts, idempotency_outcomes,
-        cards, card_secrets, card_limits, card_blocks, card_transactions, vault_keys, statements, statement_months, payees
+        cards, card_secrets, card_limits, card_blocks, card_transactions, vault_keys, statements, statement_months, payees,
+        verified_payments
         TO bank_app;
     GRANT INSERT (transaction_id, account_id, amount, balance_after, booked_at) ON entries TO bank_app;
     GRANT INSERT (kind, account_id, transaction_id, occurred_at, epoch) ON transaction_events TO bank_app;

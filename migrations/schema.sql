@@ -118,7 +118,7 @@ CREATE TABLE public.accounts (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0012 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0013 on run with this schema.';
 CREATE TABLE public.audit_events (
     id bigint NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -406,6 +406,12 @@ ALTER TABLE public.verification_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDE
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE public.verified_payments (
+    transaction_id uuid NOT NULL,
+    match text NOT NULL,
+    name text NOT NULL,
+    CONSTRAINT ck_verified_payments_match_is_known CHECK ((match = ANY (ARRAY['MATCH'::text, 'CLOSE_MATCH'::text, 'NO_MATCH'::text, 'NOT_POSSIBLE'::text])))
+);
 ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 ALTER TABLE ONLY public.accounts
@@ -458,6 +464,8 @@ ALTER TABLE ONLY public.vault_keys
     ADD CONSTRAINT pk_vault_keys PRIMARY KEY (purpose);
 ALTER TABLE ONLY public.verification_runs
     ADD CONSTRAINT pk_verification_runs PRIMARY KEY (id);
+ALTER TABLE ONLY public.verified_payments
+    ADD CONSTRAINT pk_verified_payments PRIMARY KEY (transaction_id);
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT uq_accounts_number UNIQUE (number);
 ALTER TABLE ONLY public.balances
@@ -549,3 +557,5 @@ ALTER TABLE ONLY public.transactions
     ADD CONSTRAINT fk_transactions_reverses_id FOREIGN KEY (reverses_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.transactions
     ADD CONSTRAINT fk_transactions_to_account_id FOREIGN KEY (to_account_id) REFERENCES public.balances(account_id);
+ALTER TABLE ONLY public.verified_payments
+    ADD CONSTRAINT fk_verified_payments_transaction_id_transactions FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);

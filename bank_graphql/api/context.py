@@ -181,6 +181,16 @@ class Context:
         maximum = max(1, self.services.attempts_per_minute // 10)
         self.services.limiter.spend(f"passwords of user/{self.viewer.user_id}", 1, per_minute=maximum)
 
+    def attempt_verification(self) -> None:
+        """Count an attempt of the viewer to verify a payee, so that names cannot be guessed one after another.
+
+        Raises:
+            Unauthenticated: nobody is signed in.
+            RateLimited: there were too many attempts.
+        """
+        maximum = max(1, self.services.attempts_per_minute // 10)
+        self.services.limiter.spend(f"verifications of user/{self.viewer.user_id}", 1, per_minute=maximum)
+
     def sign_in(self, actor: Actor) -> None:
         """Resolve the rest of this mutation's answer for the user who signed in."""
         self.actor = actor

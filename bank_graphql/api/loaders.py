@@ -26,7 +26,7 @@ from bank_graphql.kit.loaders import Loader, Reader, Requested
 from bank_graphql.kit.paging import Listing, Page, Slice
 from bank_graphql.kit.statements import Reads, Row
 from bank_graphql.payees import queries as payees
-from bank_graphql.payees.queries import PayeeRow
+from bank_graphql.payees.queries import MatchRow, PayeeRow
 from bank_graphql.statements import queries as statements
 from bank_graphql.statements.documents.paths import path_of_statement
 from bank_graphql.statements.enums import ExportFormat
@@ -91,6 +91,7 @@ class Readers:
         self.entries_of_transaction: Reader[UUID, list[EntryRow]] = Reader(partial(entries.entries_of_transactions, db))
         self.balance_at: Reader[tuple[UUID, datetime], int | None] = Reader(partial(accounts.balances_at, db))
         self.payee: Reader[UUID, PayeeRow | None] = Reader(partial(payees.payees, db))
+        self.payee_match: Reader[UUID, MatchRow | None] = Reader(partial(payees.matches, db))
         self.balance_history: Reader[tuple[UUID, date, date], list[DayBalanceRow]] = Reader(
             partial(history.balance_histories, db, months.zone, clock), rows_per_key=lambda key: (key[2] - key[1]).days + 1
         )

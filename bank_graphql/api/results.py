@@ -22,6 +22,7 @@ from bank_graphql.api.errors import (
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.cards import Card
+from bank_graphql.api.types.enums import PayeeMatch
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.payees import Payee
 from bank_graphql.api.types.transactions import Transaction
@@ -97,6 +98,14 @@ class ClockAdvanced:
     now: DateTime = strawberry.field(description="The bank's time.")
     happened: int = strawberry.field(description="How many things fell due and were done.")
     details: list[FellDue] = strawberry.field(description="What those were.")
+
+
+@strawberry.type(description="How the name of a payee compares with that of the account's holder.")
+class PayeeVerification:
+    match: PayeeMatch = strawberry.field(description="The answer. The payer may pay whatever it is.")
+    actual_name: str | None = strawberry.field(description="The holder's name, for a CLOSE_MATCH. Null for all others.")
+    token: str = strawberry.field(description="For `transfer`, by the same user to the same account.")
+    expires_at: DateTime = strawberry.field(description="When the token expires: after 15 minutes.")
 
 
 @strawberry.type(description="Statements were issued.")
@@ -209,4 +218,8 @@ ExportEntriesResult = Annotated[
 PayeeResult = Annotated[
     Payee | NotFoundRejection | ValidationRejection,
     strawberry.union("PayeeResult", description=f"The payee as changed, or a rejection. {_GROWS}"),
+]
+VerifyPayeeResult = Annotated[
+    PayeeVerification | ValidationRejection,
+    strawberry.union("VerifyPayeeResult", description=f"The verification, or a rejection. {_GROWS}"),
 ]

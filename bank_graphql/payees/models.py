@@ -6,7 +6,19 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlmodel import SQLModel
 
-from bank_graphql.kit.columns import key_field, text_field, time_field, uuid_field
+from bank_graphql.kit.columns import key_field, one_of, text_field, time_field, uuid_field
+from bank_graphql.payees.enums import PayeeMatch
+
+
+class VerifiedPayment(SQLModel, table=True):
+    """How the name of a payment's payee compared with that of the account's holder, when the payer had it verified."""
+
+    __tablename__ = "verified_payments"
+    __table_args__ = (one_of("match", PayeeMatch),)
+
+    transaction_id: UUID = uuid_field(references="transactions.id", primary_key=True)
+    match: PayeeMatch = text_field()
+    name: str = text_field()
 
 
 class Payee(SQLModel, table=True):

@@ -7,11 +7,16 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ColumnElement, Text, Uuid, any_, bindparam, func, or_, select
 from sqlmodel import col
 
+from bank_graphql.accounts.enums import AccountStatus
+from bank_graphql.accounts.models import Account
+from bank_graphql.identity.models import User
 from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.paging import Listing, uuid_key
 from bank_graphql.kit.statements import Query, Reads, Row, array_of
-from bank_graphql.payees.models import Payee
+from bank_graphql.ledger.models import Transaction
+from bank_graphql.payees.enums import PayeeMatch
+from bank_graphql.payees.models import Payee, VerifiedPayment
 
 
 class PayeeRow(Row):
@@ -84,3 +89,39 @@ COUNT = Query(
 async def payees(db: Reads, requested: Sequence[Requested[UUID]]) -> list[PayeeRow | None]:
     """Return payees by id; None for one that was removed, or is not visible to the actor."""
     return await fetch_rows(db, _PAYEES, requested)
+
+
+class HolderRow(Row):
+    """The holder of an account."""
+
+    name: str
+
+
+class MatchRow(Row):
+    """How the payee of a payment was verified."""
+
+    match: PayeeMatch
+
+
+HOLDER = Query(
+    select(col(User.full_name).label("name"))
+    .join(Account, col(Account.owner_id) == User.id)
+    .where(col(Account.number) == bindparam("number", type_=Text()), col(Account.status) != AccountStatus.CLOSED),
+    HolderRow,
+)
+"""The holder of the account with a number, unless it is closed."""
+_paid = requested_keys(Uuid())
+_MATCHES = Query(
+    select(_paid.c.position, col(VerifiedPayment.match))
+    .select_from(_paid)
+    .join(VerifiedPayment, col(VerifiedPayment.transaction_id) == _paid.c.key)
+    .join(Transaction, col(Transaction.id) == VerifiedPayment.transaction_id)
+    .join(Account, col(Account.id) == Transaction.from_account_id)
+    .where(visible_to_viewer(col(Account.owner_id), _paid)),
+    MatchRow,
+)
+
+
+async def matches(db: Reads, requested: Sequence[Requested[UUID]]) -> list[MatchRow | None]:
+    """Return how the payees of payments were verified; None if they were not, or the payer's account is not visible."""
+    return await fetch_rows(db, _MATCHES, requested)

@@ -1,15 +1,35 @@
 """Names and account numbers of payees. Pure."""
 
+from dataclasses import dataclass
+
 from schwifty import IBAN
 from schwifty.exceptions import SchwiftyException
 
 from bank_graphql.kit import text as text_rules
 from bank_graphql.kit.errors import ValidationFailed
+from bank_graphql.payees.enums import PayeeMatch
 
 NAME_MAX = 140
 """How long a payee's name may be: as long as ISO 20022 allows."""
 MAX_PAYEES = 1000
 """How many payees a customer may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedPayee:
+    """What a verification says.
+
+    Attributes:
+        number: the account number.
+        name: the name that was given.
+        match: how it compares with the holder's.
+        is_expired: whether it can no longer be used for a new payment.
+    """
+
+    number: str
+    name: str
+    match: PayeeMatch
+    is_expired: bool
 
 
 def check_name(text: str) -> str:

@@ -1,5 +1,8 @@
 """The only writer of payees. Each change is audited, and so is each refusal."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import DateTime, Text, Uuid, bindparam, update
@@ -8,15 +11,18 @@ from sqlmodel import col
 
 from bank_graphql.audit import service as audit
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import NotFound, ValidationFailed
 from bank_graphql.kit.ids import global_id, lock_key, new_id
-from bank_graphql.kit.statements import Query
+from bank_graphql.kit.seals import Seals
+from bank_graphql.kit.statements import Insert, Query, Writes
 from bank_graphql.payees import queries
-from bank_graphql.payees.models import Payee
+from bank_graphql.payees.enums import PayeeMatch
+from bank_graphql.payees.matching import compare
+from bank_graphql.payees.models import Payee, VerifiedPayment
 from bank_graphql.payees.queries import PayeeRow
-from bank_graphql.payees.rules import MAX_PAYEES, check_name, check_number
+from bank_graphql.payees.rules import MAX_PAYEES, VerifiedPayee, check_name, check_number
 
 _id, _owner = bindparam("payee", type_=Uuid()), bindparam("owner_id", type_=Uuid())
 _own = (col(Payee.id) == _id, col(Payee.owner_id) == _owner, col(Payee.removed_at).is_(None))
@@ -40,17 +46,85 @@ _REMOVE = Query(
 )
 
 
+_INSERT_VERIFIED = Insert(VerifiedPayment, "transaction_id", "match", "name")
+LIFETIME = timedelta(minutes=15)
+"""How long a verification can be used for a payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How a payee's name compares with that of the account's holder.
+
+    Attributes:
+        match: the answer.
+        actual_name: the holder's name, for a CLOSE_MATCH only.
+        token: carries the answer to a payment, for the same user and the same account number.
+        expires_at: when the token expires.
+    """
+
+    match: PayeeMatch
+    actual_name: str | None
+    token: str
+    expires_at: datetime
+
+
+def record(writes: Writes, verified: Sequence[tuple[UUID, PayeeMatch, str]]) -> None:
+    """Add the verifications of new payments: transaction, answer, and the name that was given."""
+    writes.insert(_INSERT_VERIFIED, verified)
+
+
 class Payees:
-    """Changes to the payees of an actor.
+    """Changes to the payees of an actor, and the verification of payees.
 
     Args:
         db: the database.
-        clock: gives the time.
+        clock: gives the bank's time.
+        seals: makes and opens the tokens of verifications.
     """
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, seals: Seals) -> None:
         self._db = db
         self._clock = clock
+        self._seals = seals
+
+    async def verify(self, actor: Actor, account_number: str, name: str) -> Verification:
+        """Compare a name with that of the holder of an account. It is audited.
+
+        The account of another bank, and one that does not exist or is closed, is NOT_POSSIBLE.
+
+        Raises:
+            ValidationFailed: the name or the number is not valid.
+        """
+        checked, number = check_name(name), check_number(account_number)
+
+        async def work(connection: Connection) -> str | None:
+            holder = await connection.fetch_one(queries.HOLDER, number=number)
+            return None if holder is None else holder.name
+
+        actual = await audit.execute_audited(self._db, actor, "verifyPayee", None, work)
+        match = PayeeMatch.NOT_POSSIBLE if actual is None else compare(checked, actual)
+        expires_at = (utc_now() + LIFETIME).replace(microsecond=0)
+        claims = {
+            "user": actor.user_id.hex,
+            "number": number,
+            "name": checked,
+            "match": match,
+            "expires": int(expires_at.timestamp()),
+        }
+        shown = actual if match == PayeeMatch.CLOSE_MATCH else None
+        return Verification(match, shown, self._seals.seal(claims), expires_at)
+
+    def opened(self, actor: Actor, token: str) -> VerifiedPayee:
+        """Return what a token of a verification says.
+
+        Raises:
+            ValidationFailed: `INVALID`: it is none of this user.
+        """
+        claims = self._seals.open(token)
+        if claims is None or claims["user"] != actor.user_id.hex:
+            raise ValidationFailed.of("payeeVerification", "INVALID", "This is no verification of yours: call verifyPayee again.")
+        is_expired = utc_now().timestamp() >= claims["expires"]
+        return VerifiedPayee(claims["number"], claims["name"], PayeeMatch(claims["match"]), is_expired=is_expired)
 
     async def add(self, actor: Actor, name: str, account_number: str) -> PayeeRow:
         """Add a payee, and return it.

@@ -27,6 +27,7 @@ from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.statements import Insert, Query, Row, Writes
 from bank_graphql.ledger import service as ledger
+from bank_graphql.payees import service as payees
 from bank_graphql.payments import queries
 from bank_graphql.payments.commands import Command, ExpireHold
 from bank_graphql.payments.decisions import Decisions
@@ -132,6 +133,7 @@ async def _write(connection: Connection, policy: Policy, state: BatchState, deci
     ledger.write(writes, state.ledger)
     await accounts.open_accounts(connection, writes, policy.numbering, state.new_accounts, state.now)
     await cards.issue(connection, writes, policy.vault, state.cards.new_cards, state.now)
+    payees.record(writes, state.verified)
     cards.record(writes, state.cards.new_payments, state.cards.adjusted.values())
     stored = decisions.new_outcomes.items()
     writes.insert(_INSERT_OUTCOMES, [(*key, *outcome.columns(), state.now) for key, outcome in stored])

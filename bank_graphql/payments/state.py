@@ -17,6 +17,7 @@ from bank_graphql.kit.money import Money
 from bank_graphql.ledger.enums import TransactionStatus
 from bank_graphql.ledger.errors import CurrencyMismatch
 from bank_graphql.ledger.rules import AccountState, LedgerSavepoint, LedgerState, TransactionState
+from bank_graphql.payees.enums import PayeeMatch
 from bank_graphql.payments.card_state import CardSavepoint, CardsState
 from bank_graphql.payments.outcomes import Moved, Opened, Preview
 
@@ -57,6 +58,7 @@ class Savepoint:
     cards: CardSavepoint
     customers: dict[UUID, CustomerAccount]
     new_accounts: int
+    verified: int
 
 
 @dataclass(slots=True)
@@ -73,6 +75,7 @@ class BatchState:
         payees: the payees that commands name, by id.
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
         new_accounts: the accounts that the batch opened.
+        verified: the payments whose payee was verified: transaction, answer, and the name that was given.
     """
 
     now: datetime
@@ -84,10 +87,13 @@ class BatchState:
     payees: dict[UUID, SavedPayee] = field(default_factory=dict)
     credit_limit: int = 0
     new_accounts: list[NewAccount] = field(default_factory=list)
+    verified: list[tuple[UUID, PayeeMatch, str]] = field(default_factory=list)
 
     def savepoint(self) -> Savepoint:
         """Return what `roll_back` restores: all that commands may change."""
-        return Savepoint(self.ledger.savepoint(), self.cards.savepoint(), dict(self.customers), len(self.new_accounts))
+        return Savepoint(
+            self.ledger.savepoint(), self.cards.savepoint(), dict(self.customers), len(self.new_accounts), len(self.verified)
+        )
 
     def roll_back(self, to: Savepoint) -> None:
         """Undo everything since the savepoint."""
@@ -96,6 +102,7 @@ class BatchState:
         self.customers.clear()
         self.customers.update(to.customers)
         del self.new_accounts[to.new_accounts :]
+        del self.verified[to.verified :]
 
     def is_owner(self, actor: Actor, account_id: UUID) -> bool:
         """Return whether the actor owns the account."""

@@ -56,6 +56,7 @@ OWN_MUTATIONS = {
     "issueCard": "input: {accountId: $id, idempotencyKey: $key}",
     "openAccount": "input: {kind: CHECKING, currency: EUR, idempotencyKey: $key}",
     "addPayee": 'name: "Me", accountNumber: "DE02120300000000202051"',
+    "verifyPayee": 'name: "Me", accountNumber: "DE02120300000000202051"',
     "renamePayee": 'id: $id, name: "Me"',
     "removePayee": "id: $id",
     "updateProfile": 'fullName: "Me"',

@@ -186,6 +186,7 @@ EXPECTED = {
     "issueStatements": {"ForbiddenRejection", "ValidationRejection"},
     "exportEntries": {"NotFoundRejection", "ValidationRejection"},
     "addPayee": {"ValidationRejection"},
+    "verifyPayee": {"ValidationRejection"},
     "renamePayee": {"NotFoundRejection", "ValidationRejection"},
     "removePayee": {"NotFoundRejection"},
     "releaseHold": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection", "IdempotencyConflictRejection"},

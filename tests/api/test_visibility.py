@@ -42,6 +42,8 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
     payee = await bank.payees.add(Actor(ada, None, PERMISSIONS[UserRole.CUSTOMER]), "Me", "DE02120300000000202051")
     statement = await raw.fetchval("SELECT id FROM statements WHERE account_id = $1", account)
     assert entry is not None
+    made = await raw.fetchval("SELECT id FROM transactions WHERE from_account_id = $1 LIMIT 1", account)
+    await raw.execute("INSERT INTO verified_payments VALUES ($1, 'MATCH', 'Ada')", made)
     assert paid is not None
     number = await raw.fetchval("SELECT number FROM accounts WHERE id = $1", account)
     keys: dict[str, Hashable] = {
@@ -58,6 +60,7 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
         "entries_of_transaction": entry["transaction_id"],
         "balance_at": (account, datetime.now(UTC)),
         "payee": payee.id,
+        "payee_match": made,
         "balance_history": (account, today, today),
         "statement": statement,
         "statement_link": (statement, ExportFormat.PDF),

@@ -21,6 +21,7 @@ from graphql import (
 
 UNSTEADY = {
     "addPayee",
+    "verifyPayee",
     "advanceClock",
     "clock",
     "feedCursor",

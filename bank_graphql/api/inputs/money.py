@@ -19,6 +19,7 @@ from bank_graphql.api.scalars import DateTime
 from bank_graphql.engine.costs import Cost
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import ValidationFailed
+from bank_graphql.payees.service import Payees
 from bank_graphql.payments.commands import (
     CaptureHold,
     Deposit,
@@ -89,11 +90,15 @@ class TransferDestination:
 class TransferInput(Movement):
     from_account_id: strawberry.ID = strawberry.field(description="The account that pays: one of the viewer's.")
     to: TransferDestination = strawberry.field(description="Where the money goes.")
+    payee_verification: str | None = strawberry.field(
+        default=None, description="The token of a `verifyPayee` about the account that is paid. The transaction keeps its answer."
+    )
 
-    def command(self, actor: Actor) -> Transfer:
+    def command(self, actor: Actor, payees: Payees) -> Transfer:
         """Return the command. Raises ValidationFailed, NotFound."""
-        source, to = account_id(self.from_account_id), self.to.resolved()
-        return Transfer(from_account_id=source, to=to, **self.common(actor))
+        source, to, token = account_id(self.from_account_id), self.to.resolved(), self.payee_verification
+        verification = None if token is None else payees.opened(actor, token)
+        return Transfer(from_account_id=source, to=to, verification=verification, **self.common(actor))
 
 
 @strawberry.input(description="A batch of transfers.")

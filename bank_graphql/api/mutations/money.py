@@ -26,6 +26,7 @@ from bank_graphql.engine.costs import ListSize
 from bank_graphql.engine.fields import mutation
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import NotFound, Refusal
+from bank_graphql.payees.service import Payees
 from bank_graphql.payments.commands import Command, RefundCardPayment
 from bank_graphql.payments.outcomes import Moved, Outcome, Preview
 
@@ -45,7 +46,7 @@ class MoneyMutations:
     @mutation(MoveMoneyResult, "Pay from an account of the viewer to any account in the same currency.")
     @staticmethod
     async def transfer(context: Context, input: TransferInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await _moved(context, input.command(context.viewer))
+        return await _moved(context, input.command(context.viewer, context.services.payees))
 
     @mutation(
         TransferBatchResult,
@@ -57,7 +58,9 @@ class MoneyMutations:
     async def transfer_batch(context: Context, input: TransferBatchInput) -> TransferBatchOutcome:  # noqa: A002
         viewer = context.viewer
         input.check()
-        commands = [_command(transfer, viewer, dry_run=bool(input.dry_run)) for transfer in input.transfers]
+        commands = [
+            _command(transfer, viewer, context.services.payees, dry_run=bool(input.dry_run)) for transfer in input.transfers
+        ]
         outcomes = await context.execute_all(commands, atomic=bool(input.atomic))
         replayed = [each.transaction_id for each in outcomes if isinstance(each, Moved) and each.transaction is None]
         if replayed:  # loaded with one statement
@@ -160,9 +163,9 @@ async def _result(context: Context, outcome: Outcome) -> Any:
             raise TypeError(type(outcome))
 
 
-def _command(transfer: TransferInput, actor: Actor, *, dry_run: bool) -> Command | Refusal:
+def _command(transfer: TransferInput, actor: Actor, payees: Payees, *, dry_run: bool) -> Command | Refusal:
     try:
-        command = transfer.command(actor)
+        command = transfer.command(actor, payees)
         return replace(command, dry_run=True) if dry_run else command
     except Refusal as refusal:
         return refusal

@@ -4,7 +4,8 @@ import strawberry
 
 from bank_graphql.api.context import Context
 from bank_graphql.api.inputs.common import payee_id
-from bank_graphql.api.results import PayeeResult
+from bank_graphql.api.results import PayeeResult, PayeeVerification, VerifyPayeeResult
+from bank_graphql.api.scalars import DateTime
 from bank_graphql.engine.fields import mutation
 from bank_graphql.payees.queries import PayeeRow
 
@@ -31,3 +32,16 @@ class PayeeMutations:
     @staticmethod
     async def remove_payee(context: Context, id: strawberry.ID) -> PayeeRow:  # noqa: A002
         return await context.services.payees.remove(context.viewer, payee_id(id))
+
+    @mutation(
+        VerifyPayeeResult,
+        "Compare the name of a payee with that of the account's holder before paying, as in the EPC's scheme for the "
+        "verification of payees. The holder's name is shown for a close match only. Attempts are limited and audited.",
+    )
+    @staticmethod
+    async def verify_payee(context: Context, account_number: str, name: str) -> PayeeVerification:
+        context.attempt_verification()
+        found = await context.services.payees.verify(context.viewer, account_number, name)
+        return PayeeVerification(
+            match=found.match, actual_name=found.actual_name, token=found.token, expires_at=DateTime(found.expires_at)
+        )

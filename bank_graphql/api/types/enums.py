@@ -12,6 +12,7 @@ from bank_graphql.events.enums import TransactionEventKind
 from bank_graphql.identity.enums import UserRole, UserStatus
 from bank_graphql.kit.money import CURRENCY_DIGITS
 from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
+from bank_graphql.payees.enums import PayeeMatch
 from bank_graphql.statements.enums import ExportFormat
 
 _GROWS = " More values may be added: keep a default branch."
@@ -119,6 +120,16 @@ strawberry.enum(
     f"in part before.{_GROWS}",
 )
 _described(
+    PayeeMatch,
+    "How the name of a payee compares with that of the account's holder.",
+    {
+        "MATCH": "It is the holder's name, apart from case, accents, the order of words, titles and legal forms.",
+        "CLOSE_MATCH": "It is nearly the holder's name: a typing mistake, an initial, a missing middle name.",
+        "NO_MATCH": "It is another name.",
+        "NOT_POSSIBLE": "There is no such account at this bank.",
+    },
+)
+_described(
     ExportFormat,
     f"A format of documents.{_GROWS}",
     {
@@ -139,6 +150,7 @@ __all__ = [
     "ExportFormat",
     "FrozenBy",
     "LimitWindow",
+    "PayeeMatch",
     "StateConflictCode",
     "TransactionEventKind",
     "TransactionKind",

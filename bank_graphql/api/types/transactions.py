@@ -12,7 +12,7 @@ from bank_graphql.accounts.queries import TransactionRow
 from bank_graphql.api.loaders import PaidByCard, loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.cards import Merchant
-from bank_graphql.api.types.enums import EntryDirection, TransactionKind, TransactionStatus
+from bank_graphql.api.types.enums import EntryDirection, PayeeMatch, TransactionKind, TransactionStatus
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.node import Node, node_id
 from bank_graphql.api.types.sources import EntryLike, TransactionLike
@@ -159,6 +159,17 @@ class Transaction(Node):
     @staticmethod
     def decline_reason(root: TransactionLike) -> UUID | None:
         return root.id if root.status == TransactionStatus.DECLINED else None
+
+    @loaded_field(
+        lambda readers: readers.payee_match,
+        description="How the payee's name compared with that of the account's holder, if the payer had it verified. Null if not, "
+        "and for the payee.",
+        graphql_type=PayeeMatch | None,
+        then=lambda _, found: found and PayeeMatch(found.match),
+    )
+    @staticmethod
+    def payee_match(root: TransactionLike) -> UUID | None:
+        return root.id if root.kind == TransactionKind.TRANSFER else None
 
     @loaded_field(
         lambda readers: readers.entries_of_transaction,

@@ -83,11 +83,10 @@ class Command(ABC):
 
         Fields that are None are not included, so that a command may get further options and old fingerprints stay valid.
         """
-        given = {name: value for name, value in _given(self).items() if name not in _NOT_INPUT}
-        return hashlib.blake2b(orjson.dumps([self.action, given], _plain, _OPTIONS), digest_size=16).digest()
+        return hashlib.blake2b(orjson.dumps([self.action, _given(self)], _plain, _OPTIONS), digest_size=16).digest()
 
 
-_NOT_INPUT = frozenset({"actor", "key", "dry_run"})
+_NOT_INPUT = frozenset({"actor", "key", "dry_run", "is_expired"})
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
@@ -98,11 +97,11 @@ def _plain(value: Any) -> Any:
 
 
 def _given(value: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass that are not None."""
+    """Return the fields of a dataclass that are input and not None."""
     given = ((name, getattr(value, name)) for name in _field_names(value.__class__))
     return {name: each for name, each in given if each is not None}
 
 
 @cache
 def _field_names(kind: Any) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind))
+    return tuple(each.name for each in fields(kind) if each.name not in _NOT_INPUT)

@@ -11,6 +11,7 @@ from bank_graphql.kit.ids import global_id
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.enums import TransactionKind
 from bank_graphql.ledger.rules import AccountState
+from bank_graphql.payees.rules import VerifiedPayee
 from bank_graphql.payments.commands.base import Command, Targets
 from bank_graphql.payments.outcomes import Decision, Moved
 from bank_graphql.payments.state import BatchState, require_currency
@@ -67,21 +68,31 @@ class Transfer(Command):
     to: Destination
     amount: Money
     description: str | None = None
+    verification: VerifiedPayee | None = None
 
     action = "transfer"
 
     def targets(self) -> Targets:
-        """Return both accounts."""
-        return self.to.targets(self.from_account_id)
+        """Return both accounts, and that of the verification."""
+        named = self.to.targets(self.from_account_id)
+        return named if self.verification is None else named._replace(numbers=(*named.numbers, self.verification.number))
 
     def decide(self, state: BatchState) -> Decision:
         """Post the transfer.
 
         Raises:
             Refusal: as `payment_accounts` and `LedgerState.check_funds`.
+            ValidationFailed: `EXPIRED`, `OTHER_ACCOUNT`: the verification has expired, or is about another account.
         """
         source, target = payment_accounts(self.actor, self.from_account_id, self.to, self.amount, state)
+        verified = self.verification
+        if verified is not None and verified.is_expired:
+            raise ValidationFailed.of("payeeVerification", "EXPIRED", "The verification has expired: call verifyPayee again.")
+        if verified is not None and state.numbers.get(verified.number) != target.account_id:
+            raise ValidationFailed.of("payeeVerification", "OTHER_ACCOUNT", "The verification is about another account.")
         posted = state.ledger.post(TransactionKind.TRANSFER, source, target, self.amount, self.description, state.now)
+        if verified is not None:
+            state.verified.append((posted.id, verified.match, verified.name))
         return Moved(posted.id, posted)
 
 
