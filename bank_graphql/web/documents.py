@@ -13,11 +13,12 @@ from bank_graphql.kit.statements import Reads
 from bank_graphql.statements.documents import camt053, content, csv
 from bank_graphql.statements.documents.content import Content
 from bank_graphql.statements.documents.paths import parse_export, parse_statement
-from bank_graphql.statements.documents.pdf import PdfWriter
+from bank_graphql.statements.documents.pdf import MAX_ENTRIES, PdfWriter
 from bank_graphql.statements.enums import ExportFormat
 from bank_graphql.statements.service import Issuer
 
 _PRIVATE = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+_TOO_LONG = f"A PDF has {MAX_ENTRIES:,} entries at most. Open this as CSV or camt.053.\n"
 _INVALID = "This link is not valid, or has expired. Request a new one.\n"
 
 
@@ -74,6 +75,8 @@ class Documents:
             found = await reading
             if found is None:
                 return _refusal()
+            if format_ == ExportFormat.PDF and found.entry_count > MAX_ENTRIES:
+                return PlainTextResponse(_TOO_LONG, 422, _PRIVATE)
             parts = writer.write(self._db, found)
             first = await anext(parts)
         except Unavailable as error:

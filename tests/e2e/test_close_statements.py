@@ -48,7 +48,10 @@ async def test_the_command_issues_what_is_missing(filled_folder: Path) -> None:
     wrong = await asyncio.to_thread(command, "close-statements", "--month", "soon", folder=filled_folder)
     assert (wrong.returncode, wrong.stderr) == (1, "bank-graphql: --month is a year and a month, as 2026-01.\n")
     early = await asyncio.to_thread(command, "close-statements", "--month", "2199-01", folder=filled_folder)
-    assert (early.returncode, early.stderr) == (1, "bank-graphql: This month has not ended: its statements can be issued when it has.\n")
+    assert (early.returncode, early.stderr) == (
+        1,
+        "bank-graphql: This month has not ended: its statements can be issued when it has.\n",
+    )
     for issued in (3, 0):
         done = await asyncio.to_thread(command, "close-statements", folder=filled_folder)
         assert (done.returncode, done.stdout, done.stderr) == (0, f"{issued} statements were issued.\n", "")

@@ -30,6 +30,7 @@ from bank_graphql.settings import Settings
 from bank_graphql.statements.documents import fonts
 from bank_graphql.statements.documents.content import Content, Counterparty, Line
 from bank_graphql.statements.documents.pdf import MAX_RUNNING, PdfWriter
+from bank_graphql.web import documents
 from tests.client import Client
 from tests.serving import serving
 
@@ -377,3 +378,14 @@ async def test_a_turnover_that_no_balance_could_reach_is_no_obstacle(
     ]
     for name in ("pdfUrl", "csvUrl"):
         assert (await get(http, links[name])).status_code == 200
+
+
+async def test_a_pdf_that_is_too_long_is_refused(
+    ada: Client, grace: Client, teller: Client, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = await month_of(ada, grace, teller)
+    links = await links_of(ada, account)
+    monkeypatch.setattr(documents, "MAX_ENTRIES", 5)
+    refused = await get(http, links["pdfUrl"])
+    assert (refused.status_code, refused.text) == (422, "A PDF has 50,000 entries at most. Open this as CSV or camt.053.\n")
+    assert (await get(http, links["csvUrl"])).status_code == 200

@@ -8,8 +8,7 @@ reportlab's private attributes, for it has no public way.
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC
-from tempfile import TemporaryFile
-from typing import IO
+from io import BytesIO
 
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import TimeStamp
@@ -35,7 +34,7 @@ _TOTAL = "total"
 
 
 class Pages:
-    """Writes pages into a temporary file, line by line of the statement.
+    """Lays out pages, entry by entry.
 
     Args:
         content: what the document shows.
@@ -43,19 +42,15 @@ class Pages:
 
     def __init__(self, content: Content) -> None:
         self._content = content
-        self._file: IO[bytes] = TemporaryFile()  # noqa: SIM115 - `finish` returns it
+        self._document = BytesIO()
         self._page = 0
         self._balance = content.opening_balance
-        self._canvas = Canvas(self._file, A4, pageCompression=0, invariant=1, lang="en", initialFontName=fonts.MAIN)
+        self._canvas = Canvas(self._document, A4, pageCompression=0, invariant=1, lang="en", initialFontName=fonts.MAIN)
         self._identify()
         self._begin_page()
         self._row(content.from_date.isoformat(), ["Opening balance"], None, content.opening_balance)
         if not content.entry_count:
             self._row(None, ["No entries in this period"], None, None)
-
-    def close(self) -> None:
-        """Delete the file."""
-        self._file.close()
 
     def add(self, lines: Sequence[Line]) -> None:
         """Add entries."""
@@ -66,8 +61,8 @@ class Pages:
             self._balance = line.balance_after
             self._row(line.booked_at.date().isoformat(), wrapped, line.amount, line.balance_after)
 
-    def finish(self) -> IO[bytes]:
-        """End the document, and return the file at its beginning."""
+    def finish(self) -> bytes:
+        """End the document, and return it."""
         content = self._content
         self._make_room(5)
         self._y -= _LEADING / 2
@@ -80,8 +75,7 @@ class Pages:
         self._text(0, 0, str(self._page), _SMALL)
         self._canvas.endForm()
         self._canvas.save()
-        self._file.seek(0)
-        return self._file
+        return self._document.getvalue()
 
     def _identify(self) -> None:
         """Set the metadata, the time and the identity of the document, by what it shows."""

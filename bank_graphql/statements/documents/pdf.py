@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, closing
-from typing import IO, TYPE_CHECKING
+from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.statements import Reads
@@ -13,7 +13,10 @@ from bank_graphql.statements.documents.content import Content
 if TYPE_CHECKING:
     from bank_graphql.statements.documents.pages import Pages
 
-_CHUNK = 65_536
+MAX_ENTRIES = 50_000
+"""How many entries a PDF has, at most: half a minute of work, and some 30 MB."""
+_PART = 65_536
+"""How many bytes are yielded at a time."""
 MAX_RUNNING = 8
 """How many documents are written at a time: one of 10,000 entries takes seconds."""
 
@@ -48,19 +51,14 @@ class PdfWriter:
     async def _write(self, db: Reads, content: Content) -> AsyncGenerator[bytes]:
         run = asyncio.get_running_loop().run_in_executor
         pages = await run(self._thread, _open, content)
-        with closing(pages):
-            async for lines in content.lines(db):
-                await run(self._thread, pages.add, lines)
-            file = await run(self._thread, pages.finish)
-            while part := await run(self._thread, _read, file):
-                yield part
+        async for lines in content.lines(db):
+            await run(self._thread, pages.add, lines)
+        document = await run(self._thread, pages.finish)
+        for start in range(0, len(document), _PART):
+            yield document[start : start + _PART]
 
 
 def _open(content: Content) -> "Pages":
     from bank_graphql.statements.documents.pages import LAYOUTS  # noqa: PLC0415 - the fonts would take half of the start-up
 
     return LAYOUTS[content.layout](content)
-
-
-def _read(file: IO[bytes]) -> bytes:
-    return file.read(_CHUNK)
