@@ -22,6 +22,8 @@ REQUEST_SECONDS = 30.0
 
 STALL_SECONDS = 8.0
 CLOSE_SECONDS = 3.0
+LAST_REQUEST_SECONDS = 0.5
+"""How long a server that ends waits for a request on a new connection, and for the rest of one that is arriving."""
 LINGER_SECONDS, LINGER_BYTES = 5.0, 64 * 1024 * 1024
 """For how long, and how many bytes, of the rest of a request are read and discarded after its answer."""
 MAX_UNSENT = 16 * 1024 * 1024
@@ -48,6 +50,13 @@ class PatientHttp(HttpToolsProtocol):
         """Stop the time limit."""
         self._stop()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Close the connection because the server ends. Who has just connected, or is sending a request, gets an answer first."""
+        if self.cycle is None or self._is_arriving:
+            self.loop.call_later(LAST_REQUEST_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         """Check the size of the headers, then parse."""

@@ -219,3 +219,32 @@ async def test_two_servers_are_replaced_under_load_without_a_failed_request_or_a
     assert len(paid) > 100
     assert len(seen) == len(set(seen))
     assert set(seen) == set(paid)
+
+
+@pytest.mark.parametrize("sent_before", [b"", b"GET /health/live HTTP/1.1\r\nHo"])
+async def test_who_has_just_connected_to_a_server_that_ends_is_answered(folder: Path, sent_before: bytes) -> None:
+    """The server has taken the connection, and the request comes a moment later."""
+    whole = b"GET /health/live HTTP/1.1\r\nHost: bank\r\n\r\n"
+    async with Server(folder) as server:
+        address = httpx.URL(server.url)
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(sent_before)
+        await server.http.get("/health/live")  # it has taken the connection by then
+        server.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            while await is_listening(address):
+                await asyncio.sleep(0.01)
+        writer.write(whole[len(sent_before) :])
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        await server.end()
+
+
+async def is_listening(address: httpx.URL) -> bool:
+    """Whether a server takes new connections."""
+    try:
+        _, writer = await asyncio.open_connection(address.host, address.port)
+    except OSError:
+        return False
+    writer.close()
+    return True
