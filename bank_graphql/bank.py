@@ -144,11 +144,7 @@ async def open_bank(
         feed, feed_metrics = Feed(db), FeedMetrics(metrics, bank_clock)
         hub = Hub(feed, on_read=feed_metrics.record)
         feed_metrics.watch(hub, db)
-        db_metrics.declare(metrics, db)
-        ledger_metrics.declare(metrics, db)
-        archive = {"archive": settings.archive_dir} if settings.archive_dir else {}
-        machine_metrics.declare_disks(metrics, {"data": settings.data_dir, **archive})
-        machine_metrics.declare_certificate(metrics, settings.address)
+        _declare_metrics(metrics, db, settings)
         notifier = _notifier(settings, dsn, hub)
 
         def wake_feed() -> None:
@@ -161,11 +157,7 @@ async def open_bank(
             return expired
 
         issuer = Issuer(settings.name, settings.own_bic, Months(ZoneInfo(settings.time_zone)), bank_clock)
-        due_jobs = (
-            *payments_jobs.due_jobs(db, expire_holds=expire_holds, seconds=settings.job_seconds),
-            *cards_jobs.due_jobs(db, bank_clock, seconds=settings.job_seconds),
-            *statements_jobs.due_jobs(db, issuer, seconds=settings.job_seconds),
-        )
+        due_jobs = _due_jobs(db, settings, issuer, expire_holds)
         yield Bank(
             db=db,
             reads=reads,
@@ -190,6 +182,25 @@ async def open_bank(
             ),
             notifier=notifier,
         )
+
+
+def _declare_metrics(metrics: Metrics, db: Database, settings: Settings) -> None:
+    """Declare what is measured of the database, the books and the machine."""
+    db_metrics.declare(metrics, db)
+    ledger_metrics.declare(metrics, db)
+    archive = {"archive": settings.archive_dir} if settings.archive_dir else {}
+    machine_metrics.declare_disks(metrics, {"data": settings.data_dir, **archive})
+    machine_metrics.declare_certificate(metrics, settings.address)
+
+
+def _due_jobs(db: Database, settings: Settings, issuer: Issuer, expire_holds: Callable[[], Awaitable[int]]) -> tuple[DueJob, ...]:
+    """Return the jobs of all rooms for what falls due."""
+    seconds = settings.job_seconds
+    return (
+        *payments_jobs.due_jobs(db, expire_holds=expire_holds, seconds=seconds),
+        *cards_jobs.due_jobs(db, issuer.clock, seconds=seconds),
+        *statements_jobs.due_jobs(db, issuer, seconds=seconds),
+    )
 
 
 def _batched_execute(

@@ -33,7 +33,7 @@ class CustomerAccount:
 
 @dataclass(frozen=True, slots=True)
 class SavedPayee:
-    """A payee: whose it is, and which number it stands for. `removed_at` is None unless it was removed."""
+    """A payee: its owner, and the number that it stands for. `removed_at` is None unless it was removed."""
 
     owner_id: UUID
     account_number: str

@@ -1,4 +1,4 @@
-"""verifyPayee: who holds an account? It is told to those who know, and the transaction keeps the answer."""
+"""verifyPayee: who holds an account? Only those who nearly know see it, and the transaction keeps the answer."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A year of a bank, told twice: by its statements and documents, and by a second computation that keeps its own books."""
+"""A year of a bank, twice: in its statements and documents, and in a second computation that keeps its own books."""
 
 import csv
 import io

@@ -52,8 +52,8 @@ def clean(text: str) -> str:
 
 def runs(line: str) -> list[Run]:
     """Return the runs of a line, from left to right."""
-    if _LETTERS.issuperset(line):
-        return [Run(MAIN, line)]
+    if _main_letters().issuperset(line):
+        return [Run(_name(0), line)]
     if _RIGHT_TO_LEFT.search(line):
         line = "".join(_shown(letter)[1] for letter in line)  # the algorithm fails for characters that are none
         line = str(get_display(arabic_reshaper.reshape(line) if _ARABIC.search(line) else line))
@@ -110,6 +110,11 @@ def _font(index: int) -> TTFont:
     return font
 
 
-MAIN = _name(0)
-"""The font of what the bank writes."""
-_LETTERS = frozenset(chr(number) for number in _font(0).face.charToGlyph if number <= _LAST)
+@lru_cache
+def _main_letters() -> frozenset[str]:
+    return frozenset(chr(number) for number in _font(0).face.charToGlyph if number <= _LAST)
+
+
+def main_font() -> str:
+    """Return the font of what the bank writes, which is read when it is first needed."""
+    return str(_font(0).fontName)

@@ -45,7 +45,7 @@ class Pages:
         self._document = BytesIO()
         self._page = 0
         self._balance = content.opening_balance
-        self._canvas = Canvas(self._document, A4, pageCompression=0, invariant=1, lang="en", initialFontName=fonts.MAIN)
+        self._canvas = Canvas(self._document, A4, pageCompression=0, invariant=1, lang="en", initialFontName=fonts.main_font())
         self._identify()
         self._begin_page()
         self._row(content.from_date.isoformat(), ["Opening balance"], None, content.opening_balance)

@@ -4,14 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 
 from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.statements import Reads
 from bank_graphql.statements.documents.content import Content
-
-if TYPE_CHECKING:
-    from bank_graphql.statements.documents.pages import Pages
+from bank_graphql.statements.documents.pages import LAYOUTS, Pages
 
 MAX_ENTRIES = 50_000
 """How many entries a PDF has, at most: half a minute of work, and some 30 MB."""
@@ -58,7 +55,5 @@ class PdfWriter:
             yield document[start : start + _PART]
 
 
-def _open(content: Content) -> "Pages":
-    from bank_graphql.statements.documents.pages import LAYOUTS  # noqa: PLC0415 - the fonts would take half of the start-up
-
+def _open(content: Content) -> Pages:
     return LAYOUTS[content.layout](content)
