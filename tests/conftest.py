@@ -26,7 +26,7 @@ from bank_graphql.kit.embedded import EmbeddedPostgres
 from bank_graphql.settings import Settings
 from tests.client import Client
 from tests.databases import Databases
-from tests.e2e.processes import fill
+from tests.e2e.processes import fill, is_setting
 from tests.folders import reachable_folder
 from tests.serving import sandbox, serving, sign_in_staff
 
@@ -49,6 +49,10 @@ class Origin:
 
 SLOW = ("e2e", "faults", "schema")
 """Rooms of tests that take long. They come first, so that the workers end at about the same time."""
+
+
+for name in filter(is_setting, list(os.environ)):
+    del os.environ[name]  # a test's settings are those that it gives, whoever runs it, and on whichever database
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -22,10 +22,15 @@ READY_SECONDS = 40
 COMMAND_SECONDS = 100
 
 
+def is_setting(name: str) -> bool:
+    """Whether a variable of the environment is a setting of the bank."""
+    return name.startswith("BANK_") or name == "DATABASE_URL"
+
+
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """An environment that says nothing of the bank but its data folder."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("BANK_") and name != "DATABASE_URL"}
-    return {**ours, "BANK_DATA_DIR": str(folder), "PYTHONWARNINGS": "error", **more}
+    others = {name: value for name, value in os.environ.items() if not is_setting(name)}
+    return {**others, "BANK_DATA_DIR": str(folder), "PYTHONWARNINGS": "error", **more}
 
 
 def fork(
