@@ -1,11 +1,11 @@
 """Puts the rooms together, from the database up to the payments: their services, jobs and checks. `app` and `cli` use it."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import time, timedelta
+from time import perf_counter
 from zoneinfo import ZoneInfo
 
 from bank_graphql.accounts.feed import EventRow, Feed
@@ -18,6 +18,8 @@ from bank_graphql.cards import verification as cards_verification
 from bank_graphql.cards.rules import Calendar, CardPolicy
 from bank_graphql.cards.service import Cards
 from bank_graphql.cards.vault import Vault, master_keys, rotate
+from bank_graphql.clearing import verification as clearing_verification
+from bank_graphql.clearing.rules import BusinessDays, ClearingPolicy
 from bank_graphql.database import ROLE, archive_jobs, open_database, open_reads, open_server
 from bank_graphql.events import jobs as events_jobs
 from bank_graphql.events import service as events
@@ -64,7 +66,13 @@ CLOCK_SECONDS = 1
 """How often to look whether another process has moved the clock."""
 CHANNEL = "bank_feed"
 """The channel on which processes notify each other of new events."""
-CHECKS = (*ledger_verification.CHECKS, *cards_verification.CHECKS, *payments_verification.CHECKS, *statements_verification.CHECKS)
+CHECKS = (
+    *ledger_verification.CHECKS,
+    *cards_verification.CHECKS,
+    *clearing_verification.CHECKS,
+    *payments_verification.CHECKS,
+    *statements_verification.CHECKS,
+)
 """The checks of all rooms, for `verify`."""
 
 
@@ -151,13 +159,17 @@ async def open_bank(
             hub.wake()
             notifier.notify()
 
-        async def expire_holds() -> int:
-            if expired := await payments.expire_holds(db, policy):
-                wake_feed()
-            return expired
+        def waking(work: Callable[[Database, payments.Policy], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
+            async def run() -> int:
+                if done := await work(db, policy):
+                    wake_feed()
+                return done
 
+            return run
+
+        expire_holds = waking(payments.expire_holds)
         issuer = Issuer(settings.name, settings.own_bic, Months(ZoneInfo(settings.time_zone)), bank_clock)
-        due_jobs = _due_jobs(db, settings, issuer, expire_holds)
+        due_jobs = _due_jobs(db, settings, issuer, expire_holds, waking(payments.clear_transfers))
         yield Bank(
             db=db,
             reads=reads,
@@ -193,11 +205,22 @@ def _declare_metrics(metrics: Metrics, db: Database, settings: Settings) -> None
     machine_metrics.declare_certificate(metrics, settings.address)
 
 
-def _due_jobs(db: Database, settings: Settings, issuer: Issuer, expire_holds: Callable[[], Awaitable[int]]) -> tuple[DueJob, ...]:
+def _due_jobs(
+    db: Database,
+    settings: Settings,
+    issuer: Issuer,
+    expire_holds: Callable[[], Awaitable[int]],
+    clear_transfers: Callable[[], Awaitable[int]],
+) -> tuple[DueJob, ...]:
     """Return the jobs of all rooms for what falls due."""
     seconds = settings.job_seconds
     return (
-        *payments_jobs.due_jobs(db, expire_holds=expire_holds, seconds=seconds),
+        *payments_jobs.due_jobs(
+            db,
+            expire_holds=expire_holds,
+            clear_transfers=clear_transfers if settings.is_sandbox else None,
+            seconds=seconds,
+        ),
         *cards_jobs.due_jobs(db, issuer.clock, seconds=seconds),
         *statements_jobs.due_jobs(db, issuer, seconds=seconds),
     )
@@ -215,13 +238,13 @@ def _batched_execute(
     """Return a function that executes a group in a batch with others; `after_each` is called after each batch."""
 
     async def execute_batch(groups: Sequence[Group]) -> Sequence[list[Outcome] | Refusal]:
-        started, size = time.perf_counter(), sum(len(group.commands) for group in groups)
+        started, size = perf_counter(), sum(len(group.commands) for group in groups)
         for group in groups:
             group.on_batch(size)
         try:
             return await payments.execute_groups(db, policy, groups)
         finally:
-            policy.metrics.batch_ended(time.perf_counter() - started)
+            policy.metrics.batch_ended(perf_counter() - started)
             after_each()
 
     async def execute_traced(groups: Sequence[Group]) -> Sequence[list[Outcome] | Refusal]:
@@ -269,16 +292,18 @@ def _jobs(db: Database, settings: Settings, policy: payments.Policy, clock: Bank
 
 
 async def _policy(db: Database, settings: Settings, clock: Clock, metrics: PaymentMetrics) -> payments.Policy:
+    zone, numbering = ZoneInfo(settings.time_zone), Numbering(settings.iban_country, settings.iban_bank_code)
     return payments.Policy(
         sandbox=settings.is_sandbox,
         credit_limit=settings.sandbox_credit_limit if settings.is_sandbox else 0,
-        numbering=Numbering(settings.iban_country, settings.iban_bank_code),
+        numbering=numbering,
         cards=CardPolicy(
-            Calendar(ZoneInfo(settings.time_zone)),
+            Calendar(zone),
             settings.card_years,
             timedelta(days=settings.card_hold_days),
             settings.tolerances,
         ),
+        clearing=ClearingPolicy(BusinessDays(zone, time.fromisoformat(settings.cut_off)), numbering.is_own),
         vault=await Vault.open(db, card_keys(settings), settings.card_bin),
         clock=clock,
         metrics=metrics,

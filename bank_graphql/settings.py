@@ -151,15 +151,16 @@ class Settings(BaseSettings):
         "990055", description="What card numbers begin with: the six or eight digits of a test BIN."
     )
     card_years: int = Field(4, ge=1, le=20, description="Years for which a card is valid.")
-    card_hold_days: int = Field(
-        7, ge=1, le=365, description="Days after which a card authorisation that was not captured expires."
-    )
+    card_hold_days: int = Field(7, ge=1, le=365, description="Days after which a card authorisation expires, if not captured.")
     card_tolerances: str = Field(
         "4121:20,5812:20,5813:20,5814:20,7011:15,7230:20,7512:15",
         description="By how many per cent more than authorised may be captured, by merchant category (ISO 18245), e.g. for tips.",
     )
     time_zone: str = Field(
         "UTC", description="Where the days, weeks and months of card limits and statements begin, e.g. Europe/Berlin."
+    )
+    cut_off: Annotated[str, StringConstraints(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(
+        "15:30", description="Until when payments to other banks are settled on the same business day, in BANK_TIME_ZONE."
     )
     rate_limit: int | None = Field(
         None,
@@ -174,7 +175,7 @@ class Settings(BaseSettings):
         le=100_000,
         description="Attempts a minute to sign up, log in or refresh, for each address; a tenth of them at one e-mail address.",
     )
-    job_seconds: float = Field(5, ge=0.05, le=3600, description="Seconds between two searches for holds that are due.")
+    job_seconds: float = Field(5, ge=0.05, le=3600, description="Seconds between two searches for what is due.")
     redis_url: SecretStr | None = Field(
         None, description="A Redis by which processes wake each other for the feed: redis://…. Without it, PostgreSQL does it."
     )
@@ -249,12 +250,13 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _require_consistency(self) -> Self:
         if self.env is Environment.PRODUCTION:
-            if self.database_url is None:
-                raise ValueError("BANK_ENV=production needs DATABASE_URL: the embedded database is for development")
-            if self.signing_keys is None:
-                raise ValueError("BANK_ENV=production needs BANK_SIGNING_KEYS: generated keys are for development")
-            if self.card_keys is None:
-                raise ValueError("BANK_ENV=production needs BANK_CARD_KEYS: generated keys are for development")
+            for setting, value, other in (
+                ("DATABASE_URL", self.database_url, "the embedded database is"),
+                ("BANK_SIGNING_KEYS", self.signing_keys, "generated keys are"),
+                ("BANK_CARD_KEYS", self.card_keys, "generated keys are"),
+            ):
+                if value is None:
+                    raise ValueError(f"BANK_ENV=production needs {setting}: {other} for development")
             if self.demo:
                 raise ValueError("BANK_DEMO is for development: the demo customers' password is public")
         if self.metrics_port is not None and self.metrics_port == self.port:

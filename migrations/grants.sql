@@ -22,7 +22,7 @@ DO $$ BEGIN
     GRANT EXECUTE ON FUNCTION balance_at, feed_epoch TO bank_app;
     GRANT INSERT ON balances, transactions, transaction_notes, users, sessions, refresh_tokens, accounts, idempotency_outcomes,
         cards, card_secrets, card_limits, card_blocks, card_transactions, vault_keys, statements, statement_months, payees,
-        verified_payments
+        verified_payments, external_transactions, clearing_messages
         TO bank_app;
     GRANT INSERT (transaction_id, account_id, amount, balance_after, booked_at) ON entries TO bank_app;
     GRANT INSERT (kind, account_id, transaction_id, occurred_at, epoch) ON transaction_events TO bank_app;
@@ -39,6 +39,8 @@ DO $$ BEGIN
     GRANT UPDATE (name, status, frozen_by, freeze_reason, updated_at, closed_at) ON accounts TO bank_app;
     GRANT UPDATE (status, frozen_by, updated_at) ON cards TO bank_app;
     GRANT UPDATE (name, removed_at) ON payees TO bank_app;
+    GRANT UPDATE (clears_at, return_reason, message_id) ON external_transactions TO bank_app;
+    GRANT UPDATE (written_at) ON clearing_messages TO bank_app;
     GRANT UPDATE (counted) ON card_transactions TO bank_app;
     GRANT UPDATE (wrapped_key, master_key) ON card_secrets, vault_keys TO bank_app;
     GRANT DELETE ON idempotency_outcomes, transaction_events, card_limits, card_blocks TO bank_app;

@@ -118,7 +118,7 @@ CREATE TABLE public.accounts (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0013 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0015 on run with this schema.';
 CREATE TABLE public.audit_events (
     id bigint NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -162,7 +162,7 @@ CREATE TABLE public.balances (
     CONSTRAINT ck_balances_available_is_not_negative CHECK (((purpose IS NOT NULL) OR (((booked - held) + overdraft_limit) >= 0))),
     CONSTRAINT ck_balances_held_is_not_negative CHECK ((held >= 0)),
     CONSTRAINT ck_balances_overdraft_limit_is_not_negative CHECK ((overdraft_limit >= 0)),
-    CONSTRAINT ck_balances_purpose_is_known CHECK ((purpose = ANY (ARRAY['CASH'::text, 'CARD_SETTLEMENT'::text])))
+    CONSTRAINT ck_balances_purpose_is_known CHECK ((purpose = ANY (ARRAY['CASH'::text, 'CARD_SETTLEMENT'::text, 'CLEARING'::text, 'SUSPENSE'::text])))
 );
 CREATE TABLE public.bank_time (
     id bigint NOT NULL,
@@ -224,6 +224,13 @@ CREATE TABLE public.cards (
     CONSTRAINT ck_cards_last4_are_digits CHECK ((last4 ~ '^[0-9]{4}$'::text)),
     CONSTRAINT ck_cards_status_is_known CHECK ((status = ANY (ARRAY['INACTIVE'::text, 'ACTIVE'::text, 'FROZEN'::text, 'CANCELLED'::text, 'EXPIRED'::text])))
 );
+CREATE TABLE public.clearing_messages (
+    id uuid NOT NULL,
+    currency text NOT NULL,
+    settles_on date NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    written_at timestamp with time zone
+);
 CREATE TABLE public.entries (
     id bigint NOT NULL,
     transaction_id uuid NOT NULL,
@@ -240,6 +247,20 @@ ALTER TABLE public.entries ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+CREATE TABLE public.external_transactions (
+    transaction_id uuid NOT NULL,
+    account_number text NOT NULL,
+    name text NOT NULL,
+    settles_on date,
+    clears_at timestamp with time zone,
+    reference text,
+    returned_id uuid,
+    return_reason text,
+    message_id uuid,
+    CONSTRAINT ck_external_transactions_leaves_arrives_or_returns CHECK ((num_nonnulls(settles_on, reference, returned_id) = 1)),
+    CONSTRAINT ck_external_transactions_only_what_leaves_is_cleared CHECK (((settles_on IS NOT NULL) OR ((clears_at IS NULL) AND (message_id IS NULL)))),
+    CONSTRAINT ck_external_transactions_returns_have_a_reason CHECK (((returned_id IS NULL) OR (return_reason IS NOT NULL)))
 );
 ALTER TABLE public.feed_epochs ALTER COLUMN epoch ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.feed_epochs_epoch_seq
@@ -367,8 +388,8 @@ CREATE TABLE public.transactions (
     CONSTRAINT ck_transactions_captured_is_of_a_hold CHECK (((captured >= 0) AND ((kind = 'HOLD'::text) OR (captured = 0)))),
     CONSTRAINT ck_transactions_card_payments_are_authorized CHECK (((kind <> ALL (ARRAY['CARD_PAYMENT'::text, 'CARD_REFUND'::text])) OR (parent_id IS NOT NULL))),
     CONSTRAINT ck_transactions_kind_is_known CHECK ((kind = ANY (ARRAY['DEPOSIT'::text, 'WITHDRAWAL'::text, 'TRANSFER'::text, 'HOLD'::text, 'CARD_PAYMENT'::text, 'CARD_REFUND'::text, 'REVERSAL'::text]))),
+    CONSTRAINT ck_transactions_only_holds_and_transfers_wait CHECK (((kind = 'HOLD'::text) OR (status = 'POSTED'::text) OR ((kind = 'TRANSFER'::text) AND (status = ANY (ARRAY['PENDING'::text, 'VOIDED'::text]))))),
     CONSTRAINT ck_transactions_only_holds_expire CHECK (((expires_at IS NULL) OR (kind = 'HOLD'::text))),
-    CONSTRAINT ck_transactions_only_holds_wait CHECK (((kind = 'HOLD'::text) OR (status = 'POSTED'::text))),
     CONSTRAINT ck_transactions_posted_at_is_told CHECK (((status = 'POSTED'::text) = (posted_at IS NOT NULL))),
     CONSTRAINT ck_transactions_reversals_reverse CHECK (((kind = 'REVERSAL'::text) = (reverses_id IS NOT NULL))),
     CONSTRAINT ck_transactions_status_is_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'POSTED'::text, 'VOIDED'::text, 'EXPIRED'::text, 'DECLINED'::text])))
@@ -434,8 +455,12 @@ ALTER TABLE ONLY public.card_transactions
     ADD CONSTRAINT pk_card_transactions PRIMARY KEY (transaction_id);
 ALTER TABLE ONLY public.cards
     ADD CONSTRAINT pk_cards PRIMARY KEY (id);
+ALTER TABLE ONLY public.clearing_messages
+    ADD CONSTRAINT pk_clearing_messages PRIMARY KEY (id);
 ALTER TABLE ONLY public.entries
     ADD CONSTRAINT pk_entries PRIMARY KEY (id);
+ALTER TABLE ONLY public.external_transactions
+    ADD CONSTRAINT pk_external_transactions PRIMARY KEY (transaction_id);
 ALTER TABLE ONLY public.feed_epochs
     ADD CONSTRAINT pk_feed_epochs PRIMARY KEY (epoch);
 ALTER TABLE ONLY public.feed_start
@@ -485,8 +510,12 @@ CREATE INDEX ix_card_transactions_series_id_authorized_at ON public.card_transac
 CREATE INDEX ix_cards_account_id_id ON public.cards USING btree (account_id, id);
 CREATE INDEX ix_cards_expires_at ON public.cards USING btree (expires_at) WHERE (status = ANY (ARRAY['INACTIVE'::text, 'ACTIVE'::text, 'FROZEN'::text]));
 CREATE INDEX ix_cards_series_id ON public.cards USING btree (series_id);
+CREATE INDEX ix_clearing_messages_unwritten ON public.clearing_messages USING btree (id) WHERE (written_at IS NULL);
 CREATE INDEX ix_entries_account_id_id ON public.entries USING btree (account_id, id);
 CREATE INDEX ix_entries_transaction_id ON public.entries USING btree (transaction_id);
+CREATE INDEX ix_external_transactions_clears_at ON public.external_transactions USING btree (clears_at) WHERE (clears_at IS NOT NULL);
+CREATE INDEX ix_external_transactions_message_id ON public.external_transactions USING btree (message_id) WHERE (message_id IS NOT NULL);
+CREATE INDEX ix_external_transactions_unsent ON public.external_transactions USING btree (settles_on) WHERE ((message_id IS NULL) AND (return_reason IS NULL) AND (settles_on IS NOT NULL));
 CREATE INDEX ix_idempotency_outcomes_created_at ON public.idempotency_outcomes USING btree (created_at);
 CREATE INDEX ix_payees_owner_id_id ON public.payees USING btree (owner_id, id);
 CREATE INDEX ix_refresh_tokens_session_id ON public.refresh_tokens USING btree (session_id);
@@ -498,6 +527,8 @@ CREATE INDEX ix_transactions_from_account_id_id ON public.transactions USING btr
 CREATE INDEX ix_transactions_parent_id ON public.transactions USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX ix_transactions_to_account_id_id ON public.transactions USING btree (to_account_id, id);
 CREATE UNIQUE INDEX uq_cards_replaces_id ON public.cards USING btree (replaces_id) WHERE (replaces_id IS NOT NULL);
+CREATE UNIQUE INDEX uq_external_transactions_reference ON public.external_transactions USING btree (reference) WHERE (reference IS NOT NULL);
+CREATE UNIQUE INDEX uq_external_transactions_returned_id ON public.external_transactions USING btree (returned_id) WHERE (returned_id IS NOT NULL);
 CREATE UNIQUE INDEX uq_payees_owner_id_account_number ON public.payees USING btree (owner_id, account_number) WHERE (removed_at IS NULL);
 CREATE UNIQUE INDEX uq_transactions_reverses_id ON public.transactions USING btree (reverses_id) WHERE (reverses_id IS NOT NULL);
 CREATE TRIGGER changes_while_pending BEFORE UPDATE ON public.transactions FOR EACH ROW EXECUTE FUNCTION public.check_standing();
@@ -508,6 +539,8 @@ CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.balances FOR EACH STA
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.card_secrets FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.card_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.cards FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.clearing_messages FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.external_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.users FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_not_rewritten BEFORE UPDATE OR TRUNCATE ON public.idempotency_outcomes FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
@@ -516,6 +549,8 @@ CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF account_id, currency, purpose
 CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF card_id, number_hash, sealed_number ON public.card_secrets FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF transaction_id, card_id, series_id, authorized_at, decline_reason ON public.card_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF id, account_id, series_id, replaces_id, kind, form, last4 ON public.cards FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF id, currency, settles_on, created_at ON public.clearing_messages FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF transaction_id, account_number, name, settles_on, reference, returned_id ON public.external_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER zero_sum AFTER INSERT ON public.entries REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION public.check_zero_sum();
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT fk_accounts_id FOREIGN KEY (id) REFERENCES public.balances(account_id);
@@ -539,6 +574,12 @@ ALTER TABLE ONLY public.cards
     ADD CONSTRAINT fk_cards_replaces_id FOREIGN KEY (replaces_id) REFERENCES public.cards(id);
 ALTER TABLE ONLY public.cards
     ADD CONSTRAINT fk_cards_series_id FOREIGN KEY (series_id) REFERENCES public.cards(id);
+ALTER TABLE ONLY public.external_transactions
+    ADD CONSTRAINT fk_external_transactions_message_id_clearing_messages FOREIGN KEY (message_id) REFERENCES public.clearing_messages(id);
+ALTER TABLE ONLY public.external_transactions
+    ADD CONSTRAINT fk_external_transactions_returned_id_transactions FOREIGN KEY (returned_id) REFERENCES public.transactions(id);
+ALTER TABLE ONLY public.external_transactions
+    ADD CONSTRAINT fk_external_transactions_transaction_id_transactions FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.payees
     ADD CONSTRAINT fk_payees_owner_id_users FOREIGN KEY (owner_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.refresh_tokens

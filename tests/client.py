@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 
+ABROAD = "GB33BUKB20201555555555"
+"""An account at another bank."""
 PASSWORD = "a fine long passphrase"
 
 TRANSACTION = "id kind status amount { amount currency } capturedAmount { amount } expiresAt description reference from { name accountNumber } to { name accountNumber }"
@@ -189,6 +191,37 @@ class Client:
             **{"idempotencyKey": key(), **more},
         )
         outcome: dict[str, Any] = data["refundCardPayment"]
+        return outcome
+
+    async def send(self, source: str, amount: Any, number: str = ABROAD, currency: str = "EUR", **more: Any) -> dict[str, Any]:
+        """Pay to an account at another bank."""
+        to = {"external": {"accountNumber": number, "name": more.pop("name", "Jane Abroad")}}
+        return await self.transfer(source, to, amount, currency, **more)
+
+    async def settle(self, transfer: str, **more: Any) -> dict[str, Any]:
+        """Settle a payment to another bank."""
+        return await self._clear("settleTransfer", "", transactionId=transfer, **more)
+
+    async def give_back(self, transfer: str, reason: str = "AC04", **more: Any) -> dict[str, Any]:
+        """Return a payment to another bank."""
+        return await self._clear("returnTransfer", "$reason: String!, ", transactionId=transfer, reason=reason, **more)
+
+    async def receive(self, number: str, amount: Any, currency: str = "EUR", **more: Any) -> dict[str, Any]:
+        """Credit an account with a payment from another bank."""
+        given = {"fromAccountNumber": ABROAD, "fromName": "Jane Abroad", "reference": key(), **more}
+        return await self._move(
+            "receiveTransfer", "ReceiveTransferInput", accountNumber=number, amount=money(amount, currency), **given
+        )
+
+    async def _clear(self, mutation: str, declared: str, **given: Any) -> dict[str, Any]:
+        variables = {"idempotencyKey": key(), "dryRun": False, **given}
+        passed = ", ".join(f"{name}: ${name}" for name in variables)
+        data = await self.run(
+            f"mutation ($transactionId: ID!, {declared}$idempotencyKey: String!, $dryRun: Boolean!) "
+            f"{{ {mutation}({passed}) {{ {MOVED} }} }}",
+            **variables,
+        )
+        outcome: dict[str, Any] = data[mutation]
         return outcome
 
     async def clock(self) -> datetime:

@@ -35,6 +35,7 @@ class EntryRow(Row):
     currency: str
     transaction_id: UUID
     transaction_kind: TransactionKind
+    transaction_created_at: datetime
     transaction_parent_id: UUID | None
     transaction_reverses_id: UUID | None
     transaction_description: str | None
@@ -46,7 +47,7 @@ class EntryRow(Row):
 class EntryTransaction:
     """The transaction of an entry, joined with it. It has the attributes of a `TransactionRow`.
 
-    A transaction that has entries is POSTED, is not a hold, and was made when they were booked. So these values are not read.
+    A transaction that has entries is POSTED, is not a hold, and was posted when they were booked. So these values are not read.
     """
 
     __slots__ = ("_entry",)
@@ -56,11 +57,12 @@ class EntryTransaction:
     def __init__(self, entry: EntryRow) -> None:
         self._entry = entry
 
-    id, kind, parent_id, reverses_id, description = (
-        property(attrgetter(f"_entry.transaction_{name}")) for name in ("id", "kind", "parent_id", "reverses_id", "description")
+    id, kind, created_at, parent_id, reverses_id, description = (
+        property(attrgetter(f"_entry.transaction_{name}"))
+        for name in ("id", "kind", "created_at", "parent_id", "reverses_id", "description")
     )
     currency = property(attrgetter("_entry.currency"))
-    created_at = posted_at = property(attrgetter("_entry.booked_at"))
+    posted_at = property(attrgetter("_entry.booked_at"))
 
     @property
     def amount(self) -> int:
@@ -119,7 +121,10 @@ _COLUMNS = (
     col(Entry.balance_after),
     col(Entry.booked_at),
     col(Transaction.currency),
-    *(getattr(Transaction, name).label(f"transaction_{name}") for name in ("id", "kind", "parent_id", "reverses_id")),
+    *(
+        getattr(Transaction, name).label(f"transaction_{name}")
+        for name in ("id", "kind", "created_at", "parent_id", "reverses_id")
+    ),
     col(TransactionNote.description).label("transaction_description"),
     _other_id.label("counterparty_account_id"),
     _name.element.label("counterparty_name"),

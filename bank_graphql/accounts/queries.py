@@ -98,7 +98,7 @@ _accounts = select(*ACCOUNT_COLUMNS).join(Balance, col(Balance.account_id) == Ac
 
 
 _ids, _numbers = requested_keys(Uuid()), requested_keys(Text())
-_known = requested_keys(Uuid(), sees_cards=True)
+_known = requested_keys(Uuid(), sees_processed=True)
 _ACCOUNTS = Query(
     select(_ids.c.position, *ACCOUNT_COLUMNS)
     .select_from(_ids)
@@ -187,7 +187,7 @@ TRANSACTION_COLUMNS = (
     col(Transaction.expires_at),
     col(TransactionNote.description),
 )
-_either_side = aliased(Account)
+_either_side, _returned = aliased(Account), aliased(Transaction)
 
 
 def with_notes(transactions: Any) -> Select[Any]:
@@ -197,7 +197,7 @@ def with_notes(transactions: Any) -> Select[Any]:
 
 
 def _visible_transactions(key: Any) -> Query[TransactionRow]:
-    """The transactions with such a key that the asker may see: on visible accounts, or as the card network, made by card."""
+    """Return a query for the transactions with such a key that are visible: `identity.visibility` has the rule."""
     touches_own = (
         select(col(_either_side.id))
         .where(
@@ -206,15 +206,25 @@ def _visible_transactions(key: Any) -> Query[TransactionRow]:
         )
         .exists()
     )
-    by_card = (
+    is_processed = (
         select(col(Balance.account_id))
         .where(
             col(Balance.account_id).in_([Transaction.from_account_id, Transaction.to_account_id]),
-            col(Balance.purpose) == Purpose.CARD_SETTLEMENT,
+            or_(col(Balance.purpose) == Purpose.CARD_SETTLEMENT, col(Balance.purpose) == Purpose.CLEARING),
         )
         .exists()
     )
-    visible = or_(_known.c.sees_all, touches_own, and_(_known.c.sees_cards, by_card))
+    returns_own = (
+        select(col(_either_side.id))
+        .join(_returned, col(_returned.from_account_id) == _either_side.id)
+        .where(
+            col(_returned.id) == Transaction.parent_id,
+            col(_returned.kind) == TransactionKind.TRANSFER,
+            col(_either_side.owner_id) == _known.c.viewer,
+        )
+        .exists()
+    )
+    visible = or_(_known.c.sees_all, touches_own, and_(_known.c.sees_processed, is_processed), returns_own)
     return Query(
         with_notes(
             select(_known.c.position, *TRANSACTION_COLUMNS).select_from(_known).join(Transaction, key == _known.c.key)
@@ -225,6 +235,7 @@ def _visible_transactions(key: Any) -> Query[TransactionRow]:
 
 _TRANSACTIONS = _visible_transactions(col(Transaction.id))
 _REVERSALS = _visible_transactions(col(Transaction.reverses_id))
+_CHILDREN = _visible_transactions(col(Transaction.parent_id))
 _transactions = with_notes(select(*TRANSACTION_COLUMNS))
 
 _kinds, _statuses = (bindparam(name, type_=ARRAY(Text())) for name in ("kinds", "statuses"))
@@ -273,6 +284,11 @@ async def transactions(db: Reads, requested: Sequence[Requested[UUID]]) -> list[
 async def reversals(db: Reads, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
     """What takes the transactions back; None where nothing does, or the asker may not see it."""
     return await fetch_rows(db, _REVERSALS, requested)
+
+
+async def returns(db: Reads, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
+    """Return the transactions that return settled payments to other banks, of which each has one at most."""
+    return await fetch_rows(db, _CHILDREN, requested)
 
 
 async def balances_at(db: Reads, requested: Sequence[Requested[tuple[UUID, datetime]]]) -> list[int | None]:

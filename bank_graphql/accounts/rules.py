@@ -82,6 +82,11 @@ class Numbering:
         except (SchwiftyException, ValueError):
             return None
 
+    def is_own(self, number: str) -> bool:
+        """Return whether an IBAN is one of this bank's: of its country, with its bank code."""
+        given = IBAN(number, allow_invalid=True)
+        return given.country_code == self._country and given.bban.bank_code == self._components[Component.BANK_CODE.value]
+
     def _fixed_components(self, spec: IBANSpec, bank_code: str) -> dict[str, str]:
         """Return the components that all numbers share. One not given is zero or, if zero is invalid, the library's choice."""
         lengths = {component: spec.positions[component].length for component in (Component.BANK_CODE, Component.BRANCH_CODE)}

@@ -1,6 +1,6 @@
 """Readers and loaders: rows for the fields of many requests, read in batches, as each request's actor may see them."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -15,6 +15,8 @@ from bank_graphql.accounts.queries import AccountRow, TransactionRow
 from bank_graphql.cards import queries as cards
 from bank_graphql.cards.queries import CardRow, MerchantRow
 from bank_graphql.cards.rules import Calendar, SpentLimit
+from bank_graphql.clearing import queries as clearing
+from bank_graphql.clearing.queries import ExternalPartyRow, ExternalTransactionRow
 from bank_graphql.engine.fields import LoadedFields
 from bank_graphql.identity import queries as identity
 from bank_graphql.identity.queries import UserRow
@@ -71,6 +73,18 @@ class PaidByCard(NamedTuple):
     """The key of a merchant as the counterparty of a transaction made with a card."""
 
     transaction_id: UUID
+    kind: str = "card"
+
+
+class Cleared(NamedTuple):
+    """The key of an account at another bank as the counterparty of a transaction through the clearing."""
+
+    transaction_id: UUID
+    kind: str = "clearing"
+
+
+CounterpartyKey = UUID | PaidByCard | Cleared
+"""The key of a counterparty: an account, or what is behind the bank's account for cards or for the clearing."""
 
 
 class Readers:
@@ -83,7 +97,11 @@ class Readers:
         self.transaction: Reader[UUID, TransactionRow | None] = Reader(partial(accounts.transactions, db))
         self.reversal: Reader[UUID, TransactionRow | None] = Reader(partial(accounts.reversals, db))
         self.entry: Reader[int, EntryRow | None] = Reader(partial(entries.entries, db))
-        self.counterparty: Reader[UUID | PaidByCard, CounterpartyRow | MerchantRow | None] = Reader(partial(_counterparties, db))
+        self.returned_by: Reader[UUID, TransactionRow | None] = Reader(partial(accounts.returns, db))
+        self.external: Reader[UUID, ExternalTransactionRow | None] = Reader(partial(clearing.payments, db))
+        self.counterparty: Reader[CounterpartyKey, CounterpartyRow | MerchantRow | ExternalPartyRow | None] = Reader(
+            partial(_counterparties, db)
+        )
         self.card: Reader[UUID, CardRow | None] = Reader(partial(cards.cards, db))
         self.card_of_transaction: Reader[UUID, CardRow | None] = Reader(partial(cards.cards_of_transactions, db))
         self.merchant: Reader[UUID, MerchantRow | None] = Reader(partial(cards.merchants, db))
@@ -136,18 +154,25 @@ class Loaders:
         return sum(loader.requests for loader in self._loaders.values())
 
 
-async def _counterparties(db: Reads, requested: Sequence[Requested[Any]]) -> list[CounterpartyRow | MerchantRow | None]:
-    """Return the counterparties: the owners of accounts, and the merchants of card payments, which are few."""
+async def _counterparties(
+    db: Reads, requested: Sequence[Requested[CounterpartyKey]]
+) -> list[CounterpartyRow | MerchantRow | ExternalPartyRow | None]:
+    """Return the counterparties: mostly the owners of accounts, sometimes merchants, or holders of accounts at other banks."""
     wanted = [key for _, keys in requested for key in keys]
-    by_card = [index for index, key in enumerate(wanted) if type(key) is PaidByCard]
-    if not by_card:
-        return [*await entries.counterparties(db, requested)]
-    others = [(actor, [key for key in keys if type(key) is not PaidByCard]) for actor, keys in requested]
-    paid = [(actor, [key.transaction_id for key in keys if type(key) is PaidByCard]) for actor, keys in requested]
-    found: list[CounterpartyRow | MerchantRow | None] = [*await entries.counterparties(db, others)]
-    for index, merchant in zip(by_card, await cards.merchants(db, paid), strict=True):
-        found.insert(index, merchant)
-    return found
+    found: dict[type, Iterator[CounterpartyRow | MerchantRow | ExternalPartyRow | None]] = {}
+    for kind in {type(key) for key in wanted}:
+        of_kind: list[Requested[Any]] = [(actor, [key for key in keys if type(key) is kind]) for actor, keys in requested]
+        if kind is PaidByCard:
+            found[kind] = iter(await cards.merchants(db, _transactions(of_kind)))
+        elif kind is Cleared:
+            found[kind] = iter(await clearing.parties(db, _transactions(of_kind)))
+        else:
+            found[kind] = iter(await entries.counterparties(db, of_kind))
+    return [next(found[type(key)]) for key in wanted]
+
+
+def _transactions(requested: Sequence[Requested[Any]]) -> list[Requested[UUID]]:
+    return [(actor, [key.transaction_id for key in keys]) for actor, keys in requested]
 
 
 async def _links_to_statements(

@@ -7,12 +7,14 @@ from uuid import UUID
 import strawberry
 
 from bank_graphql.accounts.feed import CURSOR_KIND, EventRow, cursor_of
+from bank_graphql.accounts.queries import TRANSACTIONS_OF_ACCOUNTS, TransactionRow
 from bank_graphql.accounts.rules import normalise_number
 from bank_graphql.api.context import Context
-from bank_graphql.api.loaders import loaded_field
+from bank_graphql.api.loaders import TransactionFilters, loaded_field
 from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.cards import Card
+from bank_graphql.api.types.enums import CurrencyCode
 from bank_graphql.api.types.events import TransactionEvent
 from bank_graphql.api.types.filters import check_search
 from bank_graphql.api.types.node import Connection, Node, Paged, page_size
@@ -27,6 +29,8 @@ from bank_graphql.kit.ids import parse_global_id, parse_serial, parse_uuid, uuid
 from bank_graphql.kit.loaders import Reader
 from bank_graphql.kit.paging import KeyType, Slice, page_of
 from bank_graphql.ledger import verification
+from bank_graphql.ledger.enums import Purpose
+from bank_graphql.ledger.rules import internal_account_id
 from bank_graphql.payees.queries import PAYEES_OF_USERS, PayeeRow
 
 MAX_NODES = 100
@@ -165,6 +169,29 @@ class Query:
             root.services.db, [(viewer.user_id, page)], viewers=[viewer.user_id], sees_all=[False], search=text
         )
         return Paged(found, PAYEES_OF_USERS.key)
+
+    @strawberry.field(
+        description="The payments that came back from other banks for accounts that are closed, in a currency, newest first. The "
+        "bank keeps their money until somebody decides where it belongs. For staff.",
+        graphql_type=Connection[Transaction] | None,
+        directives=[Cost(weight="60"), page_size("first", "last")],
+    )
+    @staticmethod
+    async def suspense(
+        root: Context,
+        currency: CurrencyCode,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Paged[TransactionRow]:
+        if not root.viewer.is_allowed(Permission.READ_ANY):
+            raise AccessDenied
+        key = TRANSACTIONS_OF_ACCOUNTS.key
+        page = page_of(key, first, after, last, before)
+        account_id = internal_account_id(Purpose.SUSPENSE, currency.value)
+        found = await root.loader(root.readers.transactions_of_account).load((account_id, page, TransactionFilters()))
+        return Paged(found, key)
 
     @strawberry.field(
         description=(

@@ -176,7 +176,7 @@ _CARDS_OF_TRANSACTIONS = Query(
     ).where(visible_to_viewer(col(Account.owner_id), _transactions)),
     CardRow,
 )
-_paid = requested_keys(Uuid(), sees_cards=True)
+_paid = requested_keys(Uuid(), sees_processed=True)
 _MERCHANTS = Query(
     select(
         _paid.c.position,
@@ -189,7 +189,7 @@ _MERCHANTS = Query(
     .join(CardTransaction, col(CardTransaction.transaction_id) == _paid.c.key)
     .join(Card, col(Card.id) == CardTransaction.card_id)
     .join(Account, col(Account.id) == Card.account_id)
-    .where(visible_to_viewer(col(Account.owner_id), _paid) | _paid.c.sees_cards),
+    .where(visible_to_viewer(col(Account.owner_id), _paid) | _paid.c.sees_processed),
     MerchantRow,
 )
 _listing = partial(Listing, by=col(Card.id), key=uuid_key("Card"), newest_first=False, record=CardRow)

@@ -15,6 +15,7 @@ class Permission(StrEnum):
     VERIFY_LEDGER = "VERIFY_LEDGER"  # see the findings of the last verification
     MANAGE_ACCOUNTS = "MANAGE_ACCOUNTS"  # freeze and unfreeze accounts and cards, set overdraft limits, cancel cards
     ISSUE_STATEMENTS = "ISSUE_STATEMENTS"  # have the statements of a month issued
+    PROCESS_CLEARING = "PROCESS_CLEARING"  # the clearing: settle, return and receive payments of other banks, and see them
     PROCESS_CARDS = "PROCESS_CARDS"  # the card network: authorise, capture, release and refund card payments, and see them
 
 
@@ -31,7 +32,7 @@ PERMISSIONS: dict[UserRole, frozenset[Permission]] = {
         }
     ),
     UserRole.AUDITOR: frozenset({Permission.READ_ANY, Permission.VERIFY_LEDGER}),
-    UserRole.PROCESSOR: frozenset({Permission.PROCESS_CARDS}),
+    UserRole.PROCESSOR: frozenset({Permission.PROCESS_CARDS, Permission.PROCESS_CLEARING}),
     UserRole.ADMIN: frozenset(
         {
             Permission.READ_ANY,

@@ -26,7 +26,7 @@ from sqlmodel import col
 
 from bank_graphql.identity.enums import UserRole, UserStatus
 from bank_graphql.identity.models import RefreshToken, Session, User
-from bank_graphql.identity.visibility import is_visible, sees_all, sees_cards
+from bank_graphql.identity.visibility import is_visible, sees_all, sees_processed
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.loaders import Requested
@@ -99,21 +99,22 @@ viewer: ColumnElement[UUID] = column("viewer", Uuid())
 """The id of the user who requests a row, in statements on `requested_keys` and in those of a `Listing`."""
 
 
-def requested_keys(key: TypeEngine[Any], *, sees_all: bool = True, sees_cards: bool = False) -> TableValuedAlias:
+def requested_keys(key: TypeEngine[Any], *, sees_all: bool = True, sees_processed: bool = False) -> TableValuedAlias:
     """Return a table of the keys that several actors request, for statements that `fetch_rows` or `fetch_lists` runs.
 
-    Its columns are `position`, `key`, `viewer`, and where the statement depends on them, `sees_all` and `sees_cards`.
+    Its columns are `position`, `key`, `viewer`, and where the statement depends on them, `sees_all` and `sees_processed`.
 
     Args:
         key: the keys' type.
         sees_all: whether there is a column `sees_all`, which is true of a viewer that sees what any customer owns.
-        sees_cards: whether there is a column `sees_cards`, which is true of a viewer that sees all transactions made by card.
+        sees_processed: whether there is a column `sees_processed`, which is true of a viewer that sees all transactions of cards
+            and of the clearing.
     """
     columns: dict[str, ColumnClause[Any]] = {"keys": column("key", key), "viewers": column("viewer", Uuid())}
     if sees_all:
         columns["sees_all"] = column("sees_all", Boolean())
-    if sees_cards:
-        columns["sees_cards"] = column("sees_cards", Boolean())
+    if sees_processed:
+        columns["sees_processed"] = column("sees_processed", Boolean())
     return (
         func.unnest(*(array_of(name, each.type) for name, each in columns.items()))
         .table_valued(*columns.values(), with_ordinality="position", name="requested")
@@ -156,15 +157,15 @@ def _arguments(query: Query[R], requested: Sequence[Requested[Hashable]]) -> dic
     keys: list[Hashable] = []
     viewers: list[UUID] = []
     all_seen: list[bool] = []
-    cards_seen: list[bool] = []
+    processed_seen: list[bool] = []
     for actor, each in requested:
         keys += each
         viewers += [actor.user_id] * len(each)
         if "sees_all" in query.names:
             all_seen += [sees_all(actor)] * len(each)
-        if "sees_cards" in query.names:
-            cards_seen += [sees_cards(actor)] * len(each)
-    return {"keys": keys, "viewers": viewers, "sees_all": all_seen, "sees_cards": cards_seen}
+        if "sees_processed" in query.names:
+            processed_seen += [sees_processed(actor)] * len(each)
+    return {"keys": keys, "viewers": viewers, "sees_all": all_seen, "sees_processed": processed_seen}
 
 
 _user_columns = (

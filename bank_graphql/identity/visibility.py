@@ -1,8 +1,9 @@
 """The one rule of who sees what. Batched reads, listings, streams, services and payments all use it.
 
 A profile, an account and what belongs to it (cards, entries, statements) are visible to their owner, and to every actor who has
-`READ_ANY`. A transaction is visible to whoever sees one of its two accounts; one that was made by card is visible to the card
-network (`PROCESS_CARDS`) too. The bank's internal accounts have no owner and are visible to nobody.
+`READ_ANY`. A transaction is visible to whoever sees one of its two accounts; one that was made by card, or
+passes through the clearing, is visible to the PROCESSOR (`PROCESS_CARDS`, `PROCESS_CLEARING`) too, and the return of a payment to
+whoever sees the payment. The bank's internal accounts have no owner and are visible to nobody.
 
 What is not visible is treated exactly as if it did not exist.
 """
@@ -37,6 +38,6 @@ def sees_all(actor: Actor) -> bool:
     return actor.is_allowed(Permission.READ_ANY)
 
 
-def sees_cards(actor: Actor) -> bool:
-    """Return whether the actor sees all transactions that were made by card: the card network does."""
-    return actor.is_allowed(Permission.PROCESS_CARDS)
+def sees_processed(actor: Actor) -> bool:
+    """Return whether the actor sees all transactions of cards and of the clearing: who processes them does."""
+    return actor.is_allowed(Permission.PROCESS_CARDS) or actor.is_allowed(Permission.PROCESS_CLEARING)

@@ -42,3 +42,5 @@ class Purpose(StrEnum):
 
     CASH = "CASH"
     CARD_SETTLEMENT = "CARD_SETTLEMENT"
+    CLEARING = "CLEARING"
+    SUSPENSE = "SUSPENSE"

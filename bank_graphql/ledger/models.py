@@ -49,7 +49,10 @@ class Transaction(SQLModel, table=True):
         CheckConstraint(f"amount > 0 AND amount <= {MAX_AMOUNT}", name="amount_is_in_range"),
         CheckConstraint("from_account_id <> to_account_id", name="accounts_differ"),
         CheckConstraint("(status = 'POSTED') = (posted_at IS NOT NULL)", name="posted_at_is_told"),
-        CheckConstraint("kind = 'HOLD' OR status = 'POSTED'", name="only_holds_wait"),
+        CheckConstraint(
+            "kind = 'HOLD' OR status = 'POSTED' OR (kind = 'TRANSFER' AND status IN ('PENDING', 'VOIDED'))",
+            name="only_holds_and_transfers_wait",
+        ),
         CheckConstraint("captured >= 0 AND (kind = 'HOLD' OR captured = 0)", name="captured_is_of_a_hold"),
         CheckConstraint("expires_at IS NULL OR kind = 'HOLD'", name="only_holds_expire"),
         CheckConstraint("(kind = 'REVERSAL') = (reverses_id IS NOT NULL)", name="reversals_reverse"),

@@ -54,12 +54,12 @@ class AccountState:
 
 @dataclass(slots=True)
 class TransactionState:
-    """A posted transaction, or a hold: a working copy with the attributes of its row.
+    """A transaction: a working copy with the attributes of its row.
 
     Attributes:
         captured: for a hold, what was captured so far, in minor units.
         expires_at: for a hold, from when on it can be neither captured nor released; None for never.
-        parent_id: the hold that this captures, or the payment that this refunds.
+        parent_id: the hold that this captures, or the payment that this refunds or returns.
         reverses_id: the transaction that this reverses.
         is_reversed: whether another transaction reverses this one.
     """
@@ -82,7 +82,7 @@ class TransactionState:
 
     @property
     def remaining(self) -> int:
-        """The part of a pending hold that is still reserved, in minor units."""
+        """The part of a pending transaction that is still reserved, in minor units."""
         return max(0, self.amount - self.captured)
 
 
@@ -211,9 +211,10 @@ class LedgerState:
         description: str | None,
         now: datetime,
         *,
-        expires_at: datetime | None,
+        expires_at: datetime | None = None,
+        kind: TransactionKind = TransactionKind.HOLD,
     ) -> TransactionState:
-        """Reserve the amount on the source, and return the hold. No money moves.
+        """Reserve the amount on the source, and return the pending transaction: a hold, or a transfer to settle. No money moves.
 
         Raises:
             InsufficientFunds, ValidationFailed: as `check_funds`.
@@ -223,7 +224,7 @@ class LedgerState:
         source.held += amount.minor
         hold = TransactionState(
             new_id(),
-            TransactionKind.HOLD,
+            kind,
             TransactionStatus.PENDING,
             source.account_id,
             target.account_id,
@@ -281,8 +282,17 @@ class LedgerState:
         self.changes.append(Change(ChangeKind.CAPTURED, hold, _booking_time(source, target, now)))
         return posted
 
+    def settle(self, transfer: TransactionState, now: datetime) -> None:
+        """Post a pending transfer: what it reserves is booked."""
+        source, target = self.accounts[transfer.from_account_id], self.accounts[transfer.to_account_id]
+        at = _booking_time(source, target, now)
+        source.held -= transfer.amount
+        transfer.status, transfer.posted_at = TransactionStatus.POSTED, at
+        self._book(transfer, source, target, at)
+        self.changes.append(Change(ChangeKind.POSTED, transfer, at))
+
     def release_hold(self, hold: TransactionState, now: datetime) -> None:
-        """Release what a pending hold still reserves: it is VOIDED."""
+        """Release what a pending transaction still reserves: it is VOIDED."""
         self._end_hold(hold, TransactionStatus.VOIDED, ChangeKind.VOIDED, now)
 
     def expire_hold(self, hold: TransactionState, now: datetime) -> None:
@@ -318,11 +328,14 @@ class LedgerState:
             at,
             posted_at=at,
         )
-        for account, signed in ((source, -amount.minor), (target, amount.minor)):
+        self._book(posted, source, target, at)
+        return self._add(posted, ChangeKind.POSTED, at)
+
+    def _book(self, posted: TransactionState, source: AccountState, target: AccountState, at: datetime) -> None:
+        for account, signed in ((source, -posted.amount), (target, posted.amount)):
             account.booked += signed
             account.changed_at = at
             self.new_entries.append(NewEntry(posted.id, account.account_id, signed, account.booked, at))
-        return self._add(posted, ChangeKind.POSTED, at)
 
     def _add(self, transaction: TransactionState, change: ChangeKind, at: datetime) -> TransactionState:
         self.transactions[transaction.id] = transaction

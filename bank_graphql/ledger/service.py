@@ -38,7 +38,7 @@ _INSERT_TRANSACTIONS = Insert(
 _INSERT_NOTES = Insert(TransactionNote, "transaction_id", "description")
 _INSERT_ENTRIES = Insert(Entry, *NewEntry._fields, shared=["booked_at"])
 _UPDATE_BALANCES = Update(Balance, "account_id", "booked", "held", "updated_at", shared=["updated_at"])
-_UPDATE_HOLDS = Update(Transaction, "id", "status", "captured", "posted_at")
+_UPDATE_PENDING = Update(Transaction, "id", "status", "captured", "posted_at")
 _SET_OVERDRAFT_LIMIT = Query(
     update(Balance)
     .where(col(Balance.account_id) == any_(array_of("ids", Uuid())))
@@ -77,8 +77,8 @@ def write(writes: Writes, state: LedgerState) -> None:
     changed = {
         change.transaction.id: change.transaction for change in state.changes if change.kind != ChangeKind.REVERSED
     }  # a reversed transaction's own row stays as it is
-    holds = [transaction for key, transaction in changed.items() if key not in new_ids]
-    writes.update(_UPDATE_HOLDS, [(t.id, t.status, t.captured, t.posted_at) for t in holds])
+    pending = [transaction for key, transaction in changed.items() if key not in new_ids]
+    writes.update(_UPDATE_PENDING, [(t.id, t.status, t.captured, t.posted_at) for t in pending])
 
 
 def _write_balances(writes: Writes, state: LedgerState, touched: Collection[UUID]) -> None:

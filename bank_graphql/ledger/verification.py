@@ -105,8 +105,8 @@ CHECKS = (
         "held balances",
         "SELECT count(*) FROM balances",
         """
-        SELECT 'account ' || b.account_id || ' has held ' || b.held || ', its pending holds reserve ' || coalesce(h.total, 0)
-               AS problem
+        SELECT 'account ' || b.account_id || ' has held ' || b.held || ', its pending transactions reserve '
+               || coalesce(h.total, 0) AS problem
         FROM balances b LEFT JOIN (
             SELECT from_account_id AS account_id, sum(amount - captured) AS total
             FROM transactions WHERE status = 'PENDING' GROUP BY from_account_id
@@ -124,7 +124,8 @@ CHECKS = (
                 p.kind = 'HOLD' AND c.kind IN ('TRANSFER', 'CARD_PAYMENT') AND c.status = 'POSTED'
                 AND (c.from_account_id, c.to_account_id, c.currency) = (p.from_account_id, p.to_account_id, p.currency)
             ) AS fits
-            FROM transactions c JOIN transactions p ON p.id = c.parent_id WHERE c.kind <> 'CARD_REFUND' GROUP BY c.parent_id
+            FROM transactions c JOIN transactions p ON p.id = c.parent_id
+            WHERE c.kind <> 'CARD_REFUND' AND p.kind <> 'TRANSFER' GROUP BY c.parent_id
         ) c ON c.parent_id = h.id
         LEFT JOIN balances b ON b.account_id = h.to_account_id
         WHERE NOT coalesce(c.fits, true) OR (h.kind = 'HOLD' AND (
@@ -186,11 +187,13 @@ CHECKS = (
         """
         SELECT 'entry ' || id || ' is not booked when its transaction is made and posted, or before the one before it' AS problem
         FROM (
-            SELECT e.id, e.booked_at, t.created_at, t.posted_at,
+            SELECT e.id, e.booked_at, t.created_at, t.posted_at, b.purpose,
                    lag(e.booked_at) OVER (PARTITION BY e.account_id ORDER BY e.id) AS before
             FROM entries e LEFT JOIN transactions t ON t.id = e.transaction_id
+            LEFT JOIN balances b ON b.account_id = t.to_account_id AND b.purpose = 'CLEARING'
         ) chain
-        WHERE booked_at < before OR booked_at <> posted_at OR booked_at <> created_at LIMIT 1
+        WHERE booked_at < before OR booked_at <> posted_at OR booked_at < created_at
+            OR (booked_at <> created_at AND purpose IS NULL) LIMIT 1 -- what leaves the bank is made first, and settled later
         """,
     ),
     Check(

@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass
 
-from schwifty import IBAN
-from schwifty.exceptions import SchwiftyException
-
 from bank_graphql.kit import text as text_rules
-from bank_graphql.kit.errors import ValidationFailed
+from bank_graphql.kit.iban import check_iban
 from bank_graphql.payees.enums import PayeeMatch
 
 NAME_MAX = 140
@@ -47,8 +44,4 @@ def check_number(text: str) -> str:
     Raises:
         ValidationFailed: `INVALID`.
     """
-    try:
-        return str(IBAN("".join(text.split()).upper()))
-    except (SchwiftyException, ValueError):
-        message = "This is no IBAN: check its length and its digits."
-        raise ValidationFailed.of("accountNumber", "INVALID", message) from None
+    return check_iban(text, "accountNumber")

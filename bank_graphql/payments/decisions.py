@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bank_graphql.kit.errors import FieldProblem, Refusal, ValidationFailed
-from bank_graphql.payments.commands import Command, ExpireHold, Key
+from bank_graphql.payments.commands import ClearTransfer, Command, ExpireHold, Key
 from bank_graphql.payments.errors import BatchAborted
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.idempotency import StoredOutcome, is_stored, subject_of
@@ -143,8 +143,8 @@ class Decisions:
         return decision, subject_of(decision)
 
     def _record(self, command: Command, outcome: Outcome, subject: UUID | None) -> None:
-        if isinstance(command, ExpireHold) and isinstance(outcome, Refusal):
-            return  # another process has expired the hold first
+        if isinstance(command, ExpireHold | ClearTransfer) and isinstance(outcome, Refusal):
+            return  # another process was first
         self.audited.append(Audited(command, outcome, subject))
 
 

@@ -6,10 +6,12 @@ from uuid import UUID
 
 from bank_graphql.cards import queries as cards
 from bank_graphql.cards.queries import CardReferenceRow
+from bank_graphql.clearing.rules import ExternalAccount
 from bank_graphql.kit.db import Connection
 from bank_graphql.kit.ids import lock_key
 from bank_graphql.ledger import service as ledger
-from bank_graphql.ledger.enums import TransactionKind
+from bank_graphql.ledger.enums import Purpose, TransactionKind
+from bank_graphql.ledger.rules import internal_account_id
 from bank_graphql.payees import queries as payees
 from bank_graphql.payments import queries
 from bank_graphql.payments.commands import Command, Key, Targets
@@ -28,6 +30,7 @@ class Locked:
         payees: the payees that are named, by id.
         transaction_ids: the transactions that are named, and the parents of named refunds.
         cards: the cards that are named by themselves.
+        references: references of payments from other banks.
         authorizing: whether limits of those cards are checked as of now.
         capturing: transactions for whose cards limits are checked, as of their authorisations.
     """
@@ -38,6 +41,7 @@ class Locked:
     payees: dict[UUID, SavedPayee]
     transaction_ids: list[UUID]
     cards: Sequence[CardReferenceRow]
+    references: list[str]
     authorizing: bool
     capturing: list[UUID]
 
@@ -54,10 +58,16 @@ async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
     named = [key for each in targets for key in each.transactions]
     transactions = await read_transactions(connection, named)
     references = await _card_references(connection, targets)
-    account_ids = list({*_account_ids(targets, transactions, references), *numbers.values()})
+    account_ids = list({*_account_ids(targets, transactions, references, saved, numbers), *numbers.values()})
+    received = list({reference: None for each in targets for reference in each.references})
     keys = list({command.stored_key: None for command in commands if command.stored_key is not None})
     await ledger.lock(
-        connection, [*(lock_key("key", *key) for key in keys), *(ledger.account_lock(each) for each in account_ids)]
+        connection,
+        [
+            *(lock_key("key", *key) for key in keys),
+            *(lock_key("reference", UUID(int=0), reference) for reference in received),
+            *(ledger.account_lock(each) for each in account_ids),
+        ],
     )
     # When a refund is reversed, its payment counts toward limits again.
     refunded = [row.parent_id for row in transactions.values() if row.kind == TransactionKind.CARD_REFUND and row.parent_id]
@@ -68,6 +78,7 @@ async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
         saved,
         [*transactions, *refunded],
         references,
+        received,
         authorizing=any(each.checks_limits and not each.transactions for each in targets),
         capturing=[key for each in targets if each.checks_limits for key in each.transactions],
     )
@@ -85,14 +96,14 @@ async def _payees(connection: Connection, targets: Sequence[Targets]) -> dict[UU
     if not ids:
         return {}
     rows = await connection.fetch(payees.BY_ID, ids=ids)
-    return {row.id: SavedPayee(row.owner_id, row.account_number, row.removed_at) for row in rows}
+    return {row.id: SavedPayee(row.owner_id, ExternalAccount(row.account_number, row.name), row.removed_at) for row in rows}
 
 
 async def _account_numbers(
     connection: Connection, targets: Sequence[Targets], saved: Mapping[UUID, SavedPayee]
 ) -> dict[str, UUID]:
     numbers = [number for each in targets for number in each.numbers if number]
-    numbers += [payee.account_number for payee in saved.values()]
+    numbers += [payee.account.number for payee in saved.values()]
     if not numbers:
         return {}
     return {row.number: row.id for row in await connection.fetch(queries.ACCOUNT_NUMBERS, numbers=numbers)}
@@ -108,9 +119,17 @@ def _account_ids(
     targets: Sequence[Targets],
     transactions: Mapping[UUID, LockedTransactionRow],
     references: Sequence[CardReferenceRow],
+    saved: Mapping[UUID, SavedPayee],
+    numbers: Mapping[str, UUID],
 ) -> Iterator[UUID]:
     for each in targets:
         yield from each.accounts
+        paid = [*each.numbers, *(saved[payee].account.number for payee in each.payees if payee in saved)]
+        if each.clearing is not None and any(number not in numbers for number in paid):
+            yield each.clearing
+        if each.suspends:
+            currencies = {transactions[key].currency for key in each.transactions if key in transactions}
+            yield from (internal_account_id(Purpose.SUSPENSE, currency) for currency in currencies)
     for row in transactions.values():
         yield row.from_account_id
         yield row.to_account_id

@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -19,6 +20,9 @@ from bank_graphql.audit import service as audit
 from bank_graphql.cards import service as cards
 from bank_graphql.cards.rules import CardPolicy
 from bank_graphql.cards.vault import Vault
+from bank_graphql.clearing import queries as clearing_queries
+from bank_graphql.clearing import service as clearing
+from bank_graphql.clearing.rules import ClearingPolicy
 from bank_graphql.events import service as events
 from bank_graphql.events.enums import TransactionEventKind
 from bank_graphql.kit.actor import Actor
@@ -29,7 +33,7 @@ from bank_graphql.kit.statements import Insert, Query, Row, Writes
 from bank_graphql.ledger import service as ledger
 from bank_graphql.payees import service as payees
 from bank_graphql.payments import queries
-from bank_graphql.payments.commands import Command, ExpireHold
+from bank_graphql.payments.commands import ClearTransfer, Command, ExpireHold
 from bank_graphql.payments.decisions import Decisions
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.locks import lock
@@ -58,7 +62,7 @@ _DELETE_OUTCOMES = Query(
 )
 _log = structlog.get_logger(__name__)
 BANK = Actor(UUID(int=0), None, frozenset())
-"""The bank itself, which lets holds expire."""
+"""The bank itself, which lets holds expire, and plays the clearing of a sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Policy:
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
         numbering: makes account numbers.
         cards: how cards are issued and authorised.
+        clearing: how payments to other banks are cleared.
         vault: makes and keeps card numbers.
         clock: gives the time.
         metrics: counts what is posted and reserved.
@@ -79,6 +84,7 @@ class Policy:
     credit_limit: int
     numbering: Numbering
     cards: CardPolicy
+    clearing: ClearingPolicy
     vault: Vault
     clock: Clock
     metrics: PaymentMetrics
@@ -111,6 +117,7 @@ async def execute_groups(db: Database, policy: Policy, groups: Sequence[Group]) 
             sandbox=policy.sandbox,
             credit_limit=policy.credit_limit,
             cards=policy.cards,
+            clearing=policy.clearing,
         )
         decisions = Decisions(state, stored)
         outcomes = [decisions.decide(group, prints) for group, prints in zip(groups, fingerprints, strict=True)]
@@ -134,6 +141,7 @@ async def _write(connection: Connection, policy: Policy, state: BatchState, deci
     await accounts.open_accounts(connection, writes, policy.numbering, state.new_accounts, state.now)
     await cards.issue(connection, writes, policy.vault, state.cards.new_cards, state.now)
     payees.record(writes, state.verified)
+    clearing.record(writes, state.clearing.new_payments, state.clearing.changed.values())
     cards.record(writes, state.cards.new_payments, state.cards.adjusted.values())
     stored = decisions.new_outcomes.items()
     writes.insert(_INSERT_OUTCOMES, [(*key, *outcome.columns(), state.now) for key, outcome in stored])
@@ -161,18 +169,30 @@ async def _write(connection: Connection, policy: Policy, state: BatchState, deci
     await connection.write(writes)
 
 
-async def expire_holds(db: Database, policy: Policy, batch_size: int = 500) -> int:
+async def expire_holds(db: Database, policy: Policy) -> int:
     """Expire all holds that are due, and return how many expired. Several processes may do so at once."""
-    expired = 0
+    return await _execute_due(db, policy, queries.DUE_HOLDS, ExpireHold)
+
+
+async def clear_transfers(db: Database, policy: Policy) -> int:
+    """Do what the clearing of a sandbox does, as far as it is due; return how many transfers were settled or returned."""
+    return await _execute_due(db, policy, clearing_queries.DUE, ClearTransfer)
+
+
+async def _execute_due(
+    db: Database, policy: Policy, due: Query[Any], kind: type[ExpireHold] | type[ClearTransfer], batch_size: int = 500
+) -> int:
+    """Execute a command of the bank on each transaction that is due; return how many took effect."""
+    done = 0
     while True:
-        found = await db.fetch(queries.DUE_HOLDS, now=policy.clock(), maximum=batch_size)
+        found = await db.fetch(due, now=policy.clock(), maximum=batch_size)
         if not found:
-            return expired
-        due = [ExpireHold(actor=BANK, key=None, transaction_id=row.id) for row in found]
-        moved = sum(isinstance(outcome, Moved) for outcome in await _execute_together_or_singly(db, policy, due))
-        expired += moved
-        if len(due) < batch_size or not moved:
-            return expired
+            return done
+        commands = [kind(actor=BANK, key=None, transaction_id=row.id) for row in found]
+        moved = sum(isinstance(outcome, Moved) for outcome in await _execute_together_or_singly(db, policy, commands))
+        done += moved
+        if len(commands) < batch_size or not moved:
+            return done
 
 
 async def _execute_together_or_singly(db: Database, policy: Policy, commands: Sequence[Command]) -> list[Outcome]:
@@ -185,7 +205,7 @@ async def _execute_together_or_singly(db: Database, policy: Policy, commands: Se
             try:
                 outcomes += await execute(db, policy, [command])
             except asyncpg.PostgresError as error:
-                _log.error("a hold cannot expire", exc_info=error)
+                _log.error("what is due cannot be done", command=command.action, exc_info=error)
         return outcomes
 
 

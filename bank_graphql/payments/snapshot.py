@@ -9,12 +9,16 @@ from bank_graphql.cards import queries as card_queries
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.cards.queries import LockedCardRow
 from bank_graphql.cards.rules import CardPayment, CardPolicy, CardState, Merchant, Spending, Window, windows_at
+from bank_graphql.clearing import queries as clearing_queries
+from bank_graphql.clearing.rules import ClearingPolicy, ExternalAccount, ExternalPayment, Received
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection
-from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
-from bank_graphql.ledger.rules import AccountState, LedgerState, TransactionState
+from bank_graphql.kit.money import Money
+from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
+from bank_graphql.ledger.rules import AccountState, LedgerState, TransactionState, internal_account_id
 from bank_graphql.payments import queries
 from bank_graphql.payments.card_state import CardsState
+from bank_graphql.payments.clearing_state import ClearingState
 from bank_graphql.payments.commands import Key
 from bank_graphql.payments.idempotency import StoredOutcome, stored_outcome
 from bank_graphql.payments.locks import Locked, read_transactions
@@ -23,7 +27,14 @@ from bank_graphql.payments.state import BatchState, CustomerAccount
 
 
 async def load(
-    connection: Connection, locked: Locked, *, clock: Clock, sandbox: bool, credit_limit: int, cards: CardPolicy
+    connection: Connection,
+    locked: Locked,
+    *,
+    clock: Clock,
+    sandbox: bool,
+    credit_limit: int,
+    cards: CardPolicy,
+    clearing: ClearingPolicy,
 ) -> tuple[BatchState, dict[Key, StoredOutcome]]:
     """Return the state of a batch, and the outcomes that are stored under its keys.
 
@@ -35,6 +46,7 @@ async def load(
         sandbox: whether owners may deposit and withdraw cash themselves, and play the card network.
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
         cards: how cards are issued and authorised.
+        clearing: how payments to other banks are cleared.
     """
     accounts, customers, stored, moved_to = await _read_accounts_and_keys(connection, locked)
     transactions = await read_transactions(connection, locked.transaction_ids)
@@ -44,6 +56,7 @@ async def load(
         sandbox=sandbox,
         ledger=LedgerState(accounts, map(_transaction_state, transactions.values())),
         cards=await _read_cards(connection, cards, locked, transactions, now),
+        clearing=await _read_clearing(connection, clearing, locked, transactions),
         customers=customers,
         numbers=locked.numbers,
         payees=locked.payees,
@@ -80,6 +93,30 @@ async def _read_accounts_and_keys(
         if owner_id is not None:
             customers[account_id] = CustomerAccount(owner_id, AccountStatus(status), AccountKind(kind))
     return accounts, customers, stored, moved_to
+
+
+async def _read_clearing(
+    connection: Connection,
+    policy: ClearingPolicy,
+    locked: Locked,
+    transactions: Mapping[UUID, LockedTransactionRow],
+) -> ClearingState:
+    """Return the payments through the clearing that commands name, by their transactions or their references."""
+    ids = [
+        row.id
+        for row in transactions.values()
+        if internal_account_id(Purpose.CLEARING, row.currency) in {row.from_account_id, row.to_account_id}
+    ]
+    if not ids and not locked.references:
+        return ClearingState(policy)
+    rows = await connection.fetch(clearing_queries.LOCKED, ids=ids, references=locked.references)
+    payments = [ExternalPayment(row.transaction_id, ExternalAccount(row.account_number, row.name), *row[3:9]) for row in rows]
+    received = {
+        row.reference: Received(row.transaction_id, row.to_account_id, Money(row.amount, row.currency), payment.account)
+        for row, payment in zip(rows, payments, strict=True)
+        if row.reference is not None
+    }
+    return ClearingState(policy, payments, received)
 
 
 async def _read_cards(

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from bank_graphql.accounts.enums import AccountKind, AccountStatus
 from bank_graphql.accounts.errors import AccountStatusRefused
-from bank_graphql.identity.visibility import sees, sees_cards
+from bank_graphql.clearing.rules import ExternalAccount
+from bank_graphql.identity.visibility import sees, sees_processed
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import NotFound
 from bank_graphql.kit.ids import global_id
@@ -19,6 +20,7 @@ from bank_graphql.ledger.errors import CurrencyMismatch
 from bank_graphql.ledger.rules import AccountState, LedgerSavepoint, LedgerState, TransactionState
 from bank_graphql.payees.enums import PayeeMatch
 from bank_graphql.payments.card_state import CardSavepoint, CardsState
+from bank_graphql.payments.clearing_state import ClearingSavepoint, ClearingState
 from bank_graphql.payments.outcomes import Moved, Opened, Preview
 
 
@@ -33,10 +35,10 @@ class CustomerAccount:
 
 @dataclass(frozen=True, slots=True)
 class SavedPayee:
-    """A payee: its owner, and the number that it stands for. `removed_at` is None unless it was removed."""
+    """A payee: its owner, and the account that it stands for. `removed_at` is None unless it was removed."""
 
     owner_id: UUID
-    account_number: str
+    account: ExternalAccount
     removed_at: datetime | None
 
 
@@ -56,6 +58,7 @@ class Savepoint:
 
     ledger: LedgerSavepoint
     cards: CardSavepoint
+    clearing: ClearingSavepoint
     customers: dict[UUID, CustomerAccount]
     new_accounts: int
     verified: int
@@ -70,6 +73,7 @@ class BatchState:
         sandbox: whether owners may deposit and withdraw cash themselves, and play the card network.
         ledger: balances and transactions.
         cards: cards and what was paid with them.
+        clearing: payments to other banks and from them.
         customers: the customers' accounts by id; the bank's internal accounts are not among them.
         numbers: account ids by account number.
         payees: the payees that commands name, by id.
@@ -82,6 +86,7 @@ class BatchState:
     sandbox: bool
     ledger: LedgerState
     cards: CardsState
+    clearing: ClearingState
     customers: dict[UUID, CustomerAccount]
     numbers: dict[str, UUID]
     payees: dict[UUID, SavedPayee] = field(default_factory=dict)
@@ -92,13 +97,19 @@ class BatchState:
     def savepoint(self) -> Savepoint:
         """Return what `roll_back` restores: all that commands may change."""
         return Savepoint(
-            self.ledger.savepoint(), self.cards.savepoint(), dict(self.customers), len(self.new_accounts), len(self.verified)
+            self.ledger.savepoint(),
+            self.cards.savepoint(),
+            self.clearing.savepoint(),
+            dict(self.customers),
+            len(self.new_accounts),
+            len(self.verified),
         )
 
     def roll_back(self, to: Savepoint) -> None:
         """Undo everything since the savepoint."""
         self.ledger.roll_back(to.ledger)
         self.cards.roll_back(to.cards)
+        self.clearing.roll_back(to.clearing)
         self.customers.clear()
         self.customers.update(to.customers)
         del self.new_accounts[to.new_accounts :]
@@ -125,15 +136,16 @@ class BatchState:
         return self.ledger.accounts[account_id]
 
     def visible_transaction(self, actor: Actor, transaction_id: UUID) -> TransactionState:
-        """Return a transaction that is visible to the actor. Transactions made by card are visible to the card network.
+        """Return a transaction that is visible to the actor. Those of cards and the clearing are visible to the PROCESSOR.
 
         Raises:
             NotFound: there is no such transaction.
         """
         found = self.ledger.transactions.get(transaction_id)
-        by_card = transaction_id in self.cards.payments and sees_cards(actor)
+        is_processed = transaction_id in self.cards.payments or transaction_id in self.clearing.payments
         if found is None or not (
-            by_card or any(self.is_visible(actor, each) for each in (found.from_account_id, found.to_account_id))
+            (is_processed and sees_processed(actor))
+            or any(self.is_visible(actor, each) for each in (found.from_account_id, found.to_account_id))
         ):
             raise NotFound("transaction", global_id("Transaction", transaction_id))
         return found

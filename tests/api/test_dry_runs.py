@@ -13,7 +13,7 @@ from tests.client import Client, key, money
 
 TABLES = (
     "accounts", "audit_events", "balances", "card_transactions", "cards", "entries", "idempotency_outcomes", "transactions",
-    "transaction_events",
+    "transaction_events", "external_transactions",
 )  # fmt: skip
 Call = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -76,6 +76,26 @@ class Scene:
     async def refund_card_payment(self) -> Prepared:
         payment = await self._card_payment()
         return lambda **more: self.ada.refund(payment, **more), "7.00", None
+
+    async def transfer_to_another_bank(self) -> Prepared:
+        return lambda **more: self.ada.send(self.payer, "5", **more), "5.00", self.payer
+
+    async def settle_transfer(self) -> Prepared:
+        sent = (await self.ada.send(self.payer, "5"))["transaction"]["id"]
+        return lambda **more: self.ada.settle(sent, **more), "5.00", self.payer
+
+    async def return_transfer(self) -> Prepared:
+        sent = (await self.ada.send(self.payer, "5"))["transaction"]["id"]
+        return lambda **more: self.ada.give_back(sent, **more), "5.00", self.payer
+
+    async def return_settled_transfer(self) -> Prepared:
+        sent = (await self.ada.send(self.payer, "5"))["transaction"]["id"]
+        await self.ada.settle(sent)
+        return lambda **more: self.ada.give_back(sent, **more), "5.00", None
+
+    async def receive_transfer(self) -> Prepared:
+        number = (await self.ada.account(self.payer, "number"))["number"]
+        return lambda **more: self.ada.receive(number, "5", **more), "5.00", None
 
     async def transfer_from_credit(self) -> Prepared:
         return lambda **more: self.ada.transfer(self.credit, self.payer, "5", **more), "5.00", self.credit

@@ -133,7 +133,10 @@ async def test_a_key_with_another_destination_is_a_conflict(ada: Client, grace: 
     assert other["__typename"] == "IdempotencyConflictRejection"
 
 
-async def test_a_payee_of_another_bank_cannot_be_paid(ada: Client) -> None:
+async def test_a_payee_of_another_bank_is_paid_through_the_clearing(ada: Client) -> None:
     payer = (await ada.open(deposit="100"))["id"]
     payee = (await call(ada, "addPayee", name="Abroad", accountNumber=ABROAD[0]))["id"]
-    assert (await ada.transfer(payer, {"payeeId": payee}, "1"))["__typename"] == "NotFoundRejection"
+    paid = (await ada.transfer(payer, {"payeeId": payee}, "1"))["transaction"]
+    assert (paid["status"], paid["to"]["name"]) == ("PENDING", "Abroad")
+    held = await ada.place_hold(payer, {"payeeId": payee}, "1")
+    assert [(each["path"], each["code"]) for each in held["fields"]] == [(["to"], "OTHER_BANK")]

@@ -24,6 +24,7 @@ from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import InsufficientFunds
 from bank_graphql.ledger.rules import AccountState, LedgerState
 from bank_graphql.payments.card_state import CardsState
+from bank_graphql.payments.clearing_state import ClearingState
 from bank_graphql.payments.commands import (
     AuthorizeCard,
     CaptureHold,
@@ -41,6 +42,7 @@ from bank_graphql.payments.commands import (
 from bank_graphql.payments.idempotency import REPLAYABLE, decode_refusal, encode_refusal
 from bank_graphql.payments.outcomes import Declined, Moved
 from bank_graphql.payments.state import BatchState, CustomerAccount
+from tests.policy import CLEARING
 from tests.policy import UTC as CALENDAR
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -62,7 +64,7 @@ def bank() -> BatchState:
     customers = {ACCOUNTS[n]: CustomerAccount(OWNERS[n % 3], STATUSES[n], AccountKind.CHECKING) for n in range(5)}
     balance = [50, 20, 30, 40, 0]
     ledger = LedgerState(AccountState(ACCOUNTS[n], CURRENCIES[n], None, balance[n], 0, 5 if n == 0 else 0, NOW) for n in range(5))
-    return BatchState(NOW, True, ledger, cards_state(), customers, {"NUMBER": ACCOUNTS[1]})
+    return BatchState(NOW, True, ledger, cards_state(), ClearingState(CLEARING), customers, {"NUMBER": ACCOUNTS[1]})
 
 
 def cards_state() -> CardsState:

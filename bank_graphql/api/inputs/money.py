@@ -16,6 +16,7 @@ from bank_graphql.api.inputs.common import (
     transaction_id,
 )
 from bank_graphql.api.scalars import DateTime
+from bank_graphql.clearing.rules import ExternalAccount, check_account
 from bank_graphql.engine.costs import Cost
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import ValidationFailed
@@ -71,14 +72,34 @@ class WithdrawInput(Movement):
         return Withdraw(account_id=account_id(self.account_id), **self.common(actor))
 
 
+@strawberry.input(description="An account at another bank.")
+class ExternalDestination:
+    account_number: str = strawberry.field(description="Its number, an IBAN, with or without spaces.")
+    name: str = strawberry.field(description="The name of its holder, at most 140 characters.")
+
+    def account(self) -> ExternalAccount:
+        """Return the account. Raises ValidationFailed."""
+        path = ("to", "external")
+        return check_account(self.account_number, self.name, (*path, "accountNumber"), (*path, "name"))
+
+
 @strawberry.input(one_of=True, description="Where money goes: exactly one of these fields.")
 class TransferDestination:
     account_id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="Any account, by its id.")
     account_number: strawberry.Maybe[str] = strawberry.field(description="Any account, by its number, with or without spaces.")
-    payee_id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="The account of one of the viewer's payees.")
+    payee_id: strawberry.Maybe[strawberry.ID] = strawberry.field(
+        description="The account of one of the viewer's payees, at this bank or another."
+    )
+
+    external: strawberry.Maybe[ExternalDestination] = strawberry.field(
+        description="An account at another bank. The money is reserved until the payment is settled. If the number is one of "
+        "this bank's, the payment is made at once."
+    )
 
     def resolved(self) -> Destination:
-        """Return the destination. Raises NotFound for an id of another kind."""
+        """Return the destination. Raises NotFound for an id of another kind, and ValidationFailed."""
+        if self.external is not None:
+            return Destination(external=self.external.value.account())
         if self.account_id is not None:
             return Destination(account_id=account_id(self.account_id.value))
         if self.payee_id is not None:
@@ -133,7 +154,7 @@ class TransferBatchInput:
 @strawberry.input(description="A hold to place.")
 class PlaceHoldInput:
     account_id: strawberry.ID = strawberry.field(description="The account on which money is reserved: one of the viewer's.")
-    to: TransferDestination = strawberry.field(description="The payee, who may capture the hold.")
+    to: TransferDestination = strawberry.field(description="The payee, who may capture the hold: an account at this bank.")
     amount: MoneyInput = strawberry.field(description="The amount, in the currency of both accounts.")
     expires_at: DateTime | None = strawberry.field(default=None, description="When the hold expires; by default never.")
     description: str | None = strawberry.field(default=None, description=_DESCRIPTION)

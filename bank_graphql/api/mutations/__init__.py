@@ -1,13 +1,15 @@
 """The mutations.
 
 `identity` signing up, in and out · `accounts` opening, changing, closing · `money` transfers, holds, refunds · `cards` issuing
-and changing cards · `payees` saving account numbers · `statements` issuing and exporting · `sandbox` moving the clock.
+and changing cards · `clearing` payments to other banks and from them · `payees` saving account numbers · `statements` issuing
+and exporting · `sandbox` moving the clock.
 """
 
 import strawberry
 
 from bank_graphql.api.mutations.accounts import AccountMutations
 from bank_graphql.api.mutations.cards import CardMutations
+from bank_graphql.api.mutations.clearing import ClearingMutations
 from bank_graphql.api.mutations.identity import IdentityMutations
 from bank_graphql.api.mutations.money import MoneyMutations
 from bank_graphql.api.mutations.payees import PayeeMutations
@@ -19,6 +21,13 @@ from bank_graphql.api.mutations.statements import StatementMutations
     description="All mutations. An expected refusal is no error: each result is a union whose other members implement Rejection."
 )
 class Mutation(
-    IdentityMutations, AccountMutations, MoneyMutations, CardMutations, PayeeMutations, StatementMutations, SandboxMutations
+    IdentityMutations,
+    AccountMutations,
+    MoneyMutations,
+    CardMutations,
+    ClearingMutations,
+    PayeeMutations,
+    StatementMutations,
+    SandboxMutations,
 ):
     pass

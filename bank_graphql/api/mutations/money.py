@@ -36,17 +36,21 @@ class MoneyMutations:
     @mutation(MoveMoneyResult, "Deposit cash. For tellers; in a sandbox also for the account's owner.")
     @staticmethod
     async def deposit(context: Context, input: DepositInput) -> MoneyMoved | MoneyPreview:  # noqa: A002 - the contract's name
-        return await _moved(context, input.command(context.viewer))
+        return await moved(context, input.command(context.viewer))
 
     @mutation(MoveMoneyResult, "Withdraw cash. For tellers; in a sandbox also for the account's owner.")
     @staticmethod
     async def withdraw(context: Context, input: WithdrawInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await _moved(context, input.command(context.viewer))
+        return await moved(context, input.command(context.viewer))
 
-    @mutation(MoveMoneyResult, "Pay from an account of the viewer to any account in the same currency.")
+    @mutation(
+        MoveMoneyResult,
+        "Pay from an account of the viewer to any account in the same currency. A payment to another bank is PENDING until it is "
+        "settled.",
+    )
     @staticmethod
     async def transfer(context: Context, input: TransferInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await _moved(context, input.command(context.viewer, context.services.payees))
+        return await moved(context, input.command(context.viewer, context.services.payees))
 
     @mutation(
         TransferBatchResult,
@@ -79,7 +83,7 @@ class MoneyMutations:
     )
     @staticmethod
     async def place_hold(context: Context, input: PlaceHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await _moved(context, input.command(context.viewer))
+        return await moved(context, input.command(context.viewer))
 
     @mutation(
         MoveMoneyResult,
@@ -89,7 +93,7 @@ class MoneyMutations:
     )
     @staticmethod
     async def capture_hold(context: Context, input: CaptureHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await _moved(context, input.command(context.viewer))
+        return await moved(context, input.command(context.viewer))
 
     @mutation(
         MoveMoneyResult,
@@ -98,7 +102,7 @@ class MoneyMutations:
     )
     @staticmethod
     async def release_hold(context: Context, input: ReleaseHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await _moved(context, input.command(context.viewer))
+        return await moved(context, input.command(context.viewer))
 
     @mutation(
         MoveMoneyResult,
@@ -107,7 +111,7 @@ class MoneyMutations:
     )
     @staticmethod
     async def reverse_transaction(context: Context, input: ReverseTransactionInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await _moved(context, input.command(context.viewer))
+        return await moved(context, input.command(context.viewer))
 
     @mutation(
         MoveMoneyResult,
@@ -117,7 +121,7 @@ class MoneyMutations:
     )
     @staticmethod
     async def authorize_card(context: Context, input: AuthorizeCardInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await _moved(context, input.command(context.viewer, context.services.cards))
+        return await moved(context, input.command(context.viewer, context.services.cards))
 
     @mutation(
         MoveMoneyResult,
@@ -139,10 +143,11 @@ class MoneyMutations:
             transaction_id=key_of_transaction(transaction_id),
             amount=None if amount is None else amount.positive(),
         )
-        return await _moved(context, command)
+        return await moved(context, command)
 
 
-async def _moved(context: Context, command: Command) -> MoneyMoved | MoneyPreview:
+async def moved(context: Context, command: Command) -> MoneyMoved | MoneyPreview:
+    """Execute a command that moves money, and return its result."""
     result: MoneyMoved | MoneyPreview = await _result(context, await context.execute(command))
     return result
 

@@ -60,6 +60,10 @@ _described(
         "EXPIRED": "The hold has expired.",
         "OVER_CAPTURE": "The amount is more than remains of the hold.",
         "OVER_REFUND": "The amount is more than remains of the card payment.",
+        "ALREADY_SETTLED": "The payment to another bank was settled already.",
+        "ALREADY_RETURNED": "The payment to another bank came back already.",
+        "ALREADY_RECEIVED": "Another payment from another bank has this reference.",
+        "NOT_EXTERNAL": "The transaction is no payment to another bank.",
         "NOT_A_HOLD": "The transaction is not a hold.",
         "NOT_REVERSIBLE": "A transaction of this kind or status cannot be reversed or refunded.",
         "CARD_NOT_ACTIVE": "The card is not active.",
@@ -90,14 +94,15 @@ strawberry.enum(
     LimitWindow,
     description="What a limit applies to: a single transaction, or a day, a week from Monday or a month in the bank's time zone.",
 )
-strawberry.enum(UserRole, description=f"The role of a user. PROCESSOR is the card network.{_GROWS}")
+strawberry.enum(UserRole, description=f"The role of a user. PROCESSOR is the card network and the clearing.{_GROWS}")
 strawberry.enum(UserStatus, description="Only ACTIVE users can sign in. CLOSED is final.")
 strawberry.enum(
     TransactionEventKind,
     description=(
-        "What happened to a transaction: a hold was placed (PENDING), captured in part or finally (CAPTURED), released (VOIDED) "
-        "or expired (EXPIRED); money moved (POSTED); a posted transaction was reversed (REVERSED); a card authorisation was "
-        f"declined (DECLINED).{_GROWS}"
+        "What happened to a transaction: a hold was placed, or a payment to another bank made (PENDING); a hold was captured, in "
+        "part or finally (CAPTURED); it was released, or such a payment came back unsettled (VOIDED); a hold expired (EXPIRED); "
+        "money moved (POSTED); a posted transaction was reversed (REVERSED); a card authorisation was declined (DECLINED)."
+        f"{_GROWS}"
     ),
 )
 _described(
@@ -106,7 +111,7 @@ _described(
     {
         "DEPOSIT": "Cash paid in.",
         "WITHDRAWAL": "Cash paid out.",
-        "TRANSFER": "A payment from one account to another.",
+        "TRANSFER": "A payment from one account to another, at this bank or another bank, or the return of one.",
         "HOLD": "Money reserved for a later payment, or the authorisation of a card payment.",
         "CARD_PAYMENT": "A payment by card: the capture of an authorisation.",
         "CARD_REFUND": "Money that a merchant returned to a card.",
@@ -116,8 +121,8 @@ _described(
 strawberry.enum(
     TransactionStatus,
     description="The status of a transaction. Only POSTED ones have moved money, and a hold's money moves in its captures. A "
-    "VOIDED or EXPIRED hold may have been captured "
-    f"in part before.{_GROWS}",
+    "payment to another bank is PENDING until it is settled (POSTED) or comes back (VOIDED). A VOIDED or EXPIRED hold may have "
+    f"been captured in part before.{_GROWS}",
 )
 _described(
     PayeeMatch,

@@ -1,6 +1,7 @@
 """Transactions and their entries."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from strawberry.types.field import StrawberryField
 
 from bank_graphql.accounts.entries import CounterpartyRow, EntryCounterparty, EntryRow, EntryTransaction
 from bank_graphql.accounts.queries import TransactionRow
-from bank_graphql.api.loaders import PaidByCard, loaded_field
+from bank_graphql.api.loaders import Cleared, CounterpartyKey, PaidByCard, loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.cards import Merchant
 from bank_graphql.api.types.enums import EntryDirection, PayeeMatch, TransactionKind, TransactionStatus
@@ -17,6 +18,7 @@ from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.node import Node, node_id
 from bank_graphql.api.types.sources import EntryLike, TransactionLike
 from bank_graphql.cards.queries import MerchantRow
+from bank_graphql.clearing.queries import ExternalPartyRow
 from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 from bank_graphql.kit.ids import reference
@@ -32,28 +34,41 @@ _BY_CARD = frozenset({TransactionKind.HOLD, TransactionKind.CARD_PAYMENT, Transa
 
 @strawberry.type(description="One side of a transaction, as the viewer may see it.")
 class Counterparty:
-    name: str = strawberry.field(description="The name of the account's owner, the merchant, or the bank's internal account.")
+    name: str = strawberry.field(
+        description="The name of the account's owner, at this bank or another, the merchant, or the bank's internal account."
+    )
     account_number: str | None = strawberry.field(
         description="The account number; except for the viewer's own, only its last four characters. Null for merchants and "
         "the bank."
     )
 
-    is_type_of = backed_by(CounterpartyRow, EntryCounterparty, MerchantRow)
+    is_type_of = backed_by(CounterpartyRow, EntryCounterparty, MerchantRow, ExternalPartyRow)
 
 
-def _is_by_card(kind: TransactionKind, account_id: UUID, currency: str) -> bool:
-    """Whether this side of a transaction is the card network's, and so a merchant is behind it."""
-    return kind in _BY_CARD and account_id == internal_account_id(Purpose.CARD_SETTLEMENT, currency)
+def _behind(kind: TransactionKind, transaction_id: UUID, account_id: UUID, currency: str) -> PaidByCard | Cleared | None:
+    """Return the key of who is behind this side of a transaction, if it is the card network's or the clearing's."""
+    if kind in _BY_CARD and account_id == internal_account_id(Purpose.CARD_SETTLEMENT, currency):
+        return PaidByCard(transaction_id)
+    if kind == TransactionKind.TRANSFER and account_id == internal_account_id(Purpose.CLEARING, currency):
+        return Cleared(transaction_id)
+    return None
 
 
-def _side(root: TransactionLike, account_id: UUID) -> UUID | PaidByCard:
+def _side(root: TransactionLike, account_id: UUID) -> CounterpartyKey:
     """Return the key of the counterparty on one side of a transaction."""
-    return PaidByCard(root.id) if _is_by_card(root.kind, account_id, root.currency) else account_id
+    return _behind(root.kind, root.id, account_id, root.currency) or account_id
+
+
+def _cleared(root: TransactionLike) -> UUID | None:
+    """Return the id of a transaction that passes through the clearing; None of others."""
+    clearing = internal_account_id(Purpose.CLEARING, root.currency)
+    is_cleared = root.kind == TransactionKind.TRANSFER and clearing in {root.from_account_id, root.to_account_id}
+    return root.id if is_cleared else None
 
 
 def side(
     description: str, *, name: str | None = None, preloaded: Callable[[EntryRow], EntryCounterparty] | None = None
-) -> Callable[[Callable[..., UUID | PaidByCard | None]], StrawberryField]:
+) -> Callable[[Callable[..., CounterpartyKey | None]], StrawberryField]:
     """Declare a field for the counterparty on one side of a transaction."""
     return loaded_field(
         lambda readers: readers.counterparty,
@@ -90,7 +105,8 @@ class Transaction(Node):
 
     @loaded_field(
         lambda readers: readers.transaction,
-        description="The hold that this transaction captures, or the card payment that it refunds. Null otherwise.",
+        description="The hold that this transaction captures, the card payment that it refunds, or the payment to another bank "
+        "that it returns. Null otherwise.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
     @staticmethod
@@ -115,6 +131,46 @@ class Transaction(Node):
     def reversed_by(root: TransactionLike) -> UUID:
         return root.id
 
+    @loaded_field(
+        lambda readers: readers.returned_by,
+        description="For a settled payment to another bank that came back, the transaction that returns it. Null otherwise.",
+        graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
+    )
+    @staticmethod
+    def returned_by(root: TransactionLike) -> UUID | None:
+        return _cleared(root)
+
+    @loaded_field(
+        lambda readers: readers.external,
+        description="For a payment to another bank, the business day on which it is settled. Null otherwise.",
+        graphql_type=date | None,
+        then=lambda _, found: found and found.settles_on,
+    )
+    @staticmethod
+    def settles_on(root: TransactionLike) -> UUID | None:
+        return _cleared(root)
+
+    @loaded_field(
+        lambda readers: readers.external,
+        description="Why a payment to another bank came back, as a code of ISO 20022, e.g. AC04 for a closed account. It is on a "
+        "VOIDED payment, and on the transaction that returns a settled one. Null otherwise.",
+        graphql_type=str | None,
+        then=lambda _, found: found and found.return_reason,
+    )
+    @staticmethod
+    def return_reason(root: TransactionLike) -> UUID | None:
+        return _cleared(root)
+
+    @loaded_field(
+        lambda readers: readers.external,
+        description="For a payment from another bank, the reference that the other bank gave it. Null otherwise.",
+        graphql_type=str | None,
+        then=lambda _, found: found and found.reference,
+    )
+    @staticmethod
+    def external_reference(root: TransactionLike) -> UUID | None:
+        return _cleared(root)
+
     @strawberry.field(description="A unique reference for people to read and type: 26 letters and digits.")
     @staticmethod
     def reference(root: TransactionLike) -> str:
@@ -122,12 +178,12 @@ class Transaction(Node):
 
     @side("The payer.", name="from")
     @staticmethod
-    def from_(root: TransactionLike) -> UUID | PaidByCard:
+    def from_(root: TransactionLike) -> CounterpartyKey:
         return _side(root, root.from_account_id)
 
     @side("The payee.")
     @staticmethod
-    def to(root: TransactionLike) -> UUID | PaidByCard:
+    def to(root: TransactionLike) -> CounterpartyKey:
         return _side(root, root.to_account_id)
 
     @loaded_field(
@@ -219,6 +275,5 @@ class Entry(Node):
 
     @side("The other side of the transaction.", preloaded=EntryCounterparty)
     @staticmethod
-    def counterparty(root: EntryLike) -> PaidByCard | None:
-        by_card = _is_by_card(root.transaction_kind, root.counterparty_account_id, root.currency)
-        return PaidByCard(root.transaction_id) if by_card else None
+    def counterparty(root: EntryLike) -> PaidByCard | Cleared | None:
+        return _behind(root.transaction_kind, root.transaction_id, root.counterparty_account_id, root.currency)

@@ -1,14 +1,15 @@
 """The commands, one class each: what it names (`targets`) and how it is decided (`decide`), in memory.
 
 `base` what all have · `cash` deposits and withdrawals · `transfers` · `holds` place, capture, release, expire · `reversals` ·
-`accounts` opening · `cards` issue, replace, authorise, refund. A new command is a class, and its
-name in the import, in `COMMANDS` and in `__all__`.
+`accounts` opening · `cards` issue, replace, authorise, refund · `clearing` payments to other banks and from them. A new command
+is a class, and its name in the import, in `COMMANDS` and in `__all__`.
 """
 
 from bank_graphql.payments.commands.accounts import OpenAccount
 from bank_graphql.payments.commands.base import DESCRIPTION_MAX, KEY_MAX, Command, Key, Targets
 from bank_graphql.payments.commands.cards import AuthorizeCard, IssueCard, RefundCardPayment, ReplaceCard
 from bank_graphql.payments.commands.cash import Deposit, Withdraw
+from bank_graphql.payments.commands.clearing import ClearTransfer, ReceiveTransfer, ReturnTransfer, SettleTransfer
 from bank_graphql.payments.commands.holds import CaptureHold, ExpireHold, PlaceHold, ReleaseHold
 from bank_graphql.payments.commands.reversals import ReverseTransaction
 from bank_graphql.payments.commands.transfers import Destination, Transfer
@@ -16,15 +17,19 @@ from bank_graphql.payments.commands.transfers import Destination, Transfer
 COMMANDS: tuple[type[Command], ...] = (
     AuthorizeCard,
     CaptureHold,
+    ClearTransfer,
     Deposit,
     ExpireHold,
     IssueCard,
     OpenAccount,
     PlaceHold,
+    ReceiveTransfer,
     RefundCardPayment,
     ReleaseHold,
     ReplaceCard,
+    ReturnTransfer,
     ReverseTransaction,
+    SettleTransfer,
     Transfer,
     Withdraw,
 )
@@ -36,6 +41,7 @@ __all__ = [
     "KEY_MAX",
     "AuthorizeCard",
     "CaptureHold",
+    "ClearTransfer",
     "Command",
     "Deposit",
     "Destination",
@@ -44,10 +50,13 @@ __all__ = [
     "Key",
     "OpenAccount",
     "PlaceHold",
+    "ReceiveTransfer",
     "RefundCardPayment",
     "ReleaseHold",
     "ReplaceCard",
+    "ReturnTransfer",
     "ReverseTransaction",
+    "SettleTransfer",
     "Targets",
     "Transfer",
     "Withdraw",

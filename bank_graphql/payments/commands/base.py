@@ -30,6 +30,9 @@ class Targets(NamedTuple):
         transactions: transactions, and by them both of their accounts.
         cards: cards by id, and by them their accounts.
         card_hashes: cards by the keyed hashes of their numbers, and by them their accounts.
+        clearing: the bank's clearing account, if the payment leaves the bank: if none of its accounts has one of the numbers.
+        suspends: whether the suspense accounts of the named transactions' currencies are needed.
+        references: references of payments from other banks.
         checks_limits: whether limits are checked: of the named cards as of now, or as of its authorisation for the card of a
             named transaction.
     """
@@ -40,6 +43,9 @@ class Targets(NamedTuple):
     transactions: tuple[UUID, ...] = ()
     cards: tuple[UUID, ...] = ()
     card_hashes: tuple[bytes, ...] = ()
+    clearing: UUID | None = None
+    suspends: bool = False
+    references: tuple[str, ...] = ()
     checks_limits: bool = False
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from bank_graphql.accounts.enums import AccountStatus, StateConflictCode
 from bank_graphql.accounts.errors import StateConflict
+from bank_graphql.clearing.rules import ExternalAccount
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Forbidden, ValidationFailed
@@ -42,15 +43,18 @@ class PlaceHold(Command):
 
     def targets(self) -> Targets:
         """Return both accounts."""
-        return self.to.targets(self.account_id)
+        return self.to.targets(self.account_id, self.amount.currency)
 
     def decide(self, state: BatchState) -> Decision:
         """Place the hold.
 
         Raises:
-            Refusal: as `payment_accounts` and `LedgerState.check_funds`; or the expiry is past.
+            Refusal: as `payment_accounts` and `LedgerState.check_funds`; or the expiry is past, or the payee's account is at
+                another bank, where nobody could capture it.
         """
         source, target = payment_accounts(self.actor, self.account_id, self.to, self.amount, state)
+        if isinstance(target, ExternalAccount):
+            raise ValidationFailed.of("to", "OTHER_BANK", "A hold is for an account at this bank: use transfer.")
         if self.expires_at is not None and self.expires_at <= state.now:
             raise ValidationFailed.of("expiresAt", "PAST", "A hold expires in the future.")
         hold = state.ledger.place_hold(source, target, self.amount, self.description, state.now, expires_at=self.expires_at)

@@ -43,7 +43,8 @@ class ReverseTransaction(Command):
             raise Forbidden("Only staff may reverse transactions.")
         if any(state.is_owner(self.actor, side) for side in (original.from_account_id, original.to_account_id)):
             raise Forbidden("Nobody may reverse a payment of their own.")
-        if original.kind in _NOT_REVERSIBLE or original.status != TransactionStatus.POSTED:
+        is_external = original.id in state.clearing.payments  # what another bank has sent or got is corrected by returns
+        if original.kind in _NOT_REVERSIBLE or original.status != TransactionStatus.POSTED or is_external:
             message = "Such a transaction cannot be reversed."
             raise StateConflict(StateConflictCode.NOT_REVERSIBLE, original.status, message)
         if original.is_reversed:

@@ -1,16 +1,17 @@
-"""Transfers from an account of the actor to any account, and where payments go."""
+"""Transfers from an account of the actor to any account, at this bank or another, and where payments go."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 from bank_graphql.accounts.enums import AccountStatus
 from bank_graphql.accounts.errors import AccountStatusRefused
+from bank_graphql.clearing.rules import DESCRIPTION_MAX, ExternalAccount
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Forbidden, NotFound, ValidationFailed
 from bank_graphql.kit.ids import global_id
 from bank_graphql.kit.money import Money
-from bank_graphql.ledger.enums import TransactionKind
-from bank_graphql.ledger.rules import AccountState
+from bank_graphql.ledger.enums import Purpose, TransactionKind
+from bank_graphql.ledger.rules import AccountState, TransactionState, internal_account_id
 from bank_graphql.payees.rules import VerifiedPayee
 from bank_graphql.payments.commands.base import Command, Targets
 from bank_graphql.payments.outcomes import Decision, Moved
@@ -24,24 +25,40 @@ class Destination:
     account_id: UUID | None = None
     account_number: str | None = None
     payee_id: UUID | None = None
+    external: ExternalAccount | None = None
 
-    def targets(self, payer_id: UUID) -> Targets:
-        """Return the payer's account and this one."""
+    def targets(self, payer_id: UUID, currency: str) -> Targets:
+        """Return the payer's account and this one, or the clearing account of the currency."""
         if self.account_id is not None:
             return Targets(accounts=(payer_id, self.account_id))
+        clearing = internal_account_id(Purpose.CLEARING, currency)
         if self.payee_id is not None:
-            return Targets(accounts=(payer_id,), payees=(self.payee_id,))
+            return Targets(accounts=(payer_id,), payees=(self.payee_id,), clearing=clearing)
+        if self.external is not None:
+            return Targets(accounts=(payer_id,), numbers=(self.external.number,), clearing=clearing)
         return Targets(accounts=(payer_id,), numbers=(self.account_number or "",))
 
-    def resolve(self, actor: Actor, state: BatchState) -> AccountState:
+    def resolve(self, actor: Actor, state: BatchState) -> AccountState | ExternalAccount:
         """Return the account that this names.
 
         Raises:
             NotFound: the actor has no such payee; there is no such account, or it is closed and not visible to the actor.
             AccountStatusRefused: it is closed, and visible to the actor.
         """
-        number = self.account_number if self.payee_id is None else self._number_of_payee(actor, self.payee_id, state)
-        account_id = self.account_id or state.numbers.get(number or "")
+        external = self.external if self.payee_id is None else self._payee(actor, self.payee_id, state)
+        if external is None:
+            return self.account(actor, state)
+        if external.number in state.numbers or state.clearing.policy.is_own_number(external.number):
+            return Destination(account_number=external.number).account(actor, state)
+        return external
+
+    def account(self, actor: Actor, state: BatchState) -> AccountState:
+        """Return the account at this bank that this names by its id or number.
+
+        Raises:
+            NotFound, AccountStatusRefused: as `resolve`.
+        """
+        account_id = self.account_id or state.numbers.get(self.account_number or "")
         customer = state.customers.get(account_id) if account_id else None
         missing = NotFound("account", global_id("Account", self.account_id) if self.account_id else None)
         if account_id is None or customer is None:
@@ -53,11 +70,11 @@ class Destination:
         return state.ledger.accounts[account_id]
 
     @staticmethod
-    def _number_of_payee(actor: Actor, payee_id: UUID, state: BatchState) -> str:
+    def _payee(actor: Actor, payee_id: UUID, state: BatchState) -> ExternalAccount:
         payee = state.payees.get(payee_id)
         if payee is None or payee.owner_id != actor.user_id or payee.removed_at is not None:
             raise NotFound("payee", global_id("Payee", payee_id))
-        return payee.account_number
+        return payee.account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,31 +91,55 @@ class Transfer(Command):
 
     def targets(self) -> Targets:
         """Return both accounts, and that of the verification."""
-        named = self.to.targets(self.from_account_id)
+        named = self.to.targets(self.from_account_id, self.amount.currency)
         return named if self.verification is None else named._replace(numbers=(*named.numbers, self.verification.number))
 
     def decide(self, state: BatchState) -> Decision:
-        """Post the transfer.
+        """Post the transfer. One that leaves the bank is reserved until it is settled.
 
         Raises:
             Refusal: as `payment_accounts` and `LedgerState.check_funds`.
-            ValidationFailed: `EXPIRED`, `OTHER_ACCOUNT`: the verification has expired, or is about another account.
+            ValidationFailed: `EXPIRED`, `OTHER_ACCOUNT`: the verification has expired, or is about another account; `TOO_LONG`:
+                the description of a payment to another bank.
         """
         source, target = payment_accounts(self.actor, self.from_account_id, self.to, self.amount, state)
+        self._check_verification(target, state)
+        if isinstance(target, ExternalAccount):
+            made = self._send(source, target, state)
+        else:
+            made = state.ledger.post(TransactionKind.TRANSFER, source, target, self.amount, self.description, state.now)
+        if self.verification is not None:
+            state.verified.append((made.id, self.verification.match, self.verification.name))
+        return Moved(made.id, made)
+
+    def _send(self, source: AccountState, target: ExternalAccount, state: BatchState) -> TransactionState:
+        if self.description is not None and len(self.description) > DESCRIPTION_MAX:
+            message = f"The description of a payment to another bank has at most {DESCRIPTION_MAX} characters."
+            raise ValidationFailed.of("description", "TOO_LONG", message)
+        clearing = state.ledger.internal_account(Purpose.CLEARING, source.currency, state.now)
+        pending = state.ledger.place_hold(
+            source, clearing, self.amount, self.description, state.now, kind=TransactionKind.TRANSFER
+        )
+        state.clearing.send(pending, target, state.now, sandbox=state.sandbox)
+        return pending
+
+    def _check_verification(self, target: AccountState | ExternalAccount, state: BatchState) -> None:
         verified = self.verification
-        if verified is not None and verified.is_expired:
+        if verified is None:
+            return
+        if verified.is_expired:
             raise ValidationFailed.of("payeeVerification", "EXPIRED", "The verification has expired: call verifyPayee again.")
-        if verified is not None and state.numbers.get(verified.number) != target.account_id:
+        if isinstance(target, ExternalAccount):
+            is_about_target = verified.number == target.number
+        else:
+            is_about_target = state.numbers.get(verified.number) == target.account_id
+        if not is_about_target:
             raise ValidationFailed.of("payeeVerification", "OTHER_ACCOUNT", "The verification is about another account.")
-        posted = state.ledger.post(TransactionKind.TRANSFER, source, target, self.amount, self.description, state.now)
-        if verified is not None:
-            state.verified.append((posted.id, verified.match, verified.name))
-        return Moved(posted.id, posted)
 
 
 def payment_accounts(
     actor: Actor, source_id: UUID, to: Destination, amount: Money, state: BatchState
-) -> tuple[AccountState, AccountState]:
+) -> tuple[AccountState, AccountState | ExternalAccount]:
     """Return source and target of a payment from an account of the actor.
 
     Raises:
@@ -115,6 +156,7 @@ def payment_accounts(
     if target is source:
         raise ValidationFailed.of("to", "SAME_ACCOUNT", "A payment goes to another account than it comes from.")
     require_currency(source, amount)
-    require_currency(target, amount)
+    if isinstance(target, AccountState):
+        require_currency(target, amount)
     state.refuse_status(source_id, AccountStatus.CLOSED, AccountStatus.FROZEN)
     return source, target

@@ -1,0 +1,1 @@
+"""Payments to other banks and from them."""
