@@ -513,7 +513,7 @@ CREATE INDEX ix_cards_series_id ON public.cards USING btree (series_id);
 CREATE INDEX ix_clearing_messages_unwritten ON public.clearing_messages USING btree (id) WHERE (written_at IS NULL);
 CREATE INDEX ix_entries_account_id_id ON public.entries USING btree (account_id, id);
 CREATE INDEX ix_entries_transaction_id ON public.entries USING btree (transaction_id);
-CREATE INDEX ix_external_transactions_clears_at ON public.external_transactions USING btree (clears_at) WHERE (clears_at IS NOT NULL);
+CREATE INDEX ix_external_transactions_clears_at ON public.external_transactions USING btree (clears_at, transaction_id) WHERE (clears_at IS NOT NULL);
 CREATE INDEX ix_external_transactions_message_id ON public.external_transactions USING btree (message_id) WHERE (message_id IS NOT NULL);
 CREATE INDEX ix_external_transactions_unsent ON public.external_transactions USING btree (settles_on) WHERE ((message_id IS NULL) AND (return_reason IS NULL) AND (settles_on IS NOT NULL));
 CREATE INDEX ix_idempotency_outcomes_created_at ON public.idempotency_outcomes USING btree (created_at);

@@ -105,6 +105,10 @@ async def filled(ada: Client, db: Database) -> Database:
     await ada.card_mutation('setCardLimits(id: $card, limits: [], blockedCategories: ["7995"])', "$card: ID!", card=card["id"])
     await ada.authorize(card["id"], "5")
     await ada.run('mutation { addPayee(name: "Me", accountNumber: "DE02120300000000202051") { __typename } }')
+    for _ in range(2):
+        sent = (await ada.send(account, "1"))["transaction"]["id"]
+        await ada.settle(sent)
+    await ada.give_back(sent)
     verified = "INSERT INTO verified_payments SELECT id, 'MATCH', 'Ada' FROM transactions LIMIT 1"
     await db.transact(lambda connection: connection.raw.execute(verified))
     await ada.advance(await ada.clock() + timedelta(days=70))

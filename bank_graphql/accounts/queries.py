@@ -214,17 +214,16 @@ def _visible_transactions(key: Any) -> Query[TransactionRow]:
         )
         .exists()
     )
-    returns_own = (
-        select(col(_either_side.id))
+    payer_of_returned = (  # for an EXISTS, the planner may read the whole table
+        select(col(_either_side.owner_id))
         .join(_returned, col(_returned.from_account_id) == _either_side.id)
-        .where(
-            col(_returned.id) == Transaction.parent_id,
-            col(_returned.kind) == TransactionKind.TRANSFER,
-            col(_either_side.owner_id) == _known.c.viewer,
-        )
-        .exists()
+        .where(col(_returned.id) == Transaction.parent_id, col(_returned.kind) == TransactionKind.TRANSFER)
+        .correlate(Transaction)
+        .scalar_subquery()
     )
-    visible = or_(_known.c.sees_all, touches_own, and_(_known.c.sees_processed, is_processed), returns_own)
+    visible = or_(
+        _known.c.sees_all, touches_own, and_(_known.c.sees_processed, is_processed), payer_of_returned == _known.c.viewer
+    )
     return Query(
         with_notes(
             select(_known.c.position, *TRANSACTION_COLUMNS).select_from(_known).join(Transaction, key == _known.c.key)

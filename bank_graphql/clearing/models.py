@@ -22,10 +22,10 @@ class ClearingMessage(SQLModel, table=True):
     written_at: datetime | None = time_field(nullable=True)
 
 
-def _index(column: str, *, unique: bool = False) -> Index:
-    """Return an index on a column of `external_transactions` that is null in most rows."""
+def _index(column: str, *more: str, unique: bool = False) -> Index:
+    """Return an index on a column of `external_transactions` that is null in most rows, and on more columns."""
     name = f"{'uq' if unique else 'ix'}_external_transactions_{column}"
-    return Index(name, column, unique=unique, postgresql_where=text(f"{column} IS NOT NULL"))
+    return Index(name, column, *more, unique=unique, postgresql_where=text(f"{column} IS NOT NULL"))
 
 
 class ExternalTransaction(SQLModel, table=True):
@@ -39,7 +39,8 @@ class ExternalTransaction(SQLModel, table=True):
             "settles_on IS NOT NULL OR (clears_at IS NULL AND message_id IS NULL)", name="only_what_leaves_is_cleared"
         ),
         *(_index(column, unique=True) for column in ("reference", "returned_id")),
-        *(_index(column) for column in ("clears_at", "message_id")),
+        _index("clears_at", "transaction_id"),
+        _index("message_id"),
         Index(
             "ix_external_transactions_unsent",
             "settles_on",

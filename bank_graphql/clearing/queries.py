@@ -5,13 +5,13 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Select, Text, Uuid, any_, bindparam, func, or_, select
+from sqlalchemy import BigInteger, DateTime, Select, Text, Uuid, any_, bindparam, case, func, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account
 from bank_graphql.clearing.models import ExternalTransaction
-from bank_graphql.identity.queries import fetch_rows, requested_keys
+from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.jobs import DueRow
 from bank_graphql.kit.loaders import Requested
@@ -64,31 +64,23 @@ _return_id = (
     .correlate(ExternalTransaction)
     .scalar_subquery()
 )
-LOCKED = Query(
-    select(
-        col(ExternalTransaction.transaction_id),
-        col(ExternalTransaction.account_number),
-        col(ExternalTransaction.name),
-        col(ExternalTransaction.settles_on),
-        col(ExternalTransaction.clears_at),
-        col(ExternalTransaction.reference),
-        col(ExternalTransaction.returned_id),
-        col(ExternalTransaction.return_reason),
-        _return_id.is_not(None).label("is_returned"),
-        col(Transaction.to_account_id),
-        col(Transaction.amount),
-        col(Transaction.currency),
-    )
-    .join(Transaction, col(Transaction.id) == ExternalTransaction.transaction_id)
-    .where(
-        or_(
-            col(ExternalTransaction.transaction_id) == any_(array_of("ids", Uuid())),
-            col(ExternalTransaction.reference) == any_(array_of("references", Text())),
-        )
-    ),
-    LockedPaymentRow,
-)
-"""Payments through the clearing, by their transactions or by the references that other banks gave them."""
+_locked = select(
+    col(ExternalTransaction.transaction_id),
+    col(ExternalTransaction.account_number),
+    col(ExternalTransaction.name),
+    col(ExternalTransaction.settles_on),
+    col(ExternalTransaction.clears_at),
+    col(ExternalTransaction.reference),
+    col(ExternalTransaction.returned_id),
+    col(ExternalTransaction.return_reason),
+    _return_id.is_not(None).label("is_returned"),
+    col(Transaction.to_account_id),
+    col(Transaction.amount),
+    col(Transaction.currency),
+).join(Transaction, col(Transaction.id) == ExternalTransaction.transaction_id)
+BY_TRANSACTION = Query(_locked.where(col(ExternalTransaction.transaction_id) == any_(array_of("ids", Uuid()))), LockedPaymentRow)
+BY_REFERENCE = Query(_locked.where(col(ExternalTransaction.reference) == any_(array_of("references", Text()))), LockedPaymentRow)
+"""Payments from other banks, by the references that those gave them."""
 DUE = Query(
     select(col(ExternalTransaction.transaction_id).label("id"))
     .where(col(ExternalTransaction.clears_at) <= bindparam("now", type_=DateTime(timezone=True)))
@@ -104,20 +96,12 @@ _NEXT_DUE = Query(
 )
 _known = requested_keys(Uuid(), sees_processed=True)
 _parent = aliased(Transaction)
-_is_visible = or_(
-    _known.c.sees_all,
-    _known.c.sees_processed,
-    select(col(Account.id))
-    .where(
-        col(Account.id).in_([Transaction.from_account_id, Transaction.to_account_id]),
-        col(Account.owner_id) == _known.c.viewer,
-    )
-    .exists(),
-    select(col(Account.id))
-    .join(_parent, col(_parent.from_account_id) == Account.id)
-    .where(col(_parent.id) == ExternalTransaction.returned_id, col(Account.owner_id) == _known.c.viewer)
-    .exists(),
+_own_id = case(
+    (col(ExternalTransaction.settles_on).is_not(None), col(Transaction.from_account_id)),
+    (col(ExternalTransaction.returned_id).is_not(None), col(_parent.from_account_id)),
+    else_=col(Transaction.to_account_id),
 )
+"""The account at this bank. A return is about the account that paid, even if the money went to a suspense account."""
 
 
 def _of_transactions(*columns: Any) -> Select[Any]:
@@ -127,7 +111,9 @@ def _of_transactions(*columns: Any) -> Select[Any]:
         .select_from(_known)
         .join(ExternalTransaction, col(ExternalTransaction.transaction_id) == _known.c.key)
         .join(Transaction, col(Transaction.id) == ExternalTransaction.transaction_id)
-        .where(_is_visible)
+        .outerjoin(_parent, col(_parent.id) == ExternalTransaction.returned_id)
+        .join(Account, col(Account.id) == _own_id)
+        .where(visible_to_viewer(col(Account.owner_id), _known) | _known.c.sees_processed)
     )
 
 

@@ -107,9 +107,9 @@ async def _read_clearing(
         for row in transactions.values()
         if internal_account_id(Purpose.CLEARING, row.currency) in {row.from_account_id, row.to_account_id}
     ]
-    if not ids and not locked.references:
-        return ClearingState(policy)
-    rows = await connection.fetch(clearing_queries.LOCKED, ids=ids, references=locked.references)
+    rows = list(await connection.fetch(clearing_queries.BY_TRANSACTION, ids=ids)) if ids else []
+    if locked.references:
+        rows += await connection.fetch(clearing_queries.BY_REFERENCE, references=locked.references)
     payments = [ExternalPayment(row.transaction_id, ExternalAccount(row.account_number, row.name), *row[3:9]) for row in rows]
     received = {
         row.reference: Received(row.transaction_id, row.to_account_id, Money(row.amount, row.currency), payment.account)

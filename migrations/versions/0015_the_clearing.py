@@ -67,8 +67,8 @@ def upgrade() -> None:
     )
     for column in ("reference", "returned_id"):
         _index(f"uq_external_transactions_{column}", column, f"{column} IS NOT NULL", unique=True)
-    for column in ("clears_at", "message_id"):
-        _index(f"ix_external_transactions_{column}", column, f"{column} IS NOT NULL")
+    _index("ix_external_transactions_clears_at", "clears_at", "clears_at IS NOT NULL", "transaction_id")
+    _index("ix_external_transactions_message_id", "message_id", "message_id IS NOT NULL")
     _index(
         "ix_external_transactions_unsent",
         "settles_on",
@@ -92,8 +92,8 @@ def downgrade() -> None:
     _replace("balances", "purpose_is_known", "purpose_is_known", "purpose IN ('CASH', 'CARD_SETTLEMENT')")
 
 
-def _index(name: str, column: str, where: str, *, unique: bool = False) -> None:
-    op.create_index(name, "external_transactions", [column], unique=unique, postgresql_where=where)
+def _index(name: str, column: str, where: str, *more: str, unique: bool = False) -> None:
+    op.create_index(name, "external_transactions", [column, *more], unique=unique, postgresql_where=where)
 
 
 def _replace(table: str, old: str, new: str, condition: str) -> None:

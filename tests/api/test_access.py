@@ -38,6 +38,13 @@ TRANSACTION_MUTATIONS = {
     "releaseHold": "input: {transactionId: $id, idempotencyKey: $key}",
     "reverseTransaction": 'input: {transactionId: $id, reason: "r", idempotencyKey: $key}',
 }
+CLEARING_MUTATIONS = {
+    "settleTransfer": "transactionId: $id, idempotencyKey: $key",
+    "returnTransfer": 'transactionId: $id, reason: "AC04", idempotencyKey: $key',
+}
+RECEIVE = {
+    "receiveTransfer": 'input: {accountNumber: $number, amount: {amount: "1", currency: EUR}, fromAccountNumber: "GB33BUKB20201555555555", fromName: "Jane", reference: $key, idempotencyKey: $key}'
+}
 CARD_MUTATIONS = {
     "activateCard": "id: $id",
     "freezeCard": "id: $id",
@@ -69,6 +76,8 @@ ALL = {
     **ACCOUNT_MUTATIONS,
     **MONEY_MUTATIONS,
     **TRANSACTION_MUTATIONS,
+    **CLEARING_MUTATIONS,
+    **RECEIVE,
     **CARD_MUTATIONS,
     **CARD_MONEY_MUTATIONS,
     **BATCH,
@@ -79,7 +88,7 @@ QUERIES = {"account", "accountByNumber", "transaction", "card", "statement", "no
 OPEN_QUERIES = {"me", "rateLimit", "clock"}
 FEED = {"transactionEvents", "feedCursor"}
 OWN_QUERIES = {"payees"}
-RESTRICTED_QUERIES = {"ledgerVerification": {UserRole.AUDITOR, UserRole.ADMIN}}
+RESTRICTED_QUERIES = {"ledgerVerification": {UserRole.AUDITOR, UserRole.ADMIN}, "suspense": READS_ALL}
 
 
 @pytest.fixture
@@ -136,7 +145,8 @@ async def test_who_sees_an_account_sees_its_statements_and_exports_its_entries(
 
 
 def mutation(name: str, arguments: str) -> str:
-    used = [f"${each}: {kind}" for each, kind in (("id", "ID!"), ("key", "String!"), ("other", "ID!")) if f"${each}" in arguments]
+    declared = (("id", "ID!"), ("key", "String!"), ("other", "ID!"), ("number", "String!"))
+    used = [f"${each}: {kind}" for each, kind in declared if f"${each}" in arguments]
     header = f"({', '.join(used)})" if used else ""
     return f"mutation {header} {{ {name}{f'({arguments})' if arguments else ''} {{ __typename }} }}"
 
@@ -148,7 +158,7 @@ def variables(arguments: str, **given: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", ALL)
 async def test_a_signed_out_client_cannot_execute_mutations(visitor: Client, target: dict[str, Any], name: str) -> None:
     arguments = ALL[name]
-    given = variables(arguments, id=target["account"], other=target["other"], key=key())
+    given = variables(arguments, id=target["account"], other=target["other"], number=target["number"], key=key())
     error = await visitor.error(mutation(name, arguments), **given)
     assert error["extensions"]["code"] == "UNAUTHENTICATED"
 
@@ -216,6 +226,27 @@ async def test_only_processors_capture_release_and_refund_the_card_payments_of_o
         if role == UserRole.PROCESSOR:
             seen = await client.run("query ($id: ID!) { transaction(id: $id) { merchant { name } card { id } } }", id=subject)
             assert seen["transaction"] == {"merchant": {"name": "Café Central"}, "card": None}
+
+
+async def test_only_processors_settle_return_and_receive_payments_of_others(
+    other: tuple[str, Client], target: dict[str, Any], ada: Client
+) -> None:
+    role, client = other
+    refused = "ForbiddenRejection" if role in READS_ALL else "NotFoundRejection"
+    for name, arguments in CLEARING_MUTATIONS.items():
+        sent = (await ada.send(target["account"], "1"))["transaction"]["id"]
+        outcome = (await client.run(mutation(name, arguments), id=sent, key=key()))[name]["__typename"]
+        assert outcome == ("MoneyMoved" if role == UserRole.PROCESSOR else refused), name
+    received = await client.run(mutation("receiveTransfer", RECEIVE["receiveTransfer"]), number=target["number"], key=key())
+    outcome = received["receiveTransfer"]["__typename"]
+    assert outcome == ("MoneyMoved" if role == UserRole.PROCESSOR else "ForbiddenRejection")
+
+
+async def test_staff_see_the_suspense_accounts(other: tuple[str, Client], ada: Client) -> None:
+    role, client = other
+    for seen, reader in ((role in RESTRICTED_QUERIES["suspense"], client), (False, ada)):
+        answer = await reader.post("{ suspense(currency: EUR) { nodes { id } } }")
+        assert answer["data"] == {"suspense": {"nodes": []} if seen else None}
 
 
 async def test_only_managers_change_the_transactions_of_others(

@@ -182,6 +182,17 @@ EXPECTED = {
         "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "CurrencyMismatchRejection", "AccountStatusRejection",
         "StateConflictRejection", "IdempotencyConflictRejection", "LimitExceededRejection", "InsufficientFundsRejection",
     },
+    **{
+        name: {
+            "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "StateConflictRejection",
+            "IdempotencyConflictRejection",
+        }
+        for name in ("settleTransfer", "returnTransfer")
+    },
+    "receiveTransfer": {
+        "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "CurrencyMismatchRejection", "AccountStatusRejection",
+        "StateConflictRejection", "IdempotencyConflictRejection",
+    },
     "advanceClock": {"ForbiddenRejection", "ValidationRejection"},
     "issueStatements": {"ForbiddenRejection", "ValidationRejection"},
     "exportEntries": {"NotFoundRejection", "ValidationRejection"},

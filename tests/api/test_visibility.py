@@ -44,6 +44,10 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
     assert entry is not None
     made = await raw.fetchval("SELECT id FROM transactions WHERE from_account_id = $1 LIMIT 1", account)
     await raw.execute("INSERT INTO verified_payments VALUES ($1, 'MATCH', 'Ada')", made)
+    await raw.execute(
+        "INSERT INTO external_transactions (transaction_id, account_number, name, settles_on) VALUES ($1, 'GB33', 'Jane', now())",
+        made,
+    )
     assert paid is not None
     number = await raw.fetchval("SELECT number FROM accounts WHERE id = $1", account)
     keys: dict[str, Hashable] = {
@@ -61,6 +65,7 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
         "balance_at": (account, datetime.now(UTC)),
         "payee": payee.id,
         "payee_match": made,
+        "external": made,
         "balance_history": (account, today, today),
         "statement": statement,
         "statement_link": (statement, ExportFormat.PDF),
@@ -73,7 +78,8 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
         "transactions_of_account": (account, PAGE, FILTERS),
     }
     readers = Readers(bank.db, CALENDAR, utc_now, bank.links, bank.issuer.months)
-    assert set(vars(readers)) == set(keys) | {"reversal"}  # which reads like `transaction`, and nothing is reversed here
+    # These two read like `transaction`, and nothing is reversed or returned here.
+    assert set(vars(readers)) == set(keys) | {"reversal", "returned_by"}
     for name, key in keys.items():
         for actor, is_visible in (
             (Actor(ada, None, PERMISSIONS[UserRole.CUSTOMER]), True),

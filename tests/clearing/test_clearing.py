@@ -29,7 +29,7 @@ async def details(client: Client, transaction: str) -> Any:
 async def balance(client: Client, account: str) -> tuple[str, str, str]:
     """What is booked, held and available on an account."""
     shown = (await client.account(account))["balance"]
-    return tuple(shown[each]["amount"] for each in ("booked", "held", "available"))  # type: ignore[return-value]
+    return tuple(shown[each]["amount"] for each in ("booked", "held", "available"))
 
 
 async def conflict(outcome: Awaitable[dict[str, Any]]) -> tuple[str, str]:
@@ -181,7 +181,7 @@ async def test_what_a_payment_to_another_bank_needs(ada: Client) -> None:
         ({"name": " "}, ["to", "external", "name"], "REQUIRED"),
         ({"description": "x" * 141}, ["description"], "TOO_LONG"),
     ):  # fmt: skip
-        refused = await ada.send(payer, "1", **given)  # type: ignore[arg-type]
+        refused = await ada.send(payer, "1", **given)
         assert [(each["path"], each["code"]) for each in refused["fields"]] == [(path, code)]
     assert (await ada.send(payer, "1", own["number"]))["transaction"]["status"] == "POSTED"
     unknown = own["number"][:-1]

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -12,8 +12,9 @@ import httpx
 from lxml import etree
 
 from bank_graphql.bank import CHECKS, Bank
+from bank_graphql.clearing.enums import SandboxNumber
 from bank_graphql.ledger import verification
-from tests.client import Client
+from tests.client import ABROAD, Client
 from tests.statements.test_documents import NS, XSD, get
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -36,10 +37,26 @@ class Books:
                 self.entries[account][month].append(signed)
 
 
+async def exchange_with_other_banks(month: int, chance: Random, books: Books, ada: Client, account: str) -> None:
+    """Pay to other banks and be paid by one: a payment is settled, one comes back before and one afterwards, one fails by itself."""
+    number = (await ada.account(account, "number"))["number"]
+    settled, early, late = [f"{chance.randrange(100, 5000) / 100:.2f}" for _ in range(3)]
+    sent = [(await ada.send(account, each, description=f"Abroad {each}"))["transaction"]["id"] for each in (settled, early, late)]
+    await ada.send(account, "1", SandboxNumber.FAILS.value)
+    for transfer, amount in ((sent[0], settled), (sent[2], late)):
+        await ada.settle(transfer)
+        books.move(month, amount, account, None)
+    await ada.give_back(sent[1], "AC01")
+    await ada.give_back(sent[2], "MD07")
+    books.move(month, late, None, account)
+    await ada.receive(number, "12.34", description=f"From abroad {month}")
+    books.move(month, "12.34", None, account)
+
+
 async def live(
     month: int, chance: Random, books: Books, clients: tuple[Client, Client, Client], accounts: dict[str, str]
 ) -> None:
-    """Let a month pass: a salary, rent, cards, refunds, mistakes, and holds that are captured, released, or expire."""
+    """Let a month pass: a salary, rent, cards, refunds, mistakes, other banks, and holds that are captured, released, or expire."""
     ada, grace, teller = clients
     everyday, savings, landlord, card = (accounts[name] for name in ("everyday", "savings", "landlord", "card"))
 
@@ -54,6 +71,7 @@ async def live(
     saved = str(chance.randrange(100, 300))
     await moved(ada.transfer(everyday, savings, saved))
     books.move(month, saved, everyday, savings)
+    await exchange_with_other_banks(month, chance, books, ada, everyday)
     for week in range(4):
         await ada.advance(START.replace(month=month, day=2 + 7 * week))
         amount = f"{chance.randrange(100, 9000) / 100:.2f}"
@@ -74,6 +92,19 @@ async def live(
         books.move(month, "15", everyday, landlord)
     end = (START.replace(month=month) + timedelta(days=32)).replace(day=1)
     assert (await ada.advance(end))["__typename"] == "ClockAdvanced"
+
+
+def require_codes(document: etree._Element, count: int) -> None:
+    """Check that a month has so many payments to other banks, from them, and returned by them, each with its code."""
+    found = Counter(
+        (each.findtext(".//c:Fmly/c:Cd", namespaces=NS), each.findtext(".//c:SubFmlyCd", namespaces=NS))
+        for each in document.findall(".//c:BkTxCd", NS)
+    )
+    assert found["ICDT", "ESCT"] == 2 * count
+    assert found["RCDT", "ESCT"] == found["ICDT", "RRTN"] == count
+    assert [each.text for each in document.findall(".//c:RtrInf/c:Rsn/c:Cd", NS)] == ["MD07"] * count
+    others = [each.text for each in document.findall(".//c:DbtrAcct//c:IBAN", NS) + document.findall(".//c:CdtrAcct//c:IBAN", NS)]
+    assert others.count(ABROAD) == 4 * count
 
 
 async def test_a_year_adds_up(ada: Client, grace: Client, teller: Client, http: httpx.AsyncClient, bank: Bank) -> None:
@@ -109,6 +140,7 @@ async def test_a_year_adds_up(ada: Client, grace: Client, teller: Client, http: 
             document = etree.fromstring((await get(http, statement["camt053Url"])).content)
             XSD.assertValid(document)
             assert len(document.findall(".//c:Ntry", NS)) == len(entries)
+            require_codes(document, 1 if name == "everyday" else 0)
             closing = document.findall(".//c:Bal", NS)[1].findtext("c:Amt", namespaces=NS)
             assert closing == statement["closingBalance"]["amount"]
             assert (await get(http, statement["pdfUrl"])).content.startswith(b"%PDF")

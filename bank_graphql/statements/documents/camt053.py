@@ -1,8 +1,9 @@
 """Documents as camt.053.001.08, the bank-to-customer statement of ISO 20022, which accounting software reads.
 
 Amounts are unsigned, `CdtDbtInd` gives the direction. A reversal has the direction in which it is booked and `RvslInd`, and the
-transaction code and the parties of what it reverses. The opening balance (OPBD) is the closing balance (CLBD) of the statement
-before, and bears its date: the day before the period.
+transaction code and the parties of what it reverses. The return of a payment has the parties of the payment, and `RtrInf` in
+place of `RvslInd`. The opening balance (OPBD) is the closing balance (CLBD) of the statement before, and bears its date: the day
+before the period.
 """
 
 import re
@@ -28,6 +29,10 @@ _CODES = {
     (TransactionKind.CARD_REFUND, "CRDT"): ("CCRD", "RIMB"),
 }
 """Family and sub-family of each kind and direction, in the domain PMNT of ISO's external code set of bank transactions."""
+_RETURN = ("ICDT", "RRTN")
+"""Family and sub-family of the return of a credit transfer."""
+_SEPA, _ABROAD = "ESCT", "XBCT"
+"""Sub-families of credit transfers between banks: in euros by SEPA, and in other currencies."""
 _OPPOSITE = {"CRDT": "DBIT", "DBIT": "CRDT"}
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 does not allow."""
@@ -88,8 +93,8 @@ def _summary(content: Content) -> str:
 
 def _entry(line: Line, content: Content, number: int) -> Iterator[str]:
     amount, direction = _amount(line.amount, content.currency), _direction(line.amount)
-    original = _OPPOSITE[direction] if line.is_reversal else direction
-    family, sub_family = _CODES[line.kind, original]
+    original = _OPPOSITE[direction] if line.is_reversal or line.return_reason else direction
+    family, sub_family = _code(line, original, content.currency)
     day = line.booked_at.date().isoformat()
     yield f"<Ntry><NtryRef>{number}</NtryRef>{amount}<CdtDbtInd>{direction}</CdtDbtInd>"
     if line.is_reversal:
@@ -101,7 +106,18 @@ def _entry(line: Line, content: Content, number: int) -> Iterator[str]:
     yield _parties(line, content, original)
     if line.description:
         yield f"<RmtInf>{''.join(f'<Ustrd>{_text(part)}</Ustrd>' for part in _split(line.description))}</RmtInf>"
+    if line.return_reason is not None:
+        yield f"<RtrInf><Rsn><Cd>{line.return_reason}</Cd></Rsn></RtrInf>"
     yield f"</TxDtls></NtryDtls><AddtlNtryInf>{kind_of(line)}</AddtlNtryInf></Ntry>"
+
+
+def _code(line: Line, original: str, currency: str) -> tuple[str, str]:
+    if line.return_reason is not None:
+        return _RETURN
+    family, sub_family = _CODES[line.kind, original]
+    if line.is_external:
+        sub_family = _SEPA if currency == "EUR" else _ABROAD
+    return family, sub_family
 
 
 def _parties(line: Line, content: Content, original: str) -> str:

@@ -23,7 +23,10 @@ PART = 1000
 
 
 class Counterparty(NamedTuple):
-    """The other side of an entry: a name, and an account number in full, masked, or None."""
+    """The other side of an entry: a name, and an account number in full, masked, or None.
+
+    The number of an account at another bank is in full: it came with the payment.
+    """
 
     name: str
     number: str | None
@@ -38,6 +41,8 @@ class Line:
         booked_at: when it was booked, in the bank's time zone.
         kind: what kind of transaction it belongs to; for a reversal, the kind of what it reverses.
         is_reversal: whether it reverses another.
+        is_external: whether the other side is an account at another bank.
+        return_reason: for a payment that came back from another bank, the code of the reason.
         reference: the transaction's reference.
     """
 
@@ -50,6 +55,8 @@ class Line:
     reference: str
     description: str | None
     counterparty: Counterparty
+    is_external: bool = False
+    return_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,10 @@ class Content:
 
     def _line(self, row: "_LineRow") -> Line:
         kind = TransactionKind(row.reversed_kind or row.kind)
-        known = Counterparty(row.merchant_name, None) if row.merchant_name else self.counterparties[row.other_id]
+        if row.external_name is not None:
+            known = Counterparty(row.external_name, row.external_number)
+        else:
+            known = Counterparty(row.merchant_name, None) if row.merchant_name else self.counterparties[row.other_id]
         return Line(
             row.entry_id,
             row.booked_at.astimezone(self.zone),
@@ -108,6 +118,8 @@ class Content:
             reference(row.transaction_id),
             row.description,
             known,
+            row.external_name is not None,
+            row.return_reason,
         )
 
 
@@ -121,6 +133,9 @@ class _LineRow(Row):
     transaction_id: UUID
     description: str | None
     merchant_name: str | None
+    external_name: str | None
+    external_number: str | None
+    return_reason: str | None
     other_id: UUID
 
 
@@ -169,10 +184,12 @@ _LINES = Query(
         """
         SELECT e.id AS entry_id, e.booked_at, e.amount, e.balance_after, t.kind, r.kind AS reversed_kind,
             t.id AS transaction_id, n.description, coalesce(c.merchant_name, rc.merchant_name) AS merchant_name,
+            x.name AS external_name, x.account_number AS external_number, x.return_reason,
             CASE WHEN e.amount < 0 THEN t.to_account_id ELSE t.from_account_id END AS other_id
         FROM entries e JOIN transactions t ON t.id = e.transaction_id
         LEFT JOIN transaction_notes n ON n.transaction_id = t.id
         LEFT JOIN card_transactions c ON c.transaction_id = t.id
+        LEFT JOIN external_transactions x ON x.transaction_id = t.id
         LEFT JOIN transactions r ON r.id = t.reverses_id
         LEFT JOIN card_transactions rc ON rc.transaction_id = t.reverses_id
         WHERE e.account_id = :account AND e.id > :after AND e.id <= :last ORDER BY e.id LIMIT :maximum

@@ -13,6 +13,8 @@ _KINDS = {
 
 
 def kind_of(line: Line) -> str:
-    """Return what an entry is, e.g. "Card payment" or "Reversal of a transfer"."""
+    """Return what an entry is, e.g. "Card payment", "Returned transfer" or "Reversal of a transfer"."""
+    if line.return_reason is not None:
+        return "Returned transfer"
     label = _KINDS[line.kind]
     return f"Reversal of a {label.lower()}" if line.is_reversal else label
