@@ -7,8 +7,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -16,11 +16,11 @@ from typing import Annotated
 import asyncpg
 import typer
 
-from bank_graphql import backups, serving
+from bank_graphql import backups, cli_messages, serving
 from bank_graphql import demo as demonstration
 from bank_graphql import settings as configuration
 from bank_graphql.api.schema import build_schema, export, introspection
-from bank_graphql.bank import CHECKS, Bank, open_bank, rotate_card_keys
+from bank_graphql.bank import CHECKS, rotate_card_keys
 from bank_graphql.cards.vault import master_keys
 from bank_graphql.database import open_server
 from bank_graphql.identity.enums import UserRole
@@ -36,7 +36,6 @@ from bank_graphql.kit.metrics import shared_by_processes
 from bank_graphql.kit.progress import Progress
 from bank_graphql.kit.terminal import fail, megabytes, read_month, read_password, read_time
 from bank_graphql.ledger import verification
-from bank_graphql.settings import Settings
 from bank_graphql.statements import service as statements
 from bank_graphql.web import server
 from bank_graphql.web.endpoint import MAX_BODY
@@ -130,7 +129,7 @@ def demo() -> None:
         fail("The demo customers' password is public, so they are for sandboxes only: set BANK_SANDBOX=true if this is one.")
 
     async def work() -> bool:
-        async with _existing_bank(settings) as bank:
+        async with serving.existing_bank(settings) as bank:
             is_incomplete = await demonstration.is_incomplete(bank.db)
             if is_incomplete:
                 await demonstration.fill(bank.db, bank.identity, bank.execute)
@@ -172,7 +171,7 @@ def create_user(
     password = read_password()
 
     async def work() -> None:
-        async with _existing_bank(settings) as bank:
+        async with serving.existing_bank(settings) as bank:
             await bank.identity.create_user(email=email, password=password, full_name=full_name, role=role)
 
     try:
@@ -188,7 +187,7 @@ def verify() -> None:
     settings = configuration.load()
 
     async def work() -> list[verification.Finding]:
-        async with _existing_bank(settings) as bank:
+        async with serving.existing_bank(settings) as bank:
             findings = await verification.verify(bank.db, CHECKS, _print_finding)
             await verification.record(bank.db, findings, utc_now())
             return findings
@@ -206,7 +205,7 @@ def close_statements(
     through = None if month is None else read_month(month)
 
     async def work() -> int:
-        async with _existing_bank(settings) as bank:
+        async with serving.existing_bank(settings) as bank:
             if through is not None:
                 bank.issuer.months.require_ended(through, bank.issuer.clock())
             total = await statements.count_missing(bank.db, bank.issuer, through=through)
@@ -221,6 +220,10 @@ def close_statements(
     print(f"{issued} statements were issued.")
 
 
+app.command("import-pain001")(cli_messages.import_pain001)
+app.command("export-clearing")(cli_messages.export_clearing)
+
+
 @app.command()
 def backup(
     path: Annotated[Path, typer.Argument(help="The file to write. It must not exist.")],
@@ -228,7 +231,7 @@ def backup(
 ) -> None:
     """Write the whole bank into a file, as it is at one moment. The bank may run meanwhile."""
     settings = configuration.load()
-    _require_data(settings)
+    serving.require_data(settings)
     with Progress("backing up") as progress:
         size = asyncio.run(backups.back_up(settings, path, recipient=recipient, report=_size_to(progress), clock=utc_now))
     print(f"{path} has the whole bank: {megabytes(size)}. The keys are not in it: keep them elsewhere.")
@@ -256,7 +259,7 @@ def restore(
                 )
             )
         else:
-            _require_data(settings)
+            serving.require_data(settings)
             at = read_time(to or "")
             aside, is_right = asyncio.run(backups.recover(settings, at, on_finding=_print_finding, clock=utc_now))
             print(f"The database as it was before is in {aside}.")
@@ -271,7 +274,7 @@ def expire_holds() -> None:
     settings = configuration.load()
 
     async def work() -> int:
-        async with _existing_bank(settings) as bank:
+        async with serving.existing_bank(settings) as bank:
             expired = 0
             while some := await bank.expire_holds():
                 expired += some
@@ -284,7 +287,7 @@ def expire_holds() -> None:
 def psql(arguments: Annotated[list[str] | None, typer.Argument(help="Arguments of psql, after --.")] = None) -> None:
     """Run psql, PostgreSQL's client, on the bank's database."""
     settings = configuration.load()
-    _require_data(settings)
+    serving.require_data(settings)
 
     async def work() -> int:
         async with open_server(settings) as dsn:
@@ -321,7 +324,7 @@ def rotate_keys_of_cards() -> None:
     settings = configuration.load()
 
     async def work() -> int:
-        async with _existing_bank(settings) as bank:
+        async with serving.existing_bank(settings) as bank:
             return await rotate_card_keys(settings, bank.db)
 
     rotated = asyncio.run(work())
@@ -353,30 +356,6 @@ def main() -> None:
         fail(f"The database refuses what the bank needs: {describe(error)}. Run 'bank-graphql migrate' as its owner.")
     except asyncpg.DiskFullError as error:
         fail(f"The database cannot be written to: {describe(error)}.")
-
-
-@asynccontextmanager
-async def _existing_bank(settings: Settings) -> AsyncIterator[Bank]:
-    """Open the bank.
-
-    Raises:
-        ConfigurationError: the database does not have this version's schema.
-    """
-    _require_data(settings)
-    async with open_server(settings) as dsn:
-        await schema.require_current(dsn)
-        async with open_bank(settings) as bank:
-            yield bank
-
-
-def _require_data(settings: Settings) -> None:
-    """Fail if there is no bank. A command on an existing bank must not create one."""
-    if settings.database_url is None and not (settings.data_dir / "postgres").exists():
-        folder = settings.data_dir.resolve()
-        fail(
-            f"There is no bank in {folder}: change to the folder where it was started, or set BANK_DATA_DIR. "
-            "'bank-graphql migrate' creates a bank."
-        )
 
 
 def _print_finding(finding: verification.Finding) -> None:

@@ -1,13 +1,15 @@
-"""Runs the bank: prepares its database, says where it is, and serves until it is stopped."""
+"""Opens the bank for commands, and runs it: prepares its database, says where it is, and serves until it is stopped."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from bank_graphql import demo as demonstration
-from bank_graphql.bank import open_bank
+from bank_graphql.bank import Bank, open_bank
 from bank_graphql.database import open_server, take_base_if_due
 from bank_graphql.kit import schema
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.progress import Progress
+from bank_graphql.kit.terminal import fail
 from bank_graphql.settings import Settings
 from bank_graphql.web.playground import BUILT
 
@@ -65,3 +67,27 @@ def how_to_sign_in() -> str:
     """Return the lines that say how to sign in as the demo's users."""
     emails = [email for email, _ in (*demonstration.CUSTOMERS, demonstration.TELLER)]
     return f"Sign in as        {', '.join(emails)}\nPassword          {demonstration.PASSWORD}"
+
+
+@asynccontextmanager
+async def existing_bank(settings: Settings) -> AsyncIterator[Bank]:
+    """Open the bank.
+
+    Raises:
+        ConfigurationError: the database does not have this version's schema.
+    """
+    require_data(settings)
+    async with open_server(settings) as dsn:
+        await schema.require_current(dsn)
+        async with open_bank(settings) as bank:
+            yield bank
+
+
+def require_data(settings: Settings) -> None:
+    """Fail if there is no bank. A command on an existing bank must not create one."""
+    if settings.database_url is None and not (settings.data_dir / "postgres").exists():
+        folder = settings.data_dir.resolve()
+        fail(
+            f"There is no bank in {folder}: change to the folder where it was started, or set BANK_DATA_DIR. "
+            "'bank-graphql migrate' creates a bank."
+        )

@@ -31,6 +31,15 @@ _UNDEFINED = frozenset({"Cn", "Co"})
 """Categories of unassigned and private characters, which look different on different devices."""
 
 
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 does not allow."""
+
+
+def for_xml(text: str) -> str:
+    """Return the text with a replacement character for each character that XML does not allow."""
+    return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def normalise(text: str) -> str:
     """Return the normalised text."""
     return unicodedata.normalize("NFC", text).strip()

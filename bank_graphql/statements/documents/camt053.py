@@ -6,7 +6,6 @@ place of `RvslInd`. The opening balance (OPBD) is the closing balance (CLBD) of 
 before the period.
 """
 
-import re
 from collections.abc import AsyncGenerator, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -14,6 +13,7 @@ from xml.sax.saxutils import escape
 
 from bank_graphql.kit.money import format_amount
 from bank_graphql.kit.statements import Reads
+from bank_graphql.kit.text import for_xml
 from bank_graphql.ledger.enums import TransactionKind
 from bank_graphql.statements.documents.content import Content, Line
 from bank_graphql.statements.documents.labels import kind_of
@@ -34,8 +34,6 @@ _RETURN = ("ICDT", "RRTN")
 _SEPA, _ABROAD = "ESCT", "XBCT"
 """Sub-families of credit transfers between banks: in euros by SEPA, and in other currencies."""
 _OPPOSITE = {"CRDT": "DBIT", "DBIT": "CRDT"}
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 does not allow."""
 _SUM_END = 10**18
 """A sum has 18 digits at most, by the schema. Larger ones are left out."""
 _UNSTRUCTURED = 140
@@ -158,4 +156,4 @@ def _split(text: str) -> list[str]:
 
 
 def _text(text: str, maximum: int = _UNSTRUCTURED) -> str:
-    return escape(_NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text[:maximum]))
+    return escape(for_xml(text[:maximum]))

@@ -1,0 +1,232 @@
+"""Makes the payments of a customer's initiation, and files of payments for the clearing."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from uuid import UUID
+
+from bank_graphql.accounts.enums import AccountStatus
+from bank_graphql.accounts.errors import AccountStatusRefused
+from bank_graphql.audit import service as audit
+from bank_graphql.clearing.rules import BusinessDays, check_account
+from bank_graphql.identity.enums import UserStatus
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
+from bank_graphql.kit.files import replace_text
+from bank_graphql.kit.ids import lock_key, new_id
+from bank_graphql.kit.money import CURRENCY_DIGITS, Money, parse_positive
+from bank_graphql.kit.text import check_line
+from bank_graphql.ledger.enums import TransactionStatus
+from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
+from bank_graphql.messages import pacs008, pain002, queries
+from bank_graphql.messages.pain001 import Initiation, Instruction, read
+from bank_graphql.messages.pain002 import Report, Status
+from bank_graphql.messages.queries import DebtorRow, MessageRow
+from bank_graphql.payments.commands import DESCRIPTION_MAX, Destination, Transfer
+from bank_graphql.payments.errors import IdempotencyConflict
+from bank_graphql.payments.groups import GROUP_MAX, Group
+from bank_graphql.payments.outcomes import Moved, Outcome
+
+MAX_PAYMENTS = 10_000
+"""How many payments a file for the clearing has, at most."""
+_METHOD = "TRF"
+Execute = Callable[[Group], Awaitable[list[Outcome]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected(Exception):  # noqa: N818 - like a refusal, it is an answer
+    """A credit transfer is rejected before it becomes a command; the reason is a code of ISO 20022."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of an initiation: how many credit transfers were accepted and rejected, and the report."""
+
+    accepted: int
+    rejected: int
+    report: bytes
+
+
+async def import_initiation(db: Database, execute: Execute, clock: Clock, days: BusinessDays, data: bytes) -> Imported:
+    """Make the payments of an initiation, each for the owner of the account that it debits, and report on each.
+
+    The same file again makes no payment twice: each has a key that is made of the identifications in the file.
+
+    Raises:
+        InvalidFileError: as `pain001.read`.
+    """
+    initiation = read(data)
+    record = audit.Record(None, "importPain001")
+    await db.transact(lambda connection: audit.write(connection, [record]))
+    reports = _rejected_as_a_whole(initiation)
+    if reports is None:
+        numbers = {each.debtor_number for each in initiation.instructions if each.debtor_number}
+        rows = await db.fetch(queries.DEBTORS, numbers=list(numbers))
+        debtors = {row.number: row for row in rows}
+        today = days.day_of(clock())
+        commands = [_command(initiation, number, debtors, today) for number in range(len(initiation.instructions))]
+        reports = await _execute(db, execute, commands)
+    accepted = sum(report.status != Status.REJECTED for report in reports)
+    return Imported(accepted, len(reports) - accepted, pain002.write(initiation, reports, new_id(), clock()))
+
+
+def _rejected_as_a_whole(initiation: Initiation) -> list[Report] | None:
+    """Return reports if what the file says about itself is wrong; otherwise None."""
+    count, total = len(initiation.instructions), initiation.control_sum
+    if initiation.count != count:
+        problem = Rejected("AM18", f"The file says that it has {initiation.count} credit transfers, and has {count}.")
+    elif total is not None and total != sum(Decimal(each.amount or 0) for each in initiation.instructions):
+        problem = Rejected("AM10", "The control sum is not the sum of the amounts.")
+    else:
+        return None
+    return [_report_of(problem)] * count
+
+
+def _command(initiation: Initiation, number: int, debtors: dict[str, DebtorRow], today: date) -> Transfer | Rejected:
+    instruction = initiation.instructions[number]
+    try:
+        debtor = _debtor(instruction, debtors, today)
+        amount = _amount(instruction)
+        account = check_account(instruction.creditor_number or "", instruction.creditor_name or "", ("CdtrAcct",), ("Cdtr",))
+        description = check_line(instruction.description, "A description", ("RmtInf",), DESCRIPTION_MAX)
+    except Rejected as rejected:
+        return rejected
+    except ValidationFailed as refusal:
+        return _rejected(refusal)
+    name = "\0".join((initiation.id, initiation.groups[instruction.group], instruction.end_to_end_id, str(number)))
+    return Transfer(
+        actor=Actor(debtor.owner_id, None, frozenset()),
+        key=f"pain001/{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}",
+        from_account_id=debtor.id,
+        to=Destination(external=account),
+        amount=amount,
+        description=description,
+    )
+
+
+def _debtor(instruction: Instruction, debtors: dict[str, DebtorRow], today: date) -> DebtorRow:
+    debtor = debtors.get(instruction.debtor_number or "")
+    if instruction.method != _METHOD:
+        raise Rejected("AG02", "Only credit transfers (TRF) can be made.")
+    if instruction.day > today:
+        raise Rejected("DT01", "The date is in the future: send the file on that day.")
+    if debtor is None:
+        raise Rejected("AC02", "The debtor's account is not at this bank.")
+    if debtor.status != UserStatus.ACTIVE:
+        raise Rejected("AG01", "The debtor may not pay at present.")
+    return debtor
+
+
+def _amount(instruction: Instruction) -> Money:
+    if instruction.amount is None or instruction.currency is None:
+        raise Rejected("AM09", "An amount in another currency's worth cannot be paid: give InstdAmt.")
+    if instruction.currency not in CURRENCY_DIGITS:
+        raise Rejected("AM03", "There is no such currency.")
+    try:
+        return Money(parse_positive(instruction.amount, instruction.currency, path=("InstdAmt",)), instruction.currency)
+    except (ValidationFailed, InvalidOperation):
+        raise Rejected("AM12", "The amount is not one of this currency.") from None
+
+
+async def _execute(db: Database, execute: Execute, commands: Sequence[Transfer | Rejected]) -> list[Report]:
+    """Execute the commands in their order, and report on each."""
+    transfers = [each for each in commands if isinstance(each, Transfer)]
+    outcomes: list[Outcome] = []
+    for start in range(0, len(transfers), GROUP_MAX):
+        outcomes += await execute(Group(tuple(transfers[start : start + GROUP_MAX])))
+    moved = [each.transaction_id for each in outcomes if isinstance(each, Moved)]
+    statuses = {row.id: row.status for row in await db.fetch(queries.STATUSES, ids=moved)}
+    following = iter(outcomes)
+    return [_report_of(each) if isinstance(each, Rejected) else _report_on(next(following), statuses) for each in commands]
+
+
+def _report_on(outcome: Outcome, statuses: dict[UUID, TransactionStatus]) -> Report:
+    match outcome:
+        case Moved(transaction_id=transaction_id):
+            match statuses[transaction_id]:
+                case TransactionStatus.POSTED:
+                    return Report(Status.SETTLED, transaction_id)
+                case TransactionStatus.PENDING:
+                    return Report(Status.IN_PROCESS, transaction_id)
+                case _:
+                    return Report(Status.REJECTED, transaction_id, "AC01", "The payment came back from the other bank.")
+        case Refusal():
+            return _report_of(_rejected(outcome))
+        case _:
+            raise TypeError(type(outcome))
+
+
+def _report_of(rejected: Rejected) -> Report:
+    return Report(Status.REJECTED, None, rejected.reason, rejected.message)
+
+
+def _rejected(refusal: Refusal) -> Rejected:
+    """Return the reason of ISO 20022 for a refusal."""
+    match refusal:
+        case InsufficientFunds():
+            code = "AM04"
+        case CurrencyMismatch():
+            code = "AM03"
+        case AccountStatusRefused(status=AccountStatus.CLOSED):
+            code = "AC04"
+        case AccountStatusRefused():
+            code = "AC06"
+        case NotFound():
+            code = "AC03"
+        case IdempotencyConflict():
+            code = "AM05"
+        case Forbidden():
+            code = "AG01"
+        case ValidationFailed(problems=[problem, *_]) if problem.path == ("CdtrAcct",):
+            code = "AC03"
+        case _:
+            code = "NARR"
+    return Rejected(code, str(refusal))
+
+
+async def export_clearing(db: Database, clock: Clock, days: BusinessDays, bic: str, folder: Path) -> list[tuple[Path, int]]:
+    """Write files of the payments that are to be settled by the next settlement day; return each with its number of payments.
+
+    A file that could not be written before is written first, with the same content. Payments are in one file only.
+
+    Raises:
+        OSError: a file cannot be written. Its payments are in the next export.
+    """
+
+    async def mark(connection: Connection) -> MessageRow | None:
+        await connection.lock([lock_key("export clearing", UUID(int=0))])
+        now = clock()
+        return await connection.fetch_one(
+            queries.MAKE_MESSAGE, message=new_id(), settles_on=days.settlement_day(now), now=now, maximum=MAX_PAYMENTS
+        )
+
+    while await db.transact(mark) is not None:
+        pass
+    return [await _write(db, clock, bic, folder, message) for message in await db.fetch(queries.UNWRITTEN)]
+
+
+async def export_again(db: Database, clock: Clock, bic: str, folder: Path, message_id: UUID) -> tuple[Path, int] | None:
+    """Write a file for the clearing once more; return it with its number of payments, or None if there is no such file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    message = await db.fetch_one(queries.MESSAGE, message=message_id)
+    return None if message is None else await _write(db, clock, bic, folder, message)
+
+
+async def _write(db: Database, clock: Clock, bic: str, folder: Path, row: MessageRow) -> tuple[Path, int]:
+    payments = await db.fetch(queries.SENT, message=row.id)
+    message = pacs008.Message(row.id, row.currency, row.settles_on, row.created_at)
+    path = folder / f"pacs008-{row.currency}-{row.id.hex}.xml"
+    replace_text(path, pacs008.write(message, bic, payments).decode())
+    await db.transact(lambda connection: connection.execute(queries.SET_WRITTEN, message=row.id, now=clock()))
+    return path, len(payments)
