@@ -47,7 +47,7 @@ def usage(*command: str) -> str:
 
 
 def test_every_command_is_described_and_exists() -> None:
-    described = set(re.findall(r"^\| `bank-graphql ([a-z-]+)` \|", README, re.MULTILINE))
+    described = set(re.findall(r"^\| `bank-graphql ([a-z0-9-]+)` \|", README, re.MULTILINE))
     listed = usage().partition("Commands:")[2]
     assert described == set(re.findall(r"^  ([a-z-]+)", listed, re.MULTILINE))
     for name in described:
