@@ -8,6 +8,7 @@ from graphql import (
     GraphQLEnumType,
     GraphQLInputObjectType,
     GraphQLNamedType,
+    GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
     Undefined,
@@ -182,7 +183,7 @@ class Documents:
         fields = kind.fields
         if kind.extensions["strawberry-definition"].is_one_of:
             name = self._chance.choice(list(fields))
-            return {name: self._scalar(get_named_type(fields[name].type).name, name)}
+            return {name: self._value(GraphQLNonNull(get_nullable_type(fields[name].type)), name)}
         given = {}
         for name, each in fields.items():
             if name in {"dryRun", "atomic"}:
