@@ -16,13 +16,15 @@ from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.cards.rules import PERIODS, CardPolicy, CardState, Merchant, Spending, windows_at
+from bank_graphql.clearing.rules import ExternalAccount
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.money import Money
+from bank_graphql.ledger.enums import Purpose
 from bank_graphql.ledger.errors import InsufficientFunds
-from bank_graphql.ledger.rules import AccountState, LedgerState
+from bank_graphql.ledger.rules import AccountState, LedgerState, internal_account_id
 from bank_graphql.payments.card_state import CardsState
 from bank_graphql.payments.clearing_state import ClearingState
 from bank_graphql.payments.commands import (
@@ -33,9 +35,12 @@ from bank_graphql.payments.commands import (
     Destination,
     OpenAccount,
     PlaceHold,
+    ReceiveTransfer,
     RefundCardPayment,
     ReleaseHold,
+    ReturnTransfer,
     ReverseTransaction,
+    SettleTransfer,
     Transfer,
     Withdraw,
 )
@@ -54,6 +59,7 @@ ACTORS = [
     *(Actor(owner, None, frozenset()) for owner in OWNERS),
     *(Actor(UUID(int=200), None, PERMISSIONS[role]) for role in (UserRole.TELLER, UserRole.PROCESSOR)),
 ]
+ABROAD, OURS = ExternalAccount("GB33BUKB20201555555555", "Jane"), "DE72999999990000000001"
 CARDS = [UUID(int=300 + n) for n in range(3)]
 CARD_STATUSES = [CardStatus.ACTIVE, CardStatus.ACTIVE, CardStatus.FROZEN]
 POLICY = CardPolicy(CALENDAR, hold_for=timedelta(seconds=40), tolerances={"5812": 20})
@@ -95,7 +101,11 @@ amounts = st.builds(Money, st.integers(1, 60), st.sampled_from(["EUR", "USD"]))
 actors = st.sampled_from(ACTORS)
 accounts = st.sampled_from([*ACCOUNTS, UUID(int=999)])
 destinations = st.one_of(
-    st.builds(Destination, account_id=accounts), st.builds(Destination, account_number=st.sampled_from(["NUMBER", "OTHER"]))
+    st.builds(Destination, account_id=accounts),
+    st.builds(Destination, account_number=st.sampled_from(["NUMBER", "OTHER"])),
+    st.builds(
+        Destination, external=st.sampled_from([ABROAD, ExternalAccount("NUMBER", "Ours"), ExternalAccount(OURS, "Nobody")])
+    ),
 )
 common: dict[str, Any] = {"actor": actors, "key": st.none()}
 
@@ -127,6 +137,12 @@ commands = st.one_of(
     ),
     st.builds(AuthorizeCard, number_hash=st.sampled_from([b"hash", b"other"]), amount=amounts, merchant=st.just(TABLE), **common),
     st.builds(Later, st.just(RefundCardPayment), actors, st.integers(0, 12), st.fixed_dictionaries({"amount": st.none() | amounts})),
+    st.builds(
+        ReceiveTransfer, account_number=st.sampled_from(["NUMBER", "OTHER"]), amount=amounts, sender=st.just(ABROAD),
+        reference=st.sampled_from(["A", "B", "C"]), **common,
+    ),
+    st.builds(Later, st.just(SettleTransfer), actors, st.integers(0, 12), st.just({})),
+    st.builds(Later, st.just(ReturnTransfer), actors, st.integers(0, 12), st.just({"reason": "AC04"})),
     st.builds(Later, st.just(ReverseTransaction), actors, st.integers(0, 12), st.just({"reason": "r"})),
 )  # fmt: skip
 
@@ -214,6 +230,20 @@ def check_cards(state: BatchState) -> None:
         assert spent_in_windows == {spent[series]}
 
 
+def check_clearing(state: BatchState) -> None:
+    """Assert that what the clearing knows of payments agrees with them, and that each came back once at most."""
+    ledger, payments = state.ledger, state.clearing.payments
+    clearing = internal_account_id(Purpose.CLEARING, "EUR")
+    through = {key for key, each in ledger.transactions.items() if clearing in {each.from_account_id, each.to_account_id}}
+    assert through == {key for key in payments if ledger.transactions[key].currency == "EUR"}
+    returned = Counter(payment.returned_id for payment in payments.values() if payment.returned_id is not None)
+    assert set(returned.values()) <= {1}
+    for key, payment in payments.items():
+        assert payment.is_returned == (key in returned)
+        if payment.settles_on is not None:
+            assert (ledger.transactions[key].status == "VOIDED") == (payment.return_reason is not None)
+
+
 @given(st.lists(st.tuples(commands, st.integers(0, 10)), max_size=30))
 def test_the_ledger_is_consistent_whatever_is_requested(requested: list[tuple[Command | Later, int]]) -> None:
     state = bank()
@@ -228,6 +258,7 @@ def test_the_ledger_is_consistent_whatever_is_requested(requested: list[tuple[Co
             assert [account for account in state.ledger.accounts.values() if account.purpose is None] == before
         check_ledger(state, total)
         check_cards(state)
+        check_clearing(state)
     # The same commands, each on a ledger that is written and loaded again after the command before it.
     state = bank()
     for (command, seconds), expected in zip(requested, results, strict=True):
@@ -250,6 +281,7 @@ def test_roll_back_restores_the_whole_state(first: list[Command | Later], second
                 *(ledger.accounts, ledger.transactions, ledger.new_accounts, ledger.new_transactions, ledger.new_entries),
                 *(ledger.changes, state.customers, state.new_accounts, cards.cards, cards.payments, cards.new_cards),
                 *(cards.new_payments, cards.adjusted, cards.spending._spent),
+                *(state.clearing.payments, state.clearing.received, state.clearing.new_payments, state.clearing.changed),
             )
         )
 
