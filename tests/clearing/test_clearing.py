@@ -4,14 +4,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 
 from bank_graphql.bank import CHECKS, Bank
 from bank_graphql.clearing.enums import SandboxNumber
+from bank_graphql.clearing.rules import ExternalAccount
 from bank_graphql.identity.enums import UserRole
+from bank_graphql.identity.permissions import PERMISSIONS
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.money import Money
 from bank_graphql.ledger import verification
+from bank_graphql.payments import service
+from bank_graphql.payments.commands import ReceiveTransfer
 from tests.client import ABROAD, Client, key, transfer_of
 
 THURSDAY = datetime(2030, 1, 17, 12, tzinfo=UTC)
@@ -153,6 +160,20 @@ async def test_a_payment_arrives_once_for_each_reference(ada: Client, grace: Cli
     assert [(each["path"], each["code"]) for each in own["fields"]] == [(["fromAccountNumber"], "OWN_BANK")]
     assert (await ada.receive(account["number"], "1", currency="USD"))["__typename"] == "CurrencyMismatchRejection"
     await require_right(bank)
+
+
+async def test_one_reference_is_credited_once_in_two_currencies_at_the_same_time(ada: Client, bank: Bank) -> None:
+    accounts = {currency: (await ada.open(currency))["number"] for currency in ("EUR", "USD")}
+    actor, sender = Actor(UUID(int=7), None, PERMISSIONS[UserRole.PROCESSOR]), ExternalAccount(ABROAD, "Jane")
+    for n in range(10):
+        commands = [
+            ReceiveTransfer(
+                actor=actor, key=None, account_number=number, amount=Money(100, currency), sender=sender, reference=f"E2E-{n}"
+            )
+            for currency, number in accounts.items()
+        ]
+        outcomes = await asyncio.gather(*(service.execute(bank.db, bank.policy, [command]) for command in commands))
+        assert sorted(type(outcome).__name__ for [outcome] in outcomes) == ["Moved", "StateConflict"]
 
 
 async def test_who_may_play_the_clearing(
