@@ -46,7 +46,7 @@ def import_pain001(
             replace_text(report, imported.report.decode())
         except OSError as error:
             fail(f"{report} cannot be written: {error.strerror}. The payments were made: repeat the command for the answer.")
-    print(f"{imported.accepted} payments were accepted, {imported.rejected} rejected.", file=sys.stderr)
+    print(f"Accepted payments: {imported.accepted}. Rejected: {imported.rejected}.", file=sys.stderr)
 
 
 def export_clearing(
@@ -71,6 +71,6 @@ def export_clearing(
     if message is not None and not files:
         fail(f"There is no file {message}.")
     for path, count in files:
-        print(f"{path}: {count} payments")
+        print(f"{path}: payments: {count}")
     if not files:
         print("There is nothing to send.")

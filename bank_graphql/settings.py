@@ -160,7 +160,7 @@ class Settings(BaseSettings):
         "UTC", description="Where the days, weeks and months of card limits and statements begin, e.g. Europe/Berlin."
     )
     cut_off: Annotated[str, StringConstraints(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(
-        "15:30", description="Until when payments to other banks are settled on the same business day, in BANK_TIME_ZONE."
+        "15:30", description="Payments to other banks before this time are settled on the same business day, in BANK_TIME_ZONE."
     )
     rate_limit: int | None = Field(
         None,

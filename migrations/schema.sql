@@ -252,6 +252,8 @@ CREATE TABLE public.external_transactions (
     transaction_id uuid NOT NULL,
     account_number text NOT NULL,
     name text NOT NULL,
+    bank text NOT NULL,
+    end_to_end_id text,
     settles_on date,
     clears_at timestamp with time zone,
     reference text,
@@ -527,7 +529,7 @@ CREATE INDEX ix_transactions_from_account_id_id ON public.transactions USING btr
 CREATE INDEX ix_transactions_parent_id ON public.transactions USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX ix_transactions_to_account_id_id ON public.transactions USING btree (to_account_id, id);
 CREATE UNIQUE INDEX uq_cards_replaces_id ON public.cards USING btree (replaces_id) WHERE (replaces_id IS NOT NULL);
-CREATE UNIQUE INDEX uq_external_transactions_reference ON public.external_transactions USING btree (reference) WHERE (reference IS NOT NULL);
+CREATE UNIQUE INDEX uq_external_transactions_reference ON public.external_transactions USING btree (reference, bank) WHERE (reference IS NOT NULL);
 CREATE UNIQUE INDEX uq_external_transactions_returned_id ON public.external_transactions USING btree (returned_id) WHERE (returned_id IS NOT NULL);
 CREATE UNIQUE INDEX uq_payees_owner_id_account_number ON public.payees USING btree (owner_id, account_number) WHERE (removed_at IS NULL);
 CREATE UNIQUE INDEX uq_transactions_reverses_id ON public.transactions USING btree (reverses_id) WHERE (reverses_id IS NOT NULL);
@@ -550,7 +552,7 @@ CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF card_id, number_hash, sealed_
 CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF transaction_id, card_id, series_id, authorized_at, decline_reason ON public.card_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF id, account_id, series_id, replaces_id, kind, form, last4 ON public.cards FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF id, currency, settles_on, created_at ON public.clearing_messages FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
-CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF transaction_id, account_number, name, settles_on, reference, returned_id ON public.external_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF transaction_id, account_number, name, bank, end_to_end_id, settles_on, reference, returned_id ON public.external_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER zero_sum AFTER INSERT ON public.entries REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION public.check_zero_sum();
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT fk_accounts_id FOREIGN KEY (id) REFERENCES public.balances(account_id);

@@ -109,6 +109,8 @@ async def filled(ada: Client, db: Database) -> Database:
         sent = (await ada.send(account, "1"))["transaction"]["id"]
         await ada.settle(sent)
     await ada.give_back(sent)
+    written = "INSERT INTO clearing_messages VALUES (gen_random_uuid(), 'EUR', now(), now(), now())"
+    await db.transact(lambda connection: connection.raw.execute(written))
     verified = "INSERT INTO verified_payments SELECT id, 'MATCH', 'Ada' FROM transactions LIMIT 1"
     await db.transact(lambda connection: connection.raw.execute(verified))
     await ada.advance(await ada.clock() + timedelta(days=70))

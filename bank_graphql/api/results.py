@@ -53,7 +53,9 @@ class MoneyMoved:
     transaction: TransactionRow | TransactionState = strawberry.field(
         description="The transaction, in its present state.", graphql_type=Transaction
     )
-    replayed: bool = strawberry.field(description="Whether this is the stored outcome of an earlier request with the same key.")
+    replayed: bool = strawberry.field(
+        description="Whether an earlier request with the same key, or for `receiveTransfer` with the same reference, did this."
+    )
 
 
 @strawberry.type(description="The number and security code of a card. Show them to the holder, and do not store them.")
@@ -76,6 +78,9 @@ class MoneyPreview:
         graphql_type=Money | None,
         description="The booked balance of the receiving account afterwards. Null if that account is not visible to the viewer.",
     )
+    settles_on: date | None = strawberry.field(
+        description="For a payment to another bank, the business day on which it would be settled. Null otherwise."
+    )
 
     @classmethod
     def of(cls, preview: Preview) -> Self:
@@ -84,6 +89,7 @@ class MoneyPreview:
             amount=preview.amount,
             from_available_after=preview.from_available_after,
             to_booked_after=preview.to_booked_after,
+            settles_on=preview.settles_on,
         )
 
 

@@ -29,7 +29,10 @@ def _index(column: str, *more: str, unique: bool = False) -> Index:
 
 
 class ExternalTransaction(SQLModel, table=True):
-    """A payment through the clearing: the account at the other bank, and whether the payment leaves, arrives or comes back."""
+    """A payment through the clearing: the account at the other bank, and whether the payment leaves, arrives or comes back.
+
+    `bank` is that bank: its country and code, as in its account numbers. References are unique for each bank.
+    """
 
     __tablename__ = "external_transactions"
     __table_args__ = (
@@ -38,7 +41,8 @@ class ExternalTransaction(SQLModel, table=True):
         CheckConstraint(
             "settles_on IS NOT NULL OR (clears_at IS NULL AND message_id IS NULL)", name="only_what_leaves_is_cleared"
         ),
-        *(_index(column, unique=True) for column in ("reference", "returned_id")),
+        _index("reference", "bank", unique=True),
+        _index("returned_id", unique=True),
         _index("clears_at", "transaction_id"),
         _index("message_id"),
         Index(
@@ -51,6 +55,8 @@ class ExternalTransaction(SQLModel, table=True):
     transaction_id: UUID = uuid_field(references="transactions.id", primary_key=True)
     account_number: str = text_field()
     name: str = text_field()
+    bank: str = text_field()
+    end_to_end_id: str | None = text_field(nullable=True)
     settles_on: date | None = Field(default=None, sa_type=Date, nullable=True)
     clears_at: datetime | None = time_field(nullable=True)
     reference: str | None = text_field(nullable=True)

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Select, Text, Uuid, any_, bindparam, case, func, select
+from sqlalchemy import BigInteger, DateTime, Select, Text, Uuid, and_, any_, bindparam, case, column, func, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -25,6 +25,7 @@ class LockedPaymentRow(Row):
     transaction_id: UUID
     account_number: str
     name: str
+    end_to_end_id: str | None
     settles_on: date | None
     clears_at: datetime | None
     reference: str | None
@@ -68,6 +69,7 @@ _locked = select(
     col(ExternalTransaction.transaction_id),
     col(ExternalTransaction.account_number),
     col(ExternalTransaction.name),
+    col(ExternalTransaction.end_to_end_id),
     col(ExternalTransaction.settles_on),
     col(ExternalTransaction.clears_at),
     col(ExternalTransaction.reference),
@@ -79,7 +81,21 @@ _locked = select(
     col(Transaction.currency),
 ).join(Transaction, col(Transaction.id) == ExternalTransaction.transaction_id)
 BY_TRANSACTION = Query(_locked.where(col(ExternalTransaction.transaction_id) == any_(array_of("ids", Uuid()))), LockedPaymentRow)
-BY_REFERENCE = Query(_locked.where(col(ExternalTransaction.reference) == any_(array_of("references", Text()))), LockedPaymentRow)
+_references = (
+    func.unnest(array_of("references", Text()), array_of("banks", Text()))
+    .table_valued(column("reference", Text()), column("bank", Text()), name="requested")
+    .render_derived()
+)
+BY_REFERENCE = Query(
+    _locked.join(
+        _references,
+        and_(
+            col(ExternalTransaction.reference) == _references.c.reference,
+            col(ExternalTransaction.bank) == _references.c.bank,
+        ),
+    ),
+    LockedPaymentRow,
+)
 """Payments from other banks, by the references that those gave them."""
 DUE = Query(
     select(col(ExternalTransaction.transaction_id).label("id"))

@@ -12,7 +12,7 @@ import holidays
 from bank_graphql.clearing.enums import SandboxNumber
 from bank_graphql.kit import text as text_rules
 from bank_graphql.kit.errors import ValidationFailed
-from bank_graphql.kit.iban import check_iban
+from bank_graphql.kit.iban import bank_of, check_iban
 from bank_graphql.kit.money import Money
 
 NAME_MAX = 140
@@ -68,6 +68,11 @@ class ExternalAccount:
     number: str
     name: str
 
+    @property
+    def bank(self) -> str:
+        """The bank that keeps it."""
+        return bank_of(self.number)
+
 
 @dataclass(slots=True)
 class ExternalPayment:
@@ -76,6 +81,7 @@ class ExternalPayment:
     Attributes:
         transaction_id: the transaction.
         account: the account at the other bank.
+        end_to_end_id: what the payer named a payment that leaves, for the payee; None if the payer did not.
         settles_on: for a payment that leaves, the business day on which it is settled.
         clears_at: in a sandbox, when the clearing acts on it next; None if it does not.
         reference: for a payment that arrives, the reference that the other bank gave it.
@@ -86,6 +92,7 @@ class ExternalPayment:
 
     transaction_id: UUID
     account: ExternalAccount
+    end_to_end_id: str | None = None
     settles_on: date | None = None
     clears_at: datetime | None = None
     reference: str | None = None

@@ -8,8 +8,9 @@ from bank_graphql.kit.statements import Insert, Update, Writes
 
 _INSERT = Insert(
     ExternalTransaction,
-    *("transaction_id", "account_number", "name", "settles_on", "clears_at", "reference", "returned_id", "return_reason"),
-    shared=["settles_on", "clears_at", "reference", "returned_id", "return_reason"],
+    *("transaction_id", "account_number", "name", "bank", "end_to_end_id"),
+    *("settles_on", "clears_at", "reference", "returned_id", "return_reason"),
+    shared=["end_to_end_id", "settles_on", "clears_at", "reference", "returned_id", "return_reason"],
 )
 _UPDATE = Update(ExternalTransaction, "transaction_id", "clears_at", "return_reason")
 
@@ -18,8 +19,8 @@ def record(writes: Writes, new: Iterable[ExternalPayment], changed: Iterable[Ext
     """Add new payments through the clearing to the writes, and what has happened to earlier ones."""
     rows = [
         (
-            *(each.transaction_id, each.account.number, each.account.name, each.settles_on, each.clears_at, each.reference),
-            *(each.returned_id, each.return_reason),
+            *(each.transaction_id, each.account.number, each.account.name, each.account.bank, each.end_to_end_id),
+            *(each.settles_on, each.clears_at, each.reference, each.returned_id, each.return_reason),
         )
         for each in new
     ]

@@ -23,6 +23,12 @@ def check_iban(text: str, *path: str) -> str:
         raise ValidationFailed.of(path, "INVALID", message) from None
 
 
+def bank_of(number: str) -> str:
+    """Return the bank that keeps an account: the country, and the bank's code in it, as the number has them."""
+    given = IBAN(number, allow_invalid=True)
+    return f"{given.country_code}{given.bank_code}"
+
+
 def bic_of(number: str) -> str | None:
     """Return the BIC of the bank that keeps an account, as far as the library knows banks; None if it does not."""
     bic = IBAN(number, allow_invalid=True).bic

@@ -57,7 +57,7 @@ def _payment(payment: SentRow, bic: str, charges: str) -> Any:
     name = reference(payment.id)
     remittance = [_E.Ustrd(part) for part in parts(payment.description or "")]
     return _E.CdtTrfTxInf(
-        _E.PmtId(_E.EndToEndId(name), _E.TxId(name)),
+        _E.PmtId(_E.EndToEndId(for_xml(payment.end_to_end_id or name)), _E.TxId(name)),
         _E.IntrBkSttlmAmt(format_amount(payment.amount, payment.currency), Ccy=payment.currency),
         _E.ChrgBr(charges),
         _E.Dbtr(_E.Nm(for_xml(payment.from_name[:140]))),

@@ -30,6 +30,7 @@ class Instruction:
         group: which of the initiation's groups of payments it belongs to, from 0.
         amount: in units of the currency.
         day: on which it is to be made.
+        description: the text for the payee, or the payee's reference if the file gives that.
         method: how it is to be paid: TRF is a credit transfer.
     """
 
@@ -122,7 +123,7 @@ def _instructions(group: Any, number: int) -> Iterator[Instruction]:
             _text(transfer, "p:Cdtr/p:Nm"),
             None if amount is None else amount.text,
             None if amount is None else amount.get("Ccy"),
-            "".join(lines) or None,
+            "".join(lines) or _text(transfer, "p:RmtInf/p:Strd/p:CdtrRefInf/p:Ref"),
             day,
             method,
         )

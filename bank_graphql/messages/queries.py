@@ -20,10 +20,18 @@ class DebtorRow(Row):
 
 
 class StatusRow(Row):
-    """The status of a transaction."""
+    """The status of a transaction, and why it came back if it did."""
 
     id: UUID
     status: TransactionStatus
+    return_reason: str | None
+
+
+class UnsentRow(Row):
+    """A payment that is in no file."""
+
+    id: UUID
+    currency: str
 
 
 class MessageRow(Row):
@@ -42,6 +50,7 @@ class SentRow(Row):
     amount: int
     currency: str
     description: str | None
+    end_to_end_id: str | None
     from_name: str
     from_number: str
     to_name: str
@@ -59,35 +68,33 @@ DEBTORS = Query(
     DebtorRow,
 )
 """The accounts with these numbers."""
-STATUSES = Query(text("SELECT id, status FROM transactions WHERE id = ANY(:ids)").bindparams(array_of("ids", Uuid())), StatusRow)
-MAKE_MESSAGE = Query(
+STATUSES = Query(
     text(
         """
-        WITH unsent AS (
-            SELECT x.transaction_id, t.currency FROM external_transactions x JOIN transactions t ON t.id = x.transaction_id
-            WHERE x.message_id IS NULL AND x.return_reason IS NULL AND x.settles_on IS NOT NULL AND x.settles_on <= :settles_on
-                AND t.status = 'PENDING'
-            ORDER BY x.settles_on LIMIT :maximum
-        ), chosen AS (
-            SELECT transaction_id, currency FROM unsent WHERE currency = (SELECT currency FROM unsent LIMIT 1)
-        ), message AS (
-            INSERT INTO clearing_messages (id, currency, settles_on, created_at)
-            SELECT :message, currency, :settles_on, :now FROM chosen LIMIT 1 RETURNING id, currency, settles_on, created_at
-        ), marked AS (
-            UPDATE external_transactions SET message_id = message.id FROM chosen, message
-            WHERE external_transactions.transaction_id = chosen.transaction_id
-        )
-        SELECT id, currency, settles_on, created_at FROM message
+        SELECT t.id, t.status, x.return_reason FROM transactions t
+        LEFT JOIN external_transactions x ON x.transaction_id = t.id WHERE t.id = ANY(:ids)
         """
-    ).bindparams(
-        _message,
-        bindparam("settles_on", type_=Date()),
-        bindparam("now", type_=DateTime(timezone=True)),
-        bindparam("maximum", type_=BigInteger()),
-    ),
-    MessageRow,
+    ).bindparams(array_of("ids", Uuid())),
+    StatusRow,
 )
-"""Makes a file of payments that are to be settled and were not sent, of one currency; no row if there are none."""
+UNSENT = Query(
+    text(
+        """
+        SELECT t.id, t.currency FROM external_transactions x JOIN transactions t ON t.id = x.transaction_id
+        WHERE x.message_id IS NULL AND x.return_reason IS NULL AND x.settles_on IS NOT NULL AND x.settles_on <= :settles_on
+            AND t.status = 'PENDING'
+        ORDER BY x.settles_on LIMIT :maximum
+        """
+    ).bindparams(bindparam("settles_on", type_=Date()), bindparam("maximum", type_=BigInteger())),
+    UnsentRow,
+)
+"""Payments that are to be settled by a day, and are in no file."""
+PUT_IN_MESSAGE = Query(
+    text("UPDATE external_transactions SET message_id = :message WHERE transaction_id = ANY(:ids)").bindparams(
+        _message, array_of("ids", Uuid())
+    ),
+    Row,
+)
 UNWRITTEN = Query(
     text("SELECT id, currency, settles_on, created_at FROM clearing_messages WHERE written_at IS NULL ORDER BY id"), MessageRow
 )
@@ -104,8 +111,8 @@ SET_WRITTEN = Query(
 SENT = Query(
     text(
         """
-        SELECT t.id, t.amount, t.currency, n.description, u.full_name AS from_name, a.number AS from_number, x.name AS to_name,
-            x.account_number AS to_number
+        SELECT t.id, t.amount, t.currency, n.description, x.end_to_end_id, u.full_name AS from_name, a.number AS from_number,
+            x.name AS to_name, x.account_number AS to_number
         FROM external_transactions x JOIN transactions t ON t.id = x.transaction_id
         JOIN accounts a ON a.id = t.from_account_id JOIN users u ON u.id = a.owner_id
         LEFT JOIN transaction_notes n ON n.transaction_id = t.id

@@ -1,5 +1,6 @@
 """Makes the payments of a customer's initiation, and files of payments for the clearing."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from uuid import UUID
 from bank_graphql.accounts.enums import AccountStatus
 from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.audit import service as audit
-from bank_graphql.clearing.rules import BusinessDays, check_account
+from bank_graphql.clearing.models import ClearingMessage
+from bank_graphql.clearing.rules import RETURN_REASONS, BusinessDays, check_account
 from bank_graphql.identity.enums import UserStatus
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
@@ -20,21 +22,24 @@ from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFail
 from bank_graphql.kit.files import replace_text
 from bank_graphql.kit.ids import lock_key, new_id
 from bank_graphql.kit.money import CURRENCY_DIGITS, Money, parse_positive
+from bank_graphql.kit.statements import Insert
 from bank_graphql.kit.text import check_line
 from bank_graphql.ledger.enums import TransactionStatus
 from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
 from bank_graphql.messages import pacs008, pain002, queries
 from bank_graphql.messages.pain001 import Initiation, Instruction, read
 from bank_graphql.messages.pain002 import Report, Status
-from bank_graphql.messages.queries import DebtorRow, MessageRow
+from bank_graphql.messages.queries import DebtorRow, MessageRow, StatusRow
 from bank_graphql.payments.commands import DESCRIPTION_MAX, Destination, Transfer
 from bank_graphql.payments.errors import IdempotencyConflict
 from bank_graphql.payments.groups import GROUP_MAX, Group
 from bank_graphql.payments.outcomes import Moved, Outcome
 
+_INSERT_MESSAGE = Insert(ClearingMessage, "id", "currency", "settles_on", "created_at")
 MAX_PAYMENTS = 10_000
 """How many payments a file for the clearing has, at most."""
 _METHOD = "TRF"
+_NO_REASON = "MS03"
 Execute = Callable[[Group], Awaitable[list[Outcome]]]
 
 
@@ -83,8 +88,8 @@ def _rejected_as_a_whole(initiation: Initiation) -> list[Report] | None:
     count, total = len(initiation.instructions), initiation.control_sum
     if initiation.count != count:
         problem = Rejected("AM18", f"The file says that it has {initiation.count} credit transfers, and has {count}.")
-    elif total is not None and total != sum(Decimal(each.amount or 0) for each in initiation.instructions):
-        problem = Rejected("AM10", "The control sum is not the sum of the amounts.")
+    elif total is not None and total != (found := sum(Decimal(each.amount or 0) for each in initiation.instructions)):
+        problem = Rejected("AM10", f"The file says that the amounts sum to {total}, and they sum to {found}.")
     else:
         return None
     return [_report_of(problem)] * count
@@ -109,6 +114,7 @@ def _command(initiation: Initiation, number: int, debtors: dict[str, DebtorRow],
         to=Destination(external=account),
         amount=amount,
         description=description,
+        end_to_end_id=instruction.end_to_end_id,
     )
 
 
@@ -119,7 +125,7 @@ def _debtor(instruction: Instruction, debtors: dict[str, DebtorRow], today: date
     if instruction.day > today:
         raise Rejected("DT01", "The date is in the future: send the file on that day.")
     if debtor is None:
-        raise Rejected("AC02", "The debtor's account is not at this bank.")
+        raise Rejected("AC02", "This bank has no account with the debtor's number.")
     if debtor.status != UserStatus.ACTIVE:
         raise Rejected("AG01", "The debtor may not pay at present.")
     return debtor
@@ -143,21 +149,24 @@ async def _execute(db: Database, execute: Execute, commands: Sequence[Transfer |
     for start in range(0, len(transfers), GROUP_MAX):
         outcomes += await execute(Group(tuple(transfers[start : start + GROUP_MAX])))
     moved = [each.transaction_id for each in outcomes if isinstance(each, Moved)]
-    statuses = {row.id: row.status for row in await db.fetch(queries.STATUSES, ids=moved)}
+    statuses = {row.id: row for row in await db.fetch(queries.STATUSES, ids=moved)}
     following = iter(outcomes)
     return [_report_of(each) if isinstance(each, Rejected) else _report_on(next(following), statuses) for each in commands]
 
 
-def _report_on(outcome: Outcome, statuses: dict[UUID, TransactionStatus]) -> Report:
+def _report_on(outcome: Outcome, statuses: dict[UUID, StatusRow]) -> Report:
     match outcome:
         case Moved(transaction_id=transaction_id):
-            match statuses[transaction_id]:
+            found = statuses[transaction_id]
+            match found.status:
                 case TransactionStatus.POSTED:
                     return Report(Status.SETTLED, transaction_id)
                 case TransactionStatus.PENDING:
                     return Report(Status.IN_PROCESS, transaction_id)
                 case _:
-                    return Report(Status.REJECTED, transaction_id, "AC01", "The payment came back from the other bank.")
+                    reason = found.return_reason or _NO_REASON
+                    message = f"It came back from the other bank. {RETURN_REASONS[reason]}"
+                    return Report(Status.REJECTED, transaction_id, reason, message)
         case Refusal():
             return _report_of(_rejected(outcome))
         case _:
@@ -182,7 +191,7 @@ def _rejected(refusal: Refusal) -> Rejected:
         case NotFound():
             code = "AC03"
         case IdempotencyConflict():
-            code = "AM05"
+            return Rejected("AM05", "Another payment was sent before with these identifications of file, group and payment.")
         case Forbidden():
             code = "AG01"
         case ValidationFailed(problems=[problem, *_]) if problem.path == ("CdtrAcct",):
@@ -201,15 +210,22 @@ async def export_clearing(db: Database, clock: Clock, days: BusinessDays, bic: s
         OSError: a file cannot be written. Its payments are in the next export.
     """
 
-    async def mark(connection: Connection) -> MessageRow | None:
+    async def put_in_message(connection: Connection) -> bool:
         await connection.lock([lock_key("export clearing", UUID(int=0))])
         now = clock()
-        return await connection.fetch_one(
-            queries.MAKE_MESSAGE, message=new_id(), settles_on=days.settlement_day(now), now=now, maximum=MAX_PAYMENTS
-        )
+        day = days.settlement_day(now)
+        unsent = await connection.fetch(queries.UNSENT, settles_on=day, maximum=MAX_PAYMENTS)
+        if not unsent:
+            return False
+        currency, message_id = unsent[0].currency, new_id()
+        await connection.insert(_INSERT_MESSAGE, [(message_id, currency, day, now)])
+        ids = [row.id for row in unsent if row.currency == currency]
+        await connection.execute(queries.PUT_IN_MESSAGE, message=message_id, ids=ids)
+        return True
 
-    while await db.transact(mark) is not None:
+    while await db.transact(put_in_message):
         pass
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     return [await _write(db, clock, bic, folder, message) for message in await db.fetch(queries.UNWRITTEN)]
 
 
@@ -219,6 +235,7 @@ async def export_again(db: Database, clock: Clock, bic: str, folder: Path, messa
     Raises:
         OSError: it cannot be written.
     """
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     message = await db.fetch_one(queries.MESSAGE, message=message_id)
     return None if message is None else await _write(db, clock, bic, folder, message)
 

@@ -14,7 +14,7 @@ class ClearingSavepoint:
     """The clearing's part of a savepoint of a batch."""
 
     payments: dict[UUID, ExternalPayment]
-    received: dict[str, Received]
+    received: dict[tuple[str, str], Received]
     new_payments: int
     changed: tuple[UUID, ...]
 
@@ -25,13 +25,16 @@ class ClearingState:
     Attributes:
         policy: how the bank clears payments.
         payments: payments through the clearing, by their transactions: those that commands name, and those of this batch.
-        received: payments that arrived, by the references that commands name.
+        received: payments that arrived, by the bank and the reference that commands name.
         new_payments: the payments that the batch made.
         changed: earlier payments that this batch changed, by their transactions.
     """
 
     def __init__(
-        self, policy: ClearingPolicy, payments: Iterable[ExternalPayment] = (), received: Mapping[str, Received] | None = None
+        self,
+        policy: ClearingPolicy,
+        payments: Iterable[ExternalPayment] = (),
+        received: Mapping[tuple[str, str], Received] | None = None,
     ) -> None:
         self.policy = policy
         self.payments = {payment.transaction_id: payment for payment in payments}
@@ -39,16 +42,24 @@ class ClearingState:
         self.new_payments: list[ExternalPayment] = []
         self.changed: dict[UUID, ExternalPayment] = {}
 
-    def send(self, transfer: TransactionState, account: ExternalAccount, now: datetime, *, sandbox: bool) -> None:
+    def send(
+        self,
+        transfer: TransactionState,
+        account: ExternalAccount,
+        end_to_end_id: str | None,
+        now: datetime,
+        *,
+        sandbox: bool,
+    ) -> None:
         """Add a payment that leaves the bank. In a sandbox, the clearing acts on it by itself."""
         settles_on = self.policy.days.settlement_day(now)
         clears_at = self.policy.first_clears_at(account, settles_on) if sandbox else None
-        self._add(ExternalPayment(transfer.id, account, settles_on, clears_at))
+        self._add(ExternalPayment(transfer.id, account, end_to_end_id, settles_on, clears_at))
 
     def receive(self, reference: str, received: Received) -> None:
         """Add a payment that arrived."""
         self._add(ExternalPayment(received.transaction_id, received.sender, reference=reference))
-        self.received[reference] = received
+        self.received[received.sender.bank, reference] = received
 
     def settle(self, payment: ExternalPayment, now: datetime) -> None:
         """Note that a payment is settled. In a sandbox, the clearing may return it later."""

@@ -30,7 +30,7 @@ class Locked:
         payees: the payees that are named, by id.
         transaction_ids: the transactions that are named, and the parents of named refunds.
         cards: the cards that are named by themselves.
-        references: references of payments from other banks.
+        references: payments from other banks: the bank, and the reference that it gave.
         authorizing: whether limits of those cards are checked as of now.
         capturing: transactions for whose cards limits are checked, as of their authorisations.
     """
@@ -41,7 +41,7 @@ class Locked:
     payees: dict[UUID, SavedPayee]
     transaction_ids: list[UUID]
     cards: Sequence[CardReferenceRow]
-    references: list[str]
+    references: list[tuple[str, str]]
     authorizing: bool
     capturing: list[UUID]
 
@@ -65,7 +65,7 @@ async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
         connection,
         [
             *(lock_key("key", *key) for key in keys),
-            *(lock_key("reference", UUID(int=0), reference) for reference in received),
+            *(lock_key("reference", UUID(int=0), "/".join(reference)) for reference in received),
             *(ledger.account_lock(each) for each in account_ids),
         ],
     )

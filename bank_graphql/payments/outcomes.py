@@ -1,6 +1,7 @@
 """What commands lead to. Plain data: ids, and amounts in minor units."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from uuid import UUID
 
 from bank_graphql.kit.errors import Refusal
@@ -49,11 +50,15 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a dry run would lead to. An amount is None for an account that is not visible to the actor."""
+    """What a dry run would lead to. An amount is None for an account that is not visible to the actor.
+
+    `settles_on` is when a payment to another bank is to be settled; None for all others.
+    """
 
     amount: Money
     from_available_after: Money | None
     to_booked_after: Money | None
+    settles_on: date | None = None
 
 
 Done = Moved | Opened | Issued

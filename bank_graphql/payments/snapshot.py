@@ -1,6 +1,6 @@
 """Loads the state of a batch under its locks: accounts, stored outcomes, transactions, and the cards that decisions depend on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.cards.queries import LockedCardRow
 from bank_graphql.cards.rules import CardPayment, CardPolicy, CardState, Merchant, Spending, Window, windows_at
 from bank_graphql.clearing import queries as clearing_queries
+from bank_graphql.clearing.queries import LockedPaymentRow
 from bank_graphql.clearing.rules import ClearingPolicy, ExternalAccount, ExternalPayment, Received
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection
@@ -49,14 +50,15 @@ async def load(
         clearing: how payments to other banks are cleared.
     """
     accounts, customers, stored, moved_to = await _read_accounts_and_keys(connection, locked)
-    transactions = await read_transactions(connection, locked.transaction_ids)
+    received = await _read_received(connection, locked)
+    transactions = await read_transactions(connection, [*locked.transaction_ids, *(row.transaction_id for row in received)])
     now = moved_to or clock()
     state = BatchState(
         now=now,
         sandbox=sandbox,
         ledger=LedgerState(accounts, map(_transaction_state, transactions.values())),
         cards=await _read_cards(connection, cards, locked, transactions, now),
-        clearing=await _read_clearing(connection, clearing, locked, transactions),
+        clearing=await _read_clearing(connection, clearing, transactions, received),
         customers=customers,
         numbers=locked.numbers,
         payees=locked.payees,
@@ -95,11 +97,19 @@ async def _read_accounts_and_keys(
     return accounts, customers, stored, moved_to
 
 
+async def _read_received(connection: Connection, locked: Locked) -> list[LockedPaymentRow]:
+    """Return the payments from other banks that commands name by their references."""
+    if not locked.references:
+        return []
+    banks, references = zip(*locked.references, strict=True)
+    return [*await connection.fetch(clearing_queries.BY_REFERENCE, references=references, banks=banks)]
+
+
 async def _read_clearing(
     connection: Connection,
     policy: ClearingPolicy,
-    locked: Locked,
     transactions: Mapping[UUID, LockedTransactionRow],
+    received: Sequence[LockedPaymentRow],
 ) -> ClearingState:
     """Return the payments through the clearing that commands name, by their transactions or their references."""
     ids = [
@@ -107,16 +117,17 @@ async def _read_clearing(
         for row in transactions.values()
         if internal_account_id(Purpose.CLEARING, row.currency) in {row.from_account_id, row.to_account_id}
     ]
-    rows = list(await connection.fetch(clearing_queries.BY_TRANSACTION, ids=ids)) if ids else []
-    if locked.references:
-        rows += await connection.fetch(clearing_queries.BY_REFERENCE, references=locked.references)
-    payments = [ExternalPayment(row.transaction_id, ExternalAccount(row.account_number, row.name), *row[3:9]) for row in rows]
-    received = {
-        row.reference: Received(row.transaction_id, row.to_account_id, Money(row.amount, row.currency), payment.account)
+    rows = await connection.fetch(clearing_queries.BY_TRANSACTION, ids=ids) if ids else []
+    payments = [ExternalPayment(row.transaction_id, ExternalAccount(row.account_number, row.name), *row[3:10]) for row in rows]
+    arrived = {row.transaction_id for row in received}
+    by_reference = {
+        (payment.account.bank, row.reference): Received(
+            row.transaction_id, row.to_account_id, Money(row.amount, row.currency), payment.account
+        )
         for row, payment in zip(rows, payments, strict=True)
-        if row.reference is not None
+        if row.reference is not None and row.transaction_id in arrived
     }
-    return ClearingState(policy, payments, received)
+    return ClearingState(policy, payments, by_reference)
 
 
 async def _read_cards(

@@ -176,10 +176,12 @@ class BatchState:
             return Preview(booked, None, booked)
         made = self.ledger.transactions[done.transaction_id]
         source, target = self.ledger.accounts[made.from_account_id], self.ledger.accounts[made.to_account_id]
+        payment = self.clearing.payments.get(made.id)
         return Preview(
             Money(made.remaining if made.status == TransactionStatus.VOIDED else made.amount, made.currency),
             Money(source.available, source.currency) if self.is_visible(actor, source.account_id) else None,
             Money(target.booked, target.currency) if self.is_visible(actor, target.account_id) else None,
+            None if payment is None else payment.settles_on,
         )
 
 

@@ -13,7 +13,7 @@ _WAITING = "kind = 'HOLD' OR status = 'POSTED'"
 _TRANSFERS_TOO = "kind = 'HOLD' OR status = 'POSTED' OR (kind = 'TRANSFER' AND status IN ('PENDING', 'VOIDED'))"
 _TABLES = ("external_transactions", "clearing_messages")
 _IDENTITY = {
-    "external_transactions": "transaction_id, account_number, name, settles_on, reference, returned_id",
+    "external_transactions": "transaction_id, account_number, name, bank, end_to_end_id, settles_on, reference, returned_id",
     "clearing_messages": "id, currency, settles_on, created_at",
 }
 
@@ -37,6 +37,8 @@ def upgrade() -> None:
         sa.Column("transaction_id", sa.Uuid(), nullable=False),
         sa.Column("account_number", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("bank", sa.Text(), nullable=False),
+        sa.Column("end_to_end_id", sa.Text(), nullable=True),
         sa.Column("settles_on", sa.Date(), nullable=True),
         sa.Column("clears_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reference", sa.Text(), nullable=True),
@@ -65,8 +67,8 @@ def upgrade() -> None:
             ["message_id"], ["clearing_messages.id"], name=op.f("fk_external_transactions_message_id_clearing_messages")
         ),
     )
-    for column in ("reference", "returned_id"):
-        _index(f"uq_external_transactions_{column}", column, f"{column} IS NOT NULL", unique=True)
+    _index("uq_external_transactions_reference", "reference", "reference IS NOT NULL", "bank", unique=True)
+    _index("uq_external_transactions_returned_id", "returned_id", "returned_id IS NOT NULL", unique=True)
     _index("ix_external_transactions_clears_at", "clears_at", "clears_at IS NOT NULL", "transaction_id")
     _index("ix_external_transactions_message_id", "message_id", "message_id IS NOT NULL")
     _index(

@@ -45,7 +45,7 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
     made = await raw.fetchval("SELECT id FROM transactions WHERE from_account_id = $1 LIMIT 1", account)
     await raw.execute("INSERT INTO verified_payments VALUES ($1, 'MATCH', 'Ada')", made)
     await raw.execute(
-        "INSERT INTO external_transactions (transaction_id, account_number, name, settles_on) VALUES ($1, 'GB33', 'Jane', now())",
+        "INSERT INTO external_transactions (transaction_id, account_number, name, bank, settles_on) VALUES ($1, 'GB33', 'Jane', 'GB', now())",
         made,
     )
     assert paid is not None

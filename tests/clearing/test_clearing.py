@@ -156,6 +156,9 @@ async def test_a_payment_arrives_once_for_each_reference(ada: Client, grace: Cli
         (account["number"], "51", {}), (other["number"], "50", {}), (account["number"], "50", {"fromName": "Somebody"}),
     ):  # fmt: skip
         assert await conflict(ada.receive(number, amount, **{**given, **more})) == ("ALREADY_RECEIVED", "POSTED")
+    assert (await ada.receive(account["number"], "50", **given, dryRun=True))["amount"]["amount"] == "50.00"
+    elsewhere = await ada.receive(account["number"], "50", **given, fromAccountNumber=SandboxNumber.LATE.value)
+    assert elsewhere["replayed"] is False  # another bank has references of its own
     own = await ada.receive(account["number"], "1", fromAccountNumber=other["number"])
     assert [(each["path"], each["code"]) for each in own["fields"]] == [(["fromAccountNumber"], "OWN_BANK")]
     assert (await ada.receive(account["number"], "1", currency="USD"))["__typename"] == "CurrencyMismatchRejection"
@@ -187,6 +190,9 @@ async def test_who_may_play_the_clearing(
     processor = await staff(UserRole.PROCESSOR)
     assert (await details(processor, sent))["to"]["name"] == "Jane Abroad"
     assert (await processor.settle(sent))["__typename"] == "MoneyMoved"
+    again = (await ada.send(account["id"], "1"))["transaction"]
+    by_reference = await processor.settle(again["reference"])
+    assert by_reference["transaction"]["id"] == again["id"]
     received = (await processor.receive(account["number"], "5"))["transaction"]["id"]
     assert (await details(processor, received))["from"]["name"] == "Jane Abroad"
     assert (await processor.receive("DE89370400440532013000", "5"))["__typename"] == "NotFoundRejection"

@@ -116,13 +116,23 @@ async def test_an_initiation_that_does_not_add_up_is_rejected_as_a_whole(ada: Cl
     assert right.accepted == 1
 
 
+async def test_the_reference_of_a_payee_is_the_text(ada: Client, bank: Bank) -> None:
+    payer = await ada.open(deposit="100")
+    structured = payment("one", ABROAD).replace(
+        "<Ustrd>Invoice 7</Ustrd>", "<Strd><CdtrRefInf><Ref>RF18539007547034</Ref></CdtrRefInf></Strd>"
+    )
+    await run_import(bank, initiation(group(payer["number"], structured)))
+    [sent] = (await ada.account(payer["id"], "transactions(first: 1) { nodes { description } }"))["transactions"]["nodes"]
+    assert sent["description"] == "RF18539007547034"
+
+
 async def test_a_report_says_that_a_payment_came_back(ada: Client, bank: Bank) -> None:
     payer = await ada.open(deposit="100")
     file = initiation(group(payer["number"], payment("one", ABROAD)))
     await run_import(bank, file)
     [sent] = (await ada.account(payer["id"], "transactions(first: 1) { nodes { id } }"))["transactions"]["nodes"]
-    await ada.give_back(sent["id"])
-    assert statuses(await run_import(bank, file)) == [("one", "RJCT", "AC01")]
+    await ada.give_back(sent["id"], "MD07")
+    assert statuses(await run_import(bank, file)) == [("one", "RJCT", "MD07")]
 
 
 @pytest.mark.parametrize(
@@ -168,16 +178,20 @@ async def test_each_payment_is_sent_once(ada: Client, bank: Bank, tmp_path: Path
     await ada.send(yen, "500", currency="JPY", name="Yen")
     returned = (await ada.send(euros, "1", name="Returned"))["transaction"]["id"]
     await ada.give_back(returned)
+    await run_import(bank, initiation(group((await ada.account(euros))["number"], payment("E2E-1", ABROAD, "1.00", name="File"))))
     first = await asyncio.gather(export(bank, tmp_path), export(bank, tmp_path))
     assert sorted({(currency, *names) for each in first for currency, names in each}) == [
-        ("EUR", "Jane", "João", "山田"), ("JPY", "Yen"),
+        ("EUR", "Jane", "João", "山田", "File"), ("JPY", "Yen"),
     ]  # fmt: skip
     assert len(list(tmp_path.iterdir())) == 2
     assert await export(bank, tmp_path) == []
     [path] = tmp_path.glob("pacs008-EUR-*")
     document, content = etree.parse(path), path.read_bytes()
-    assert document.findtext(".//p:TtlIntrBkSttlmAmt", namespaces=NS) == "31.50"
+    assert document.findtext(".//p:TtlIntrBkSttlmAmt", namespaces=NS) == "32.50"
     assert document.findtext(".//p:IntrBkSttlmDt", namespaces=NS) == "2030-01-17"
+    names = [each.text for each in document.findall(".//p:EndToEndId", NS)]
+    assert names[3] == "E2E-1"
+    assert names[:3] == [each.text for each in document.findall(".//p:TxId", NS)][:3]
     assert document.findtext(".//p:CdtrAgt//p:BICFI", namespaces=NS) == "BUKBGB22"
     await ada.send(euros, "2", SandboxNumber.LATE.value, name="Next")
     before = set(tmp_path.iterdir())
@@ -187,16 +201,17 @@ async def test_each_payment_is_sent_once(ada: Client, bank: Bank, tmp_path: Path
     path.unlink()
     message = path.stem.rpartition("-")[2]
     again = await service.export_again(bank.db, bank.clock, "BANKDEX0", tmp_path, UUID(message))
-    assert again == (path, 3)
+    assert again == (path, 4)
     assert path.read_bytes() == content
 
 
 async def test_what_could_not_be_written_is_written_by_the_next_export(ada: Client, bank: Bank, tmp_path: Path) -> None:
     payer = (await ada.open(deposit="100"))["id"]
     await ada.send(payer, "1", name="Jane")
-    with pytest.raises(OSError, match="No such file"):
-        await export(bank, tmp_path / "missing")
-    assert await export(bank, tmp_path) == [("EUR", ["Jane"])]
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="File exists"):
+        await export(bank, tmp_path / "file")
+    assert await export(bank, tmp_path / "new" / "folder") == [("EUR", ["Jane"])]
 
 
 async def test_what_is_settled_later_is_sent_later(ada: Client, bank: Bank, tmp_path: Path) -> None:
@@ -218,7 +233,7 @@ async def test_the_commands(filled_folder: Path, tmp_path: Path) -> None:
     assert (wrong.returncode, wrong.stderr) == (1, f"bank-graphql: {file} was not imported: it is no pain.001.001.09.\n")
     file.write_bytes(initiation(group("DE89370400440532013000", payment("x", ABROAD))))
     done = await asyncio.to_thread(command, "import-pain001", str(file), folder=filled_folder)
-    assert (done.returncode, done.stderr) == (0, "0 payments were accepted, 1 rejected.\n")
+    assert (done.returncode, done.stderr) == (0, "Accepted payments: 0. Rejected: 1.\n")
     PAIN002.assertValid(etree.fromstring(done.stdout.encode()))
     written = await asyncio.to_thread(command, "import-pain001", str(file), "--report", str(out), folder=filled_folder)
     assert written.stdout == ""

@@ -49,7 +49,9 @@ async def exchange_with_other_banks(month: int, chance: Random, books: Books, ad
     await ada.give_back(sent[1], "AC01")
     await ada.give_back(sent[2], "MD07")
     books.move(month, late, None, account)
-    await ada.receive(number, "12.34", description=f"From abroad {month}")
+    await ada.receive(
+        number, "12.34", description=f"From abroad {month}", reference=f"SALARY {month}", fromName=f"Employer {month}"
+    )
     books.move(month, "12.34", None, account)
 
 
@@ -94,7 +96,7 @@ async def live(
     assert (await ada.advance(end))["__typename"] == "ClockAdvanced"
 
 
-def require_codes(document: etree._Element, count: int) -> None:
+def require_codes(document: etree._Element, month: int, count: int) -> None:
     """Check that a month has so many payments to other banks, from them, and returned by them, each with its code."""
     found = Counter(
         (each.findtext(".//c:Fmly/c:Cd", namespaces=NS), each.findtext(".//c:SubFmlyCd", namespaces=NS))
@@ -105,6 +107,7 @@ def require_codes(document: etree._Element, count: int) -> None:
     assert [each.text for each in document.findall(".//c:RtrInf/c:Rsn/c:Cd", NS)] == ["MD07"] * count
     others = [each.text for each in document.findall(".//c:DbtrAcct//c:IBAN", NS) + document.findall(".//c:CdtrAcct//c:IBAN", NS)]
     assert others.count(ABROAD) == 4 * count
+    assert [each.text for each in document.findall(".//c:Refs/c:EndToEndId", NS)] == [f"SALARY {month}"] * count
 
 
 async def test_a_year_adds_up(ada: Client, grace: Client, teller: Client, http: httpx.AsyncClient, bank: Bank) -> None:
@@ -140,7 +143,7 @@ async def test_a_year_adds_up(ada: Client, grace: Client, teller: Client, http: 
             document = etree.fromstring((await get(http, statement["camt053Url"])).content)
             XSD.assertValid(document)
             assert len(document.findall(".//c:Ntry", NS)) == len(entries)
-            require_codes(document, 1 if name == "everyday" else 0)
+            require_codes(document, month, 1 if name == "everyday" else 0)
             closing = document.findall(".//c:Bal", NS)[1].findtext("c:Amt", namespaces=NS)
             assert closing == statement["closingBalance"]["amount"]
             assert (await get(http, statement["pdfUrl"])).content.startswith(b"%PDF")

@@ -17,7 +17,8 @@ class ReceiveTransferInput:
     from_name: str = strawberry.field(description="The payer's name, at most 140 characters.")
     reference: str = strawberry.field(
         description="The reference that the other bank gave the payment, at most 35 characters. A payment is credited once: "
-        "sent again with its reference, it is returned as it was made, whatever the key."
+        "sent again with the same account, amount and payer, it is returned as it was made, whatever the key; with others it is "
+        "refused. Each bank has references of its own."
     )
     description: str | None = strawberry.field(default=None, description="What the payer wrote, at most 500 characters.")
     idempotency_key: str = strawberry.field(description=KEY)

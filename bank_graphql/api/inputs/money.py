@@ -33,7 +33,7 @@ from bank_graphql.payments.commands import (
 )
 from bank_graphql.payments.groups import GROUP_MAX
 
-_DESCRIPTION = "A text that both sides can read, at most 500 characters."
+_DESCRIPTION = "A text that both sides can read, at most 500 characters; for a payment to another bank, 140."
 
 
 @strawberry.input(description="The fields that deposits, withdrawals and transfers share.")

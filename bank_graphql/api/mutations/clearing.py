@@ -1,18 +1,30 @@
 """Mutations of the clearing: payments to other banks are settled or come back, payments from other banks arrive."""
 
+from typing import Annotated
+from uuid import UUID
+
 import strawberry
 
 from bank_graphql.api.context import Context
 from bank_graphql.api.inputs.clearing import ReceiveTransferInput
 from bank_graphql.api.inputs.common import check_key
-from bank_graphql.api.inputs.common import transaction_id as key_of_transaction
+from bank_graphql.api.inputs.common import transaction_id as id_of_transaction
 from bank_graphql.api.mutations.money import moved
 from bank_graphql.api.results import MoneyMoved, MoneyPreview, MoveMoneyResult
 from bank_graphql.clearing.rules import check_return_reason
 from bank_graphql.engine.fields import mutation
+from bank_graphql.kit.ids import parse_reference
 from bank_graphql.payments.commands import ReturnTransfer, SettleTransfer
 
 _FOR = "For the clearing (PROCESSOR); in a sandbox also for the account's owner."
+
+
+_ID = strawberry.argument(description="The payment: its id, or its `reference`, which files for the clearing name it by.")
+
+
+def key_of_transaction(given: str) -> UUID:
+    """Return the key of a transaction that is given by its id or its reference. Raises NotFound."""
+    return parse_reference(given) or id_of_transaction(given)
 
 
 @strawberry.type
@@ -20,7 +32,7 @@ class ClearingMutations:
     @mutation(MoveMoneyResult, f"Settle a payment to another bank: its money leaves the account. {_FOR}")
     @staticmethod
     async def settle_transfer(
-        context: Context, transaction_id: strawberry.ID, idempotency_key: str, dry_run: bool | None = False
+        context: Context, transaction_id: Annotated[strawberry.ID, _ID], idempotency_key: str, dry_run: bool | None = False
     ) -> MoneyMoved | MoneyPreview:
         command = SettleTransfer(
             actor=context.viewer,
@@ -39,7 +51,7 @@ class ClearingMutations:
     @staticmethod
     async def return_transfer(
         context: Context,
-        transaction_id: strawberry.ID,
+        transaction_id: Annotated[strawberry.ID, _ID],
         reason: str,
         idempotency_key: str,
         dry_run: bool | None = False,

@@ -19,7 +19,9 @@ class Money:
 @strawberry.type(description="The balance of an account, in one consistent reading.")
 class Balance:
     booked: money.Money = strawberry.field(graphql_type=Money, description="The sum of the account's entries.")
-    held: money.Money = strawberry.field(graphql_type=Money, description="The part that holds reserve.")
+    held: money.Money = strawberry.field(
+        graphql_type=Money, description="What holds and pending payments to other banks reserve."
+    )
     available: money.Money = strawberry.field(
         graphql_type=Money, description="What can be spent: booked - held + overdraft limit."
     )

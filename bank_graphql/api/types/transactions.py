@@ -142,7 +142,8 @@ class Transaction(Node):
 
     @loaded_field(
         lambda readers: readers.external,
-        description="For a payment to another bank, the business day on which it is settled. Null otherwise.",
+        description="For a payment to another bank, the business day on which it is to be settled, as of when it was made; "
+        "`postedAt` says when it was. Null otherwise.",
         graphql_type=date | None,
         then=lambda _, found: found and found.settles_on,
     )

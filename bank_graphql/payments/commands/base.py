@@ -32,7 +32,7 @@ class Targets(NamedTuple):
         card_hashes: cards by the keyed hashes of their numbers, and by them their accounts.
         clearing: the bank's clearing account, if the payment leaves the bank: if none of its accounts has one of the numbers.
         suspends: whether the suspense accounts of the named transactions' currencies are needed.
-        references: references of payments from other banks.
+        references: payments from other banks: the bank, and the reference that it gave.
         checks_limits: whether limits are checked: of the named cards as of now, or as of its authorisation for the card of a
             named transaction.
     """
@@ -45,7 +45,7 @@ class Targets(NamedTuple):
     card_hashes: tuple[bytes, ...] = ()
     clearing: UUID | None = None
     suspends: bool = False
-    references: tuple[str, ...] = ()
+    references: tuple[tuple[str, str], ...] = ()
     checks_limits: bool = False
 
 

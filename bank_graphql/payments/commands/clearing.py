@@ -73,7 +73,7 @@ class ReturnTransfer(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveTransfer(Command):
-    """Credit an account with a payment from another bank, once for each reference."""
+    """Credit an account with a payment from another bank, once for each reference of that bank."""
 
     account_number: str
     amount: Money
@@ -88,7 +88,7 @@ class ReceiveTransfer(Command):
         return Targets(
             accounts=(internal_account_id(Purpose.CLEARING, self.amount.currency),),
             numbers=(self.account_number,),
-            references=(self.reference,),
+            references=((self.sender.bank, self.reference),),
         )
 
     def decide(self, state: BatchState) -> Decision:
@@ -104,12 +104,12 @@ class ReceiveTransfer(Command):
         _require_clearing(self.actor, account_id, state)
         if state.clearing.policy.is_own_number(self.sender.number):
             raise ValidationFailed.of("fromAccountNumber", "OWN_BANK", "This is an account at this bank: use transfer.")
-        before = state.clearing.received.get(self.reference)
+        before = state.clearing.received.get((self.sender.bank, self.reference))
         if before is not None:
             if before != (before.transaction_id, account_id, self.amount, self.sender):
-                message = "Another payment with this reference was received."
+                message = "Another payment with this reference was received from this bank."
                 raise StateConflict(StateConflictCode.ALREADY_RECEIVED, TransactionStatus.POSTED, message)
-            return Moved(before.transaction_id, state.ledger.transactions.get(before.transaction_id), replayed=True)
+            return Moved(before.transaction_id, state.ledger.transactions[before.transaction_id], replayed=True)
         account = Destination(account_number=self.account_number).account(self.actor, state)
         require_currency(account, self.amount)
         clearing = state.ledger.internal_account(Purpose.CLEARING, account.currency, state.now)
@@ -193,4 +193,5 @@ def _require_clearing(actor: Actor, account_id: UUID | None, state: BatchState) 
         if not state.sandbox:
             raise Forbidden("This is for the clearing, and not for accounts of one's own.")
     elif not actor.is_allowed(Permission.PROCESS_CLEARING):
-        raise Forbidden("This is for the clearing.")
+        also = " In a sandbox you may play it for accounts of your own." if state.sandbox else ""
+        raise Forbidden(f"This is for the clearing.{also}")

@@ -45,7 +45,7 @@ class ReverseTransaction(Command):
             raise Forbidden("Nobody may reverse a payment of their own.")
         is_external = original.id in state.clearing.payments  # what another bank has sent or got is corrected by returns
         if original.kind in _NOT_REVERSIBLE or original.status != TransactionStatus.POSTED or is_external:
-            message = "Such a transaction cannot be reversed."
+            message = "A payment to another bank is returned, not reversed." if is_external else "It cannot be reversed."
             raise StateConflict(StateConflictCode.NOT_REVERSIBLE, original.status, message)
         if original.is_reversed:
             message = "The transaction was reversed already."

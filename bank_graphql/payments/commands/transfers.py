@@ -60,7 +60,7 @@ class Destination:
         """
         account_id = self.account_id or state.numbers.get(self.account_number or "")
         customer = state.customers.get(account_id) if account_id else None
-        missing = NotFound("account", global_id("Account", self.account_id) if self.account_id else None)
+        missing = NotFound("account at this bank", global_id("Account", self.account_id) if self.account_id else None)
         if account_id is None or customer is None:
             raise missing
         if customer.status == AccountStatus.CLOSED:
@@ -79,13 +79,14 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer(Command):
-    """Pay from an account of the actor to any account."""
+    """Pay from an account of the actor to any account. What the payer named a payment to another bank goes to the payee."""
 
     from_account_id: UUID
     to: Destination
     amount: Money
     description: str | None = None
     verification: VerifiedPayee | None = None
+    end_to_end_id: str | None = None
 
     action = "transfer"
 
@@ -120,7 +121,7 @@ class Transfer(Command):
         pending = state.ledger.place_hold(
             source, clearing, self.amount, self.description, state.now, kind=TransactionKind.TRANSFER
         )
-        state.clearing.send(pending, target, state.now, sandbox=state.sandbox)
+        state.clearing.send(pending, target, self.end_to_end_id, state.now, sandbox=state.sandbox)
         return pending
 
     def _check_verification(self, target: AccountState | ExternalAccount, state: BatchState) -> None:

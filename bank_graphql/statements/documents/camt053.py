@@ -100,13 +100,18 @@ def _entry(line: Line, content: Content, number: int) -> Iterator[str]:
     yield f"<Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>{day}</Dt></BookgDt><ValDt><Dt>{day}</Dt></ValDt>"
     yield f"<AcctSvcrRef>{line.reference}</AcctSvcrRef>"
     yield f"<BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>{family}</Cd><SubFmlyCd>{sub_family}</SubFmlyCd></Fmly></Domn></BkTxCd>"
-    yield f"<NtryDtls><TxDtls><Refs><AcctSvcrRef>{line.reference}</AcctSvcrRef></Refs>{amount}<CdtDbtInd>{direction}</CdtDbtInd>"
+    yield f"<NtryDtls><TxDtls><Refs><AcctSvcrRef>{line.reference}</AcctSvcrRef>{_end_to_end(line)}</Refs>"
+    yield f"{amount}<CdtDbtInd>{direction}</CdtDbtInd>"
     yield _parties(line, content, original)
     if line.description:
         yield f"<RmtInf>{''.join(f'<Ustrd>{_text(part)}</Ustrd>' for part in _split(line.description))}</RmtInf>"
     if line.return_reason is not None:
         yield f"<RtrInf><Rsn><Cd>{line.return_reason}</Cd></Rsn></RtrInf>"
     yield f"</TxDtls></NtryDtls><AddtlNtryInf>{kind_of(line)}</AddtlNtryInf></Ntry>"
+
+
+def _end_to_end(line: Line) -> str:
+    return f"<EndToEndId>{_text(line.end_to_end_id)}</EndToEndId>" if line.end_to_end_id is not None else ""
 
 
 def _code(line: Line, original: str, currency: str) -> tuple[str, str]:

@@ -42,6 +42,7 @@ class Line:
         kind: what kind of transaction it belongs to; for a reversal, the kind of what it reverses.
         is_reversal: whether it reverses another.
         is_external: whether the other side is an account at another bank.
+        end_to_end_id: for a payment between banks, what the payer, or the payer's bank, named it.
         return_reason: for a payment that came back from another bank, the code of the reason.
         reference: the transaction's reference.
     """
@@ -57,6 +58,7 @@ class Line:
     counterparty: Counterparty
     is_external: bool = False
     return_reason: str | None = None
+    end_to_end_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class Content:
             known,
             row.external_name is not None,
             row.return_reason,
+            row.end_to_end_id,
         )
 
 
@@ -136,6 +139,7 @@ class _LineRow(Row):
     external_name: str | None
     external_number: str | None
     return_reason: str | None
+    end_to_end_id: str | None
     other_id: UUID
 
 
@@ -185,6 +189,7 @@ _LINES = Query(
         SELECT e.id AS entry_id, e.booked_at, e.amount, e.balance_after, t.kind, r.kind AS reversed_kind,
             t.id AS transaction_id, n.description, coalesce(c.merchant_name, rc.merchant_name) AS merchant_name,
             x.name AS external_name, x.account_number AS external_number, x.return_reason,
+            coalesce(x.end_to_end_id, x.reference) AS end_to_end_id,
             CASE WHEN e.amount < 0 THEN t.to_account_id ELSE t.from_account_id END AS other_id
         FROM entries e JOIN transactions t ON t.id = e.transaction_id
         LEFT JOIN transaction_notes n ON n.transaction_id = t.id
