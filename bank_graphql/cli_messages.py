@@ -61,7 +61,7 @@ def export_clearing(
             if message is None:
                 days = bank.policy.clearing.days
                 return await service.export_clearing(bank.db, bank.clock, days, settings.own_bic, folder)
-            written = await service.export_again(bank.db, bank.clock, settings.own_bic, folder, message)
+            written = await service.export_again(bank.db, settings.own_bic, folder, message)
             return [] if written is None else [written]
 
     try:

@@ -99,7 +99,9 @@ async def plan_of(connection: Connection, sql: str) -> Plan:
 @pytest.fixture
 async def filled(ada: Client, db: Database) -> Database:
     """A bank with rows in each table: of empty tables the planner has no statistics."""
-    account = (await ada.open(deposit="100"))["id"]
+    opened = await ada.open(deposit="100")
+    account = opened["id"]
+    await ada.receive(opened["number"], "1")
     await ada.transfer(account, (await ada.open())["id"], "1", description="Lunch")
     card = await ada.issue(account, limits=[{"window": "DAY", "amount": {"amount": "50", "currency": "EUR"}}])
     await ada.card_mutation('setCardLimits(id: $card, limits: [], blockedCategories: ["7995"])', "$card: ID!", card=card["id"])

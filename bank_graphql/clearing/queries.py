@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Select, Text, Uuid, and_, any_, bindparam, case, column, func, select
+from sqlalchemy import BigInteger, DateTime, Select, Text, Uuid, any_, bindparam, case, func, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -32,6 +32,7 @@ class LockedPaymentRow(Row):
     returned_id: UUID | None
     return_reason: str | None
     is_returned: bool
+    payer_id: UUID | None
     to_account_id: UUID
     amount: int
     currency: str
@@ -65,6 +66,14 @@ _return_id = (
     .correlate(ExternalTransaction)
     .scalar_subquery()
 )
+_paid = aliased(Transaction)
+_payer_of_returned = (
+    select(col(Account.owner_id))
+    .join(_paid, col(_paid.from_account_id) == Account.id)
+    .where(col(_paid.id) == ExternalTransaction.returned_id)
+    .correlate(ExternalTransaction)
+    .scalar_subquery()
+)
 _locked = select(
     col(ExternalTransaction.transaction_id),
     col(ExternalTransaction.account_number),
@@ -76,27 +85,14 @@ _locked = select(
     col(ExternalTransaction.returned_id),
     col(ExternalTransaction.return_reason),
     _return_id.is_not(None).label("is_returned"),
+    _payer_of_returned.label("payer_id"),
     col(Transaction.to_account_id),
     col(Transaction.amount),
     col(Transaction.currency),
 ).join(Transaction, col(Transaction.id) == ExternalTransaction.transaction_id)
 BY_TRANSACTION = Query(_locked.where(col(ExternalTransaction.transaction_id) == any_(array_of("ids", Uuid()))), LockedPaymentRow)
-_references = (
-    func.unnest(array_of("references", Text()), array_of("banks", Text()))
-    .table_valued(column("reference", Text()), column("bank", Text()), name="requested")
-    .render_derived()
-)
-BY_REFERENCE = Query(
-    _locked.join(
-        _references,
-        and_(
-            col(ExternalTransaction.reference) == _references.c.reference,
-            col(ExternalTransaction.bank) == _references.c.bank,
-        ),
-    ),
-    LockedPaymentRow,
-)
-"""Payments from other banks, by the references that those gave them."""
+BY_REFERENCE = Query(_locked.where(col(ExternalTransaction.reference) == any_(array_of("references", Text()))), LockedPaymentRow)
+"""Payments from other banks, by references; several banks may have given the same one."""
 DUE = Query(
     select(col(ExternalTransaction.transaction_id).label("id"))
     .where(col(ExternalTransaction.clears_at) <= bindparam("now", type_=DateTime(timezone=True)))

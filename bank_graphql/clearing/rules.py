@@ -88,6 +88,7 @@ class ExternalPayment:
         returned_id: for a return of a settled payment, that payment.
         return_reason: the code of the reason, if it came back or is a return.
         is_returned: whether another transaction returns it.
+        payer_id: for a return, the user who made the payment that came back.
     """
 
     transaction_id: UUID
@@ -99,6 +100,7 @@ class ExternalPayment:
     returned_id: UUID | None = None
     return_reason: str | None = None
     is_returned: bool = False
+    payer_id: UUID | None = None
 
 
 class Received(NamedTuple):

@@ -1,8 +1,9 @@
 """Reads a customer credit transfer initiation, pain.001.001.09 of ISO 20022, and checks it against ISO's schema."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -14,12 +15,22 @@ NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
 NAME = "pain.001.001.09"
 MAX_BYTES = 100_000_000
 _NS = {"p": NAMESPACE}
+_ZONE = re.compile(r"(Z|[+-][0-9]{2}:[0-9]{2})$")
+"""A time zone after a day, which says nothing that matters for a day of the bank."""
 _SCHEMA = Path(__file__).parent / "schemas" / "pain.001.001.09.xsd"
 """As published: https://www.iso20022.org."""
 
 
 class InvalidFileError(Exception):
     """The file is no such initiation; the message is a sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a file says of the credit transfers in it, or in one of its groups; None is what it does not say."""
+
+    count: int | None
+    control_sum: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +64,33 @@ class Initiation:
 
     Attributes:
         id: the file's identification, given by its sender.
-        count: how many credit transfers it says that it has.
-        control_sum: their sum, as the file says; None if it does not.
-        groups: the identifications of its groups of payments.
+        totals: what it says of all credit transfers.
+        groups: the identifications of its groups of payments, and what it says of those in them.
         instructions: all credit transfers, in their order.
     """
 
     id: str
-    count: int
-    control_sum: Decimal | None
-    groups: tuple[str, ...]
+    totals: Totals
+    groups: tuple[tuple[str, Totals], ...]
     instructions: tuple[Instruction, ...]
 
 
-def read(data: bytes) -> Initiation:
+def read(data: bytes, day_of: Callable[[datetime], date]) -> Initiation:
     """Return the initiation that a file contains.
+
+    Args:
+        data: the file.
+        day_of: returns the day of a time, in the bank's time zone.
 
     Raises:
         InvalidFileError: it is too large, no XML, or not valid by the schema.
     """
     if len(data) > MAX_BYTES:
         raise InvalidFileError(f"it has more than {MAX_BYTES // 1_000_000} MB. Split it.")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    # The schema does not see comments inside a text, and what is read must be what was checked.
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
@@ -89,13 +105,11 @@ def read(data: bytes) -> Initiation:
         raise InvalidFileError(f"it is not valid, in line {first.line}: {first.message.replace(f'{{{NAMESPACE}}}', '')}")
     whole = root[0]
     header, groups = whole.find("p:GrpHdr", _NS), whole.findall("p:PmtInf", _NS)
-    total = _text(header, "p:CtrlSum")
     return Initiation(
         _required(header, "p:MsgId"),
-        int(_required(header, "p:NbOfTxs")),
-        None if total is None else Decimal(total),
-        tuple(_required(group, "p:PmtInfId") for group in groups),
-        tuple(each for number, group in enumerate(groups) for each in _instructions(group, number)),
+        _totals(header),
+        tuple((_required(group, "p:PmtInfId"), _totals(group)) for group in groups),
+        tuple(each for number, group in enumerate(groups) for each in _instructions(group, number, day_of)),
     )
 
 
@@ -104,13 +118,24 @@ def _schema() -> Any:
     return etree.XMLSchema(etree.parse(_SCHEMA))
 
 
-def _instructions(group: Any, number: int) -> Iterator[Instruction]:
-    debtor, method = _text(group, "p:DbtrAcct/p:Id/p:IBAN"), _required(group, "p:PmtMtd")
-    given = _text(group, "p:ReqdExctnDt/p:DtTm") or _required(group, "p:ReqdExctnDt/p:Dt")
+def _totals(node: Any) -> Totals:
+    count, total = _text(node, "p:NbOfTxs"), _text(node, "p:CtrlSum")
+    return Totals(None if count is None else int(count), None if total is None else Decimal(total))
+
+
+def _day(group: Any, day_of: Callable[[datetime], date]) -> date:
+    day, time = _text(group, "p:ReqdExctnDt/p:Dt"), _text(group, "p:ReqdExctnDt/p:DtTm")
     try:
-        day = date.fromisoformat(given[:10])
+        if time is None:
+            return date.fromisoformat(_ZONE.sub("", day or ""))
+        at = datetime.fromisoformat(time)
+        return day_of(at) if at.tzinfo else at.date()
     except ValueError:
-        raise InvalidFileError(f"there is no such day as {given}.") from None
+        raise InvalidFileError(f"there is no such day as {day or time}.") from None
+
+
+def _instructions(group: Any, number: int, day_of: Callable[[datetime], date]) -> Iterator[Instruction]:
+    debtor, method, day = _text(group, "p:DbtrAcct/p:Id/p:IBAN"), _required(group, "p:PmtMtd"), _day(group, day_of)
     for transfer in group.findall("p:CdtTrfTxInf", _NS):
         amount = transfer.find("p:Amt/p:InstdAmt", _NS)
         lines = [each.text or "" for each in transfer.findall("p:RmtInf/p:Ustrd", _NS)]

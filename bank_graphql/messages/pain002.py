@@ -55,7 +55,7 @@ def write(initiation: Initiation, reports: Sequence[Report], report_id: UUID, no
                 _E.OrgnlGrpInfAndSts(
                     _E.OrgnlMsgId(for_xml(initiation.id)),
                     _E.OrgnlMsgNmId(NAME),
-                    _E.OrgnlNbOfTxs(str(initiation.count)),
+                    _E.OrgnlNbOfTxs(str(initiation.totals.count)),
                     _E.GrpSts(_of_all(reports)),
                 ),
                 *(
@@ -64,7 +64,7 @@ def write(initiation: Initiation, reports: Sequence[Report], report_id: UUID, no
                         _E.PmtInfSts(_of_all([report for _, report in group])),
                         *(_transfer(instruction, report) for instruction, report in group),
                     )
-                    for name, group in zip(initiation.groups, groups, strict=True)
+                    for (name, _), group in zip(initiation.groups, groups, strict=True)
                 ),
             )
         )

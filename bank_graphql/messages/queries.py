@@ -19,6 +19,13 @@ class DebtorRow(Row):
     status: UserStatus
 
 
+class StoredRow(Row):
+    """A key that has a stored outcome, and the user whose key it is."""
+
+    user_id: UUID
+    key: str
+
+
 class StatusRow(Row):
     """The status of a transaction, and why it came back if it did."""
 
@@ -41,6 +48,7 @@ class MessageRow(Row):
     currency: str
     settles_on: date
     created_at: datetime
+    written_at: datetime | None
 
 
 class SentRow(Row):
@@ -77,12 +85,22 @@ STATUSES = Query(
     ).bindparams(array_of("ids", Uuid())),
     StatusRow,
 )
+STORED = Query(
+    text(
+        """
+        SELECT o.user_id, o.key FROM unnest(:users, :keys) AS given (user_id, key)
+        JOIN idempotency_outcomes o ON o.user_id = given.user_id AND o.key = given.key
+        """
+    ).bindparams(array_of("users", Uuid()), array_of("keys", Text())),
+    StoredRow,
+)
 UNSENT = Query(
     text(
         """
-        SELECT t.id, t.currency FROM external_transactions x JOIN transactions t ON t.id = x.transaction_id
+        SELECT x.transaction_id AS id, (SELECT currency FROM transactions t WHERE t.id = x.transaction_id) AS currency
+        FROM external_transactions x
         WHERE x.message_id IS NULL AND x.return_reason IS NULL AND x.settles_on IS NOT NULL AND x.settles_on <= :settles_on
-            AND t.status = 'PENDING'
+            AND (SELECT status FROM transactions t WHERE t.id = x.transaction_id) = 'PENDING'
         ORDER BY x.settles_on LIMIT :maximum
         """
     ).bindparams(bindparam("settles_on", type_=Date()), bindparam("maximum", type_=BigInteger())),
@@ -95,12 +113,15 @@ PUT_IN_MESSAGE = Query(
     ),
     Row,
 )
-UNWRITTEN = Query(
-    text("SELECT id, currency, settles_on, created_at FROM clearing_messages WHERE written_at IS NULL ORDER BY id"), MessageRow
-)
-MESSAGE = Query(
-    text("SELECT id, currency, settles_on, created_at FROM clearing_messages WHERE id = :message").bindparams(_message),
-    MessageRow,
+_MESSAGES = "SELECT id, currency, settles_on, created_at, written_at FROM clearing_messages"
+UNWRITTEN = Query(text(f"{_MESSAGES} WHERE written_at IS NULL ORDER BY id LIMIT 1"), MessageRow)
+"""The oldest file that was not written."""
+MESSAGE = Query(text(f"{_MESSAGES} WHERE id = :message").bindparams(_message), MessageRow)
+TAKE_OUT_RETURNED = Query(
+    text(
+        "UPDATE external_transactions SET message_id = NULL WHERE message_id = :message AND return_reason IS NOT NULL"
+    ).bindparams(_message),
+    Row,
 )
 SET_WRITTEN = Query(
     text("UPDATE clearing_messages SET written_at = :now WHERE id = :message").bindparams(

@@ -101,8 +101,8 @@ async def _read_received(connection: Connection, locked: Locked) -> list[LockedP
     """Return the payments from other banks that commands name by their references."""
     if not locked.references:
         return []
-    banks, references = zip(*locked.references, strict=True)
-    return [*await connection.fetch(clearing_queries.BY_REFERENCE, references=references, banks=banks)]
+    references = [reference for _, reference in locked.references]
+    return [*await connection.fetch(clearing_queries.BY_REFERENCE, references=references)]
 
 
 async def _read_clearing(
@@ -118,7 +118,7 @@ async def _read_clearing(
         if internal_account_id(Purpose.CLEARING, row.currency) in {row.from_account_id, row.to_account_id}
     ]
     rows = await connection.fetch(clearing_queries.BY_TRANSACTION, ids=ids) if ids else []
-    payments = [ExternalPayment(row.transaction_id, ExternalAccount(row.account_number, row.name), *row[3:10]) for row in rows]
+    payments = [ExternalPayment(row.transaction_id, ExternalAccount(row.account_number, row.name), *row[3:11]) for row in rows]
     arrived = {row.transaction_id for row in received}
     by_reference = {
         (payment.account.bank, row.reference): Received(

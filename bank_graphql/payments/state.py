@@ -142,9 +142,11 @@ class BatchState:
             NotFound: there is no such transaction.
         """
         found = self.ledger.transactions.get(transaction_id)
-        is_processed = transaction_id in self.cards.payments or transaction_id in self.clearing.payments
+        payment = self.clearing.payments.get(transaction_id)
+        is_processed = transaction_id in self.cards.payments or payment is not None
         if found is None or not (
             (is_processed and sees_processed(actor))
+            or (payment is not None and sees(actor, payment.payer_id))
             or any(self.is_visible(actor, each) for each in (found.from_account_id, found.to_account_id))
         ):
             raise NotFound("transaction", global_id("Transaction", transaction_id))

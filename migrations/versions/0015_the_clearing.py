@@ -88,10 +88,12 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Downgrade; refused by the CHECKs once there are payments through the clearing."""
-    for table in _TABLES:
-        op.drop_table(table)
     _replace("transactions", "only_holds_and_transfers_wait", "only_holds_wait", _WAITING)
     _replace("balances", "purpose_is_known", "purpose_is_known", "purpose IN ('CASH', 'CARD_SETTLEMENT')")
+    op.execute("ALTER TABLE transactions VALIDATE CONSTRAINT ck_transactions_only_holds_wait")
+    op.execute("ALTER TABLE balances VALIDATE CONSTRAINT ck_balances_purpose_is_known")
+    for table in _TABLES:
+        op.drop_table(table)
 
 
 def _index(name: str, column: str, where: str, *more: str, unique: bool = False) -> None:

@@ -8,12 +8,14 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from bank_graphql.bank import CHECKS, Bank
 from bank_graphql.clearing.enums import SandboxNumber
 from bank_graphql.clearing.rules import ExternalAccount
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
+from bank_graphql.kit import schema
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger import verification
@@ -138,6 +140,8 @@ async def test_a_payment_that_comes_back_for_a_closed_account_is_shown_to_staff(
     assert (await ada.error(query))["extensions"]["code"] == (await grace.error(query))["extensions"]["code"] == "FORBIDDEN"
     assert (await details(ada, sent))["returnedBy"] == {"id": returned["id"]}
     assert await details(grace, returned["id"]) is None
+    assert await conflict(teller.reverse(returned["id"])) == ("NOT_REVERSIBLE", "POSTED")
+    assert await conflict(ada.settle(returned["id"])) == ("NOT_EXTERNAL", "POSTED")
     assert (await ada.account(payer))["balance"]["booked"]["amount"] == "0.00"
     await require_right(bank)
 
@@ -317,3 +321,13 @@ async def test_the_database_keeps_what_is_known_of_payments(ada: Client, raw: "a
     for change in ("DELETE FROM external_transactions", "UPDATE external_transactions SET name = 'Somebody'"):
         with pytest.raises(asyncpg.RestrictViolationError):
             await raw.execute(change)
+
+
+async def test_a_bank_with_such_payments_is_not_downgraded(
+    ada: Client, dsn: str, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    payer = (await ada.open(deposit="100"))["id"]
+    await ada.send(payer, "10")
+    with pytest.raises(IntegrityError):
+        await schema.downgrade(dsn, "0014")
+    assert await raw.fetchval("SELECT count(*) FROM external_transactions") == 1

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
 import pytest
 from lxml import etree
 
@@ -35,7 +36,7 @@ def payment(
     )
 
 
-def group(debtor: str, *payments: str, name: str = "P-1", day: str = "<Dt>2020-01-17Z</Dt>", method: str = "TRF") -> str:
+def group(debtor: str, *payments: str, name: str = "P-1", day: str = "<Dt>2030-01-17Z</Dt>", method: str = "TRF") -> str:
     """A group of credit transfers from one account."""
     return (
         f"<PmtInf><PmtInfId>{name}</PmtInfId><PmtMtd>{method}</PmtMtd><ReqdExctnDt>{day}</ReqdExctnDt><Dbtr><Nm>Ada</Nm></Dbtr>"
@@ -56,6 +57,13 @@ def initiation(*groups: str, count: int | None = None, total: str | None = None,
     ).encode()
 
 
+@pytest.fixture
+async def at_noon(ada: Client, bank: Bank) -> None:
+    """Let it be the day on which payments of these files are made."""
+    await ada.advance(NOON)
+    await bank.clock.read()
+
+
 async def run_import(bank: Bank, data: bytes) -> Imported:
     """Import an initiation; its report must be valid."""
     imported = await service.import_initiation(bank.db, bank.execute, bank.clock, bank.policy.clearing.days, data)
@@ -69,9 +77,8 @@ def statuses(imported: Imported) -> list[tuple[str | None, str | None, str | Non
     return [tuple(each.findtext(path, namespaces=NS) for path in ("r:OrgnlEndToEndId", "r:TxSts", ".//r:Cd")) for each in found]
 
 
+@pytest.mark.usefixtures("at_noon")
 async def test_an_initiation_is_made_once_and_answered(ada: Client, grace: Client, bank: Bank) -> None:
-    await ada.advance(NOON)
-    await bank.clock.read()
     payer, payee = await ada.open(deposit="100"), await grace.open()
     file = initiation(
         group(
@@ -106,6 +113,7 @@ async def test_an_initiation_is_made_once_and_answered(ada: Client, grace: Clien
     assert references[0] == references[1] is not None
 
 
+@pytest.mark.usefixtures("at_noon")
 async def test_an_initiation_that_does_not_add_up_is_rejected_as_a_whole(ada: Client, bank: Bank) -> None:
     payer = await ada.open(deposit="100")
     given = group(payer["number"], payment("one", ABROAD), payment("two", ABROAD))
@@ -114,8 +122,51 @@ async def test_an_initiation_that_does_not_add_up_is_rejected_as_a_whole(ada: Cl
     assert (await ada.account(payer["id"]))["balance"]["held"]["amount"] == "0.00"
     right = await run_import(bank, initiation(group(payer["number"], payment("one", ABROAD)), total="10"))
     assert right.accepted == 1
+    two = group(payer["number"], payment("three", ABROAD)).replace("<ReqdExctnDt>", "<NbOfTxs>7</NbOfTxs><ReqdExctnDt>")
+    partly = await run_import(bank, initiation(two, group(payer["number"], payment("four", ABROAD), name="P-2"), name="M-2"))
+    assert statuses(partly) == [("three", "RJCT", "AM18"), ("four", "ACSP", None)]
 
 
+@pytest.mark.usefixtures("at_noon")
+@pytest.mark.parametrize("amount", ["2<!-- -->5.00", "25<?x y?>.00", "+25", "025.0", "25.000"])
+async def test_what_is_paid_is_what_was_checked(ada: Client, bank: Bank, amount: str) -> None:
+    payer = await ada.open(deposit="100")
+    file = initiation(group(payer["number"], payment("one", ABROAD, amount))).replace(b"<CstmrCdt", b"<!-- made by --><CstmrCdt")
+    assert statuses(await run_import(bank, file)) == [("one", "ACSP", None)]
+    assert (await ada.account(payer["id"]))["balance"]["held"]["amount"] == "25.00"
+
+
+@pytest.mark.usefixtures("at_noon")
+@pytest.mark.parametrize(
+    ("day", "reason"),
+    [
+        ("<Dt>2029-12-19</Dt>", None),
+        ("<Dt>2029-12-18</Dt>", "DT01"),
+        ("<DtTm>2030-01-17T23:59:59Z</DtTm>", None),
+        ("<DtTm>2030-01-18T00:30:00+01:00</DtTm>", None),
+        ("<DtTm>2030-01-18T00:00:00</DtTm>", "DT01"),
+    ],
+)
+async def test_what_day_it_is(ada: Client, bank: Bank, day: str, reason: str | None) -> None:
+    payer = await ada.open(deposit="100")
+    made = await run_import(bank, initiation(group(payer["number"], payment("one", ABROAD), day=day)))
+    assert statuses(made) == [("one", "RJCT" if reason else "ACSP", reason)]
+
+
+@pytest.mark.usefixtures("at_noon")
+async def test_a_file_that_comes_again_is_answered_also_for_a_suspended_debtor(
+    ada: Client, bank: Bank, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    payer = await ada.open(deposit="100")
+    file = initiation(group(payer["number"], payment("one", ABROAD)))
+    await run_import(bank, file)
+    await raw.execute("UPDATE users SET status = 'SUSPENDED'")
+    assert statuses(await run_import(bank, file)) == [("one", "ACSP", None)]
+    other = initiation(group(payer["number"], payment("one", ABROAD)), name="M-2")
+    assert statuses(await run_import(bank, other)) == [("one", "RJCT", "AG01")]
+
+
+@pytest.mark.usefixtures("at_noon")
 async def test_the_reference_of_a_payee_is_the_text(ada: Client, bank: Bank) -> None:
     payer = await ada.open(deposit="100")
     structured = payment("one", ABROAD).replace(
@@ -126,6 +177,7 @@ async def test_the_reference_of_a_payee_is_the_text(ada: Client, bank: Bank) -> 
     assert sent["description"] == "RF18539007547034"
 
 
+@pytest.mark.usefixtures("at_noon")
 async def test_a_report_says_that_a_payment_came_back(ada: Client, bank: Bank) -> None:
     payer = await ada.open(deposit="100")
     file = initiation(group(payer["number"], payment("one", ABROAD)))
@@ -145,7 +197,10 @@ async def test_a_report_says_that_a_payment_came_back(ada: Client, bank: Bank) -
             b'<!DOCTYPE a [<!ENTITY b "c">]>' + initiation(group("DE89370400440532013000", payment("&b;", ABROAD)))[38:],
             "document type",
         ),
-        (initiation(group("DE89370400440532013000", payment("x", ABROAD), day="<Dt>-0001-01-17</Dt>")), "no such day"),
+        *(
+            (initiation(group("DE89370400440532013000", payment("x", ABROAD), day=day)), "no such day")
+            for day in ("<Dt>-0001-01-17</Dt>", "<Dt>20200101-01-01</Dt>", "<DtTm>2030-01-17T24:00:00Z</DtTm>")
+        ),
     ],
 )
 async def test_what_is_no_initiation_is_refused(bank: Bank, data: bytes, problem: str) -> None:
@@ -169,9 +224,8 @@ async def export(bank: Bank, folder: Path) -> list[tuple[str | None, list[str | 
     return found
 
 
+@pytest.mark.usefixtures("at_noon")
 async def test_each_payment_is_sent_once(ada: Client, bank: Bank, tmp_path: Path) -> None:
-    await ada.advance(NOON)
-    await bank.clock.read()
     euros, yen = (await ada.open(deposit="100"))["id"], (await ada.open("JPY", deposit="1000"))["id"]
     for name in ("Jane", "João", "山田"):
         await ada.send(euros, "10.5", name=name, description="Invoice <7>")
@@ -180,7 +234,7 @@ async def test_each_payment_is_sent_once(ada: Client, bank: Bank, tmp_path: Path
     await ada.give_back(returned)
     await run_import(bank, initiation(group((await ada.account(euros))["number"], payment("E2E-1", ABROAD, "1.00", name="File"))))
     first = await asyncio.gather(export(bank, tmp_path), export(bank, tmp_path))
-    assert sorted({(currency, *names) for each in first for currency, names in each}) == [
+    assert sorted((currency, *names) for each in first for currency, names in each) == [
         ("EUR", "Jane", "João", "山田", "File"), ("JPY", "Yen"),
     ]  # fmt: skip
     assert len(list(tmp_path.iterdir())) == 2
@@ -200,7 +254,7 @@ async def test_each_payment_is_sent_once(ada: Client, bank: Bank, tmp_path: Path
     assert etree.parse(unknown).findtext(".//p:CdtrAgt//p:Othr/p:Id", namespaces=NS) == "NOTPROVIDED"
     path.unlink()
     message = path.stem.rpartition("-")[2]
-    again = await service.export_again(bank.db, bank.clock, "BANKDEX0", tmp_path, UUID(message))
+    again = await service.export_again(bank.db, "BANKDEX0", tmp_path, UUID(message))
     assert again == (path, 4)
     assert path.read_bytes() == content
 
@@ -211,7 +265,11 @@ async def test_what_could_not_be_written_is_written_by_the_next_export(ada: Clie
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="File exists"):
         await export(bank, tmp_path / "file")
-    assert await export(bank, tmp_path / "new" / "folder") == [("EUR", ["Jane"])]
+    returned = await ada.run("query ($id: ID!) { account(id: $id) { transactions(first: 1) { nodes { id } } } }", id=payer)
+    await ada.send(payer, "2", name="João")
+    await ada.give_back(returned["account"]["transactions"]["nodes"][0]["id"])
+    assert await export(bank, tmp_path / "new" / "folder") == [("EUR", ["João"])]
+    assert await export(bank, tmp_path) == []
 
 
 async def test_what_is_settled_later_is_sent_later(ada: Client, bank: Bank, tmp_path: Path) -> None:
