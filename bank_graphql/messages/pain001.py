@@ -1,16 +1,17 @@
 """Reads a customer credit transfer initiation, pain.001.001.09 of ISO 20022, and checks it against ISO's schema."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lxml import etree
 
+T = TypeVar("T")
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
 NAME = "pain.001.001.09"
 MAX_BYTES = 100_000_000
@@ -73,6 +74,13 @@ class Initiation:
     totals: Totals
     groups: tuple[tuple[str, Totals], ...]
     instructions: tuple[Instruction, ...]
+
+    def grouped(self, items: Sequence[T]) -> list[list[T]]:
+        """Return items, one for each credit transfer in their order, by the groups that these belong to."""
+        found: list[list[T]] = [[] for _ in self.groups]
+        for instruction, item in zip(self.instructions, items, strict=True):
+            found[instruction.group].append(item)
+        return found
 
 
 def read(data: bytes, day_of: Callable[[datetime], date]) -> Initiation:

@@ -46,8 +46,7 @@ class Report:
 
 def write(initiation: Initiation, reports: Sequence[Report], report_id: UUID, now: datetime) -> bytes:
     """Return the document; one report for each credit transfer, in their order."""
-    pairs = list(zip(initiation.instructions, reports, strict=True))
-    groups = [[pair for pair in pairs if pair[0].group == number] for number in range(len(initiation.groups))]
+    groups = initiation.grouped(list(zip(initiation.instructions, reports, strict=True)))
     return document(
         _E.Document(
             _E.CstmrPmtStsRpt(

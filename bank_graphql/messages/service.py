@@ -106,10 +106,8 @@ def _wrong_groups(initiation: Initiation) -> dict[int, Rejected]:
     whole = _wrong(initiation.totals, initiation.instructions, "file")
     if whole is not None:
         return dict.fromkeys(range(len(initiation.groups)), whole)
-    found = {
-        number: _wrong(totals, [each for each in initiation.instructions if each.group == number], "group")
-        for number, (_, totals) in enumerate(initiation.groups)
-    }
+    grouped = initiation.grouped(initiation.instructions)
+    found = {number: _wrong(totals, grouped[number], "group") for number, (_, totals) in enumerate(initiation.groups)}
     return {number: problem for number, problem in found.items() if problem is not None}
 
 
