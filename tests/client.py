@@ -202,7 +202,7 @@ class Client:
         """Settle a payment to another bank."""
         return await self._clear("settleTransfer", "", transactionId=transfer, **more)
 
-    async def give_back(self, transfer: str, reason: str = "AC04", **more: Any) -> dict[str, Any]:
+    async def return_transfer(self, transfer: str, reason: str = "AC04", **more: Any) -> dict[str, Any]:
         """Return a payment to another bank."""
         return await self._clear("returnTransfer", "$reason: String!, ", transactionId=transfer, reason=reason, **more)
 

@@ -110,7 +110,7 @@ async def filled(ada: Client, db: Database) -> Database:
     for _ in range(2):
         sent = (await ada.send(account, "1"))["transaction"]["id"]
         await ada.settle(sent)
-    await ada.give_back(sent)
+    await ada.return_transfer(sent)
     written = "INSERT INTO clearing_messages VALUES (gen_random_uuid(), 'EUR', now(), now(), now())"
     await db.transact(lambda connection: connection.raw.execute(written))
     verified = "INSERT INTO verified_payments SELECT id, 'MATCH', 'Ada' FROM transactions LIMIT 1"

@@ -71,7 +71,7 @@ class ClearingState:
         payment.return_reason = reason
         self._change(payment, None)
 
-    def give_back(self, payment: ExternalPayment, returning: TransactionState, reason: str) -> None:
+    def add_return(self, payment: ExternalPayment, returning: TransactionState, reason: str) -> None:
         """Add the return of a settled payment."""
         self._add(ExternalPayment(returning.id, payment.account, returned_id=payment.transaction_id, return_reason=reason))
         payment.is_returned = True

@@ -86,12 +86,12 @@ class Scene:
 
     async def return_transfer(self) -> Prepared:
         sent = (await self.ada.send(self.payer, "5"))["transaction"]["id"]
-        return lambda **more: self.ada.give_back(sent, **more), "5.00", self.payer
+        return lambda **more: self.ada.return_transfer(sent, **more), "5.00", self.payer
 
     async def return_settled_transfer(self) -> Prepared:
         sent = (await self.ada.send(self.payer, "5"))["transaction"]["id"]
         await self.ada.settle(sent)
-        return lambda **more: self.ada.give_back(sent, **more), "5.00", None
+        return lambda **more: self.ada.return_transfer(sent, **more), "5.00", None
 
     async def receive_transfer(self) -> Prepared:
         number = (await self.ada.account(self.payer, "number"))["number"]

@@ -87,11 +87,11 @@ async def test_a_payment_is_held_until_it_is_settled(ada: Client, bank: Bank) ->
 async def test_a_payment_comes_back_before_it_is_settled(ada: Client, bank: Bank) -> None:
     payer = (await ada.open(deposit="100"))["id"]
     sent = (await ada.send(payer, "30"))["transaction"]["id"]
-    unknown = await ada.give_back(sent, "XX99")
+    unknown = await ada.return_transfer(sent, "XX99")
     assert [(each["path"], each["code"]) for each in unknown["fields"]] == [(["reason"], "UNKNOWN")]
     again = key()
     for replayed in (False, True):
-        returned = await ada.give_back(sent, "AC01", idempotencyKey=again)
+        returned = await ada.return_transfer(sent, "AC01", idempotencyKey=again)
         assert (returned["replayed"], returned["transaction"]["id"], returned["transaction"]["status"]) == (
             replayed,
             sent,
@@ -99,7 +99,7 @@ async def test_a_payment_comes_back_before_it_is_settled(ada: Client, bank: Bank
         )
     assert await balance(ada, payer) == ("100.00", "0.00", "100.00")
     assert (await details(ada, sent))["returnReason"] == "AC01"
-    assert await conflict(ada.give_back(sent)) == ("ALREADY_RETURNED", "VOIDED")
+    assert await conflict(ada.return_transfer(sent)) == ("ALREADY_RETURNED", "VOIDED")
     assert await conflict(ada.settle(sent)) == ("ALREADY_RETURNED", "VOIDED")
     await require_right(bank)
 
@@ -109,7 +109,7 @@ async def test_a_settled_payment_comes_back_as_a_new_transaction(ada: Client, te
     sent = (await ada.send(payer, "30", description="Rent"))["transaction"]["id"]
     await ada.settle(sent)
     assert await conflict(teller.reverse(sent)) == ("NOT_REVERSIBLE", "POSTED")
-    returned = (await ada.give_back(sent, "MD07"))["transaction"]
+    returned = (await ada.return_transfer(sent, "MD07"))["transaction"]
     assert (returned["kind"], returned["status"], returned["description"], returned["from"]["name"]) == (
         "TRANSFER", "POSTED", "Rent", "Jane Abroad",
     )  # fmt: skip
@@ -118,7 +118,7 @@ async def test_a_settled_payment_comes_back_as_a_new_transaction(ada: Client, te
     assert (original["status"], original["returnedBy"], original["returnReason"]) == ("POSTED", {"id": returned["id"]}, None)
     assert await balance(ada, payer) == ("100.00", "0.00", "100.00")
     for again in (sent, returned["id"]):
-        code, _ = await conflict(ada.give_back(again))
+        code, _ = await conflict(ada.return_transfer(again))
         assert code == ("ALREADY_RETURNED" if again == sent else "NOT_EXTERNAL")
     assert await conflict(ada.settle(sent)) == ("ALREADY_RETURNED", "POSTED")
     await require_right(bank)
@@ -132,7 +132,7 @@ async def test_a_payment_that_comes_back_for_a_closed_account_is_shown_to_staff(
     await ada.settle(sent)
     await ada.run("mutation ($id: ID!) { closeAccount(id: $id) { ... on Account { id } } }", id=payer)
     processor = await staff(UserRole.PROCESSOR)
-    returned = (await processor.give_back(sent))["transaction"]
+    returned = (await processor.return_transfer(sent))["transaction"]
     assert (returned["from"]["name"], returned["to"]["name"], returned["status"]) == ("Jane Abroad", "Suspense", "POSTED")
     query = "{ suspense(currency: EUR) { nodes { id amount { amount } parent { id from { name } } } } }"
     found = (await teller.run(query))["suspense"]["nodes"]
@@ -190,7 +190,7 @@ async def test_who_may_play_the_clearing(
     sent = (await ada.send(account["id"], "1"))["transaction"]["id"]
     assert (await grace.settle(sent))["__typename"] == "NotFoundRejection"
     assert (await teller.settle(sent))["__typename"] == "ForbiddenRejection"
-    assert (await teller.give_back(sent))["__typename"] == "ForbiddenRejection"
+    assert (await teller.return_transfer(sent))["__typename"] == "ForbiddenRejection"
     processor = await staff(UserRole.PROCESSOR)
     assert (await details(processor, sent))["to"]["name"] == "Jane Abroad"
     assert (await processor.settle(sent))["__typename"] == "MoneyMoved"
@@ -281,7 +281,9 @@ async def test_one_settlement_or_return_wins(ada: Client, bank: Bank) -> None:
     payer = (await ada.open(deposit="100"))["id"]
     for _ in range(5):
         sent = (await ada.send(payer, "10"))["transaction"]["id"]
-        outcomes = await asyncio.gather(*(each(sent) for each in (ada.settle, ada.give_back, ada.settle, ada.give_back)))
+        outcomes = await asyncio.gather(
+            *(each(sent) for each in (ada.settle, ada.return_transfer, ada.settle, ada.return_transfer))
+        )
         moved = [each for each in outcomes if each["__typename"] == "MoneyMoved"]
         assert 1 <= len(moved) <= 2
     shown = await ada.account(payer)
@@ -308,7 +310,7 @@ async def test_verify_finds_what_does_not_agree(
     payer = (await ada.open(deposit="100"))["id"]
     sent = (await ada.send(payer, "10"))["transaction"]["id"]
     await ada.settle(sent)
-    await ada.give_back(sent)
+    await ada.return_transfer(sent)
     await raw.execute("SET session_replication_role = replica")
     await raw.execute(change)
     wrong = [each.name for each in await verification.verify(bank.db, CHECKS) if not each.ok]

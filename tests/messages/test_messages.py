@@ -183,7 +183,7 @@ async def test_a_report_says_that_a_payment_came_back(ada: Client, bank: Bank) -
     file = initiation(group(payer["number"], payment("one", ABROAD)))
     await run_import(bank, file)
     [sent] = (await ada.account(payer["id"], "transactions(first: 1) { nodes { id } }"))["transactions"]["nodes"]
-    await ada.give_back(sent["id"], "MD07")
+    await ada.return_transfer(sent["id"], "MD07")
     assert statuses(await run_import(bank, file)) == [("one", "RJCT", "MD07")]
 
 
@@ -231,7 +231,7 @@ async def test_each_payment_is_sent_once(ada: Client, bank: Bank, tmp_path: Path
         await ada.send(euros, "10.5", name=name, description="Invoice <7>")
     await ada.send(yen, "500", currency="JPY", name="Yen")
     returned = (await ada.send(euros, "1", name="Returned"))["transaction"]["id"]
-    await ada.give_back(returned)
+    await ada.return_transfer(returned)
     await run_import(bank, initiation(group((await ada.account(euros))["number"], payment("E2E-1", ABROAD, "1.00", name="File"))))
     first = await asyncio.gather(export(bank, tmp_path), export(bank, tmp_path))
     assert sorted((currency, *names) for each in first for currency, names in each) == [
@@ -267,7 +267,7 @@ async def test_what_could_not_be_written_is_written_by_the_next_export(ada: Clie
         await export(bank, tmp_path / "file")
     returned = await ada.run("query ($id: ID!) { account(id: $id) { transactions(first: 1) { nodes { id } } } }", id=payer)
     await ada.send(payer, "2", name="João")
-    await ada.give_back(returned["account"]["transactions"]["nodes"][0]["id"])
+    await ada.return_transfer(returned["account"]["transactions"]["nodes"][0]["id"])
     assert await export(bank, tmp_path / "new" / "folder") == [("EUR", ["João"])]
     assert await export(bank, tmp_path) == []
 

@@ -46,8 +46,8 @@ async def exchange_with_other_banks(month: int, chance: Random, books: Books, ad
     for transfer, amount in ((sent[0], settled), (sent[2], late)):
         await ada.settle(transfer)
         books.move(month, amount, account, None)
-    await ada.give_back(sent[1], "AC01")
-    await ada.give_back(sent[2], "MD07")
+    await ada.return_transfer(sent[1], "AC01")
+    await ada.return_transfer(sent[2], "MD07")
     books.move(month, late, None, account)
     await ada.receive(
         number, "12.34", description=f"From abroad {month}", reference=f"SALARY {month}", fromName=f"Employer {month}"

@@ -68,7 +68,7 @@ class ReturnTransfer(Command):
         if payment.is_returned or transfer.status == TransactionStatus.VOIDED:
             message = "The transfer was returned already."
             raise StateConflict(StateConflictCode.ALREADY_RETURNED, transfer.status, message)
-        return _give_back(transfer, payment, self.reason, state)
+        return _return(transfer, payment, self.reason, state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +140,9 @@ class ClearTransfer(Command):
         if payment.clears_at is None or payment.clears_at > state.now:
             raise StateConflict(StateConflictCode.WRONG_STATUS, transfer.status, "The transfer is not due.")
         if transfer.status == TransactionStatus.POSTED:
-            return _give_back(transfer, payment, RETURNS_FOR, state)
+            return _return(transfer, payment, RETURNS_FOR, state)
         if payment.account.number == SandboxNumber.FAILS:
-            return _give_back(transfer, payment, FAILS_FOR, state)
+            return _return(transfer, payment, FAILS_FOR, state)
         return _settle(transfer, payment, state)
 
 
@@ -168,7 +168,7 @@ def _settle(transfer: TransactionState, payment: ExternalPayment, state: BatchSt
     return Moved(transfer.id, transfer)
 
 
-def _give_back(transfer: TransactionState, payment: ExternalPayment, reason: str, state: BatchState) -> Moved:
+def _return(transfer: TransactionState, payment: ExternalPayment, reason: str, state: BatchState) -> Moved:
     """Void a transfer that is pending. The return of a settled one goes to a suspense account if the payer's is closed."""
     if transfer.status == TransactionStatus.PENDING:
         state.ledger.release_hold(transfer, state.now)
@@ -179,7 +179,7 @@ def _give_back(transfer: TransactionState, payment: ExternalPayment, reason: str
     if state.customers[target.account_id].status == AccountStatus.CLOSED:
         target = ledger.internal_account(Purpose.SUSPENSE, transfer.currency, state.now)
     returning = ledger.post(TransactionKind.TRANSFER, source, target, amount, transfer.description, state.now, parent=transfer)
-    state.clearing.give_back(payment, returning, reason)
+    state.clearing.add_return(payment, returning, reason)
     return Moved(returning.id, returning)
 
 
