@@ -25,7 +25,7 @@ REJECTIONS = f"""
 MOVED = f"""
     __typename
     ... on MoneyMoved {{ replayed transaction {{ {TRANSACTION} }} }}
-    ... on MoneyPreview {{ amount {{ amount currency }} fromAvailableAfter {{ amount }} toBookedAfter {{ amount }} settlesOn }}
+    ... on MoneyPreview {{ amount {{ amount currency }} fromAvailableAfter {{ amount }} toBookedAfter {{ amount }} }}
     ... on InsufficientFundsRejection {{ available {{ amount currency }} required {{ amount currency }} }}
     ... on LimitExceededRejection {{ limit {{ {LIMIT} }} }}
     {REJECTIONS}

@@ -144,7 +144,6 @@ async def test_a_dry_run_previews_and_writes_nothing(ada: Client, grace: Client)
         "amount": money("4.00"),
         "fromAvailableAfter": {"amount": "6.00"},
         "toBookedAfter": None,
-        "settlesOn": None,
     }
     preview = await ada.withdraw(payer["id"], "4", dryRun=True)
     assert (preview["fromAvailableAfter"], preview["toBookedAfter"]) == ({"amount": "6.00"}, None)

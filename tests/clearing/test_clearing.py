@@ -245,6 +245,16 @@ async def test_a_batch_pays_inside_and_outside(ada: Client, bank: Bank) -> None:
     await require_right(bank)
 
 
+async def test_a_preview_says_when_a_payment_would_be_settled(ada: Client) -> None:
+    await ada.advance(THURSDAY)
+    payer, inside = (await ada.open(deposit="100"))["id"], (await ada.open())["id"]
+    query = "mutation ($input: TransferInput!) { transfer(input: $input) { ... on MoneyPreview { settlesOn } } }"
+    to = {"external": {"accountNumber": ABROAD, "name": "Jane"}}
+    for given, day in ((to, "2030-01-17"), ({"accountId": inside}, None)):
+        preview = await ada.run(query, input={**transfer_of(payer, inside, "1"), "to": given, "dryRun": True})
+        assert preview == {"transfer": {"settlesOn": day}}
+
+
 async def test_the_clearing_of_a_sandbox_acts_by_itself(ada: Client, bank: Bank) -> None:
     friday = datetime(2030, 4, 18, 16, tzinfo=UTC)  # after the cut-off of the Thursday before Easter
     await ada.advance(friday)

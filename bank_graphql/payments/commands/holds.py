@@ -6,7 +6,6 @@ from uuid import UUID
 
 from bank_graphql.accounts.enums import AccountStatus, StateConflictCode
 from bank_graphql.accounts.errors import StateConflict
-from bank_graphql.clearing.rules import ExternalAccount
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Forbidden, ValidationFailed
@@ -16,7 +15,7 @@ from bank_graphql.ledger.errors import CurrencyMismatch
 from bank_graphql.ledger.rules import TransactionState
 from bank_graphql.payments import card_rules
 from bank_graphql.payments.commands.base import Command, Targets
-from bank_graphql.payments.commands.transfers import Destination, payment_accounts
+from bank_graphql.payments.commands.transfers import Destination, payment_accounts, require_inside
 from bank_graphql.payments.outcomes import Decision, Moved
 from bank_graphql.payments.state import BatchState
 
@@ -43,7 +42,7 @@ class PlaceHold(Command):
 
     def targets(self) -> Targets:
         """Return both accounts."""
-        return self.to.targets(self.account_id, self.amount.currency)
+        return self.to.targets(self.account_id)
 
     def decide(self, state: BatchState) -> Decision:
         """Place the hold.
@@ -53,11 +52,10 @@ class PlaceHold(Command):
                 another bank, where nobody could capture it.
         """
         source, target = payment_accounts(self.actor, self.account_id, self.to, self.amount, state)
-        if isinstance(target, ExternalAccount):
-            raise ValidationFailed.of("to", "OTHER_BANK", "A hold is for an account at this bank: use transfer.")
+        payee = require_inside(target)
         if self.expires_at is not None and self.expires_at <= state.now:
             raise ValidationFailed.of("expiresAt", "PAST", "A hold expires in the future.")
-        hold = state.ledger.place_hold(source, target, self.amount, self.description, state.now, expires_at=self.expires_at)
+        hold = state.ledger.place_hold(source, payee, self.amount, self.description, state.now, expires_at=self.expires_at)
         return Moved(hold.id, hold)
 
 

@@ -27,11 +27,11 @@ class Destination:
     payee_id: UUID | None = None
     external: ExternalAccount | None = None
 
-    def targets(self, payer_id: UUID, currency: str) -> Targets:
-        """Return the payer's account and this one, or the clearing account of the currency."""
+    def targets(self, payer_id: UUID, currency: str | None = None) -> Targets:
+        """Return the payer's account and this one. With its currency, a payment may leave the bank through the clearing."""
         if self.account_id is not None:
             return Targets(accounts=(payer_id, self.account_id))
-        clearing = internal_account_id(Purpose.CLEARING, currency)
+        clearing = None if currency is None else internal_account_id(Purpose.CLEARING, currency)
         if self.payee_id is not None:
             return Targets(accounts=(payer_id,), payees=(self.payee_id,), clearing=clearing)
         if self.external is not None:
@@ -136,6 +136,17 @@ class Transfer(Command):
             is_about_target = state.numbers.get(verified.number) == target.account_id
         if not is_about_target:
             raise ValidationFailed.of("payeeVerification", "OTHER_ACCOUNT", "The verification is about another account.")
+
+
+def require_inside(target: AccountState | ExternalAccount) -> AccountState:
+    """Return the target of a payment that cannot leave the bank.
+
+    Raises:
+        ValidationFailed: `OTHER_BANK`.
+    """
+    if isinstance(target, ExternalAccount):
+        raise ValidationFailed.of("to", "OTHER_BANK", "This goes to accounts at this bank only. For another bank, use transfer.")
+    return target
 
 
 def payment_accounts(
