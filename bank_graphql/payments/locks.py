@@ -124,9 +124,10 @@ def _account_ids(
 ) -> Iterator[UUID]:
     for each in targets:
         yield from each.accounts
-        paid = [*each.numbers, *(saved[payee].account.number for payee in each.payees if payee in saved)]
-        if each.clearing is not None and any(number not in numbers for number in paid):
-            yield each.clearing
+        if each.clearing is not None:
+            paid = [*each.numbers, *(saved[payee].account.number for payee in each.payees if payee in saved)]
+            if any(number not in numbers for number in paid):
+                yield each.clearing
         if each.suspends:
             currencies = {transactions[key].currency for key in each.transactions if key in transactions}
             yield from (internal_account_id(Purpose.SUSPENSE, currency) for currency in currencies)

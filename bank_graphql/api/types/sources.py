@@ -110,6 +110,9 @@ class EntryLike(Protocol):
     @property
     def counterparty_account_id(self) -> UUID: ...
 
+    @property
+    def counterparty_account_number(self) -> str | None: ...
+
 
 class CardLike(Keyed, Protocol):
     """A card."""

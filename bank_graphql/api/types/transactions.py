@@ -277,4 +277,6 @@ class Entry(Node):
     @side("The other side of the transaction.", preloaded=EntryCounterparty)
     @staticmethod
     def counterparty(root: EntryLike) -> PaidByCard | Cleared | None:
+        if root.counterparty_account_number is not None:  # a customer's account; this runs for each entry of a page
+            return None
         return _behind(root.transaction_kind, root.transaction_id, root.counterparty_account_id, root.currency)
