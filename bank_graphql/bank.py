@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import time, timedelta
+from functools import partial
 from time import perf_counter
 from zoneinfo import ZoneInfo
 
@@ -159,17 +160,10 @@ async def open_bank(
             hub.wake()
             notifier.notify()
 
-        def waking(work: Callable[[Database, payments.Policy], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
-            async def run() -> int:
-                if done := await work(db, policy):
-                    wake_feed()
-                return done
-
-            return run
-
-        expire_holds = waking(payments.expire_holds)
+        expire_holds = _then_wake(wake_feed, partial(payments.expire_holds, db, policy))
+        clear_transfers = _then_wake(wake_feed, partial(payments.clear_transfers, db, policy))
         issuer = Issuer(settings.name, settings.own_bic, Months(ZoneInfo(settings.time_zone)), bank_clock)
-        due_jobs = _due_jobs(db, settings, issuer, expire_holds, waking(payments.clear_transfers))
+        due_jobs = _due_jobs(db, settings, issuer, expire_holds, clear_transfers)
         yield Bank(
             db=db,
             reads=reads,
@@ -194,6 +188,17 @@ async def open_bank(
             ),
             notifier=notifier,
         )
+
+
+def _then_wake(wake_feed: Callable[[], None], work: Callable[[], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
+    """Return a function that does the work, wakes the feed if anything was done, and returns how much."""
+
+    async def run() -> int:
+        if done := await work():
+            wake_feed()
+        return done
+
+    return run
 
 
 def _declare_metrics(metrics: Metrics, db: Database, settings: Settings) -> None:
