@@ -287,6 +287,24 @@ async def test_the_clearing_of_a_sandbox_acts_by_itself(ada: Client, bank: Bank)
     await require_right(bank)
 
 
+async def test_a_frozen_account_pays_nothing_new_and_what_is_under_way_goes_on(ada: Client, bank: Bank) -> None:
+    account = await ada.open(deposit="100")
+    payer = account["id"]
+    settled, returned, voided = [(await ada.send(payer, "10"))["transaction"]["id"] for _ in range(3)]
+    await ada.settle(returned)
+    await ada.run("mutation ($id: ID!) { freezeAccount(id: $id) { ... on Account { id } } }", id=payer)
+    assert (await ada.send(payer, "1"))["__typename"] == "AccountStatusRejection"
+    for outcome in (
+        await ada.settle(settled),
+        await ada.return_transfer(returned),
+        await ada.return_transfer(voided),
+        await ada.receive(account["number"], "5"),
+    ):
+        assert outcome["__typename"] == "MoneyMoved"
+    assert await balance(ada, payer) == ("95.00", "0.00", "95.00")
+    await require_right(bank)
+
+
 async def test_one_settlement_or_return_wins(ada: Client, bank: Bank) -> None:
     payer = (await ada.open(deposit="100"))["id"]
     for _ in range(5):
