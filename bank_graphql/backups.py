@@ -15,13 +15,13 @@ from bank_graphql.database import archive_of, open_server
 from bank_graphql.events import service as events
 from bank_graphql.identity import statements as identity
 from bank_graphql.kit import archive, dumps, schema
+from bank_graphql.kit.checks import Finding
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.dumps import Report
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.ledger import backups as records
 from bank_graphql.ledger import verification
-from bank_graphql.ledger.verification import Finding
 from bank_graphql.settings import Settings
 
 

@@ -26,7 +26,7 @@ def policy(clock: Clock = utc_now, vault: Vault | None = None) -> Policy:
         numbering=NUMBERING,
         cards=CardPolicy(UTC, tolerances={"5812": 20}),
         clearing=CLEARING,
-        vault=vault or Vault(MasterKeys(master_keys(KEYS, None)), "990055", bytes(32), bytes(32)),
+        vault=vault or Vault(MasterKeys(master_keys(KEYS, None)), "990055", bytes(32), bytes(32), bytes(32)),
         clock=clock,
         metrics=PaymentMetrics(Metrics()),
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-from bank_graphql.accounts.enums import AccountStatus, StateConflictCode
+from bank_graphql.accounts.enums import AccountStatus
 from bank_graphql.kit.errors import Refusal
 
 
@@ -18,22 +18,3 @@ class AccountStatusRefused(Refusal):
 
     def __str__(self) -> str:
         return f"The account is {self.status.lower()}."
-
-
-@dataclass(eq=False)
-class StateConflict(Refusal):
-    """The state of something does not allow this.
-
-    Attributes:
-        conflict: the rule that is broken.
-        state: the state, usually a status.
-        reason: a sentence for people.
-    """
-
-    code: ClassVar[str] = "StateConflict"
-    conflict: StateConflictCode
-    state: str
-    reason: str
-
-    def __str__(self) -> str:
-        return self.reason

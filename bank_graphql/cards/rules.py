@@ -8,10 +8,10 @@ from typing import assert_never
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from bank_graphql.accounts.enums import AccountKind, FrozenBy, StateConflictCode
-from bank_graphql.accounts.errors import StateConflict
+from bank_graphql.accounts.enums import AccountKind, FrozenBy
 from bank_graphql.cards.enums import CardAction, CardForm, CardKind, CardStatus, DeclineReason, LimitWindow
 from bank_graphql.cards.errors import LimitExceeded
+from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.errors import FieldProblem, ValidationFailed
 from bank_graphql.kit.money import Money
 from bank_graphql.kit.text import normalise_name, problem_in

@@ -1,9 +1,9 @@
 """The vault: card numbers under keys, their keyed hashes, and security codes, which are not stored.
 
 It uses envelope encryption. A number is sealed with AES-256-GCM under a key of its own, with the card's id as associated data; a
-master key wraps that key in the same way. The vault has two keys of its own, which the master key wraps too: from one it computes
-the hash by which numbers are looked up, from the other the security codes (both by HMAC-SHA-256). So a new master key changes
-neither.
+master key wraps that key in the same way. The vault has keys of its own, which the master key wraps too: from one it computes
+the hash by which numbers are looked up, from another the security codes (both by HMAC-SHA-256), and with the third `identity`
+protects the secrets of second factors. So a new master key changes none of them.
 
 The master key in use is the one that wraps the vault's own keys in the database. The keys of new cards are wrapped by the same
 one, and its row is share-locked while a card is issued: once `rotate` has changed the row, no older key wraps anything new.
@@ -26,13 +26,14 @@ from sqlmodel import col
 from bank_graphql.cards.models import CardSecret, VaultKey
 from bank_graphql.cards.rules import NUMBER_DIGITS, check_digit
 from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.encryption import KEY_BYTES, decrypt, encrypt
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.kit.keysets import Key, KeySource
 from bank_graphql.kit.statements import Insert, Query, Row, array_of
 
 _FILE = "card-master-keys.json"
-_NONCE, _KEY = 12, 32
-_HASHES, _CODES = "number hashes", "security codes"
+_HASHES, _CODES, _SECRETS = "number hashes", "security codes", "user secrets"
+_PURPOSES = (_HASHES, _CODES, _SECRETS)
 _BATCH_SIZE = 500
 
 
@@ -120,13 +121,13 @@ class MasterKeys:
             self._ciphers = {name: AESGCM(raw) for name, raw in keys}
         except (JoseError, KeyError, ValueError, TypeError) as error:
             raise self.source.malformed from error
-        if len(self._ciphers) < len(keys) or any(len(raw) != _KEY for _, raw in keys):
+        if len(self._ciphers) < len(keys) or any(len(raw) != KEY_BYTES for _, raw in keys):
             raise self.source.malformed
         self.newest = keys[0][0]
 
     def wrap(self, key: bytes, name: str, bound_to: bytes) -> bytes:
         """Return a key wrapped by the master key with this name, with its purpose as associated data."""
-        return _seal(self._cipher(name), key, bound_to + name.encode())
+        return encrypt(self._cipher(name), key, bound_to + name.encode())
 
     def unwrap(self, wrapped: bytes, name: str, bound_to: bytes) -> bytes:
         """Return the key that `wrap` wrapped.
@@ -135,7 +136,7 @@ class MasterKeys:
             ConfigurationError: the master key is missing, or its name now belongs to another key.
         """
         try:
-            return _open(self._cipher(name), wrapped, bound_to + name.encode())
+            return decrypt(self._cipher(name), wrapped, bound_to + name.encode())
         except InvalidTag as error:
             raise ConfigurationError(
                 f"The card master key '{name}' in {self.source.location} is not the one that cards were stored with. "
@@ -153,28 +154,37 @@ class MasterKeys:
 class Vault:
     """Makes, seals and reads card numbers. Only `revealCard` may return what it reads; nothing of it is logged."""
 
-    def __init__(self, masters: MasterKeys, bin_: str, hash_key: bytes, code_key: bytes) -> None:
+    def __init__(self, masters: MasterKeys, bin_: str, hash_key: bytes, code_key: bytes, user_secrets_key: bytes) -> None:
         self._masters = masters
         self._bin = bin_
         self._hash_key = hash_key
         self._code_key = code_key
+        self.user_secrets_key = user_secrets_key
 
     @classmethod
     async def open(cls, db: Database, source: KeySource, bin_: str) -> "Vault":
-        """Open the vault of a bank whose card numbers begin with `bin_`. Its own keys are generated at the first start.
+        """Open the vault of a bank whose card numbers begin with `bin_`. Those of its own keys that are missing are generated.
 
         Raises:
             ConfigurationError: there are no master keys, or they do not fit the stored ones.
         """
         masters = MasterKeys(source)
-        rows = await db.fetch(_VAULT_KEYS)
-        if not rows:
-            by = masters.newest
-            generated = [(each, masters.wrap(secrets.token_bytes(_KEY), by, _own(each)), by) for each in (_HASHES, _CODES)]
-            await db.transact(lambda connection: connection.insert(_INSERT_KEYS, generated))
+
+        async def generate_missing(connection: Connection) -> None:
+            in_use = await connection.fetch_one(_KEY_IN_USE)  # locked, or a rotation could miss the new keys
+            by = masters.newest if in_use is None else in_use.master_key
+            generated = [(each, masters.wrap(secrets.token_bytes(KEY_BYTES), by, _own(each)), by) for each in _PURPOSES]
+            await connection.insert(_INSERT_KEYS, generated)
+
+        async def read() -> dict[str, bytes]:
             rows = await db.fetch(_VAULT_KEYS)
-        keys = {row.purpose: masters.unwrap(row.wrapped_key, row.master_key, _own(row.purpose)) for row in rows}
-        return cls(masters, bin_, keys[_HASHES], keys[_CODES])
+            return {row.purpose: masters.unwrap(row.wrapped_key, row.master_key, _own(row.purpose)) for row in rows}
+
+        keys = await read()
+        if len(keys) < len(_PURPOSES):  # only now, after the master key has proved to be the right one
+            await db.transact(generate_missing)
+            keys = await read()
+        return cls(masters, bin_, keys[_HASHES], keys[_CODES], keys[_SECRETS])
 
     def new_number(self) -> str:
         """Return a random number with a valid check digit. The caller makes sure that no other card has it."""
@@ -198,8 +208,8 @@ class Vault:
 
     def seal(self, card_id: UUID, number: str, by: str) -> tuple[UUID, bytes, bytes, bytes, str]:
         """Return the row of `card_secrets` for a new card."""
-        key = AESGCM.generate_key(8 * _KEY)
-        sealed = _seal(AESGCM(key), number.encode(), _number(card_id))
+        key = AESGCM.generate_key(8 * KEY_BYTES)
+        sealed = encrypt(AESGCM(key), number.encode(), _number(card_id))
         return card_id, self.hash_of(number), sealed, self._masters.wrap(key, by, _key(card_id)), by
 
     def number_of(self, row: SealedRow) -> str:
@@ -209,7 +219,7 @@ class Vault:
             ConfigurationError: its master key is missing.
         """
         key = self._masters.unwrap(row.wrapped_key, row.master_key, _key(row.card_id))
-        return _open(AESGCM(key), row.sealed_number, _number(row.card_id)).decode()
+        return decrypt(AESGCM(key), row.sealed_number, _number(row.card_id)).decode()
 
     async def rotate(self, db: Database) -> int:
         """Wrap all keys by the newest master key, while the bank runs; return how many cards' keys were wrapped again.
@@ -263,22 +273,13 @@ async def rotate(db: Database, vault: Vault, source: KeySource) -> int:
 
 def _new_key(older: Sequence[Key]) -> Key:
     last = max((int(key["kid"]) for key in older), default=0)
-    return {**OctKey.generate_key(8 * _KEY).as_dict(private=True), "kid": str(last + 1)}
+    return {**OctKey.generate_key(8 * KEY_BYTES).as_dict(private=True), "kid": str(last + 1)}
 
 
 def _symmetric(key: Key) -> Key:
     if key["kty"] != "oct":
         raise ValueError(key["kty"])
     return key
-
-
-def _seal(cipher: AESGCM, data: bytes, bound_to: bytes) -> bytes:
-    nonce = secrets.token_bytes(_NONCE)
-    return nonce + cipher.encrypt(nonce, data, bound_to)
-
-
-def _open(cipher: AESGCM, sealed: bytes, bound_to: bytes) -> bytes:
-    return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], bound_to)
 
 
 def _own(purpose: str) -> bytes:

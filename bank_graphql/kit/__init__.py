@@ -3,7 +3,9 @@
 - `actor`: the user on whose behalf a request is served, and the origin of the request
 - `archive`: continuous archiving of the embedded PostgreSQL, and its recovery to a point in time
 - `batch`: collects single items into batches
+- `checks`: checks of stored data
 - `clock`: the current time as a parameter
+- `conflicts`: conflicts with the state of something, and their codes
 - `columns`: fields of table models
 - `db`: a pool of database connections, and the transactions on it
 - `db_errors`: classifies, describes and translates the errors of the database
@@ -12,6 +14,7 @@
 - `dsn`: parses the address of a database
 - `dumps`: dumps a database into a file, and loads it
 - `embedded`: runs the PostgreSQL that comes with the package
+- `encryption`: encrypts data for one purpose
 - `errors`: refusals, faults and configuration errors
 - `fair_share`: shares a busy process among its users
 - `files`: replaces files atomically

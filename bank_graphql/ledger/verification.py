@@ -5,52 +5,15 @@ All checks read one snapshot, and the database does the work, so memory stays bo
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlmodel import col
 
+from bank_graphql.kit.checks import Check, Examination, Finding
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.statements import Insert, Query, Row
 from bank_graphql.ledger.models import VerificationRun
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing to verify.
-
-    Attributes:
-        name: what is verified.
-        count: SQL that counts the rows examined.
-        problems: SQL that finds discrepancies; the column `problem` of its first row, if there is one, describes the first.
-    """
-
-    name: str
-    count: str
-    problems: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of a check: how many rows it examined, and the first discrepancy, None if there is none."""
-
-    name: str
-    examined: int
-    first_problem: str | None
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is no discrepancy."""
-        return self.first_problem is None
-
-
-class _CountRow(Row):
-    count: int
-
-
-class _ProblemRow(Row):
-    problem: str
 
 
 class _RunRow(Row):
@@ -211,15 +174,15 @@ def _nothing(_: Finding) -> None:
     return None
 
 
-async def verify(db: Database, checks: Sequence[Check] = CHECKS, report: Callable[[Finding], None] = _nothing) -> list[Finding]:
+async def verify(
+    db: Database, checks: Sequence[Examination] = CHECKS, report: Callable[[Finding], None] = _nothing
+) -> list[Finding]:
     """Run the checks, all on one snapshot of a live bank; `report` is called with each finding as soon as its check ends."""
 
     async def work(connection: Connection) -> list[Finding]:
         findings = []
         for check in checks:
-            examined = await connection.fetch(Query(text(check.count), _CountRow))
-            problems = await connection.fetch(Query(text(check.problems), _ProblemRow))
-            findings.append(Finding(check.name, examined[0].count, problems[0].problem if problems else None))
+            findings.append(await check.examine(connection))
             report(findings[-1])
         return findings
 

@@ -2,13 +2,14 @@
 
 from uuid import UUID
 
-from bank_graphql.accounts.enums import AccountStatus, StateConflictCode
-from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
+from bank_graphql.accounts.enums import AccountStatus
+from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.cards.enums import DeclineReason
 from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.cards.rules import check_limits
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.errors import Forbidden, Refusal
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.enums import TransactionKind

@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Any, TypeGuard, assert_never
 from uuid import UUID
 
-from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
+from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.cards.errors import LimitExceeded
+from bank_graphql.kit.conflicts import StateConflict
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import InsufficientFunds

@@ -1,6 +1,6 @@
 """Verifies stored outcomes, and the feed's events, against the books."""
 
-from bank_graphql.ledger.verification import Check
+from bank_graphql.kit.checks import Check
 
 CHECKS = (
     Check(

@@ -1,6 +1,6 @@
 """Statements against entries, for `verify`."""
 
-from bank_graphql.ledger.verification import Check
+from bank_graphql.kit.checks import Check
 
 CHECKS = (
     Check(

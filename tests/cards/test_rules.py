@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank_graphql.accounts.errors import StateConflict
 from bank_graphql.cards.enums import CardAction, CardStatus, LimitWindow
 from bank_graphql.cards.rules import (
     PERIODS,
@@ -23,6 +22,7 @@ from bank_graphql.cards.rules import (
     status_after,
     windows_at,
 )
+from bank_graphql.kit.conflicts import StateConflict
 from bank_graphql.kit.errors import ValidationFailed
 from bank_graphql.kit.money import Money
 

@@ -45,7 +45,7 @@ async def test_new_numbers_have_the_bin_and_a_valid_check_digit(vault: Vault) ->
 
 async def test_hashes_and_security_codes_depend_on_the_vaults_keys(vault: Vault) -> None:
     number = vault.new_number()
-    other = Vault(vault._masters, "990055", bytes(32), bytes(32))
+    other = Vault(vault._masters, "990055", bytes(32), bytes(32), bytes(32))
     assert vault.hash_of(number) == vault.hash_of(number) != other.hash_of(number)
     codes = {vault.code_of(number, 2030, month) for month in range(1, 13)}
     assert len(codes) > 6

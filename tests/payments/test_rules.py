@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank_graphql.accounts.enums import AccountKind, AccountStatus, StateConflictCode
-from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
+from bank_graphql.accounts.enums import AccountKind, AccountStatus
+from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.cards.rules import PERIODS, CardPolicy, CardState, Merchant, Spending, windows_at
@@ -20,6 +20,7 @@ from bank_graphql.clearing.rules import ExternalAccount
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
 from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.enums import Purpose

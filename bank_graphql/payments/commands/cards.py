@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from bank_graphql.accounts.enums import AccountStatus, FrozenBy, StateConflictCode
-from bank_graphql.accounts.errors import StateConflict
+from bank_graphql.accounts.enums import AccountStatus, FrozenBy
 from bank_graphql.cards.enums import CardAction, CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.cards.rules import (
     CardState,
@@ -16,6 +15,7 @@ from bank_graphql.cards.rules import (
     status_after,
 )
 from bank_graphql.identity.permissions import Permission
+from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.errors import Forbidden, NotFound, ValidationFailed
 from bank_graphql.kit.ids import global_id, new_id
 from bank_graphql.kit.money import Money

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from bank_graphql.accounts.enums import AccountStatus, StateConflictCode
-from bank_graphql.accounts.errors import StateConflict
+from bank_graphql.accounts.enums import AccountStatus
 from bank_graphql.clearing.enums import SandboxNumber
 from bank_graphql.clearing.rules import FAILS_FOR, RETURNS_FOR, ExternalAccount, ExternalPayment, Received
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.errors import Forbidden, ValidationFailed
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus

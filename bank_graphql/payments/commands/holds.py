@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from bank_graphql.accounts.enums import AccountStatus, StateConflictCode
-from bank_graphql.accounts.errors import StateConflict
+from bank_graphql.accounts.enums import AccountStatus
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.errors import Forbidden, ValidationFailed
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
