@@ -1,19 +1,15 @@
-"""The bank's settings. Only this module reads the environment; all others are given what they need.
+"""The bank's settings. Only this module has the environment read; all others are given what they need.
 
 A setting is read from the environment, under its name in capitals with the prefix `BANK_`, or from the file `.env`. Some names of
 the REST service that the bank replaces still work. Others are refused, with a line that says what replaces them.
 """
 
-import os
 import re
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
 from pydantic import (
     AliasChoices,
     Field,
@@ -26,16 +22,10 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bank_graphql import environment
 from bank_graphql.kit.dsn import parse_dsn
 from bank_graphql.kit.errors import ConfigurationError
 
-_REPLACED = {
-    "SECRET_KEY": "tokens are signed with a key pair: unset it to have one made in the data folder, or set BANK_SIGNING_KEYS",
-}
-_ALGORITHM = "ES256"
-_FILE = ".env"
-_ENCODING = "utf-8-sig"
-"""UTF-8, with or without a byte order mark, as some editors write one."""
 _TOLERANCE = re.compile(r"[0-9]{4}:[0-9]{1,3}", re.ASCII)
 
 
@@ -60,8 +50,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="BANK_",
-        env_file=_FILE,
-        env_file_encoding=_ENCODING,
+        env_file=environment.FILE,
+        env_file_encoding=environment.ENCODING,
         env_ignore_empty=True,
         extra="ignore",
         populate_by_name=True,
@@ -210,6 +200,11 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(
         None, ge=1, le=65535, description="A port of its own for `/metrics`, which the other one then does not serve."
     )
+    audit_checkpoints: str | None = Field(
+        None,
+        description="The file to which signed heads of the audit are added every minute, best on another machine, or - for "
+        "standard output. `verify --checkpoints` compares with them. Without it, none are written.",
+    )
     metrics_host: str = Field("127.0.0.1", description="The address to listen on for BANK_METRICS_PORT.")
 
     @classmethod
@@ -223,7 +218,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take the file's values as they are written: pydantic-settings replaces `${…}` in them, and has no option for that."""
         if isinstance(dotenv_settings, DotEnvSettingsSource) and dotenv_settings.env_file is not None:
-            dotenv_settings.env_vars = {name.lower(): value for name, value in _file_values().items() if value}
+            dotenv_settings.env_vars = {name.lower(): value for name, value in environment.file_values().items() if value}
         return init_settings, env_settings, dotenv_settings, file_secret_settings
 
     @field_validator("log_level", mode="before")
@@ -338,11 +333,11 @@ def load(*, host: str | None = None, port: int | None = None, demo: bool | None 
     Raises:
         ConfigurationError: a setting is malformed, or the bank no longer has it.
     """
-    environment = _environment()
-    _refuse_replaced(environment)
+    given_there = environment.read()
+    environment.refuse_replaced(given_there)
     overrides = {"host": host, "port": port, "demo": demo, "migrate": migrate}
     given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
-    if "BANK_LOG_LEVEL" not in environment and _is_true(environment.get("DEBUG")):
+    if "BANK_LOG_LEVEL" not in given_there and environment.is_true(given_there.get("DEBUG")):
         given.setdefault("log_level", LogLevel.DEBUG)
     try:
         settings = Settings(**given)
@@ -355,43 +350,7 @@ def load(*, host: str | None = None, port: int | None = None, demo: bool | None 
 def unknown() -> list[str]:
     """Return the names in the environment that have the prefix of settings but are not settings of the bank."""
     known = {f"BANK_{name.upper()}" for name in Settings.model_fields}
-    return sorted(name for name in _environment() if name.startswith("BANK_") and name not in known)
-
-
-def _environment() -> dict[str, str | None]:
-    """Return the environment, and what the file sets beyond it.
-
-    Raises:
-        ConfigurationError: the file cannot be read.
-    """
-    try:
-        if Path(_FILE).is_file():
-            with Path(_FILE).open(encoding=_ENCODING) as file:
-                wrong = [each.original.line for each in parse_stream(file) if each.error]
-            if wrong:
-                raise ConfigurationError(f"The file {_FILE} cannot be read at line {wrong[0]}: it may lack a quotation mark.")
-        return {**_file_values(), **os.environ}
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"The file {_FILE} is not text in UTF-8: save it as UTF-8.") from error
-    except OSError as error:
-        raise ConfigurationError(f"The file {_FILE} cannot be read: {error.strerror}.") from error
-
-
-def _file_values() -> dict[str, str | None]:
-    """Return what the file sets, as it is written there: a password may contain `${…}`."""
-    return dotenv_values(_FILE, encoding=_ENCODING, interpolate=False)
-
-
-def _refuse_replaced(environment: Mapping[str, str | None]) -> None:
-    for name, instead in _REPLACED.items():
-        if environment.get(name):
-            raise ConfigurationError(f"{name} has no meaning here: {instead}.")
-    if environment.get("ALGORITHM") not in {None, "", _ALGORITHM}:
-        raise ConfigurationError(f"ALGORITHM: access tokens are signed with {_ALGORITHM}; unset it, or set it to that.")
-
-
-def _is_true(text: str | None) -> bool:
-    return (text or "").strip().lower() in {"1", "true", "yes", "on"}
+    return sorted(name for name in environment.read() if name.startswith("BANK_") and name not in known)
 
 
 def _explain(problem: ErrorDetails) -> str:

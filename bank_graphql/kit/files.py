@@ -1,4 +1,4 @@
-"""Replace files atomically."""
+"""Replace files atomically, and add to files durably."""
 
 import os
 import tempfile
@@ -31,6 +31,18 @@ def replace_text(path: Path, text: str) -> None:
         with suppress(OSError):
             draft.unlink()
         raise
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add text in UTF-8 to the end of a file, which is made if it is missing, and wait until it is on the disk.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _umask() -> int:
