@@ -7,12 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import time, timedelta
 from functools import partial
 from time import perf_counter
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from bank_graphql.accounts.closing import Closing
 from bank_graphql.accounts.feed import EventRow, Feed
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.accounts.service import Accounts
+from bank_graphql.audit import jobs as audit_jobs
 from bank_graphql.audit import service as audit
+from bank_graphql.audit.checkpoints import CheckpointSigner
+from bank_graphql.audit.verification import AuditChain
 from bank_graphql.cards import jobs as cards_jobs
 from bank_graphql.cards import service as cards
 from bank_graphql.cards import verification as cards_verification
@@ -26,10 +31,13 @@ from bank_graphql.events import jobs as events_jobs
 from bank_graphql.events import service as events
 from bank_graphql.events.hub import Hub
 from bank_graphql.events.metrics import FeedMetrics
+from bank_graphql.identity.factors import SecondFactors
 from bank_graphql.identity.metrics import IdentityMetrics
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.service import Identity
+from bank_graphql.identity.sessions import Sessions
 from bank_graphql.identity.tokens import AccessTokens, load_keys, signing_keys
+from bank_graphql.identity.users import Users
 from bank_graphql.kit import db_metrics, machine_metrics
 from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
@@ -69,6 +77,7 @@ CHANNEL = "bank_feed"
 """The channel on which processes notify each other of new events."""
 CHECKS = (
     *ledger_verification.CHECKS,
+    AuditChain(),
     *cards_verification.CHECKS,
     *clearing_verification.CHECKS,
     *payments_verification.CHECKS,
@@ -95,10 +104,13 @@ class Bank:
     db: Database
     reads: Reads
     identity: Identity
+    users: Users
     accounts: Accounts
+    closing: Closing
     cards: Cards
     payees: Payees
     policy: payments.Policy
+    audit_signer: CheckpointSigner
     feed: Feed
     hub: Hub[EventRow]
     execute: Callable[[Group], Awaitable[list[Outcome]]]
@@ -144,10 +156,11 @@ async def open_bank(
         dsn = settings.external_dsn or owner.replace(f"//{SUPERUSER}@", f"//{ROLE}@")
         db = await open_database(dsn, settings, tracing, max_locks=_max_concurrent_commands(settings) * LOCKS_PER_COMMAND)
         stack.push_async_callback(db.close)
-        identity = _identity(db, settings, clock, stack, IdentityMetrics(metrics))
+        vault = await Vault.open(db, card_keys(settings), settings.card_bin)
+        identity, users = _identity(db, settings, clock, stack, IdentityMetrics(metrics), vault)
         bank_clock = BankClock(db, clock, is_movable=settings.is_sandbox)
         await bank_clock.read()
-        policy = await _policy(db, settings, bank_clock, PaymentMetrics(metrics))
+        policy = _policy(settings, vault, bank_clock, PaymentMetrics(metrics))
         await events.start_epoch(db, clock)
         reads, replica_jobs = await stack.enter_async_context(open_reads(db, settings, metrics, tracing))
         feed, feed_metrics = Feed(db), FeedMetrics(metrics, bank_clock)
@@ -164,25 +177,30 @@ async def open_bank(
         clear_transfers = _then_wake(wake_feed, partial(payments.clear_transfers, db, policy))
         issuer = Issuer(settings.name, settings.own_bic, Months(ZoneInfo(settings.time_zone)), bank_clock)
         due_jobs = _due_jobs(db, settings, issuer, expire_holds, clear_transfers)
+        signer = CheckpointSigner(urlsplit(settings.address).netloc, identity.sessions.tokens.private_keys)
         yield Bank(
             db=db,
             reads=reads,
             identity=identity,
+            users=users,
             accounts=Accounts(db, bank_clock, cards.cancel_of_account),
-            cards=Cards(db, identity, policy.vault, bank_clock),
-            payees=Payees(db, bank_clock, Seals(identity.tokens.private_keys, "bank payees")),
+            closing=Closing(db, identity, users, bank_clock, cards.cancel_of_account),
+            cards=Cards(db, identity, vault, bank_clock),
+            payees=Payees(db, bank_clock, Seals(identity.sessions.tokens.private_keys, "bank payees")),
             policy=policy,
+            audit_signer=signer,
             feed=feed,
             hub=hub,
             execute=_batched_execute(db, policy, settings, after_each=wake_feed, stack=stack, tracing=tracing),
             expire_holds=expire_holds,
             clock=bank_clock,
             issuer=issuer,
-            links=Links(settings.address, identity.tokens.private_keys, clock),
+            links=Links(settings.address, identity.sessions.tokens.private_keys, clock),
             due_jobs=due_jobs,
             jobs=(
                 *(each.job for each in due_jobs),
                 *_jobs(db, settings, policy, bank_clock),
+                *audit_jobs.jobs(db, exporter_of(settings, db, signer), seconds=settings.job_seconds),
                 *archive_jobs(settings, owner, db, clock),
                 *replica_jobs,
             ),
@@ -296,7 +314,7 @@ def _jobs(db: Database, settings: Settings, policy: payments.Policy, clock: Bank
     )
 
 
-async def _policy(db: Database, settings: Settings, clock: Clock, metrics: PaymentMetrics) -> payments.Policy:
+def _policy(settings: Settings, vault: Vault, clock: Clock, metrics: PaymentMetrics) -> payments.Policy:
     zone, numbering = ZoneInfo(settings.time_zone), Numbering(settings.iban_country, settings.iban_bank_code)
     return payments.Policy(
         sandbox=settings.is_sandbox,
@@ -309,7 +327,7 @@ async def _policy(db: Database, settings: Settings, clock: Clock, metrics: Payme
             settings.tolerances,
         ),
         clearing=ClearingPolicy(BusinessDays(zone, time.fromisoformat(settings.cut_off)), numbering.is_own),
-        vault=await Vault.open(db, card_keys(settings), settings.card_bin),
+        vault=vault,
         clock=clock,
         metrics=metrics,
     )
@@ -334,7 +352,9 @@ async def rotate_card_keys(settings: Settings, db: Database) -> int:
     return rotated
 
 
-def _identity(db: Database, settings: Settings, clock: Clock, stack: AsyncExitStack, metrics: IdentityMetrics) -> Identity:
+def _identity(
+    db: Database, settings: Settings, clock: Clock, stack: AsyncExitStack, metrics: IdentityMetrics, vault: Vault
+) -> tuple[Identity, Users]:
     production = settings.env is Environment.PRODUCTION
     given = settings.signing_keys.get_secret_value() if settings.signing_keys else None
     keys = load_keys(signing_keys(given, None if production else settings.data_dir / "keys"))
@@ -346,15 +366,15 @@ def _identity(db: Database, settings: Settings, clock: Clock, stack: AsyncExitSt
         audience=settings.address,
         lifetime=timedelta(minutes=settings.access_token_minutes),
     )
-    return Identity(
-        db,
-        hasher,
-        tokens,
-        clock=clock,
-        session_lifetime=timedelta(days=settings.session_days),
-        allow_test_domains=settings.is_sandbox,
-        metrics=metrics,
-    )
+    sessions = Sessions(db, tokens, clock=clock, lifetime=timedelta(days=settings.session_days), metrics=metrics)
+    factors = SecondFactors(vault.user_secrets_key, issuer=settings.name, clock=clock)
+    identity = Identity(db, hasher, sessions, factors, clock=clock, allow_test_domains=settings.is_sandbox, metrics=metrics)
+    return identity, Users(db, sessions, clock)
+
+
+def exporter_of(settings: Settings, db: Database, signer: CheckpointSigner) -> audit_jobs.Exporter | None:
+    """Return what exports heads of the audit; None if none are to be exported."""
+    return None if settings.audit_checkpoints is None else audit_jobs.Exporter(db, signer, settings.audit_checkpoints)
 
 
 def _notifier(settings: Settings, dsn: str, hub: Hub[EventRow]) -> Notifier:

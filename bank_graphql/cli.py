@@ -16,11 +16,11 @@ from typing import Annotated
 import asyncpg
 import typer
 
-from bank_graphql import backups, cli_messages, serving
+from bank_graphql import backups, cli_audit, cli_messages, serving
 from bank_graphql import demo as demonstration
 from bank_graphql import settings as configuration
 from bank_graphql.api.schema import build_schema, export, introspection
-from bank_graphql.bank import CHECKS, rotate_card_keys
+from bank_graphql.bank import rotate_card_keys
 from bank_graphql.cards.vault import master_keys
 from bank_graphql.database import open_server
 from bank_graphql.identity.enums import UserRole
@@ -35,7 +35,6 @@ from bank_graphql.kit.files import replace_text
 from bank_graphql.kit.metrics import shared_by_processes
 from bank_graphql.kit.progress import Progress
 from bank_graphql.kit.terminal import fail, megabytes, read_month, read_password, read_time
-from bank_graphql.ledger import verification
 from bank_graphql.statements import service as statements
 from bank_graphql.web import server
 from bank_graphql.web.endpoint import MAX_BODY
@@ -181,19 +180,9 @@ def create_user(
     print(f"{email} can sign in as {role}.")
 
 
-@app.command()
-def verify() -> None:
-    """Recompute the ledger from its entries and compare. Exits with 1 if anything is wrong."""
-    settings = configuration.load()
-
-    async def work() -> list[verification.Finding]:
-        async with serving.existing_bank(settings) as bank:
-            findings = await verification.verify(bank.db, CHECKS, _print_finding)
-            await verification.record(bank.db, findings, utc_now())
-            return findings
-
-    if not all(finding.ok for finding in asyncio.run(work())):
-        raise typer.Exit(1)
+app.command()(cli_audit.verify)
+app.command("audit-checkpoint")(cli_audit.audit_checkpoint)
+app.command("audit-key")(cli_audit.audit_key)
 
 
 @app.command("close-statements")
@@ -255,13 +244,18 @@ def restore(
         if path is not None:
             is_right = asyncio.run(
                 backups.restore(
-                    settings, path, identity_file=identity, report=_size_to(progress), on_finding=_print_finding, clock=utc_now
+                    settings,
+                    path,
+                    identity_file=identity,
+                    report=_size_to(progress),
+                    on_finding=cli_audit.print_finding,
+                    clock=utc_now,
                 )
             )
         else:
             serving.require_data(settings)
             at = read_time(to or "")
-            aside, is_right = asyncio.run(backups.recover(settings, at, on_finding=_print_finding, clock=utc_now))
+            aside, is_right = asyncio.run(backups.recover(settings, at, on_finding=cli_audit.print_finding, clock=utc_now))
             print(f"The database as it was before is in {aside}.")
     if not is_right:
         fail("The books that were restored are wrong, so the bank does not open. See the lines above.")
@@ -356,16 +350,6 @@ def main() -> None:
         fail(f"The database refuses what the bank needs: {describe(error)}. Run 'bank-graphql migrate' as its owner.")
     except asyncpg.DiskFullError as error:
         fail(f"The database cannot be written to: {describe(error)}.")
-
-
-def _print_finding(finding: verification.Finding) -> None:
-    """Print a line for a check, and one for what it found wrong."""
-    try:
-        print(f"{'ok   ' if finding.ok else 'WRONG'} {finding.name}: {finding.examined} examined", flush=True)
-        if finding.first_problem is not None:
-            print(f"      {finding.first_problem}", flush=True)
-    except BrokenPipeError:  # the reader, such as head, has ended
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _size_to(progress: Progress) -> Callable[[int], None]:

@@ -1,8 +1,11 @@
 """Alembic's environment: runs on the connection that `bank_graphql.kit.schema` hands in."""
 
+import asyncio
+
 from alembic import context
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.util import await_only
 from sqlmodel import SQLModel
 
 from bank_graphql.accounts import models as accounts
@@ -19,12 +22,15 @@ from bank_graphql.statements import models as statements
 
 MODELS = (ledger, events, audit, identity, accounts, cards, clearing, payees, payments, statements)
 ONE_AT_A_TIME = 0x62616E6B  # "bank"
+WAIT_SECONDS = 0.1
 LOCK_TIMEOUT = "2s"
 """How long a migration waits for a table. Whoever uses the table next waits behind it, so it gives up, and is run again."""
 
 ischema_names["xid8"] = events.Xid8
 connection = context.config.attributes["connection"]
-connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ONE_AT_A_TIME})
+while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": ONE_AT_A_TIME}).scalar():
+    connection.commit()  # whoever waits inside a statement would hold up an index that is built concurrently
+    await_only(asyncio.sleep(WAIT_SECONDS))
 connection.commit()
 try:
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))

@@ -118,7 +118,7 @@ CREATE TABLE public.accounts (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0015 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0018 on run with this schema.';
 CREATE TABLE public.audit_events (
     id bigint NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -137,6 +137,19 @@ ALTER TABLE public.audit_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE public.audit_seals (
+    last_sequence bigint NOT NULL,
+    last_event_id bigint NOT NULL,
+    head bytea NOT NULL,
+    sealed_at timestamp with time zone NOT NULL
+);
+CREATE SEQUENCE public.audit_seals_last_sequence_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.audit_seals_last_sequence_seq OWNED BY public.audit_seals.last_sequence;
 CREATE TABLE public.backups (
     id bigint NOT NULL,
     finished_at timestamp with time zone NOT NULL,
@@ -301,6 +314,11 @@ CREATE TABLE public.payees (
     created_at timestamp with time zone NOT NULL,
     removed_at timestamp with time zone
 );
+CREATE TABLE public.recovery_codes (
+    user_id uuid NOT NULL,
+    code_hash bytea NOT NULL,
+    used_at timestamp with time zone
+);
 CREATE TABLE public.refresh_tokens (
     token_hash bytea NOT NULL,
     session_id uuid NOT NULL,
@@ -348,6 +366,13 @@ CREATE TABLE public.statements (
     CONSTRAINT ck_statements_number_is_positive CHECK ((number > 0)),
     CONSTRAINT ck_statements_period_is_a_period CHECK (((from_date <= to_date) AND (month <= to_date))),
     CONSTRAINT ck_statements_sums_are_not_negative CHECK (((total_credits >= (0)::numeric) AND (total_debits >= (0)::numeric) AND (entry_count >= 0)))
+);
+CREATE TABLE public.totp_factors (
+    user_id uuid NOT NULL,
+    sealed_secret bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    confirmed_at timestamp with time zone,
+    last_step bigint NOT NULL
 );
 CREATE TABLE public.transaction_events (
     sequence bigint NOT NULL,
@@ -408,6 +433,7 @@ CREATE TABLE public.users (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     closed_at timestamp with time zone,
+    suspension_reason text,
     CONSTRAINT ck_users_role_is_known CHECK ((role = ANY (ARRAY['CUSTOMER'::text, 'TELLER'::text, 'AUDITOR'::text, 'PROCESSOR'::text, 'ADMIN'::text]))),
     CONSTRAINT ck_users_status_is_known CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'SUSPENDED'::text, 'CLOSED'::text])))
 );
@@ -435,12 +461,15 @@ CREATE TABLE public.verified_payments (
     name text NOT NULL,
     CONSTRAINT ck_verified_payments_match_is_known CHECK ((match = ANY (ARRAY['MATCH'::text, 'CLOSE_MATCH'::text, 'NO_MATCH'::text, 'NOT_POSSIBLE'::text])))
 );
+ALTER TABLE ONLY public.audit_seals ALTER COLUMN last_sequence SET DEFAULT nextval('public.audit_seals_last_sequence_seq'::regclass);
 ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT pk_accounts PRIMARY KEY (id);
 ALTER TABLE ONLY public.audit_events
     ADD CONSTRAINT pk_audit_events PRIMARY KEY (id);
+ALTER TABLE ONLY public.audit_seals
+    ADD CONSTRAINT pk_audit_seals PRIMARY KEY (last_sequence);
 ALTER TABLE ONLY public.backups
     ADD CONSTRAINT pk_backups PRIMARY KEY (id);
 ALTER TABLE ONLY public.balances
@@ -471,6 +500,8 @@ ALTER TABLE ONLY public.idempotency_outcomes
     ADD CONSTRAINT pk_idempotency_outcomes PRIMARY KEY (user_id, key);
 ALTER TABLE ONLY public.payees
     ADD CONSTRAINT pk_payees PRIMARY KEY (id);
+ALTER TABLE ONLY public.recovery_codes
+    ADD CONSTRAINT pk_recovery_codes PRIMARY KEY (user_id, code_hash);
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT pk_refresh_tokens PRIMARY KEY (token_hash);
 ALTER TABLE ONLY public.sessions
@@ -479,6 +510,8 @@ ALTER TABLE ONLY public.statement_months
     ADD CONSTRAINT pk_statement_months PRIMARY KEY (month);
 ALTER TABLE ONLY public.statements
     ADD CONSTRAINT pk_statements PRIMARY KEY (id);
+ALTER TABLE ONLY public.totp_factors
+    ADD CONSTRAINT pk_totp_factors PRIMARY KEY (user_id);
 ALTER TABLE ONLY public.transaction_events
     ADD CONSTRAINT pk_transaction_events PRIMARY KEY (epoch, writer, sequence);
 ALTER TABLE ONLY public.transaction_notes
@@ -528,6 +561,8 @@ CREATE INDEX ix_transactions_expires_at ON public.transactions USING btree (expi
 CREATE INDEX ix_transactions_from_account_id_id ON public.transactions USING btree (from_account_id, id);
 CREATE INDEX ix_transactions_parent_id ON public.transactions USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX ix_transactions_to_account_id_id ON public.transactions USING btree (to_account_id, id);
+CREATE INDEX ix_users_active_admins ON public.users USING btree (id) WHERE ((role = 'ADMIN'::text) AND (status = 'ACTIVE'::text));
+CREATE INDEX ix_users_words ON public.users USING gin (to_tsvector('simple'::regconfig, translate(((full_name || ' '::text) || email), '@._+-'::text, '     '::text)));
 CREATE UNIQUE INDEX uq_cards_replaces_id ON public.cards USING btree (replaces_id) WHERE (replaces_id IS NOT NULL);
 CREATE UNIQUE INDEX uq_external_transactions_reference ON public.external_transactions USING btree (reference, bank) WHERE (reference IS NOT NULL);
 CREATE UNIQUE INDEX uq_external_transactions_returned_id ON public.external_transactions USING btree (returned_id) WHERE (returned_id IS NOT NULL);
@@ -535,6 +570,7 @@ CREATE UNIQUE INDEX uq_payees_owner_id_account_number ON public.payees USING btr
 CREATE UNIQUE INDEX uq_transactions_reverses_id ON public.transactions USING btree (reverses_id) WHERE (reverses_id IS NOT NULL);
 CREATE TRIGGER changes_while_pending BEFORE UPDATE ON public.transactions FOR EACH ROW EXECUTE FUNCTION public.check_standing();
 CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_seals FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.entries FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.statements FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER is_kept BEFORE DELETE OR TRUNCATE ON public.balances FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
@@ -584,12 +620,16 @@ ALTER TABLE ONLY public.external_transactions
     ADD CONSTRAINT fk_external_transactions_transaction_id_transactions FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.payees
     ADD CONSTRAINT fk_payees_owner_id_users FOREIGN KEY (owner_id) REFERENCES public.users(id);
+ALTER TABLE ONLY public.recovery_codes
+    ADD CONSTRAINT fk_recovery_codes_user_id_users FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT fk_refresh_tokens_session_id FOREIGN KEY (session_id) REFERENCES public.sessions(id);
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT fk_sessions_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.statements
     ADD CONSTRAINT fk_statements_account_id_accounts FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.totp_factors
+    ADD CONSTRAINT fk_totp_factors_user_id_users FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.transaction_notes
     ADD CONSTRAINT fk_transaction_notes_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.transactions

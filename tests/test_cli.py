@@ -9,10 +9,10 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
-from bank_graphql import cli
+from bank_graphql import cli, cli_audit
 from bank_graphql.kit import terminal
+from bank_graphql.kit.checks import Finding
 from bank_graphql.kit.errors import ConfigurationError, Unavailable
-from bank_graphql.ledger.verification import Finding
 
 
 def raising(error: Exception, cause: Exception | None = None) -> Callable[[], None]:
@@ -71,4 +71,4 @@ def test_verification_continues_when_its_reader_has_ended(monkeypatch: pytest.Mo
     with os.fdopen(write, "w") as output:
         monkeypatch.setattr(sys, "stdout", output)
         for _ in range(2):
-            cli._print_finding(Finding("zero sums", examined=10, first_problem=None))
+            cli_audit.print_finding(Finding("zero sums", examined=10, first_problem=None))

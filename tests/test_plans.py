@@ -18,6 +18,7 @@ import orjson
 import pytest
 
 import bank_graphql
+from bank_graphql.audit import sealing
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.statements import Query
 from tests.client import Client
@@ -115,6 +116,9 @@ async def filled(ada: Client, db: Database) -> Database:
     await db.transact(lambda connection: connection.raw.execute(written))
     verified = "INSERT INTO verified_payments SELECT id, 'MATCH', 'Ada' FROM transactions LIMIT 1"
     await db.transact(lambda connection: connection.raw.execute(verified))
+    factor = "WITH f AS (INSERT INTO totp_factors SELECT id, '', now(), now(), 1 FROM users) INSERT INTO recovery_codes SELECT id, '' FROM users"
+    await db.transact(lambda connection: connection.raw.execute(factor))
+    await sealing.seal_events(db)
     await ada.advance(await ada.clock() + timedelta(days=70))
     return db
 

@@ -5,6 +5,7 @@ import re
 import warnings
 from itertools import islice
 from random import Random
+from uuid import UUID
 
 from schwifty import IBAN
 from schwifty.bban import BBAN
@@ -13,6 +14,7 @@ from schwifty.exceptions import NationalChecksumNotVerified, SchwiftyException
 
 from bank_graphql.kit import text as text_rules
 from bank_graphql.kit.errors import ConfigurationError
+from bank_graphql.kit.ids import lock_key
 
 NAME_MAX = 100
 REASON_MAX = 500
@@ -110,6 +112,11 @@ class Numbering:
 def normalise_number(text: str) -> str:
     """Return an account number in the form in which it is stored: capitals, no spaces."""
     return "".join(text.split()).upper()[:40]
+
+
+def opening_lock(owner_id: UUID) -> int:
+    """Return the key of the advisory lock that is held while an account is opened for a user, or while the user is closed."""
+    return lock_key("opening", owner_id)
 
 
 def check_reason(text: str | None) -> str | None:

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Text, Uuid, bindparam, func, select, update
 from sqlmodel import col
 
-from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy, StateConflictCode
-from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
+from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
+from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.accounts.models import ACCOUNT_SERIALS, Account
 from bank_graphql.accounts.queries import ACCOUNT_COLUMNS, AccountRow
 from bank_graphql.accounts.rules import Numbering, check_name, check_reason
@@ -18,6 +18,7 @@ from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.visibility import sees
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import Forbidden, NotFound, ValidationFailed
 from bank_graphql.kit.ids import global_id
@@ -52,7 +53,7 @@ _RENAME = Query(
     .values(name=bindparam("new_name"), updated_at=bindparam("now")),
     Row,
 )
-_SET_STATUS = Query(
+SET_STATUS = Query(
     update(Account)
     .where(col(Account.id) == bindparam("account", type_=Uuid()))
     .values(
@@ -239,7 +240,7 @@ class Accounts:
     ) -> None:
         now = self._clock()
         closed = now if status == AccountStatus.CLOSED else None
-        await connection.execute(_SET_STATUS, account=account.id, new_status=status, by=by, reason=reason, closed=closed, now=now)
+        await connection.execute(SET_STATUS, account=account.id, new_status=status, by=by, reason=reason, closed=closed, now=now)
 
 
 def _require_owner(actor: Actor, account: AccountRow) -> None:

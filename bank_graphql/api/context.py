@@ -6,16 +6,20 @@ from typing import TypeVar
 
 import strawberry
 
+from bank_graphql.accounts.closing import Closing
 from bank_graphql.accounts.feed import Feed
 from bank_graphql.accounts.service import Accounts
 from bank_graphql.api.loaders import Loaders, Readers
 from bank_graphql.api.streams import Streams
+from bank_graphql.audit import service as audit
 from bank_graphql.cards.service import Cards
 from bank_graphql.events.errors import SessionEnded
+from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.service import Identity
+from bank_graphql.identity.users import Users
 from bank_graphql.kit.actor import Actor, Caller, Origin
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.errors import Refusal, Unauthenticated
+from bank_graphql.kit.errors import AccessDenied, Refusal, Unauthenticated
 from bank_graphql.kit.jobs import DueJob
 from bank_graphql.kit.links import Links
 from bank_graphql.kit.loaders import Loader, Reader
@@ -44,7 +48,9 @@ class Services:
     links: Links
     readers: Readers
     identity: Identity
+    users: Users
     accounts: Accounts
+    closing: Closing
     cards: Cards
     payees: Payees
     feed: Feed
@@ -84,6 +90,7 @@ class Context:
     kind: str = "unknown"
     outcome: str = "OK"
     batch_size: int | None = None
+    _refused_queries: set[str] = field(default_factory=set)
     _statements: int = 0
     _loaders: Loaders | None = field(default=None)
 
@@ -143,7 +150,7 @@ class Context:
     @property
     def session_has_ended(self) -> bool:
         """Whether the bearer's session has ended in this process since the request came."""
-        return self.bearer is not None and self.services.identity.session_cache.has_ended(self.bearer.session_id)
+        return self.bearer is not None and self.services.identity.sessions.cache.has_ended(self.bearer.session_id)
 
     def require_session(self) -> None:
         """Require that the bearer's session has not ended in this process, before an event is sent.
@@ -191,6 +198,20 @@ class Context:
         maximum = max(1, self.services.attempts_per_minute // 10)
         self.services.limiter.spend(f"verifications of user/{self.viewer.user_id}", 1, per_minute=maximum)
 
+    async def require(self, permission: Permission, query: str) -> None:
+        """Require that the viewer may send a query, by its name in the API. A refusal is recorded in the audit.
+
+        Raises:
+            Unauthenticated: nobody is signed in.
+            AccessDenied: the viewer's role does not allow it.
+        """
+        if self.viewer.is_allowed(permission):
+            return
+        if query not in self._refused_queries:  # a fallback to the reference executor comes here again
+            self._refused_queries.add(query)
+            await audit.record_refused_access(self.services.db, self.viewer, query)
+        raise AccessDenied
+
     def sign_in(self, actor: Actor) -> None:
         """Resolve the rest of this mutation's answer for the user who signed in."""
         self.actor = actor
@@ -200,6 +221,10 @@ class Context:
         """Resolve the rest of the document for nobody: the bearer's session has ended."""
         self.bearer = self.actor = None
         self._drop_loaders()
+
+    def end_bearer(self) -> None:
+        """Resolve the rest of this mutation's answer as before, and the rest of the document for nobody: the bearer is closed."""
+        self.bearer = None
 
     async def execute(self, command: Command) -> Moved | Opened | Issued | Preview:
         """Execute a payments command, in one batch with those of other requests.

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from bank_graphql.accounts.errors import AccountStatusRefused, StateConflict
+from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.accounts.queries import TransactionRow
 from bank_graphql.api.context import Info
 from bank_graphql.api.types.cards import SpendingLimit
@@ -18,6 +18,7 @@ from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.cards.rules import SpentLimit
 from bank_graphql.identity.errors import CredentialsRefused
 from bank_graphql.kit import money
+from bank_graphql.kit.conflicts import StateConflict
 from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
 from bank_graphql.kit.ids import global_id
 from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds

@@ -13,6 +13,7 @@ from bank_graphql.api.context import Context
 from bank_graphql.api.loaders import TransactionFilters, loaded_field
 from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.types.accounts import Account
+from bank_graphql.api.types.audit import AuditEvent, AuditFilter
 from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.enums import CurrencyCode
 from bank_graphql.api.types.events import TransactionEvent
@@ -22,9 +23,14 @@ from bank_graphql.api.types.payees import Payee
 from bank_graphql.api.types.statements import Statement
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
+from bank_graphql.audit import queries as audit
+from bank_graphql.audit.chain import EventRow as AuditRow
+from bank_graphql.audit.queries import AuditFilters
 from bank_graphql.engine.costs import Cost, ListSize
+from bank_graphql.identity import queries as identity
 from bank_graphql.identity.permissions import Permission
-from bank_graphql.kit.errors import AccessDenied, BadRequest
+from bank_graphql.identity.queries import UserRow
+from bank_graphql.kit.errors import BadRequest
 from bank_graphql.kit.ids import parse_global_id, parse_serial, parse_uuid, uuid_of
 from bank_graphql.kit.loaders import Reader
 from bank_graphql.kit.paging import KeyType, Slice, page_of
@@ -185,13 +191,48 @@ class Query:
         last: int | None = None,
         before: str | None = None,
     ) -> Paged[TransactionRow]:
-        if not root.viewer.is_allowed(Permission.READ_ANY):
-            raise AccessDenied
+        await root.require(Permission.READ_ANY, "suspense")
         key = TRANSACTIONS_OF_ACCOUNTS.key
         page = page_of(key, first, after, last, before)
         account_id = internal_account_id(Purpose.SUSPENSE, currency.value)
         found = await root.loader(root.readers.transactions_of_account).load((account_id, page, TransactionFilters()))
         return Paged(found, key)
+
+    @strawberry.field(
+        description="All users, newest first; with `search`, those whose name or e-mail address has words that begin with each "
+        "of its words. For staff.",
+        graphql_type=Connection[User] | None,
+        directives=[Cost(weight="60"), page_size("first", "last")],
+    )
+    @staticmethod
+    async def users(
+        root: Context,
+        search: str | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Paged[UserRow]:
+        await root.require(Permission.READ_ANY, "users")
+        page = page_of(identity.USERS_KEY, first, after, last, before)
+        return Paged(await identity.list_users(root.services.db, page, check_search(search)), identity.USERS_KEY)
+
+    @strawberry.field(
+        description="The audit: what was done at the bank and what was refused, newest first. It is sealed against changes; "
+        "`bank-graphql verify` checks that. For auditors and administrators.",
+        graphql_type=Connection[AuditEvent] | None,
+        directives=[Cost(weight="60"), page_size("first")],
+    )
+    @staticmethod
+    async def audit_events(
+        root: Context,
+        filter: AuditFilter | None = None,  # noqa: A002 - the contract's name
+        first: int | None = None,
+        after: str | None = None,
+    ) -> Paged[AuditRow]:
+        await root.require(Permission.READ_AUDIT, "auditEvents")
+        filters = AuditFilters() if filter is None else filter.resolved()
+        return Paged(await audit.events(root.services.db, page_of(audit.KEY, first, after), filters), audit.KEY)
 
     @strawberry.field(
         description=(
@@ -250,8 +291,7 @@ class Query:
     )
     @staticmethod
     async def ledger_verification(root: Context) -> LedgerVerification | None:
-        if not root.viewer.is_allowed(Permission.VERIFY_LEDGER):
-            raise AccessDenied
+        await root.require(Permission.VERIFY_LEDGER, "ledgerVerification")
         latest = await verification.latest(root.services.db)
         if latest is None:
             return None
@@ -283,8 +323,11 @@ async def _node(context: Context, given: str) -> object:
     if kind == "Entry":
         serial = parse_serial(key)
         return await context.loader(readers.entry).load(serial) if serial is not None else None
+    if kind == "AuditEvent":
+        serial = parse_serial(key) if viewer.is_allowed(Permission.READ_AUDIT) else None
+        return await audit.event(context.services.db, serial) if serial is not None else None
     if kind == "Session":
-        own = await context.services.identity.sessions(viewer)
+        own = await context.services.identity.sessions.of(viewer)
         return next((row for row in own if row.id.hex == key), None)
     by_kind: dict[str, Reader[UUID, Any]] = {
         "User": readers.user,

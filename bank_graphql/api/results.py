@@ -43,6 +43,27 @@ class AuthSession:
     user: UserRow = strawberry.field(description="The user who is signed in.", graphql_type=User)
 
 
+@strawberry.type(description="The password was right, and the user has a second factor: call `completeLogIn` with its code.")
+class MfaChallenge:
+    challenge_token: str = strawberry.field(description="For `completeLogIn`.")
+    expires_at: DateTime = strawberry.field(description="When the challenge expires: after 5 minutes.")
+
+
+@strawberry.type(
+    description="A secret for an app that shows one-time codes (TOTP, RFC 6238). It is in use after `confirmTotp`, and is not "
+    "shown again."
+)
+class TotpEnrolment:
+    secret: str = strawberry.field(description="The secret in base 32, to be typed into the app.")
+    otpauth_url: str = strawberry.field(description="The secret as a link that opens the app on the same device.")
+    qr_svg: str = strawberry.field(description="The link as a QR code, to be scanned: an SVG document.")
+
+
+@strawberry.type(description="Codes that replace the second factor when the device is lost, each of them once.")
+class RecoveryCodes:
+    codes: list[str] = strawberry.field(description="Ten codes. Keep them in a safe place: they are not shown again.")
+
+
 @strawberry.type(description="Success, without further data.")
 class Done:
     ok: bool = strawberry.field(default=True, description="Always true.")
@@ -133,12 +154,24 @@ SignUpResult = Annotated[
     strawberry.union("SignUpResult", description=f"A session, or a rejection. {_GROWS}"),
 ]
 LogInResult = Annotated[
-    AuthSession | CredentialsRejection,
-    strawberry.union("LogInResult", description=f"A session, or a rejection. {_GROWS}"),
+    AuthSession | MfaChallenge | CredentialsRejection,
+    strawberry.union("LogInResult", description=f"A session, a challenge that a second factor meets, or a rejection. {_GROWS}"),
 ]
 RefreshSessionResult = Annotated[
     AuthSession | CredentialsRejection,
     strawberry.union("RefreshSessionResult", description=f"The session's new tokens, or a rejection. {_GROWS}"),
+]
+EnrolTotpResult = Annotated[
+    TotpEnrolment | StateConflictRejection | CredentialsRejection,
+    strawberry.union("EnrolTotpResult", description=f"The new secret, or a rejection. {_GROWS}"),
+]
+ConfirmTotpResult = Annotated[
+    RecoveryCodes | CredentialsRejection | StateConflictRejection,
+    strawberry.union("ConfirmTotpResult", description=f"Recovery codes, or a rejection. {_GROWS}"),
+]
+ChangePasswordResult = Annotated[
+    Done | CredentialsRejection | ValidationRejection | StateConflictRejection,
+    strawberry.union("ChangePasswordResult", description=f"Success, or a rejection. {_GROWS}"),
 ]
 LogOutResult = Annotated[
     Done | NotFoundRejection,

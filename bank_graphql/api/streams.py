@@ -11,7 +11,7 @@ from bank_graphql.accounts.feed import EventRow, Feed
 from bank_graphql.events.errors import SessionEnded
 from bank_graphql.events.hub import Hub, Interest, Subscriber
 from bank_graphql.events.models import Position
-from bank_graphql.identity.service import Identity
+from bank_graphql.identity.sessions import Sessions
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.errors import Fault, RateLimited, Unavailable
@@ -50,19 +50,19 @@ class Streams:
     Args:
         hub: hands out new events.
         feed: knows which accounts are closed.
-        identity: knows which sessions are active.
+        sessions: knows which sessions are active.
         clock: gives the time by which access tokens expire.
     """
 
-    def __init__(self, hub: Hub[EventRow], feed: Feed, identity: Identity, clock: Clock) -> None:
+    def __init__(self, hub: Hub[EventRow], feed: Feed, sessions: Sessions, clock: Clock) -> None:
         self._hub = hub
         self._feed = feed
-        self._identity = identity
+        self._sessions = sessions
         self._clock = clock
         self._streams: set[_Stream] = set()
         self._counts: Counter[Hashable] = Counter()
         self._stopped = False
-        identity.session_cache.on_ended(self._end_sessions)
+        sessions.cache.on_ended(self._end_sessions)
 
     async def events(self, actor: Actor, interest: Interest, after: Position | None) -> AsyncIterator[EventRow]:
         """Yield the events of an interest: those after a position, if there is one, and then new ones.
@@ -136,7 +136,7 @@ class Streams:
         now = self._clock()
         actors = {stream: stream.actor for stream in self._streams if stream.actor is not None}
         session_ids = {actor.session_id for actor in actors.values() if actor.session_id is not None}
-        active = await self._identity.active_sessions(list(session_ids)) if session_ids else {}
+        active = await self._sessions.active(list(session_ids)) if session_ids else {}
         for stream, actor in actors.items():
             expired = actor.expires_at is not None and actor.expires_at <= now
             if expired or (actor.session_id is not None and active.get(actor.session_id) != actor.permissions):

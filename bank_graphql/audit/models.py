@@ -1,9 +1,9 @@
-"""The table of the audit. It names users and things by their ids only, so that personal data can be erased where it is stored."""
+"""The tables of the audit. They name users and things by their ids only, so that personal data can be erased where it is."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Identity, Index
+from sqlalchemy import BigInteger, Column, Identity, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from bank_graphql.kit.columns import text_field, time_field, uuid_field
@@ -23,3 +23,17 @@ class AuditEvent(SQLModel, table=True):
     outcome: str = text_field()
     ip_address: str | None = text_field(nullable=True)
     request_id: str | None = text_field(nullable=True)
+
+
+class AuditSeal(SQLModel, table=True):
+    """The seal of a number of events, in the order of their ids: the head of the chain of hashes after the last of them.
+
+    The events of all seals have the sequence numbers 1, 2, 3, … without a gap, also where their ids have gaps.
+    """
+
+    __tablename__ = "audit_seals"
+
+    last_sequence: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    last_event_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    head: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sealed_at: datetime = time_field()

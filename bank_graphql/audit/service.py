@@ -8,7 +8,7 @@ from bank_graphql.audit.models import AuditEvent
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.db import Connection, Database
-from bank_graphql.kit.errors import Refusal
+from bank_graphql.kit.errors import Forbidden, Refusal
 from bank_graphql.kit.statements import Insert, Writes
 
 T = TypeVar("T")
@@ -62,6 +62,18 @@ def record(writes: Writes, records: Sequence[Record]) -> None:
     """Add records to the writes of the actions that they are about."""
     at = utc_now()
     writes.insert(_INSERT, [(at, *each) for each in records])
+
+
+async def record_refused_access(db: Database, actor: Actor, action: str) -> None:
+    """Record that an actor was refused to read something.
+
+    Args:
+        db: the database.
+        actor: who wanted to read.
+        action: the API's name for the query.
+    """
+    refused = Record.of(actor, action, None, Forbidden())
+    await db.transact(lambda connection: write(connection, [refused]))
 
 
 async def execute_audited(

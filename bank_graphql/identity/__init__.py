@@ -13,5 +13,9 @@
 - `statements`: the statements that change the tables.
 - `session_cache`: the state of sessions that were used or ended a moment ago.
 - `metrics`: how often users signed in or were refused.
-- `service`: signing up, in and out; the only writer.
+- `sessions`: opens, refreshes and ends sessions.
+- `totp`: one-time codes by time.
+- `factors`: second factors of users.
+- `users`: what staff do with users, and how a user is closed.
+- `service`: signing up and in, credentials and profiles.
 """

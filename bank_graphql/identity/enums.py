@@ -30,3 +30,20 @@ class IdentityAction(StrEnum):
     REFRESH_SESSION = "refreshSession"
     LOG_OUT = "logOut"
     UPDATE_PROFILE = "updateProfile"
+    COMPLETE_LOG_IN = "completeLogIn"
+    CHANGE_PASSWORD = "changePassword"  # noqa: S105 - an action
+    ENROL_TOTP = "enrolTotp"
+    CONFIRM_TOTP = "confirmTotp"
+    DISABLE_TOTP = "disableTotp"
+    CLOSE_USER = "closeUser"
+    SET_USER_ROLE = "setUserRole"
+    SUSPEND_USER = "suspendUser"
+    REINSTATE_USER = "reinstateUser"
+
+
+class MfaState(StrEnum):
+    """Whether a user signs in with a second factor. ENROLLED: a secret was made, and its first code is awaited."""
+
+    DISABLED = "DISABLED"
+    ENROLLED = "ENROLLED"
+    ENABLED = "ENABLED"

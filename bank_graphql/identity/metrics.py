@@ -15,7 +15,12 @@ class IdentityMetrics:
         self._sign_ins = metrics.counter(
             "bank_sign_ins", "Sign-ups, log-ins and refreshed sessions, and refused ones.", "action", "outcome"
         )
-        for action in (IdentityAction.SIGN_UP, IdentityAction.LOG_IN, IdentityAction.REFRESH_SESSION):
+        for action in (
+            IdentityAction.SIGN_UP,
+            IdentityAction.LOG_IN,
+            IdentityAction.COMPLETE_LOG_IN,
+            IdentityAction.REFRESH_SESSION,
+        ):
             self._sign_ins.labels(action.value, "done")
             self._sign_ins.labels(action.value, "refused")
 

@@ -1,20 +1,31 @@
-"""The tables of users, their sessions and refresh tokens."""
+"""The tables of users, their second factors, sessions and refresh tokens."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, Index, LargeBinary
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
 from bank_graphql.identity.enums import UserRole, UserStatus
 from bank_graphql.kit.columns import key_field, one_of, text_field, time_field, uuid_field
+
+WORDS = "to_tsvector('simple'::regconfig, translate((full_name || ' '::text) || email, '@._+-'::text, '     '::text))"
+"""The words by which users are found, in SQL: those of their names, and their e-mail addresses."""
+
+ACTIVE_ADMIN = "role = 'ADMIN' AND status = 'ACTIVE'"
+"""The condition, in SQL, that a user is an administrator who can act."""
 
 
 class User(SQLModel, table=True):
     """A customer or a member of staff, who signs in with an e-mail address and a password."""
 
     __tablename__ = "users"
-    __table_args__ = (one_of("role", UserRole), one_of("status", UserStatus))
+    __table_args__ = (
+        one_of("role", UserRole),
+        one_of("status", UserStatus),
+        Index("ix_users_words", text(WORDS), postgresql_using="gin"),
+        Index("ix_users_active_admins", "id", postgresql_where=text(ACTIVE_ADMIN)),
+    )
 
     id: UUID = key_field()
     email: str = text_field()
@@ -27,6 +38,33 @@ class User(SQLModel, table=True):
     created_at: datetime = time_field()
     updated_at: datetime = time_field()
     closed_at: datetime | None = time_field(nullable=True)
+    suspension_reason: str | None = text_field(nullable=True)
+
+
+class TotpFactor(SQLModel, table=True):
+    """The secret from which a user's device computes one-time codes (TOTP, RFC 6238), encrypted.
+
+    It is in use once `confirmed_at` is set. `last_step` is the time step of the last code that was spent: no code of this step
+    or of an earlier one is accepted again.
+    """
+
+    __tablename__ = "totp_factors"
+
+    user_id: UUID = uuid_field(references="users.id", primary_key=True)
+    sealed_secret: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_at: datetime = time_field()
+    confirmed_at: datetime | None = time_field(nullable=True)
+    last_step: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
+class RecoveryCode(SQLModel, table=True):
+    """The keyed hash of a code that replaces a one-time code, once."""
+
+    __tablename__ = "recovery_codes"
+
+    user_id: UUID = uuid_field(references="users.id", primary_key=True)
+    code_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    used_at: datetime | None = time_field(nullable=True)
 
 
 class Session(SQLModel, table=True):

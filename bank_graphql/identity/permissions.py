@@ -16,6 +16,8 @@ class Permission(StrEnum):
     MANAGE_ACCOUNTS = "MANAGE_ACCOUNTS"  # freeze and unfreeze accounts and cards, set overdraft limits, cancel cards
     ISSUE_STATEMENTS = "ISSUE_STATEMENTS"  # have the statements of a month issued
     PROCESS_CLEARING = "PROCESS_CLEARING"  # the clearing: settle, return and receive payments of other banks, and see them
+    MANAGE_USERS = "MANAGE_USERS"  # set the roles of users, suspend and reinstate them
+    READ_AUDIT = "READ_AUDIT"  # read the audit
     PROCESS_CARDS = "PROCESS_CARDS"  # the card network: authorise, capture, release and refund card payments, and see them
 
 
@@ -31,7 +33,7 @@ PERMISSIONS: dict[UserRole, frozenset[Permission]] = {
             Permission.ISSUE_STATEMENTS,
         }
     ),
-    UserRole.AUDITOR: frozenset({Permission.READ_ANY, Permission.VERIFY_LEDGER}),
+    UserRole.AUDITOR: frozenset({Permission.READ_ANY, Permission.VERIFY_LEDGER, Permission.READ_AUDIT}),
     UserRole.PROCESSOR: frozenset({Permission.PROCESS_CARDS, Permission.PROCESS_CLEARING}),
     UserRole.ADMIN: frozenset(
         {
@@ -41,6 +43,8 @@ PERMISSIONS: dict[UserRole, frozenset[Permission]] = {
             Permission.MANAGE_ACCOUNTS,
             Permission.ISSUE_STATEMENTS,
             Permission.VERIFY_LEDGER,
+            Permission.MANAGE_USERS,
+            Permission.READ_AUDIT,
         }
     ),
 }

@@ -1,5 +1,6 @@
 """Reads of users and sessions, batched and scoped to the actor."""
 
+import re
 from collections.abc import Hashable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -17,7 +18,9 @@ from sqlalchemy import (
     any_,
     bindparam,
     column,
+    false,
     func,
+    literal_column,
     select,
 )
 from sqlalchemy.orm import Mapped
@@ -25,14 +28,16 @@ from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from bank_graphql.identity.enums import UserRole, UserStatus
-from bank_graphql.identity.models import RefreshToken, Session, User
+from bank_graphql.identity.models import WORDS, RefreshToken, Session, TotpFactor, User
 from bank_graphql.identity.visibility import is_visible, sees_all, sees_processed
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.db import Database
+from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.loaders import Requested
+from bank_graphql.kit.paging import Page, RootListing, Slice, uuid_key
 from bank_graphql.kit.statements import Query, Reads, Row, array_of
 
 R = TypeVar("R", bound=Row)
+_WORD = re.compile(r"[^\W_]+")
 MAX_SESSIONS_LISTED = 100
 """The maximum number of sessions that a list shows. Older ones can still be ended, all together."""
 
@@ -48,6 +53,8 @@ class UserRow(Row):
     status: UserStatus
     created_at: datetime
     updated_at: datetime
+    suspension_reason: str | None
+    mfa_enabled: bool
 
 
 class SignInRow(Row):
@@ -73,6 +80,10 @@ class SessionState(Row):
 class _RoleRow(Row):
     id: UUID
     role: UserRole
+
+
+class _IdRow(Row):
+    id: UUID
 
 
 class SessionRow(Row):
@@ -168,6 +179,8 @@ def _arguments(query: Query[R], requested: Sequence[Requested[Hashable]]) -> dic
     return {"keys": keys, "viewers": viewers, "sees_all": all_seen, "sees_processed": processed_seen}
 
 
+_confirmed = select(col(TotpFactor.confirmed_at).is_not(None)).where(col(TotpFactor.user_id) == User.id)
+_mfa_enabled = func.coalesce(_confirmed.scalar_subquery(), false())
 _user_columns = (
     col(User.id),
     col(User.email),
@@ -177,6 +190,8 @@ _user_columns = (
     col(User.status),
     col(User.created_at),
     col(User.updated_at),
+    col(User.suspension_reason),
+    _mfa_enabled.label("mfa_enabled"),
 )
 _is_active = and_(
     col(Session.ended_at).is_(None),
@@ -221,6 +236,9 @@ _SESSIONS = Query(
     .order_by(col(Session.id).desc()),
     SessionRow,
 )
+_CLOSED = Query(
+    select(col(User.id)).where(col(User.id) == any_(array_of("ids", Uuid())), col(User.status) == UserStatus.CLOSED), _IdRow
+)
 REFRESH_TOKEN = Query(
     select(col(RefreshToken.session_id), col(Session.user_id), col(RefreshToken.used_at), col(RefreshToken.reply), _active)
     .join(Session, col(Session.id) == RefreshToken.session_id)
@@ -229,6 +247,32 @@ REFRESH_TOKEN = Query(
     .with_for_update(of=RefreshToken),
     RefreshRow,
 )
+
+
+_ALL_USERS = RootListing(select(*_user_columns), by=col(User.id), key=uuid_key("User"), record=UserRow)
+_FOUND_USERS = RootListing(
+    select(*_user_columns).where(
+        literal_column(WORDS).op("@@")(func.to_tsquery(literal_column("'simple'"), bindparam("words", type_=Text())))
+    ),
+    by=col(User.id),
+    key=uuid_key("User"),
+    record=UserRow,
+)
+USERS_KEY = _ALL_USERS.key
+"""The type of the keys by which users are listed."""
+
+
+async def list_users(db: Reads, page: Page, search: str | None) -> Slice[UserRow]:
+    """Return a page of all users, newest first. With a search, of those with words in name or address that begin so.
+
+    The caller has made sure that the actor may see all users.
+    """
+    if not search:
+        return await _ALL_USERS.fetch(db, page)
+    words = _WORD.findall(search)
+    if not words:
+        return Slice([], has_next=False, has_previous=False)
+    return await _FOUND_USERS.fetch(db, page, words=" & ".join(f"'{word}':*" for word in words))
 
 
 async def users(db: Reads, requested: Sequence[Requested[UUID]]) -> list[UserRow | None]:
@@ -244,6 +288,13 @@ async def session_state(db: Database, session_id: UUID, now: datetime) -> Sessio
 async def active_roles(db: Database, session_ids: Sequence[UUID], now: datetime) -> dict[UUID, UserRole]:
     """Return those of the sessions that are active, each with its user's role."""
     return {row.id: row.role for row in await db.fetch(_ACTIVE_ROLES, ids=list(session_ids), now=now)}
+
+
+async def closed_among(connection: Connection, user_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Return those of the users who are closed."""
+    if not user_ids:
+        return frozenset()
+    return frozenset(row.id for row in await connection.fetch(_CLOSED, ids=list(user_ids)))
 
 
 async def sessions(db: Database, actor: Actor, now: datetime) -> list[SessionRow]:

@@ -8,8 +8,8 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from zxcvbn import zxcvbn
 
-from bank_graphql.kit.errors import FieldProblem
-from bank_graphql.kit.text import normalise, normalise_name, problem_in
+from bank_graphql.kit.errors import FieldProblem, ValidationFailed
+from bank_graphql.kit.text import check_line, normalise, normalise_name, problem_in
 
 EMAIL_MAX = 320
 PASSWORD_MIN, PASSWORD_MAX, PASSWORD_SCORE = 8, 256, 3
@@ -20,6 +20,7 @@ _SYMBOLS, _MAX_SYMBOLS = frozenset("@({[<!|$+%"), 3
 _ZXCVBN_LOCK = Lock()
 """zxcvbn stores `user_inputs` in a dictionary of its module, so two threads must not use it at the same time."""
 NAME_MAX = 200
+REASON_MAX = 200
 _WORD, _MAX_WORDS = re.compile(r"\w{3,}"), 20
 
 
@@ -61,6 +62,18 @@ def check_phone_number(text: str) -> str | FieldProblem:
     if not phonenumbers.is_valid_number(number):
         return problem
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def check_suspension_reason(text: str) -> str:
+    """Return the normalised reason of a suspension.
+
+    Raises:
+        ValidationFailed: `REQUIRED`, `TOO_LONG` or `INVALID`.
+    """
+    checked = check_line(text, "A reason", ("reason",), REASON_MAX)
+    if checked is None:
+        raise ValidationFailed.of("reason", "REQUIRED", "A suspension needs a reason.")
+    return checked
 
 
 def normalise_password(password: str) -> str:

@@ -1,19 +1,18 @@
-"""Sign users up, in and out, and keep their sessions. The only writer of the identity tables."""
+"""Sign users up and in, and change their credentials and profiles. `sessions`, `factors` and `users` do the rest."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from bank_graphql.audit import service as audit
 from bank_graphql.identity import queries, statements
 from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
 from bank_graphql.identity.errors import CredentialsRefused
+from bank_graphql.identity.factors import Enrolment, SecondFactors
 from bank_graphql.identity.metrics import IdentityMetrics
 from bank_graphql.identity.passwords import PasswordHasher
-from bank_graphql.identity.permissions import PERMISSIONS, Permission
-from bank_graphql.identity.queries import SessionRow
-from bank_graphql.identity.refresh_tokens import REPLAY_FOR, Tokens, hash_of, new_refresh_token, seal, unseal
+from bank_graphql.identity.queries import SignInRow
 from bank_graphql.identity.rules import (
     EMAIL_MAX,
     NAME_MAX,
@@ -22,38 +21,40 @@ from bank_graphql.identity.rules import (
     check_phone_number,
     email_key,
 )
-from bank_graphql.identity.session_cache import SessionCache
+from bank_graphql.identity.sessions import Sessions, SignedIn, refused_credentials
 from bank_graphql.identity.statements import NewUser
-from bank_graphql.identity.tokens import AccessTokens
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
-from bank_graphql.kit.errors import FieldProblem, NotFound, Refusal, ValidationFailed
-from bank_graphql.kit.ids import global_id, new_id
+from bank_graphql.kit.errors import FieldProblem, ValidationFailed
+from bank_graphql.kit.ids import new_id
+from bank_graphql.kit.seals import Seals
 from bank_graphql.kit.text import normalise
 from bank_graphql.kit.throttle import AttemptThrottle
 
-_MAX_USER_AGENT = 500
-"""The maximum number of characters of a user agent that are stored."""
+CHALLENGE_LIFETIME = timedelta(minutes=5)
+"""How long a log-in waits for its second factor."""
+CHALLENGED = "CHALLENGED"
+"""The outcome, in the audit, of a log-in with the right password that waits for a second factor."""
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
-    """The answer to a sign-in or a refresh: the actor that the client is from now on, and its tokens."""
+class LogInChallenge:
+    """The answer to a log-in with the right password, which a second factor is to complete."""
 
-    actor: Actor
-    tokens: Tokens
+    token: str
+    expires_at: datetime
 
 
 class Identity:
-    """The identity service of one process.
+    """The users of the bank, as one process serves them.
 
     Args:
         db: the database.
         hasher: hashes and verifies passwords.
-        tokens: issues and verifies access tokens.
+        sessions: opens sessions.
+        factors: the users' second factors.
         clock: gives the time.
-        session_lifetime: how long a session lasts after its tokens were last refreshed.
         allow_test_domains: whether e-mail addresses may be under `.test`.
         metrics: counts sign-ins.
     """
@@ -62,50 +63,28 @@ class Identity:
         self,
         db: Database,
         hasher: PasswordHasher,
-        tokens: AccessTokens,
+        sessions: Sessions,
+        factors: SecondFactors,
         *,
         clock: Clock,
-        session_lifetime: timedelta,
         allow_test_domains: bool,
         metrics: IdentityMetrics,
     ) -> None:
         self._db = db
         self._metrics = metrics
         self._hasher = hasher
-        self.tokens = tokens
+        self.sessions = sessions
+        self._factors = factors
         self._clock = clock
-        self._session_lifetime = session_lifetime
         self._allow_test_domains = allow_test_domains
-        self.session_cache = SessionCache(db, clock)
-        self._throttle = AttemptThrottle()
+        self._challenges = Seals(sessions.tokens.private_keys, "bank log-ins")
+        self._password_throttle = AttemptThrottle()
+        self._code_throttle = AttemptThrottle()
 
     def email_key(self, email: str) -> str:
         """Return the key of an e-mail address, the same for all its spellings; of any other text, its normalised form."""
         address = check_email(email, allow_test_domains=self._allow_test_domains)
         return email_key(normalise(email[:EMAIL_MAX]) if isinstance(address, FieldProblem) else address)
-
-    async def authenticate(self, token: str, origin: Origin) -> Actor | None:
-        """Return the actor of an access token; None if the token is not valid or its session is not active.
-
-        Raises:
-            Unavailable: the session's state cannot be read.
-        """
-        claims = self.tokens.verify(token, self._clock())
-        if claims is None:
-            return None
-        state = await self.session_cache.state(claims.session_id)
-        if state is None or not state.active or state.user_id != claims.user_id:
-            return None
-        return Actor(state.user_id, claims.session_id, PERMISSIONS[state.role], origin, claims.expires_at)
-
-    async def active_sessions(self, session_ids: Sequence[UUID]) -> dict[UUID, frozenset[Permission]]:
-        """Return those of the sessions that are active, each with its user's permissions."""
-        roles = await queries.active_roles(self._db, session_ids, self._clock())
-        return {session_id: PERMISSIONS[role] for session_id, role in roles.items()}
-
-    async def sessions(self, actor: Actor) -> list[SessionRow]:
-        """Return the actor's own active sessions, newest first, at most `queries.MAX_SESSIONS_LISTED`."""
-        return await queries.sessions(self._db, actor, self._clock())
 
     async def create_user(
         self, *, email: str, password: str, full_name: str, phone_number: str | None = None, role: UserRole
@@ -137,42 +116,68 @@ class Identity:
 
         async def work(connection: Connection) -> SignedIn:
             await _insert_user(connection, user)
-            signed_in = await self._open_session(connection, user.id, origin)
-            await self._record(connection, signed_in.actor, IdentityAction.SIGN_UP, user.id)
-            return signed_in
+            return await self._sign_in(connection, IdentityAction.SIGN_UP, user.id, origin)
 
         signed_in = await self._db.transact(work)
         self._metrics.done(IdentityAction.SIGN_UP)
-        self._throttle.record_success(user.email_key, origin.network)
+        self._password_throttle.record_success(user.email_key, origin.network)
         return signed_in
 
-    async def log_in(self, *, email: str, password: str, origin: Origin) -> SignedIn:
-        """Open a session for the user with this e-mail address and password.
+    async def log_in(self, *, email: str, password: str, origin: Origin) -> SignedIn | LogInChallenge:
+        """Open a session for the user with this e-mail address and password, or ask for the user's second factor.
 
         Raises:
             CredentialsRefused: there is no such user, the password is wrong, or the user is not active. All take equally long.
             RateLimited: too many attempts on this e-mail address are queued.
         """
         key = self.email_key(email)
-        await self._throttle.wait_turn(key, origin.network)
+        await self._password_throttle.wait_turn(key, origin.network)
         user = await self._db.fetch_one(queries.SIGN_IN, email_key=key)
         matches = await self._hasher.verify(password, user.password_hash if user else None)
         if user is None or not matches or user.status != UserStatus.ACTIVE:
-            await self._record_refused_credentials(IdentityAction.LOG_IN, user.id if user else None, origin)
-            raise CredentialsRefused
-        self._throttle.record_success(key, origin.network)
-        new_hash = await self._hasher.hash(password) if self._hasher.is_outdated(user.password_hash) else None
+            raise await refused_credentials(self._db, self._metrics, IdentityAction.LOG_IN, user.id if user else None, origin)
+        self._password_throttle.record_success(key, origin.network)
+        if self._hasher.is_outdated(user.password_hash):
+            user = await self._rehash(user, password)
+        if await self._factors.are_enabled(self._db, user.id):
+            return await self._challenge(user, origin)
         user_id = user.id
+        signed_in = await self._db.transact(lambda connection: self._sign_in(connection, IdentityAction.LOG_IN, user_id, origin))
+        self._metrics.done(IdentityAction.LOG_IN)
+        return signed_in
 
-        async def work(connection: Connection) -> SignedIn:
-            if new_hash is not None:
-                await connection.execute(statements.SET_PASSWORD_HASH, user=user_id, hash=new_hash)
-            signed_in = await self._open_session(connection, user_id, origin)
-            await self._record(connection, signed_in.actor, IdentityAction.LOG_IN, user_id)
-            return signed_in
+    async def complete_log_in(self, challenge_token: str, code: str, origin: Origin) -> SignedIn:
+        """Open a session for the user of a challenge, and spend the code.
+
+        Args:
+            challenge_token: what `log_in` returned.
+            code: a one-time code of the user's app, or a recovery code.
+            origin: where the request came from.
+
+        Raises:
+            CredentialsRefused: the challenge is none, has expired, or was made before the password was changed; the code is
+                wrong or was spent; or the user is not active.
+            RateLimited: too many attempts on this user are queued.
+        """
+        claims = self._challenges.open(challenge_token)
+        if claims is None or self._clock().timestamp() >= claims["expires"]:
+            raise await refused_credentials(self._db, self._metrics, IdentityAction.COMPLETE_LOG_IN, None, origin)
+        user_id = UUID(claims["user"])
+        await self._code_throttle.wait_turn(claims["user"], origin.network)
+
+        async def work(connection: Connection) -> SignedIn | None:
+            user = await connection.fetch_one(queries.PASSWORD, user=user_id)
+            if user is None or user.status != UserStatus.ACTIVE or _digest_of(user.password_hash) != claims["password"]:
+                return None
+            if not await self._factors.spend(connection, user_id, code):
+                return None
+            return await self._sign_in(connection, IdentityAction.COMPLETE_LOG_IN, user_id, origin)
 
         signed_in = await self._db.transact(work)
-        self._metrics.done(IdentityAction.LOG_IN)
+        if signed_in is None:
+            raise await refused_credentials(self._db, self._metrics, IdentityAction.COMPLETE_LOG_IN, user_id, origin)
+        self._metrics.done(IdentityAction.COMPLETE_LOG_IN)
+        self._code_throttle.record_success(claims["user"], origin.network)
         return signed_in
 
     async def verify_password(self, actor: Actor, password: str) -> bool:
@@ -181,78 +186,88 @@ class Identity:
         Raises:
             RateLimited: too many attempts on this user are queued.
         """
-        [user] = await self._db.fetch(queries.PASSWORD, user=actor.user_id)
-        await self._throttle.wait_turn(user.email_key, actor.origin.network)
-        matches = await self._hasher.verify(password, user.password_hash)
-        if matches:
-            self._throttle.record_success(user.email_key, actor.origin.network)
-        return matches
+        return await self._user_with(actor, password) is not None
 
-    async def refresh(self, refresh_token: str, origin: Origin) -> SignedIn:
-        """Use up a refresh token, and return new tokens for its session.
-
-        Within `REPLAY_FOR` the same client gets the same answer for the same token again, because the first may have been lost.
+    async def change_password(self, actor: Actor, current: str, new: str) -> None:
+        """Change the actor's password, and end all other sessions of the actor.
 
         Raises:
-            CredentialsRefused: the token is unknown, its session is not active, or it was used before; the last ends the session.
+            CredentialsRefused: the current password is another one.
+            ValidationFailed: the new password is too weak, or it is the current one.
+            RateLimited: too many attempts on this user are queued.
         """
-        token_hash = hash_of(refresh_token)
-
-        async def work(connection: Connection) -> SignedIn | UUID | None:
-            found = await connection.fetch_one(queries.REFRESH_TOKEN, token_hash=token_hash, now=self._clock())
-            if found is None or not found.active:
-                return None
-            now = self._clock()
-            if found.used_at is not None:
-                reply = found.reply if now - found.used_at <= REPLAY_FOR else None
-                if reply is not None and (tokens := unseal(reply, refresh_token, origin)) is not None:
-                    return await self._signed_in(connection, found.user_id, found.session_id, tokens, origin)
-                await connection.execute(statements.END_SESSIONS, user=found.user_id, session=found.session_id, now=now)
-                return found.session_id
-            tokens = await self._issue(connection, found.user_id, found.session_id, now)
-            reply, expires = seal(tokens, refresh_token, origin), now + self._session_lifetime
-            await connection.execute(statements.USE_TOKEN, hash=token_hash, now=now, reply=reply)
-            await connection.execute(statements.DELETE_OLD_REPLIES, session=found.session_id, before=now - REPLAY_FOR)
-            await connection.execute(statements.EXTEND_SESSION, session=found.session_id, now=now, expires=expires)
-            return await self._signed_in(connection, found.user_id, found.session_id, tokens, origin)
-
-        outcome = await self._db.transact(work)
-        if isinstance(outcome, SignedIn):
-            self._metrics.done(IdentityAction.REFRESH_SESSION)
-            return outcome
-        if outcome is not None:
-            self.session_cache.end([outcome])
-        await self._record_refused_credentials(IdentityAction.REFRESH_SESSION, outcome, origin)
-        raise CredentialsRefused
-
-    async def log_out(self, actor: Actor, *, session_id: UUID | None = None, everywhere: bool = False) -> set[UUID]:
-        """End sessions of the actor. Their tokens are refused at once in this process, and within 2 seconds in others.
-
-        Args:
-            actor: the user.
-            session_id: the session to end; None for the actor's own.
-            everywhere: whether to end all sessions of the user instead.
-
-        Returns:
-            The ids of the sessions that ended.
-
-        Raises:
-            NotFound: the user has no such session, or it has ended already.
-        """
-        target = None if everywhere else session_id or actor.session_id
-        missing = NotFound("session", global_id("Session", target) if target else None)
+        user = await self._user_with(actor, current)
+        problem, new_hash = None, ""
+        if user is not None:
+            problem = await self._problem_with(user, current, new)
+            new_hash = await self._hasher.hash(new) if problem is None else ""
 
         async def work(connection: Connection) -> set[UUID]:
-            rows = await connection.fetch(statements.END_SESSIONS, user=actor.user_id, session=target, now=self._clock())
-            refusal = None if rows or everywhere else missing
-            await self._record(connection, actor, IdentityAction.LOG_OUT, target or actor.user_id, refusal)
-            return {row.id for row in rows}
+            if user is None:
+                raise CredentialsRefused
+            if problem is not None:
+                raise ValidationFailed([problem])
+            given = {"user": user.id, "old_hash": user.password_hash, "new_hash": new_hash}
+            if not await connection.fetch(statements.REPLACE_PASSWORD_HASH, **given):
+                raise CredentialsRefused  # it was changed meanwhile
+            return await self.sessions.end_others(connection, actor)
 
-        ended = await self._db.transact(work)
-        self.session_cache.end(ended)
-        if not ended and not everywhere:
-            raise missing
-        return ended
+        ended = await audit.execute_audited(self._db, actor, IdentityAction.CHANGE_PASSWORD, actor.user_id, work)
+        self.sessions.cache.end(ended)
+
+    async def enrol_totp(self, actor: Actor, password: str) -> Enrolment:
+        """Make a secret for one-time codes. It is not in use before `confirm_totp`.
+
+        Raises:
+            CredentialsRefused: the password is wrong.
+            StateConflict: the actor has a second factor already.
+            RateLimited: too many attempts on this user are queued.
+        """
+        user = await self._user_with(actor, password)
+
+        async def work(connection: Connection) -> Enrolment:
+            if user is None:
+                raise CredentialsRefused
+            [profile] = await connection.fetch(queries.OWN_PROFILE, user=user.id)
+            return await self._factors.enrol(connection, user.id, profile.email)
+
+        return await audit.execute_audited(self._db, actor, IdentityAction.ENROL_TOTP, actor.user_id, work)
+
+    async def confirm_totp(self, actor: Actor, code: str) -> list[str]:
+        """Put the actor's new secret into use, and return recovery codes, which are not shown again.
+
+        Raises:
+            CredentialsRefused: the code is wrong.
+            StateConflict: there is no new secret.
+            RateLimited: too many attempts on this user are queued.
+        """
+        await self._code_throttle.wait_turn(actor.user_id.hex, actor.origin.network)
+
+        async def work(connection: Connection) -> list[str]:
+            return await self._factors.confirm(connection, actor.user_id, code)
+
+        codes = await audit.execute_audited(self._db, actor, IdentityAction.CONFIRM_TOTP, actor.user_id, work)
+        self._code_throttle.record_success(actor.user_id.hex, actor.origin.network)
+        return codes
+
+    async def disable_totp(self, actor: Actor, password: str, code: str) -> None:
+        """Delete the actor's second factor and recovery codes. The code may be one of either.
+
+        Raises:
+            CredentialsRefused: the password or the code is wrong.
+            StateConflict: the actor has no second factor.
+            RateLimited: too many attempts on this user are queued.
+        """
+        user = await self._user_with(actor, password)
+        await self._code_throttle.wait_turn(actor.user_id.hex, actor.origin.network)
+
+        async def work(connection: Connection) -> None:
+            if user is None:
+                raise CredentialsRefused
+            await self._factors.disable(connection, user.id, code)
+
+        await audit.execute_audited(self._db, actor, IdentityAction.DISABLE_TOTP, actor.user_id, work)
+        self._code_throttle.record_success(actor.user_id.hex, actor.origin.network)
 
     async def update_profile(self, actor: Actor, *, full_name: str | None, phone_number: str | None) -> None:
         """Change the actor's name or phone number. None leaves a field as it is; an empty phone number removes it.
@@ -275,9 +290,46 @@ class Identity:
                 keeps_phone=phone_number is None,
                 now=self._clock(),
             )
-            await self._record(connection, actor, IdentityAction.UPDATE_PROFILE, actor.user_id)
 
-        await self._db.transact(work)
+        await audit.execute_audited(self._db, actor, IdentityAction.UPDATE_PROFILE, actor.user_id, work)
+
+    async def _user_with(self, actor: Actor, password: str) -> SignInRow | None:
+        """Return the actor's row if this is the actor's password. Raises as `verify_password`."""
+        [user] = await self._db.fetch(queries.PASSWORD, user=actor.user_id)
+        await self._password_throttle.wait_turn(user.email_key, actor.origin.network)
+        if not await self._hasher.verify(password, user.password_hash):
+            return None
+        self._password_throttle.record_success(user.email_key, actor.origin.network)
+        return user
+
+    async def _problem_with(self, user: SignInRow, current: str, new: str) -> FieldProblem | None:
+        """Return what is wrong with a new password of a user."""
+        [profile] = await self._db.fetch(queries.OWN_PROFILE, user=user.id)
+        problem = await self._hasher.check(new, (profile.email, profile.full_name))
+        if problem is not None:
+            return replace(problem, path=("new",))
+        return FieldProblem(("new",), "UNCHANGED", "This is the current password.") if new == current else None
+
+    async def _rehash(self, user: SignInRow, password: str) -> SignInRow:
+        """Store the password's hash anew, as strong as new ones are, and return the user's row."""
+        given = {"user": user.id, "old_hash": user.password_hash, "new_hash": await self._hasher.hash(password)}
+        await self._db.transact(lambda connection: connection.fetch(statements.REPLACE_PASSWORD_HASH, **given))
+        [changed] = await self._db.fetch(queries.PASSWORD, user=user.id)
+        return changed
+
+    async def _challenge(self, user: SignInRow, origin: Origin) -> LogInChallenge:
+        """Return a challenge to a user whose password was right, and record it."""
+        expires_at = (self._clock() + CHALLENGE_LIFETIME).astimezone(UTC).replace(microsecond=0)
+        claims = {"user": user.id.hex, "expires": int(expires_at.timestamp()), "password": _digest_of(user.password_hash)}
+        record = audit.Record(None, IdentityAction.LOG_IN, user.id, CHALLENGED, origin.ip_address, origin.request_id)
+        await self._db.transact(lambda connection: audit.write(connection, [record]))
+        return LogInChallenge(self._challenges.seal(claims), expires_at)
+
+    async def _sign_in(self, connection: Connection, action: IdentityAction, user_id: UUID, origin: Origin) -> SignedIn:
+        """Open a session and record it."""
+        signed_in = await self.sessions.open(connection, user_id, origin)
+        await audit.write(connection, [audit.Record.of(signed_in.actor, action, user_id)])
+        return signed_in
 
     async def _new_user(self, email: str, password: str, full_name: str, phone_number: str | None, role: UserRole) -> NewUser:
         problems: list[FieldProblem] = []
@@ -292,36 +344,6 @@ class Identity:
         hashed = await self._hasher.hash(password)
         now = self._clock()
         return NewUser(new_id(), address, email_key(address), hashed, name, phone, role, UserStatus.ACTIVE, now, now)
-
-    async def _open_session(self, connection: Connection, user_id: UUID, origin: Origin) -> SignedIn:
-        session_id, now = new_id(), self._clock()
-        agent = origin.user_agent[:_MAX_USER_AGENT] if origin.user_agent else None
-        row = (session_id, user_id, agent, origin.ip_address, now, now, now + self._session_lifetime)
-        await connection.insert(statements.INSERT_SESSION, [row])
-        tokens = await self._issue(connection, user_id, session_id, now)
-        return await self._signed_in(connection, user_id, session_id, tokens, origin)
-
-    async def _issue(self, connection: Connection, user_id: UUID, session_id: UUID, now: datetime) -> Tokens:
-        refresh_token = new_refresh_token()
-        await connection.insert(statements.INSERT_TOKEN, [(hash_of(refresh_token), session_id, now)])
-        access_token, expires_at = self.tokens.issue(user_id, session_id, now)
-        return Tokens(access_token, refresh_token, expires_at)
-
-    async def _signed_in(
-        self, connection: Connection, user_id: UUID, session_id: UUID, tokens: Tokens, origin: Origin
-    ) -> SignedIn:
-        user = (await connection.fetch(queries.OWN_PROFILE, user=user_id))[0]
-        return SignedIn(Actor(user_id, session_id, PERMISSIONS[user.role], origin), tokens)
-
-    async def _record(
-        self, connection: Connection, actor: Actor, action: IdentityAction, subject_id: UUID, refusal: Refusal | None = None
-    ) -> None:
-        await audit.write(connection, [audit.Record.of(actor, action, subject_id, refusal)])
-
-    async def _record_refused_credentials(self, action: IdentityAction, subject_id: UUID | None, origin: Origin) -> None:
-        self._metrics.refused(action)
-        record = audit.Record(None, action, subject_id, CredentialsRefused.code, origin.ip_address, origin.request_id)
-        await self._db.transact(lambda connection: audit.write(connection, [record]))
 
 
 async def _insert_user(connection: Connection, user: NewUser) -> None:
@@ -342,3 +364,8 @@ def _collect(checked: str | FieldProblem, problems: list[FieldProblem]) -> str |
         problems.append(checked)
         return None
     return checked
+
+
+def _digest_of(password_hash: str) -> str:
+    """Return a digest of a stored hash, which changes when the password does."""
+    return hashlib.sha256(password_hash.encode()).hexdigest()[:32]

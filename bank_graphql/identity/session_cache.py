@@ -57,6 +57,10 @@ class SessionCache:
         """Call `listener` with the ids of sessions as soon as this process ends them, before that request is answered."""
         self._listeners.append(listener)
 
+    def forget(self) -> None:
+        """Read the state of each session again when it is used next, because a role has changed."""
+        self._states.clear()
+
     def end(self, session_ids: Collection[UUID]) -> None:
         """Refuse further requests in sessions that this process has ended, and call the listeners."""
         for session_id in session_ids:

@@ -1,4 +1,4 @@
-"""The statements that change the identity tables. Only the service runs them."""
+"""The statements that change users, sessions and tokens. Only the services run them."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -67,8 +67,43 @@ END_SESSIONS = Query(
 END_ALL_SESSIONS = Query(
     update(Session).where(col(Session.ended_at).is_(None)).values(ended_at=bindparam("now")).returning(col(Session.id)), Row
 )
-SET_PASSWORD_HASH = Query(
-    update(User).where(col(User.id) == bindparam("user", type_=Uuid())).values(password_hash=bindparam("hash")), Row
+END_OTHER_SESSIONS = Query(
+    update(Session)
+    .where(
+        col(Session.user_id) == bindparam("user", type_=Uuid()),
+        col(Session.id) != bindparam("session", type_=Uuid()),
+        col(Session.ended_at).is_(None),
+    )
+    .values(ended_at=bindparam("now"))
+    .returning(col(Session.id)),
+    Row,
+)
+REPLACE_PASSWORD_HASH = Query(
+    update(User)
+    .where(
+        col(User.id) == bindparam("user", type_=Uuid()),
+        col(User.password_hash) == bindparam("old_hash", type_=Text()),
+    )
+    .values(password_hash=bindparam("new_hash", type_=Text()))
+    .returning(col(User.id)),
+    Row,
+)
+SET_ROLE = Query(
+    update(User)
+    .where(col(User.id) == bindparam("user", type_=Uuid()))
+    .values(role=bindparam("new_role", type_=Text()), updated_at=bindparam("now")),
+    Row,
+)
+SET_STATUS = Query(
+    update(User)
+    .where(col(User.id) == bindparam("user", type_=Uuid()))
+    .values(
+        status=bindparam("new_status", type_=Text()),
+        suspension_reason=bindparam("reason", type_=Text()),
+        closed_at=bindparam("closed"),
+        updated_at=bindparam("now"),
+    ),
+    Row,
 )
 UPDATE_PROFILE = Query(
     update(User)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from bank_graphql.accounts.rules import opening_lock
 from bank_graphql.cards import queries as cards
 from bank_graphql.cards.queries import CardReferenceRow
 from bank_graphql.clearing.rules import ExternalAccount
@@ -25,6 +26,7 @@ class Locked:
 
     Attributes:
         account_ids: the accounts that are locked.
+        owners: the users for whom accounts are opened, which is locked.
         keys: the idempotency keys that are locked.
         numbers: account ids by account number.
         payees: the payees that are named, by id.
@@ -36,6 +38,7 @@ class Locked:
     """
 
     account_ids: list[UUID]
+    owners: list[UUID]
     keys: list[Key]
     numbers: dict[str, UUID]
     payees: dict[UUID, SavedPayee]
@@ -59,6 +62,7 @@ async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
     transactions = await read_transactions(connection, named)
     references = await _card_references(connection, targets)
     account_ids = list({*_account_ids(targets, transactions, references, saved, numbers), *numbers.values()})
+    owners = list({each.owner: None for each in targets if each.owner is not None})
     received = list({reference: None for each in targets for reference in each.references})
     keys = list({command.stored_key: None for command in commands if command.stored_key is not None})
     await ledger.lock(
@@ -67,12 +71,14 @@ async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
             *(lock_key("key", *key) for key in keys),
             *(lock_key("reference", UUID(int=0), "/".join(reference)) for reference in received),
             *(ledger.account_lock(each) for each in account_ids),
+            *(opening_lock(each) for each in owners),
         ],
     )
     # When a refund is reversed, its payment counts toward limits again.
     refunded = [row.parent_id for row in transactions.values() if row.kind == TransactionKind.CARD_REFUND and row.parent_id]
     return Locked(
         account_ids,
+        owners,
         keys,
         numbers,
         saved,

@@ -12,6 +12,7 @@ from bank_graphql.cards.rules import CardPayment, CardPolicy, CardState, Merchan
 from bank_graphql.clearing import queries as clearing_queries
 from bank_graphql.clearing.queries import LockedPaymentRow
 from bank_graphql.clearing.rules import ClearingPolicy, ExternalAccount, ExternalPayment, Received
+from bank_graphql.identity.queries import closed_among
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection
 from bank_graphql.kit.money import Money
@@ -62,6 +63,7 @@ async def load(
         customers=customers,
         numbers=locked.numbers,
         payees=locked.payees,
+        closed_users=await closed_among(connection, locked.owners),
         credit_limit=credit_limit,
     )
     return state, stored

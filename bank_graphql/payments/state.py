@@ -77,6 +77,7 @@ class BatchState:
         customers: the customers' accounts by id; the bank's internal accounts are not among them.
         numbers: account ids by account number.
         payees: the payees that commands name, by id.
+        closed_users: those for whom commands open accounts, as far as they are closed.
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
         new_accounts: the accounts that the batch opened.
         verified: the payments whose payee was verified: transaction, answer, and the name that was given.
@@ -90,6 +91,7 @@ class BatchState:
     customers: dict[UUID, CustomerAccount]
     numbers: dict[str, UUID]
     payees: dict[UUID, SavedPayee] = field(default_factory=dict)
+    closed_users: frozenset[UUID] = frozenset()
     credit_limit: int = 0
     new_accounts: list[NewAccount] = field(default_factory=list)
     verified: list[tuple[UUID, PayeeMatch, str]] = field(default_factory=list)

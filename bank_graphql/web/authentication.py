@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from starlette.types import Scope
 
-from bank_graphql.identity.service import Identity
+from bank_graphql.identity.sessions import Sessions
 from bank_graphql.kit.actor import Caller, Origin
 from bank_graphql.web.middleware import request_id_of
 
@@ -16,11 +16,11 @@ class BearerAuthentication:
     A request with an invalid token is not taken for one without a token, because it must be refused.
 
     Args:
-        identity: verifies the tokens.
+        sessions: verify the tokens.
     """
 
-    def __init__(self, identity: Identity) -> None:
-        self._identity = identity
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
 
     async def __call__(self, scope: Scope) -> Caller:
         """Return who sent a request, and from where.
@@ -38,7 +38,7 @@ class BearerAuthentication:
         scheme, *rest = headers.get(b"authorization", b"").decode("latin-1").split(maxsplit=1)[:2] or [""]
         if scheme.lower() != "bearer" or not rest:
             return Caller(None, origin)
-        actor = await self._identity.authenticate(rest[0].strip(), origin)
+        actor = await self._sessions.authenticate(rest[0].strip(), origin)
         return Caller(actor, origin, has_bad_token=actor is None)
 
 

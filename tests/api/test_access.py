@@ -10,6 +10,7 @@ import pytest
 from bank_graphql.api.schema import build_schema
 from bank_graphql.bank import Bank
 from bank_graphql.identity.enums import UserRole
+from bank_graphql.kit.checks import Finding
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.ids import uuid_of
 from bank_graphql.ledger import verification
@@ -296,7 +297,7 @@ async def test_only_auditors_and_admins_read_the_ledger_verification(
         return
     assert await client.run(query) == {"ledgerVerification": None}
     findings = await verification.verify(bank.db)
-    await verification.record(bank.db, [*findings, verification.Finding("made up", 10**12, "entry 7")], utc_now())
+    await verification.record(bank.db, [*findings, Finding("made up", 10**12, "entry 7")], utc_now())
     found = (await client.run(query))["ledgerVerification"]
     assert found["ok"] is False
     assert [check["name"] for check in found["checks"] if check["ok"]] == [check.name for check in verification.CHECKS]

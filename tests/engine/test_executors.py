@@ -22,7 +22,7 @@ from bank_graphql.cards.rules import Merchant
 from bank_graphql.engine.executor import Executor, Request
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.permissions import PERMISSIONS
-from bank_graphql.identity.service import SignedIn
+from bank_graphql.identity.sessions import SignedIn
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.db import Database
@@ -283,7 +283,8 @@ async def test_answers_are_those_of_the_reference_executor(world: World, kind: s
     # The documents are worth something: most are executed, some fail in part, and many are answered by plans.
     assert refused < how_many * 0.3
     assert failed > how_many * 0.02
-    assert world.executor.fallbacks.total() < (how_many - refused) * 0.7
+    fallbacks = world.executor.fallbacks
+    assert fallbacks.total() - fallbacks["AccessDenied"] < (how_many - refused) * 0.7
     gc.collect()  # so that what was not awaited is found here, and not in the next test
 
 

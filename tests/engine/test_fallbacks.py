@@ -18,6 +18,7 @@ from bank_graphql.bank import Bank
 from bank_graphql.engine.columns import leaf, nulls
 from bank_graphql.engine.executor import Executor, Request
 from bank_graphql.engine.fallbacks import UnplannedError
+from bank_graphql.identity.sessions import SignedIn
 from bank_graphql.kit import log
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.ids import new_hex_id, parse_global_id
@@ -51,6 +52,7 @@ class Asking:
 async def ada_of(bank: Bank) -> Actor:
     """A customer of the demo."""
     signed_in = await bank.identity.log_in(email="ada@example.com", password=demo.PASSWORD, origin=Origin())
+    assert isinstance(signed_in, SignedIn)
     return signed_in.actor
 
 

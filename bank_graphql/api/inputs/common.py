@@ -54,6 +54,11 @@ def account_id(given: str) -> UUID:
     return _key_in(given, "Account")
 
 
+def user_id(given: str) -> UUID:
+    """Return the key in a user's global id. Raises as `_key_in`."""
+    return _key_in(given, "User")
+
+
 def card_id(given: str) -> UUID:
     """Return the key in a card's global id. Raises as `_key_in`."""
     return _key_in(given, "Card")

@@ -1,8 +1,8 @@
 """The mutations.
 
-`identity` signing up, in and out · `accounts` opening, changing, closing · `money` transfers, holds, refunds · `cards` issuing
-and changing cards · `clearing` payments to other banks and from them · `payees` saving account numbers · `statements` issuing
-and exporting · `sandbox` moving the clock.
+`identity` signing up, in and out · `credentials` passwords and second factors · `users` roles and suspensions · `accounts`
+opening, changing, closing · `money` transfers, holds, refunds · `cards` issuing and changing cards · `clearing` payments to
+other banks and from them · `payees` saving account numbers · `statements` issuing and exporting · `sandbox` moving the clock.
 """
 
 import strawberry
@@ -10,11 +10,13 @@ import strawberry
 from bank_graphql.api.mutations.accounts import AccountMutations
 from bank_graphql.api.mutations.cards import CardMutations
 from bank_graphql.api.mutations.clearing import ClearingMutations
+from bank_graphql.api.mutations.credentials import CredentialMutations
 from bank_graphql.api.mutations.identity import IdentityMutations
 from bank_graphql.api.mutations.money import MoneyMutations
 from bank_graphql.api.mutations.payees import PayeeMutations
 from bank_graphql.api.mutations.sandbox import SandboxMutations
 from bank_graphql.api.mutations.statements import StatementMutations
+from bank_graphql.api.mutations.users import UserMutations
 
 
 @strawberry.type(
@@ -22,6 +24,8 @@ from bank_graphql.api.mutations.statements import StatementMutations
 )
 class Mutation(
     IdentityMutations,
+    CredentialMutations,
+    UserMutations,
     AccountMutations,
     MoneyMutations,
     CardMutations,

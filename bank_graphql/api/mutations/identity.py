@@ -9,6 +9,7 @@ from bank_graphql.api.results import (
     Done,
     LogInResult,
     LogOutResult,
+    MfaChallenge,
     RefreshSessionResult,
     SignUpResult,
     UserResult,
@@ -16,7 +17,8 @@ from bank_graphql.api.results import (
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.engine.fields import mutation
 from bank_graphql.identity.queries import UserRow
-from bank_graphql.identity.service import SignedIn
+from bank_graphql.identity.service import LogInChallenge
+from bank_graphql.identity.sessions import SignedIn
 from bank_graphql.kit.errors import NotFound, Unauthenticated
 from bank_graphql.kit.ids import uuid_of
 
@@ -36,11 +38,27 @@ class IdentityMutations:
         )
         return await _auth_session(context, signed_in)
 
-    @mutation(LogInResult, "Sign in with e-mail address and password.")
+    @mutation(
+        LogInResult,
+        "Sign in with e-mail address and password. A user with a second factor gets a challenge, for `completeLogIn`.",
+    )
     @staticmethod
-    async def log_in(context: Context, input: LogInInput) -> AuthSession:  # noqa: A002 - the contract's name
+    async def log_in(context: Context, input: LogInInput) -> AuthSession | MfaChallenge:  # noqa: A002 - the contract's name
         context.attempt(input.email)
-        signed_in = await context.services.identity.log_in(email=input.email, password=input.password, origin=context.origin)
+        answer = await context.services.identity.log_in(email=input.email, password=input.password, origin=context.origin)
+        if isinstance(answer, LogInChallenge):
+            return MfaChallenge(challenge_token=answer.token, expires_at=DateTime(answer.expires_at))
+        return await _auth_session(context, answer)
+
+    @mutation(
+        LogInResult,
+        "Sign in with the challenge of `logIn` and a one-time code of the app, or a recovery code. Each code is good for "
+        "one use.",
+    )
+    @staticmethod
+    async def complete_log_in(context: Context, challenge_token: str, code: str) -> AuthSession:
+        context.attempt()
+        signed_in = await context.services.identity.complete_log_in(challenge_token, code, context.origin)
         return await _auth_session(context, signed_in)
 
     @mutation(
@@ -51,7 +69,7 @@ class IdentityMutations:
     @staticmethod
     async def refresh_session(context: Context, refresh_token: str) -> AuthSession:
         context.attempt()
-        return await _auth_session(context, await context.services.identity.refresh(refresh_token, context.origin))
+        return await _auth_session(context, await context.services.identity.sessions.refresh(refresh_token, context.origin))
 
     @mutation(
         LogOutResult, "End a session of the viewer: the present one, another one, or all. Their tokens are refused from now on."
@@ -62,7 +80,7 @@ class IdentityMutations:
         if session_id is not None and key is None:
             raise NotFound("session", session_id[:200])
         viewer = context.viewer
-        ended = await context.services.identity.log_out(viewer, session_id=key, everywhere=bool(everywhere))
+        ended = await context.services.identity.sessions.log_out(viewer, session_id=key, everywhere=bool(everywhere))
         if viewer.session_id in ended:
             context.sign_out()
         return Done()

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import strawberry
 from strawberry.types.enum import has_enum_definition
 
-from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy, StateConflictCode
+from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.events.enums import TransactionEventKind
 from bank_graphql.identity.enums import UserRole, UserStatus
+from bank_graphql.kit.conflicts import StateConflictCode
 from bank_graphql.kit.money import CURRENCY_DIGITS
 from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
 from bank_graphql.payees.enums import PayeeMatch
@@ -69,6 +70,8 @@ _described(
         "CARD_NOT_ACTIVE": "The card is not active.",
         "CARD_EXPIRED": "The card has expired.",
         "MERCHANT_BLOCKED": "The card does not pay merchants of this category.",
+        "LAST_ADMIN": "The bank would be left without an active administrator.",
+        "MFA_STATE": "The second factor is, or is not, set up: see `state`.",
         "MONEY_REMAINS": "The balance of the account is not zero, or money is reserved on it.",
         "WRONG_STATUS": "The status does not allow this.",
     },

@@ -46,6 +46,8 @@ class User(Node):
     phone_number: str | None = strawberry.field(description="The phone number per E.164, if one was given.")
     role: UserRole = strawberry.field(description="The role, which decides what the user may do.")
     status: UserStatus = strawberry.field(description="Whether the user can sign in.")
+    mfa_enabled: bool = strawberry.field(description="Whether the user signs in with a second factor.")
+    suspension_reason: str | None = strawberry.field(description="Why the bank suspended the user. Null if it did not.")
     created_at: DateTime = strawberry.field(description="When the user signed up.")
     updated_at: DateTime = strawberry.field(description="When the profile was last changed.")
 
@@ -85,4 +87,4 @@ class User(Node):
     @staticmethod
     async def sessions(root: Keyed, info: Info) -> list[SessionRow]:
         viewer = info.context.viewer
-        return await info.context.services.identity.sessions(viewer) if root.id == viewer.user_id else []
+        return await info.context.services.identity.sessions.of(viewer) if root.id == viewer.user_id else []

@@ -25,16 +25,20 @@ class OpenAccount(Command):
     action = "openAccount"
 
     def targets(self) -> Targets:
-        """Return the bank's cash account, if there is an opening deposit."""
-        return Targets(accounts=(internal_account_id(Purpose.CASH, self.currency),) if self.opening_deposit else ())
+        """Return the owner, and the bank's cash account if there is an opening deposit."""
+        cash = (internal_account_id(Purpose.CASH, self.currency),) if self.opening_deposit else ()
+        return Targets(accounts=cash, owner=self.actor.user_id)
 
     def decide(self, state: BatchState) -> Decision:
         """Open the account, and post the opening deposit.
 
         Raises:
-            Forbidden: there is an opening deposit outside a sandbox: nobody handles cash for their own account.
+            Forbidden: the actor was closed a moment ago; or there is an opening deposit outside a sandbox: nobody handles cash
+                for their own account.
             ValidationFailed: `TOO_LARGE`: the deposit exceeds the largest balance.
         """
+        if self.actor.user_id in state.closed_users:
+            raise Forbidden("The user is closed.")
         if self.opening_deposit and not state.sandbox:
             raise Forbidden("Leave the opening deposit out: only a teller may pay cash in, and not to an account of their own.")
         limit = state.credit_limit * 10 ** CURRENCY_DIGITS[self.currency] if self.kind == AccountKind.CREDIT else 0

@@ -25,6 +25,7 @@ class Targets(NamedTuple):
 
     Attributes:
         accounts: accounts by id, the bank's internal ones too.
+        owner: the user for whom an account is opened. The user's opening of accounts is locked.
         numbers: accounts by account number.
         payees: payees, and by them the accounts with their numbers.
         transactions: transactions, and by them both of their accounts.
@@ -47,6 +48,7 @@ class Targets(NamedTuple):
     suspends: bool = False
     references: tuple[tuple[str, str], ...] = ()
     checks_limits: bool = False
+    owner: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

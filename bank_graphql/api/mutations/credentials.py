@@ -1,0 +1,68 @@
+"""Passwords, second factors, and closing oneself."""
+
+import strawberry
+
+from bank_graphql.api.context import Context
+from bank_graphql.api.results import (
+    ChangePasswordResult,
+    ConfirmTotpResult,
+    Done,
+    EnrolTotpResult,
+    RecoveryCodes,
+    TotpEnrolment,
+    UserResult,
+)
+from bank_graphql.engine.fields import mutation
+from bank_graphql.identity.queries import UserRow
+
+
+@strawberry.type
+class CredentialMutations:
+    @mutation(ChangePasswordResult, "Change the viewer's password. All other sessions of the viewer end at once.")
+    @staticmethod
+    async def change_password(context: Context, current: str, new: str) -> Done:
+        context.attempt_again()
+        await context.services.identity.change_password(context.viewer, current, new)
+        return Done()
+
+    @mutation(
+        EnrolTotpResult,
+        "Begin to set up a second factor: make a secret for an app that shows one-time codes. `confirmTotp` puts it into use. "
+        "Calling it again replaces a secret that was not confirmed.",
+    )
+    @staticmethod
+    async def enrol_totp(context: Context, password: str) -> TotpEnrolment:
+        context.attempt_again()
+        made = await context.services.identity.enrol_totp(context.viewer, password)
+        return TotpEnrolment(secret=made.secret, otpauth_url=made.otpauth_url, qr_svg=made.qr_svg)
+
+    @mutation(
+        ConfirmTotpResult,
+        "Put the new second factor into use with a code that the app shows. From now on `logIn` answers with a challenge. Each "
+        "code is good for one use, and this one is used.",
+    )
+    @staticmethod
+    async def confirm_totp(context: Context, code: str) -> RecoveryCodes:
+        context.attempt_again()
+        return RecoveryCodes(codes=await context.services.identity.confirm_totp(context.viewer, code))
+
+    @mutation(ChangePasswordResult, "Remove the viewer's second factor, and its recovery codes. The code may be one of either.")
+    @staticmethod
+    async def disable_totp(context: Context, password: str, code: str) -> Done:
+        context.attempt_again()
+        await context.services.identity.disable_totp(context.viewer, password, code)
+        return Done()
+
+    @mutation(
+        UserResult,
+        "Close the viewer for good, with all accounts and cards. It is refused as long as an account is not empty. All sessions "
+        "end at once. What was booked stays in the books.",
+    )
+    @staticmethod
+    async def close_user(context: Context, password: str) -> UserRow | None:
+        context.attempt_again()
+        viewer = context.viewer
+        await context.services.closing.close_user(viewer, password)
+        closed = await context.loader(context.readers.user).load(viewer.user_id)
+        context.end_bearer()
+        return closed

@@ -1,0 +1,96 @@
+"""Events of the audit."""
+
+from uuid import UUID
+
+import strawberry
+
+from bank_graphql.api.loaders import loaded_field
+from bank_graphql.api.scalars import DateTime
+from bank_graphql.api.types.node import Node, node_id
+from bank_graphql.api.types.users import User
+from bank_graphql.audit.chain import EventRow
+from bank_graphql.audit.queries import AuditFilters
+from bank_graphql.cards.enums import CardAction
+from bank_graphql.engine.fields import backed_by
+from bank_graphql.identity.enums import IdentityAction
+from bank_graphql.kit.errors import BadRequest
+from bank_graphql.kit.ids import global_id, parse_global_id, parse_uuid
+
+_KINDS = {
+    **dict.fromkeys(IdentityAction, "User"),
+    **dict.fromkeys(("renameAccount", "freezeAccount", "unfreezeAccount", "closeAccount", "setOverdraftLimit"), "Account"),
+    **dict.fromkeys(CardAction, "Card"),
+    **dict.fromkeys(("addPayee", "renamePayee", "removePayee"), "Payee"),
+    "openAccount": "Account",
+    "issueCard": "Card",
+    "expireCard": "Card",
+}
+"""The types of the subjects of actions. All others are about transactions."""
+_SESSIONS = {IdentityAction.LOG_OUT, IdentityAction.REFRESH_SESSION}
+
+
+@strawberry.type(description="Something that somebody did at the bank, or was refused. Nothing that a person wrote is in it.")
+class AuditEvent(Node):
+    id: strawberry.ID = node_id("AuditEvent")
+    at: DateTime = strawberry.field(description="When it was done, by the real time.")
+    action: str = strawberry.field(description="What was done: the name of a mutation or query, or of what the bank does itself.")
+    outcome: str = strawberry.field(
+        description="`DONE`, `CHALLENGED` for a log-in that a second factor is to complete, or the name of the refusal."
+    )
+    ip_address: str | None = strawberry.field(description="The IP address that the request came from, if known.")
+    request_id: str | None = strawberry.field(description="The request's id, as in its answer's header and in the logs.")
+
+    is_type_of = backed_by(EventRow)
+
+    @loaded_field(
+        lambda readers: readers.user,
+        description="Who did it. Null if nobody was signed in, or the bank did it.",
+        graphql_type=User | None,
+    )
+    @staticmethod
+    def actor(root: EventRow) -> UUID | None:
+        return root.actor_id
+
+    @strawberry.field(description="The id of what it was done to, for `node`. Null if it was about no single thing.")
+    @staticmethod
+    def subject(root: EventRow) -> strawberry.ID | None:
+        if root.subject_id is None:
+            return None
+        is_session = root.action in _SESSIONS and root.subject_id != root.actor_id
+        kind = "Session" if is_session else _KINDS.get(root.action, "Transaction")
+        return strawberry.ID(global_id(kind, root.subject_id))
+
+
+@strawberry.input(description="Which events to list. What is not given does not restrict.")
+class AuditFilter:
+    actor: strawberry.ID | None = strawberry.field(default=None, description="Only what this user did.")
+    action: str | None = strawberry.field(default=None, description="Only this action, e.g. `logIn`.")
+    subject: strawberry.ID | None = strawberry.field(default=None, description="Only what was done to this.")
+    outcome: str | None = strawberry.field(default=None, description="Only this outcome, e.g. `DONE` or `Forbidden`.")
+    from_: DateTime | None = strawberry.field(default=None, name="from", description="Only what was done at this time or later.")
+    to: DateTime | None = strawberry.field(default=None, description="Only what was done before this time.")
+
+    def resolved(self) -> AuditFilters:
+        """Return the filter in terms of the audit.
+
+        Raises:
+            BadRequest: an id is malformed.
+        """
+        return AuditFilters(
+            actor_id=_key_of(self.actor, "actor"),
+            action=self.action,
+            subject_id=_key_of(self.subject, "subject"),
+            outcome=self.outcome,
+            since=self.from_,
+            until=self.to,
+        )
+
+
+def _key_of(given: str | None, name: str) -> UUID | None:
+    if given is None:
+        return None
+    parsed = parse_global_id(given)
+    key = None if parsed is None else parse_uuid(parsed[1])
+    if key is None:
+        raise BadRequest(f"In the filter: '{name}' is no id of this API.")
+    return key

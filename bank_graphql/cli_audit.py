@@ -1,0 +1,94 @@
+"""The commands about the audit and the verification of the bank."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bank_graphql import serving
+from bank_graphql import settings as configuration
+from bank_graphql.audit.jobs import STANDARD_OUTPUT, Exporter
+from bank_graphql.audit.sealing import seal_events
+from bank_graphql.audit.verification import AuditChain
+from bank_graphql.bank import CHECKS
+from bank_graphql.kit.checks import Examination, Finding
+from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.terminal import fail
+from bank_graphql.ledger import verification
+
+
+def verify(
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="A file of heads of the audit that were exported: compare the audit with them, too.")
+    ] = None,
+) -> None:
+    """Recompute the ledger from its entries, and the audit's chain of hashes, and compare. Exits with 1 if anything is wrong."""
+    settings = configuration.load()
+    exported = None if checkpoints is None else _text_of(checkpoints)
+
+    async def work() -> list[Finding]:
+        async with serving.existing_bank(settings) as bank:
+            checks: list[Examination] = list(CHECKS)
+            if exported is not None:
+                checks[checks.index(AuditChain())] = AuditChain(tuple(bank.audit_signer.read(exported)))
+            await seal_events(bank.db)
+            findings = await verification.verify(bank.db, checks, print_finding)
+            await verification.record(bank.db, findings, utc_now())
+            return findings
+
+    try:
+        findings = asyncio.run(work())
+    except ValueError as error:
+        fail(f"{checkpoints}: {error}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def audit_checkpoint(
+    path: Annotated[Path | None, typer.Argument(help="The file to add it to. Without it, standard output.")] = None,
+) -> None:
+    """Seal the audit, and export its head, signed. `verify --checkpoints` compares with it."""
+    settings = configuration.load()
+
+    async def work() -> int:
+        async with serving.existing_bank(settings) as bank:
+            await seal_events(bank.db)
+            return await Exporter(bank.db, bank.audit_signer, STANDARD_OUTPUT if path is None else str(path)).export()
+
+    try:
+        exported = asyncio.run(work())
+    except OSError as error:
+        fail(f"{path} cannot be written: {error.strerror}.")
+    if not exported:
+        fail("The audit has no events yet.")
+
+
+def audit_key() -> None:
+    """Print the public key of the audit's checkpoints, in the form that tools for signed notes (C2SP) read."""
+    settings = configuration.load()
+
+    async def work() -> str:
+        async with serving.existing_bank(settings) as bank:
+            return bank.audit_signer.verifier
+
+    print(asyncio.run(work()))
+
+
+def print_finding(finding: Finding) -> None:
+    """Print a line for a check, and one for what it found wrong."""
+    try:
+        print(f"{'ok   ' if finding.ok else 'WRONG'} {finding.name}: {finding.examined} examined", flush=True)
+        if finding.first_problem is not None:
+            print(f"      {finding.first_problem}", flush=True)
+    except BrokenPipeError:  # the reader, such as head, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{path} cannot be read: {error.strerror if isinstance(error, OSError) else 'it is no text in UTF-8'}.")

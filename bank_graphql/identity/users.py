@@ -1,0 +1,160 @@
+"""What staff do with users: their roles, suspension and reinstatement; and how a user is closed. One of the writers of `users`.
+
+Changes of roles and statuses run one at a time, so that no race can leave the bank without an active administrator.
+"""
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from sqlalchemy import Uuid, bindparam, select, text
+from sqlmodel import col
+
+from bank_graphql.audit import service as audit
+from bank_graphql.identity import queries, statements
+from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
+from bank_graphql.identity.models import ACTIVE_ADMIN, User
+from bank_graphql.identity.permissions import Permission
+from bank_graphql.identity.queries import UserRow
+from bank_graphql.identity.rules import check_suspension_reason
+from bank_graphql.identity.sessions import Sessions
+from bank_graphql.identity.visibility import sees
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
+from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.errors import Forbidden, NotFound
+from bank_graphql.kit.ids import global_id, lock_key
+from bank_graphql.kit.statements import Query, Row
+
+_LOCK = lock_key("users", UUID(int=0))
+_OTHER_ADMIN = Query(
+    select(col(User.id))
+    .where(
+        text(ACTIVE_ADMIN),
+        col(User.id) != bindparam("user", type_=Uuid()),
+    )
+    .limit(1),
+    Row,
+)
+
+
+class Users:
+    """Changes of users by staff. Each is audited, and so is each refusal.
+
+    Args:
+        db: the database.
+        sessions: where the sessions of suspended users end.
+        clock: gives the time.
+    """
+
+    def __init__(self, db: Database, sessions: Sessions, clock: Clock) -> None:
+        self._db = db
+        self._sessions = sessions
+        self._clock = clock
+
+    async def set_role(self, actor: Actor, user_id: UUID, role: UserRole) -> None:
+        """Give a user another role. The user's sessions go on with it, within 2 seconds.
+
+        Raises:
+            NotFound, Forbidden: the user is not visible to the actor; the actor may not manage users.
+            StateConflict: `WRONG_STATUS`: the user is closed. `LAST_ADMIN`: no active administrator would remain.
+        """
+
+        async def change(connection: Connection, user: UserRow) -> None:
+            if user.status == UserStatus.CLOSED:
+                raise _wrong_status(user)
+            if role != UserRole.ADMIN:
+                await _require_other_admin(connection, user)
+            await connection.execute(statements.SET_ROLE, user=user_id, new_role=role, now=self._clock())
+
+        await self._change(actor, IdentityAction.SET_USER_ROLE, user_id, change)
+        self._sessions.cache.forget()
+
+    async def suspend(self, actor: Actor, user_id: UUID, reason: str) -> None:
+        """Suspend a user, whose sessions end at once.
+
+        Accounts and cards stay as they are: they can be frozen one by one.
+
+        Raises:
+            NotFound, Forbidden: the user is not visible to the actor; the actor may not manage users, or is that user.
+            StateConflict: `WRONG_STATUS`: the user is not active. `LAST_ADMIN`: no active administrator would remain.
+            ValidationFailed: the reason is missing, too long, or has characters that cannot be printed.
+        """
+        checked = check_suspension_reason(reason)
+        ended: set[UUID] = set()
+
+        async def change(connection: Connection, user: UserRow) -> None:
+            if user_id == actor.user_id:
+                raise Forbidden("Nobody can suspend themselves.")
+            if user.status != UserStatus.ACTIVE:
+                raise _wrong_status(user)
+            await _require_other_admin(connection, user)
+            await self._set_status(connection, user_id, UserStatus.SUSPENDED, checked)
+            ended.update(await self._sessions.end_all(connection, user_id))
+
+        await self._change(actor, IdentityAction.SUSPEND_USER, user_id, change)
+        self._sessions.cache.end(ended)
+
+    async def reinstate(self, actor: Actor, user_id: UUID) -> None:
+        """Let a suspended user sign in again.
+
+        Raises:
+            NotFound, Forbidden: the user is not visible to the actor; the actor may not manage users.
+            StateConflict: `WRONG_STATUS`: the user is not suspended.
+        """
+
+        async def change(connection: Connection, user: UserRow) -> None:
+            if user.status != UserStatus.SUSPENDED:
+                raise _wrong_status(user)
+            await self._set_status(connection, user_id, UserStatus.ACTIVE, None)
+
+        await self._change(actor, IdentityAction.REINSTATE_USER, user_id, change)
+
+    async def begin_to_close(self, connection: Connection, user_id: UUID) -> UserRow:
+        """Keep a user who is to be closed from any other change of role or status, and return it.
+
+        Raises:
+            StateConflict: `LAST_ADMIN`: no active administrator would remain.
+        """
+        await connection.lock([_LOCK])
+        [user] = await connection.fetch(queries.OWN_PROFILE, user=user_id)
+        await _require_other_admin(connection, user)
+        return user
+
+    async def close(self, connection: Connection, user_id: UUID) -> set[UUID]:
+        """Close a user for good, end the sessions, and return their ids. The caller passes them to the cache of sessions."""
+        await self._set_status(connection, user_id, UserStatus.CLOSED, None)
+        return await self._sessions.end_all(connection, user_id)
+
+    async def _change(
+        self, actor: Actor, action: IdentityAction, user_id: UUID, change: Callable[[Connection, UserRow], Awaitable[None]]
+    ) -> None:
+        async def locked(connection: Connection) -> None:
+            await connection.lock([_LOCK])
+            user = await connection.fetch_one(queries.OWN_PROFILE, user=user_id)
+            if user is None or not sees(actor, user_id):
+                raise NotFound("user", global_id("User", user_id))
+            # Read again: another administrator may have changed the actor's role a moment ago.
+            [own] = await connection.fetch(queries.OWN_PROFILE, user=actor.user_id)
+            is_admin = own.role == UserRole.ADMIN and own.status == UserStatus.ACTIVE
+            if not is_admin or not actor.is_allowed(Permission.MANAGE_USERS):
+                raise Forbidden("Only administrators may do this.")
+            await change(connection, user)
+
+        await audit.execute_audited(self._db, actor, action, user_id, locked)
+
+    async def _set_status(self, connection: Connection, user_id: UUID, status: UserStatus, reason: str | None) -> None:
+        now = self._clock()
+        closed = now if status == UserStatus.CLOSED else None
+        await connection.execute(statements.SET_STATUS, user=user_id, new_status=status, reason=reason, closed=closed, now=now)
+
+
+async def _require_other_admin(connection: Connection, user: UserRow) -> None:
+    """Require that an active administrator remains when this user is none any more."""
+    is_admin = user.role == UserRole.ADMIN and user.status == UserStatus.ACTIVE
+    if is_admin and not await connection.fetch(_OTHER_ADMIN, user=user.id):
+        raise StateConflict(StateConflictCode.LAST_ADMIN, user.role, "The bank needs an administrator: appoint another first.")
+
+
+def _wrong_status(user: UserRow) -> StateConflict:
+    return StateConflict(StateConflictCode.WRONG_STATUS, user.status, f"The user is {user.status.lower()}.")
