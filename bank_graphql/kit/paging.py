@@ -196,6 +196,36 @@ class Listing(Generic[R]):
         return self.key.highest if high is None else high
 
 
+class RootListing(Generic[R]):
+    """A list that has no parent, such as all users, and is read page by page.
+
+    Args:
+        rows: the select of all items.
+        by: the column that the list is ordered by. The newest item, with the highest key, comes first.
+        key: the type of that column's values.
+        record: the type of the items.
+    """
+
+    def __init__(self, rows: _Select, *, by: _Column, key: KeyType, record: type[R]) -> None:
+        self.key = key
+        bounded = rows.where(by > bindparam("low", type_=by.type), by < bindparam("high", type_=by.type))
+        limit = bindparam("fetch", type_=BigInteger())
+        self._ascending, self._descending = (
+            Query(bounded.order_by(_direction(by, descending=descending)).limit(limit), record) for descending in (False, True)
+        )
+
+    async def fetch(self, db: Reads, page: Page, **arguments: object) -> Slice[R]:
+        """Return a page of the list. `arguments` are further arguments of the select."""
+        rows = await db.fetch(
+            self._ascending if page.backward else self._descending,
+            low=self.key.lowest if page.before is None else page.before,
+            high=self.key.highest if page.after is None else page.after,
+            fetch=page.size + 1,
+            **arguments,
+        )
+        return _cut(rows, page)
+
+
 def _compile(
     rows: _Select,
     parents: Sequence[_Column],
