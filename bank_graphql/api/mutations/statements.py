@@ -11,11 +11,8 @@ from bank_graphql.api.results import EntryExport, ExportEntriesResult, IssueStat
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import ExportFormat
 from bank_graphql.engine.fields import mutation
-from bank_graphql.kit.errors import NotFound, ValidationFailed
 from bank_graphql.statements import service
-from bank_graphql.statements.documents.paths import Export
-
-MAX_DAYS = 3660
+from bank_graphql.statements.exports import request_export
 
 
 @strawberry.type
@@ -47,16 +44,9 @@ class StatementMutations:
         to: Annotated[date, strawberry.argument(description="The last day.")],
         format: ExportFormat,  # noqa: A002 - the contract's name
     ) -> EntryExport:
-        account = await context.loader(context.readers.account).load(key_of_account(account_id))
-        if account is None:
-            raise NotFound("account", account_id)
-        months, clock = context.services.issuer.months, context.services.issuer.clock
-        if to < from_:
-            raise ValidationFailed.of("to", "INVALID", "'to' is before 'from'.")
-        first, last = max(from_, months.day(account.opened_at)), min(to, months.day(clock()))
-        if last < first:
-            raise ValidationFailed.of("from", "INVALID", "The account did not exist, or the period has not begun.")
-        if (last - first).days >= MAX_DAYS:
-            raise ValidationFailed.of("to", "TOO_LONG", "A period has ten years at most.")
-        url, expires_at = context.services.links.make(Export(account.id, first, last, format).path)
+        services = context.services
+        export = await request_export(
+            services.db, services.issuer, context.viewer, key_of_account(account_id), first=from_, last=to, format_=format
+        )
+        url, expires_at = services.links.make(export.path)
         return EntryExport(url=url, expires_at=DateTime(expires_at))

@@ -19,6 +19,7 @@ from bank_graphql.kit.ids import global_id, parse_global_id, parse_uuid
 _KINDS = {
     **dict.fromkeys(IdentityAction, "User"),
     **dict.fromkeys(("renameAccount", "freezeAccount", "unfreezeAccount", "closeAccount", "setOverdraftLimit"), "Account"),
+    "exportEntries": "Account",
     **dict.fromkeys(CardAction, "Card"),
     **dict.fromkeys(("addPayee", "renamePayee", "removePayee"), "Payee"),
     "openAccount": "Account",

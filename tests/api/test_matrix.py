@@ -1,0 +1,384 @@
+"""Who may do what with whose things: one table for every query, mutation and subscription, and a test of each of its cells.
+
+`y`: allowed, as far as roles decide it. `-`: as if it did not exist. `n`: it is visible, and refused. `!`: refused whatever it is
+about; `y!`: allowed, and anything else is refused. Each field is tried on what exists and on a random id. What was refused has
+changed nothing, and is in the audit.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import asyncpg
+import pytest
+from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type, is_required_argument
+
+from bank_graphql.api.schema import build_schema
+from bank_graphql.identity.enums import UserRole
+from bank_graphql.kit.ids import global_id, new_id
+from tests.client import PASSWORD, Client, key
+
+COLUMNS = ("own", "CUSTOMER", "TELLER", "AUDITOR", "PROCESSOR", "ADMIN")
+"""A customer with things of their own, and every role with those of that customer."""
+TABLE = """
+    field               subject      own  CUSTOMER  TELLER  AUDITOR  PROCESSOR  ADMIN
+
+    me                  nothing       y      y        y        y         y        y
+    rateLimit           nothing       y      y        y        y         y        y
+    clock               nothing       y      y        y        y         y        y
+    feedCursor          nothing       y      y        y        y         y        y
+    payees              nothing       y      y        y        y         y        y
+    account             account       y      -        y        y         -        y
+    accountByNumber     number        y      -        y        y         -        y
+    transaction         transaction   y      -        y        y         -        y
+    transaction         sent          y      -        y        y         y        y
+    transaction         paid          y      -        y        y         y        y
+    card                card          y      -        y        y         -        y
+    statement           statement     y      -        y        y         -        y
+    transactionEvents   account       y      -        y        y         -        y
+    node                user          y      -        y        y         -        y
+    node                session       y      -        -        -         -        -
+    node                payee         y      -        y        y         -        y
+    node                entry         y      -        y        y         -        y
+    node                auditEvent    -      -        -        y         -        y
+    nodes               account       y      -        y        y         -        y
+    users               nothing       !      !        y        y         !        y
+    suspense            nothing       !      !        y        y         !        y
+    auditEvents         nothing       !      !        !        y         !        y
+    ledgerVerification  nothing       !      !        !        y         !        y
+
+    openAccount         nothing       y      y        y        y         y        y
+    renameAccount       account       y      -        n        n         -        n
+    freezeAccount       account       y      -        y        n         -        y
+    unfreezeAccount     account       y      -        y        n         -        y
+    closeAccount        account       y      -        n        n         -        n
+    setOverdraftLimit   account       n      -        y        n         -        y
+    deposit             account       y      -        y        n         -        n
+    withdraw            account       y      -        y        n         -        n
+    transfer            account       y      -        n        n         -        n
+    transferBatch       account       y      -        n        n         -        n
+    placeHold           account       y      -        n        n         -        n
+    captureHold         hold          n      -        y        n         -        y
+    releaseHold         hold          n      -        y        n         -        y
+    captureHold         cardHold      y      -        n        n         y        n
+    releaseHold         cardHold      y      -        n        n         y        n
+    reverseTransaction  transaction   n      -        y        n         -        y
+    settleTransfer      sent          y      -        n        n         y        n
+    returnTransfer      sent          y      -        n        n         y        n
+    receiveTransfer     number        y!     !        !        !         y        !
+    exportEntries       account       y      -        y        y         -        y
+    issueStatements     nothing       !      !        y        !         !        y
+
+    issueCard           account       y      -        n        n         -        n
+    activateCard        card          y      -        n        n         -        n
+    freezeCard          card          y      -        y        n         -        y
+    unfreezeCard        card          y      -        y        n         -        y
+    cancelCard          card          y      -        y        n         -        y
+    replaceCard         card          y      -        n        n         -        n
+    setCardLimits       card          y      -        n        n         -        n
+    revealCard          card          y      -        -        -         -        -
+    authorizeCard       card          y      -        n        n         y        n
+    refundCardPayment   paid          y      -        n        n         y        n
+
+    addPayee            nothing       y      y        y        y         y        y
+    verifyPayee         nothing       y      y        y        y         y        y
+    renamePayee         payee         y      -        -        -         -        -
+    removePayee         payee         y      -        -        -         -        -
+
+    updateProfile       nothing       y      y        y        y         y        y
+    changePassword      nothing       y      y        y        y         y        y
+    enrolTotp           nothing       y      y        y        y         y        y
+    confirmTotp         nothing       y      y        y        y         y        y
+    disableTotp         nothing       y      y        y        y         y        y
+    closeUser           nothing       y      y        y        y         y        y
+    logOut              session       y      -        -        -         -        -
+    setUserRole         user          n      -        n        n         -        y
+    suspendUser         user          n      -        n        n         -        y
+    reinstateUser       user          n      -        n        n         -        y
+    advanceClock        nothing       y      y        y        y         y        y
+
+    transactionFeed     account       y      -        y        y         -        y
+"""
+OPEN = {"signUp", "logIn", "completeLogIn", "refreshSession", "me", "rateLimit", "clock"}
+"""What nobody has to be signed in for."""
+AMOUNT = 'amount: {amount: "1", currency: EUR}'
+MERCHANT = 'merchant: {name: "A", categoryCode: "5812", country: "DE"}'
+ARGUMENTS = {
+    "openAccount": "input: {kind: CHECKING, currency: EUR, idempotencyKey: $key}",
+    "renameAccount": 'id: $id, name: "Mine now"',
+    "setOverdraftLimit": 'id: $id, limit: {amount: "1", currency: EUR}',
+    "deposit": f"input: {{accountId: $id, {AMOUNT}, idempotencyKey: $key}}",
+    "withdraw": f"input: {{accountId: $id, {AMOUNT}, idempotencyKey: $key}}",
+    "transfer": f"input: {{fromAccountId: $id, to: {{accountId: $other}}, {AMOUNT}, idempotencyKey: $key}}",
+    "transferBatch": f"input: {{transfers: [{{fromAccountId: $id, to: {{accountId: $other}}, {AMOUNT}, idempotencyKey: $key}}]}}",
+    "placeHold": f"input: {{accountId: $id, to: {{accountId: $other}}, {AMOUNT}, idempotencyKey: $key}}",
+    "captureHold": "input: {transactionId: $id, idempotencyKey: $key}",
+    "releaseHold": "input: {transactionId: $id, idempotencyKey: $key}",
+    "reverseTransaction": 'input: {transactionId: $id, reason: "r", idempotencyKey: $key}',
+    "settleTransfer": "transactionId: $id, idempotencyKey: $key",
+    "returnTransfer": 'transactionId: $id, reason: "AC04", idempotencyKey: $key',
+    "receiveTransfer": f"input: {{accountNumber: $id, {AMOUNT}, fromAccountNumber: "
+    '"GB33BUKB20201555555555", fromName: "Jane", reference: $key, idempotencyKey: $key}',
+    "exportEntries": 'accountId: $id, from: "2020-01-01", to: "2999-12-31", format: CSV',
+    "issueStatements": 'month: "2000-01-01"',
+    "issueCard": "input: {accountId: $id, idempotencyKey: $key}",
+    "setCardLimits": "id: $id, limits: []",
+    "replaceCard": "id: $id, idempotencyKey: $key",
+    "revealCard": f'id: $id, password: "{PASSWORD}"',
+    "authorizeCard": f"input: {{cardId: $id, {AMOUNT}, {MERCHANT}, idempotencyKey: $key}}",
+    "refundCardPayment": "transactionId: $id, idempotencyKey: $key",
+    "addPayee": 'name: "Me", accountNumber: "DE02120300000000202051"',
+    "verifyPayee": 'name: "Me", accountNumber: "DE02120300000000202051"',
+    "renamePayee": 'id: $id, name: "Me"',
+    "updateProfile": 'fullName: "Me"',
+    "changePassword": 'current: "wrong", new: "wrong"',
+    "enrolTotp": 'password: "wrong"',
+    "confirmTotp": 'code: "wrong"',
+    "disableTotp": 'password: "wrong", code: "wrong"',
+    "closeUser": 'password: "wrong"',
+    "logOut": "sessionId: $id",
+    "setUserRole": "userId: $id, role: TELLER",
+    "suspendUser": 'userId: $id, reason: "r"',
+    "reinstateUser": "userId: $id",
+    "advanceClock": 'to: "2000-01-01T00:00:00Z"',
+    "accountByNumber": "number: $id",
+    "transactionEvents": "accountIds: [$id]",
+    "transactionFeed": "accountIds: [$id]",
+    "nodes": "ids: [$id]",
+    "suspense": "currency: EUR",
+}
+"""The arguments of each field; `id: $id` where none are given and the field has a subject."""
+RECORDED_AS = {"transferBatch": "transfer"}
+REFUSALS = {"NotFoundRejection": "NotFound", "ForbiddenRejection": "Forbidden"}
+QUIET = {"audit_events", "audit_seals", "sessions", "refresh_tokens", "alembic_version"}
+"""Tables that also change when something is refused, or by what serves the tests."""
+
+
+@cache
+def schema_of_the_bank() -> GraphQLSchema:
+    """Return the schema."""
+    return build_schema()._schema
+
+
+@dataclass(frozen=True)
+class Row:
+    """A field, what it is about, and who may use it."""
+
+    field: str
+    subject: str
+    cells: dict[str, str]
+
+    @property
+    def kind(self) -> str:
+        """The kind of operation that has the field."""
+        schema = schema_of_the_bank()
+        for kind, root in (("query", schema.query_type), ("mutation", schema.mutation_type)):
+            assert root is not None
+            if self.field in root.fields:
+                return kind
+        return "subscription"
+
+    def document(self) -> str:
+        """An operation with the field alone."""
+        arguments = ARGUMENTS.get(self.field, "" if self.subject == "nothing" else "id: $id")
+        types = {"id": "String!" if self.subject == "number" else "ID!", "key": "String!", "other": "ID!"}
+        declared = ", ".join(f"${name}: {type_}" for name, type_ in types.items() if f"${name}" in arguments)
+        header = f"({declared})" if declared else ""
+        return f"{self.kind} {header} {{ x: {self.field}{f'({arguments})' if arguments else ''} {self._selection()} }}"
+
+    def _selection(self) -> str:
+        schema = schema_of_the_bank()
+        root = {"query": schema.query_type, "mutation": schema.mutation_type, "subscription": schema.subscription_type}[self.kind]
+        assert root is not None
+        if is_leaf_type(get_named_type(root.fields[self.field].type)):
+            return ""
+        batch = "... on TransferBatchOutcome { results { __typename } }" if self.field == "transferBatch" else ""
+        return f"{{ __typename {batch} }}"
+
+
+ROWS = [
+    Row(field, subject, dict(zip(COLUMNS, cells, strict=True)))
+    for field, subject, *cells in (line.split() for line in TABLE.splitlines()[2:] if line.strip())
+]
+
+
+@dataclass
+class Things:
+    """A customer, things of that customer, and things that do not exist."""
+
+    owner: Client
+    ids: dict[str, str]
+    missing: dict[str, str]
+
+
+MakeThings = Callable[[], Awaitable[Things]]
+
+
+@pytest.fixture
+async def make(visitor: Client, raw: asyncpg.Connection, staff: Callable[[UserRole], Awaitable[Client]]) -> MakeThings:
+    """Makes customers with things of each kind. All have statements: the clock is moved once."""
+    grace = await visitor.sign_up("grace@bank.test", "Grace Hopper")
+    payee_account = await grace.open()
+    numbers = iter(range(1000))
+
+    async def make_things() -> Things:
+        number = next(numbers)
+        ada = await visitor.sign_up(f"ada{number}@bank.test", "Ada Lovelace")
+        account = await ada.open(deposit="100")
+        card = await ada.issue(account["id"])
+        deposit = (await ada.account(account["id"], "entries { nodes { id transaction { id } } }"))["entries"]["nodes"][0]
+        hold = (await ada.place_hold(account["id"], payee_account["id"], "1"))["transaction"]["id"]
+        card_hold = (await ada.authorize(card["id"], "1"))["transaction"]["id"]
+        paid = (await ada.capture_hold((await ada.authorize(card["id"], "1"))["transaction"]["id"]))["transaction"]["id"]
+        sent = (await ada.send(account["id"], "1"))["transaction"]["id"]
+        payee = await ada.run(
+            'mutation { addPayee(name: "Me", accountNumber: "DE02120300000000202051") { ... on Payee { id } } }'
+        )
+        await visitor.log_in(f"ada{number}@bank.test")
+        sessions = (await ada.run("{ me { sessions { id current } } }"))["me"]["sessions"]
+        if not await raw.fetchval("SELECT count(*) FROM statements"):
+            await ada.advance(await ada.clock() + timedelta(days=32))
+        listed = (await ada.account(account["id"], "statements { nodes { id } }"))["statements"]["nodes"]
+        event = await raw.fetchval("SELECT max(id) FROM audit_events")
+        ids = {
+            "account": account["id"], "number": account["number"], "card": card["id"], "transaction": deposit["transaction"]["id"],
+            "entry": deposit["id"], "hold": hold, "cardHold": card_hold, "paid": paid, "sent": sent, "payee": payee["addPayee"]["id"], "user": ada.user_id,
+            "session": next(each["id"] for each in sessions if not each["current"]), "nothing": "",
+            "statement": listed[0]["id"] if listed else "", "auditEvent": global_id("AuditEvent", event), "other": payee_account["id"],
+        }  # fmt: skip
+        kinds = dict.fromkeys(("hold", "cardHold", "paid", "sent"), "Transaction")
+        missing = {name: global_id(kinds.get(name, name.capitalize()), new_id()) for name in ids}
+        missing |= {
+            "number": "DE00000000000000000000",
+            "entry": global_id("Entry", 10**9),
+            "auditEvent": global_id("AuditEvent", 10**9),
+        }
+        return Things(ada, ids, missing)
+
+    return make_things
+
+
+async def result_of(client: Client, row: Row, subject: str, other: str) -> tuple[str, str]:
+    """Return what a client gets, as a symbol of the table, and the name of the rejection or the code of the error."""
+    document = row.document()
+    given = {name: value for name, value in (("id", subject), ("key", key()), ("other", other)) if f"${name}" in document}
+    if row.kind == "subscription":
+        headers = {"authorization": f"Bearer {client.token}"} if client.token else {}
+        sent = {"query": document, "variables": given}
+        answer = await client.http.post("/graphql", json=sent, headers={**headers, "accept": "text/event-stream"})
+        return ("-", "") if "There is no such account" in answer.text else ("!", answer.text)
+    body = await client.post(document, **given)
+    codes = [error["extensions"]["code"] for error in body.get("errors", [])]
+    if codes:
+        return ("!" if codes[0] in {"FORBIDDEN", "UNAUTHENTICATED"} else "-"), codes[0]
+    found = body["data"]["x"]
+    found = found[0] if isinstance(found, list) else found
+    if found is None:
+        return ("y" if row.subject == "nothing" else "-"), ""
+    name = found["__typename"] if isinstance(found, dict) else ""
+    if name == "TransferBatchOutcome":
+        name = found["results"][0]["__typename"]
+    return {"NotFoundRejection": "-", "ForbiddenRejection": "n"}.get(name, "y"), name
+
+
+async def contents(raw: asyncpg.Connection) -> dict[str, Any]:
+    """Return a digest of each table."""
+    tables = await raw.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    names = sorted(row["tablename"] for row in tables if row["tablename"] not in QUIET)
+    digest = "SELECT '{0}' AS name, md5(string_agg(t::text, ',' ORDER BY t::text)) AS digest FROM {0} t"
+    return {row["name"]: row["digest"] for row in await raw.fetch(" UNION ALL ".join(digest.format(name) for name in names))}
+
+
+def test_the_table_has_every_field_of_the_schema() -> None:
+    schema = schema_of_the_bank()
+    for root in (schema.query_type, schema.mutation_type, schema.subscription_type):
+        assert root is not None
+        assert set(root.fields) - OPEN <= {row.field for row in ROWS}
+    assert {row.field for row in ROWS} <= {
+        field for root in (schema.query_type, schema.mutation_type, schema.subscription_type) if root for field in root.fields
+    }
+
+
+async def problems(raw: asyncpg.Connection, client: Client, row: Row, expected: str, subject: str, other: str) -> list[str]:
+    """Try a cell on one subject, and return what is not as it is to be."""
+    before, last = await contents(raw), await raw.fetchval("SELECT max(id) FROM audit_events")
+    got, name = await result_of(client, row, subject, other)
+    found = []
+    if got != ("n" if expected == "!" and row.kind == "mutation" else expected):
+        found.append(f"{expected} is expected, not {got}")
+    if expected != "y":
+        if await contents(raw) != before:
+            found.append("something has changed")
+        written = await raw.fetch("SELECT action, outcome FROM audit_events WHERE id > $1", last)
+        recorded = [(event["action"], event["outcome"]) for event in written]
+        if (row.kind == "mutation" or expected == "!") and recorded != [
+            (RECORDED_AS.get(row.field, row.field), REFUSALS.get(name, "Forbidden"))
+        ]:
+            found.append(f"the audit has {recorded}")
+    return [f"{row.field} of {row.subject} {name}: {each}" for each in found]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("column", COLUMNS)
+async def test_every_cell(
+    column: str,
+    make: MakeThings,
+    visitor: Client,
+    raw: asyncpg.Connection,
+    staff: Callable[[UserRole], Awaitable[Client]],
+) -> None:
+    things = await make()
+    other = await visitor.sign_up("eve@bank.test", "Eve") if column in {"own", "CUSTOMER"} else await staff(UserRole(column))
+    wrong = []
+    for row in ROWS:
+        client, cell = (things.owner if column == "own" else other), row.cells[column]
+        if row.kind == "subscription" and cell == "y":
+            continue  # the stream goes on: tests/events has these
+        if row.subject != "nothing":
+            expected = "!" if "!" in cell else "-"
+            wrong += await problems(raw, client, row, expected, things.missing[row.subject], things.ids["other"])
+        wrong += await problems(raw, client, row, cell.replace("y!", "y"), things.ids[row.subject], things.ids["other"])
+        if "y" in cell and row.kind == "mutation":
+            things = await make()
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_nobody_gets_anything_without_signing_in(make: MakeThings, visitor: Client, raw: asyncpg.Connection) -> None:
+    things = await make()
+    before = await contents(raw)
+    for row in ROWS:
+        if row.field not in OPEN:
+            for subject in (things.ids, things.missing):
+                assert (await result_of(visitor, row, subject[row.subject], things.ids["other"]))[0] == "!", row
+    assert await contents(raw) == before
+
+
+NODES = ("user", "account", "transaction", "entry", "card", "statement", "payee", "session", "auditEvent")
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+async def test_every_field_of_what_is_visible_can_be_read(
+    column: str, make: MakeThings, visitor: Client, staff: Callable[[UserRole], Awaitable[Client]]
+) -> None:
+    """And none of what is not."""
+    things = await make()
+    other = await visitor.sign_up("eve@bank.test", "Eve") if column in {"own", "CUSTOMER"} else await staff(UserRole(column))
+    client = things.owner if column == "own" else other
+    schema = schema_of_the_bank()
+    visible = {row.subject: row.cells[column] == "y" for row in ROWS if row.kind == "query"} | {
+        "entry": column not in {"CUSTOMER", "PROCESSOR"}
+    }
+    for name in NODES:
+        type_ = schema.type_map[name[0].upper() + name[1:]]
+        assert isinstance(type_, GraphQLObjectType)
+        fields = {
+            field: "" if is_leaf_type(get_named_type(declared.type)) else "{ __typename }"
+            for field, declared in type_.fields.items()
+            if not any(is_required_argument(argument) for argument in declared.args.values())
+        }
+        query = f"query ($id: ID!) {{ node(id: $id) {{ ... on {type_.name} {{ {' '.join(map(' '.join, fields.items()))} }} }} }}"
+        answer = await client.post(query, id=things.ids[name])
+        assert "errors" not in answer, (name, answer)
+        assert (answer["data"]["node"] is not None) is visible[name], name
