@@ -65,7 +65,12 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     web_metrics, limiter = WebMetrics(metrics), RateLimiter()
     schema = build_schema()
     tracing = open_tracing(settings.otlp_endpoint, settings.trace_ratio) if settings.otlp_endpoint else None
-    executor = TracedExecutor(schema, tracing) if tracing else Executor(schema, to_result=rejection_of)
+    shown = settings.shows_schema
+    executor = (
+        TracedExecutor(schema, tracing, shows_schema=shown)
+        if tracing
+        else Executor(schema, to_result=rejection_of, shows_schema=shown)
+    )
     web_metrics.watch(executor, limiter)
     gate = OperationGate(
         executor,
@@ -101,7 +106,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             services.streams.end_all()
             documents.close()
 
-    published = PublishedSchema(lambda: export(schema), lambda: introspection(schema))
+    published = PublishedSchema(lambda: export(schema), lambda: introspection(schema)) if shown else None
     return _Application(
         _routes(published, _metrics_page(metrics, settings)),
         middleware=[Middleware(around), _cors(settings.origins)],
@@ -175,12 +180,10 @@ def _tune_garbage_collector() -> None:
     gc.set_threshold(10_000, 5, 3)
 
 
-def _routes(schema: PublishedSchema, metrics: MetricsPage | None) -> list[BaseRoute]:
+def _routes(schema: PublishedSchema | None, metrics: MetricsPage | None) -> list[BaseRoute]:
     return [
         Route("/", Page("index.html")),
         Mount("/assets", Assets()),
-        Route("/schema.graphql", schema.text),
-        Route("/schema.json", schema.introspection),
         Route("/version", version),
         Route(GRAPHQL, _GraphQLRoute()),  # it refuses other methods itself, in the same way with and without CORS
         WebSocketRoute(GRAPHQL, _SocketRoute()),
@@ -190,6 +193,7 @@ def _routes(schema: PublishedSchema, metrics: MetricsPage | None) -> list[BaseRo
         Route("/.well-known/jwks.json", _keys),
         Route("/statements/{name}", _statement),
         Route("/exports/{account}/{since}/{name}", _export),
+        *([] if schema is None else [Route("/schema.graphql", schema.text), Route("/schema.json", schema.introspection)]),
         *([] if metrics is None else [Route(METRICS, metrics.answer)]),
     ]
 

@@ -33,6 +33,7 @@ from bank_graphql.events.hub import Hub
 from bank_graphql.events.metrics import FeedMetrics
 from bank_graphql.identity.factors import SecondFactors
 from bank_graphql.identity.metrics import IdentityMetrics
+from bank_graphql.identity.networks import StaffNetworks
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.service import Identity
 from bank_graphql.identity.sessions import Sessions
@@ -366,7 +367,14 @@ def _identity(
         audience=settings.address,
         lifetime=timedelta(minutes=settings.access_token_minutes),
     )
-    sessions = Sessions(db, tokens, clock=clock, lifetime=timedelta(days=settings.session_days), metrics=metrics)
+    sessions = Sessions(
+        db,
+        tokens,
+        clock=clock,
+        lifetime=timedelta(days=settings.session_days),
+        metrics=metrics,
+        networks=StaffNetworks(settings.networks_of_staff),
+    )
     factors = SecondFactors(vault.user_secrets_key, issuer=settings.name, clock=clock)
     identity = Identity(db, hasher, sessions, factors, clock=clock, allow_test_domains=settings.is_sandbox, metrics=metrics)
     return identity, Users(db, sessions, clock)

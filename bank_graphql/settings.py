@@ -6,6 +6,7 @@ the REST service that the bank replaces still work. Others are refused, with a l
 
 import re
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -105,6 +106,16 @@ class Settings(BaseSettings):
     )
     allowed_origins: str = Field(
         "", description="Web origins that may call the API from a browser, separated by commas: https://app.example."
+    )
+    introspection: bool | None = Field(
+        None,
+        description="Whether clients may learn the schema: by introspection, `/schema.graphql` and `/schema.json`, and names "
+        "that messages suggest. By default in development only.",
+    )
+    staff_networks: str = Field(
+        "",
+        description="Networks from which staff may sign in and act, separated by commas: 10.0.0.0/8,2001:db8::/32. "
+        "By default any.",
     )
     trusted_proxies: str = Field(
         "", description="Addresses of proxies whose X-Forwarded-For is trusted, separated by commas; by default none."
@@ -235,6 +246,16 @@ class Settings(BaseSettings):
             raise ValueError("there is no such time zone: give one like Europe/Berlin") from error
         return value
 
+    @field_validator("staff_networks")
+    @classmethod
+    def _require_networks(cls, value: str) -> str:
+        for each in _split(value):
+            try:
+                ip_network(each)
+            except ValueError as error:
+                raise ValueError("networks are addresses with the length of their prefix: 10.0.0.0/8,2001:db8::/32") from error
+        return value
+
     @field_validator("card_tolerances")
     @classmethod
     def _require_tolerances(cls, value: str) -> str:
@@ -292,6 +313,16 @@ class Settings(BaseSettings):
     def is_demo(self) -> bool:
         """Whether an empty bank is filled with demo customers. Only a sandbox may be, because their password is public."""
         return self.is_sandbox and (self.database_url is None if self.demo is None else self.demo)
+
+    @property
+    def shows_schema(self) -> bool:
+        """Whether clients may learn the schema."""
+        return self.env is not Environment.PRODUCTION if self.introspection is None else self.introspection
+
+    @property
+    def networks_of_staff(self) -> list[IPv4Network | IPv6Network]:
+        """The networks from which staff may act; empty for any."""
+        return [ip_network(each) for each in _split(self.staff_networks)]
 
     @property
     def origins(self) -> list[str]:

@@ -16,6 +16,7 @@ _QUOTED_INPUT = (
     (re.compile(r"not to include unknown field '.*", re.DOTALL), "not to include unknown fields."),
     (re.compile(r"(Syntax Error: .*?(?:found|Unexpected) (?:\w+|<EOF>|'.')).*", re.DOTALL), r"\1."),
 )
+_SUGGESTION = re.compile(r" Did you mean .*", re.DOTALL)
 _ABOUT_ARGUMENTS = ("Argument ", "Expected value of non-null type")
 """The beginnings of messages about the request that graphql-core raises only while a field is resolved."""
 
@@ -63,6 +64,11 @@ def format_field_error(error: GraphQLError, request_id: str | None) -> dict[str,
 def format_fault(fault: Fault) -> dict[str, object]:
     """Return a fault for the answer: its message and extensions."""
     return {"message": str(fault), "extensions": fault.extensions}
+
+
+def without_suggestions(formatted: dict[str, object]) -> dict[str, object]:
+    """Return a formatted error about a document without the names of the schema that its message suggests."""
+    return {**formatted, "message": _SUGGESTION.sub("", str(formatted["message"]))}
 
 
 def scrub(message: str) -> str:

@@ -9,8 +9,10 @@ from typing import Any
 
 import structlog
 from graphql import (
+    ASTValidationRule,
     DocumentNode,
     ExecutionResult,
+    FieldNode,
     GraphQLError,
     GraphQLSyntaxError,
     OperationDefinitionNode,
@@ -47,11 +49,22 @@ class Request:
         query: the document.
         operation_name: the operation to execute; None if the document has only one.
         variables: the variables as they were given.
+        wants_cost: whether the answer is to say what the operation cost.
     """
 
     query: str
     operation_name: str | None = None
     variables: dict[str, object] | None = None
+    wants_cost: bool = False
+
+
+class NoIntrospection(ASTValidationRule):
+    """Refuses the fields that describe the schema. Of `__typename` every client knows the values that it asked for."""
+
+    def enter_field(self, node: FieldNode, *_: object) -> None:
+        """Refuse a field, once wherever it is."""
+        if node.name.value in {"__schema", "__type"}:
+            self.report_error(GraphQLError("Introspection is off at this bank.", node))
 
 
 class Executor:
@@ -61,6 +74,7 @@ class Executor:
         schema: the schema.
         to_result: makes the member of a mutation's union that reports a refusal.
         breadth_first: False to execute queries, mutations and events by the reference executor.
+        shows_schema: whether clients may learn the schema, by introspection and by suggestions in messages.
 
     Attributes:
         documents_found: how many operations were of a document that was parsed and validated before.
@@ -68,11 +82,20 @@ class Executor:
         fallbacks: how often operations, or events of subscriptions, fell back to the reference executor, by reason.
     """
 
-    def __init__(self, schema: Schema, *, to_result: Callable[[Refusal], object], breadth_first: bool = True) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        *,
+        to_result: Callable[[Refusal], object],
+        breadth_first: bool = True,
+        shows_schema: bool = True,
+    ) -> None:
         self._schema = schema
         self._core = schema._schema  # noqa: SLF001 - Strawberry's way to the core schema
         self._to_result = to_result
         self._breadth_first = breadth_first
+        self.shows_schema = shows_schema
+        self._rules = tuple(specified_rules) if shows_schema else (*specified_rules, NoIntrospection)
         self._documents = Documents()
         self.documents_found = 0
         self.documents_parsed = 0
@@ -98,7 +121,7 @@ class Executor:
 
     def validate(self, request: Request, prepared: Prepared) -> list[GraphQLError]:
         """Return the mistakes in a document. One without mistakes is kept for `find`."""
-        mistakes = validate_document(self._core, prepared.operation.document, tuple(specified_rules))
+        mistakes = validate_document(self._core, prepared.operation.document, self._rules)
         if not mistakes:
             self._documents.keep((request.query, request.operation_name), prepared)
         return mistakes

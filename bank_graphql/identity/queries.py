@@ -63,6 +63,7 @@ class SignInRow(Row):
     id: UUID
     email_key: str
     password_hash: str
+    role: UserRole
     status: UserStatus
 
 
@@ -101,6 +102,7 @@ class RefreshRow(Row):
 
     session_id: UUID
     user_id: UUID
+    role: UserRole
     used_at: datetime | None
     reply: bytes | None
     active: bool
@@ -208,7 +210,7 @@ _USERS = Query(
     UserRow,
 )
 OWN_PROFILE = Query(select(*_user_columns).where(col(User.id) == bindparam("user", type_=Uuid())), UserRow)
-_sign_in = select(col(User.id), col(User.email_key), col(User.password_hash), col(User.status))
+_sign_in = select(col(User.id), col(User.email_key), col(User.password_hash), col(User.role), col(User.status))
 SIGN_IN = Query(_sign_in.where(col(User.email_key) == bindparam("email_key", type_=Text())), SignInRow)
 PASSWORD = Query(_sign_in.where(col(User.id) == bindparam("user", type_=Uuid())), SignInRow)
 _SESSION_STATE = Query(
@@ -240,7 +242,14 @@ _CLOSED = Query(
     select(col(User.id)).where(col(User.id) == any_(array_of("ids", Uuid())), col(User.status) == UserStatus.CLOSED), _IdRow
 )
 REFRESH_TOKEN = Query(
-    select(col(RefreshToken.session_id), col(Session.user_id), col(RefreshToken.used_at), col(RefreshToken.reply), _active)
+    select(
+        col(RefreshToken.session_id),
+        col(Session.user_id),
+        col(User.role),
+        col(RefreshToken.used_at),
+        col(RefreshToken.reply),
+        _active,
+    )
     .join(Session, col(Session.id) == RefreshToken.session_id)
     .join(User, col(User.id) == Session.user_id)
     .where(col(RefreshToken.token_hash) == bindparam("token_hash"))

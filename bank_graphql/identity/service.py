@@ -127,14 +127,15 @@ class Identity:
         """Open a session for the user with this e-mail address and password, or ask for the user's second factor.
 
         Raises:
-            CredentialsRefused: there is no such user, the password is wrong, or the user is not active. All take equally long.
+            CredentialsRefused: there is no such user, the password is wrong, or the user is not active, or staff outside its
+                networks. All take equally long.
             RateLimited: too many attempts on this e-mail address are queued.
         """
         key = self.email_key(email)
         await self._password_throttle.wait_turn(key, origin.network)
         user = await self._db.fetch_one(queries.SIGN_IN, email_key=key)
         matches = await self._hasher.verify(password, user.password_hash if user else None)
-        if user is None or not matches or user.status != UserStatus.ACTIVE:
+        if user is None or not matches or not self._may_sign_in(user, origin):
             raise await refused_credentials(self._db, self._metrics, IdentityAction.LOG_IN, user.id if user else None, origin)
         self._password_throttle.record_success(key, origin.network)
         if self._hasher.is_outdated(user.password_hash):
@@ -156,7 +157,7 @@ class Identity:
 
         Raises:
             CredentialsRefused: the challenge is none, has expired, or was made before the password was changed; the code is
-                wrong or was spent; or the user is not active.
+                wrong or was spent; or the user is not active, or staff outside its networks.
             RateLimited: too many attempts on this user are queued.
         """
         claims = self._challenges.open(challenge_token)
@@ -167,7 +168,7 @@ class Identity:
 
         async def work(connection: Connection) -> SignedIn | None:
             user = await connection.fetch_one(queries.PASSWORD, user=user_id)
-            if user is None or user.status != UserStatus.ACTIVE or _digest_of(user.password_hash) != claims["password"]:
+            if user is None or not self._may_sign_in(user, origin) or _digest_of(user.password_hash) != claims["password"]:
                 return None
             if not await self._factors.spend(connection, user_id, code):
                 return None
@@ -292,6 +293,9 @@ class Identity:
             )
 
         await audit.execute_audited(self._db, actor, IdentityAction.UPDATE_PROFILE, actor.user_id, work)
+
+    def _may_sign_in(self, user: SignInRow, origin: Origin) -> bool:
+        return user.status == UserStatus.ACTIVE and self.sessions.networks.admit(user.role, origin)
 
     async def _user_with(self, actor: Actor, password: str) -> SignInRow | None:
         """Return the actor's row if this is the actor's password. Raises as `verify_password`."""

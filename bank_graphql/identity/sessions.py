@@ -10,6 +10,7 @@ from bank_graphql.identity import queries, statements
 from bank_graphql.identity.enums import IdentityAction
 from bank_graphql.identity.errors import CredentialsRefused
 from bank_graphql.identity.metrics import IdentityMetrics
+from bank_graphql.identity.networks import StaffNetworks
 from bank_graphql.identity.permissions import PERMISSIONS, Permission
 from bank_graphql.identity.queries import SessionRow
 from bank_graphql.identity.refresh_tokens import REPLAY_FOR, Tokens, hash_of, new_refresh_token, seal, unseal
@@ -42,20 +43,29 @@ class Sessions:
         clock: gives the time.
         lifetime: how long a session lasts after its tokens were last refreshed.
         metrics: counts refreshed sessions.
+        networks: from which staff may act.
     """
 
     def __init__(
-        self, db: Database, tokens: AccessTokens, *, clock: Clock, lifetime: timedelta, metrics: IdentityMetrics
+        self,
+        db: Database,
+        tokens: AccessTokens,
+        *,
+        clock: Clock,
+        lifetime: timedelta,
+        metrics: IdentityMetrics,
+        networks: StaffNetworks,
     ) -> None:
         self._db = db
         self._metrics = metrics
         self.tokens = tokens
         self._clock = clock
         self._lifetime = lifetime
+        self.networks = networks
         self.cache = SessionCache(db, clock)
 
     async def authenticate(self, token: str, origin: Origin) -> Actor | None:
-        """Return the actor of an access token; None if the token is not valid or its session is not active.
+        """Return the actor of an access token; None if the token is not valid, its session not active, or staff is elsewhere.
 
         Raises:
             Unavailable: the session's state cannot be read.
@@ -65,6 +75,8 @@ class Sessions:
             return None
         state = await self.cache.state(claims.session_id)
         if state is None or not state.active or state.user_id != claims.user_id:
+            return None
+        if not self.networks.admit(state.role, origin):
             return None
         return Actor(state.user_id, claims.session_id, PERMISSIONS[state.role], origin, claims.expires_at)
 
@@ -83,13 +95,14 @@ class Sessions:
         Within `REPLAY_FOR` the same client gets the same answer for the same token again, because the first may have been lost.
 
         Raises:
-            CredentialsRefused: the token is unknown, its session is not active, or it was used before; the last ends the session.
+            CredentialsRefused: the token is unknown, its session is not active, staff is outside its networks, or the token was
+                used before; the last ends the session.
         """
         token_hash = hash_of(refresh_token)
 
         async def work(connection: Connection) -> SignedIn | UUID | None:
             found = await connection.fetch_one(queries.REFRESH_TOKEN, token_hash=token_hash, now=self._clock())
-            if found is None or not found.active:
+            if found is None or not found.active or not self.networks.admit(found.role, origin):
                 return None
             now = self._clock()
             if found.used_at is not None:

@@ -202,6 +202,7 @@ def _request(given: Any) -> Request:
         raise _MalformedError(400, "'operationName' is a string.")
     if variables is not None and not isinstance(variables, dict):
         raise _MalformedError(400, "'variables' is an object.")
-    if given.get("extensions") is not None and not isinstance(given["extensions"], dict):
+    extensions = given.get("extensions")
+    if extensions is not None and not isinstance(extensions, dict):
         raise _MalformedError(400, "'extensions' is an object.")
-    return Request(query, name or None, variables)
+    return Request(query, name or None, variables, wants_cost=extensions is not None and extensions.get("cost") is True)

@@ -22,7 +22,7 @@ from graphql import (
 from bank_graphql.api.context import Context
 from bank_graphql.engine import complexity
 from bank_graphql.engine.documents import Prepared
-from bank_graphql.engine.errors import format_error, format_fault, format_field_error
+from bank_graphql.engine.errors import format_error, format_fault, format_field_error, without_suggestions
 from bank_graphql.engine.executor import Executor, Request
 from bank_graphql.engine.plan import Operation
 from bank_graphql.kit.errors import BadRequest, Fault, RateLimited, Unauthenticated
@@ -98,7 +98,7 @@ class OperationGate:
         else:
             response = _response(await self._executor.execute(admitted.operation, request, context), context)
         self._end(response, context, started)
-        return response
+        return _with_cost(response, context) if request.wants_cost else response
 
     async def stream(
         self, request: Request, context: Context, *, allow_mutation: bool = True, admitted: Prepared | None = None
@@ -118,7 +118,8 @@ class OperationGate:
             if isinstance(prepared, Response):
                 yield (response := prepared)
             elif prepared.operation.node.operation is not OperationType.SUBSCRIPTION:
-                yield (response := _response(await self._executor.execute(prepared.operation, request, context), context))
+                response = _response(await self._executor.execute(prepared.operation, request, context), context)
+                yield _with_cost(response, context) if request.wants_cost else response
             else:
                 async with aclosing(self._executor.subscribe(prepared.operation, request, context)) as results:
                     async for result, ended_by in results:
@@ -177,7 +178,8 @@ class OperationGate:
         if is_new:
             mistakes = self._executor.validate(request, prepared)
             if mistakes:
-                return _refused([format_error(each, "GRAPHQL_VALIDATION_FAILED") for each in mistakes[:_MAX_ERRORS]])
+                formatted = [format_error(each, "GRAPHQL_VALIDATION_FAILED") for each in mistakes[:_MAX_ERRORS]]
+                return _refused(formatted if self._executor.shows_schema else [without_suggestions(each) for each in formatted])
         return prepared
 
     def _spend(self, cost: int, context: Context, already: int = 0) -> None:
@@ -239,6 +241,15 @@ def _response(result: ExecutionResult, context: Context) -> Response:
     if errors:
         body["errors"] = [format_field_error(error, context.origin.request_id) for error in errors]
     return Response(body)
+
+
+def _with_cost(response: Response, context: Context) -> Response:
+    """Return an answer that says what the operation cost, and what remains in the bucket that paid."""
+    bucket = context.bucket
+    if bucket is None:
+        return response
+    cost = {"cost": bucket.cost, "limit": bucket.limit, "remaining": bucket.remaining}
+    return replace(response, body={**response.body, "extensions": {"cost": cost}})
 
 
 def _refused(errors: Sequence[dict[str, object]], *, status: int = 400, headers: tuple[tuple[str, str], ...] = ()) -> Response:

@@ -51,10 +51,11 @@ class TracedExecutor(Executor):
     Args:
         schema: the schema.
         tracing: the traces.
+        shows_schema: as for `Executor`.
     """
 
-    def __init__(self, schema: Schema, tracing: Tracing) -> None:
-        super().__init__(schema, to_result=rejection_of)
+    def __init__(self, schema: Schema, tracing: Tracing, *, shows_schema: bool = True) -> None:
+        super().__init__(schema, to_result=rejection_of, shows_schema=shows_schema)
         self._tracing = tracing
 
     async def execute(self, operation: Operation, request: Request, context: ExecutionContext) -> ExecutionResult:
