@@ -140,6 +140,7 @@ def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock
         readers=Readers(bank.reads, bank.policy.cards.calendar, bank.clock, bank.links, bank.issuer.months),
         identity=bank.identity,
         users=bank.users,
+        step_up=bank.step_up,
         accounts=bank.accounts,
         closing=bank.closing,
         cards=bank.cards,

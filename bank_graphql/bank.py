@@ -37,6 +37,7 @@ from bank_graphql.identity.networks import StaffNetworks
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.service import Identity
 from bank_graphql.identity.sessions import Sessions
+from bank_graphql.identity.step_up import StepUp
 from bank_graphql.identity.tokens import AccessTokens, load_keys, signing_keys
 from bank_graphql.identity.users import Users
 from bank_graphql.kit import db_metrics, machine_metrics
@@ -106,6 +107,7 @@ class Bank:
     reads: Reads
     identity: Identity
     users: Users
+    step_up: StepUp
     accounts: Accounts
     closing: Closing
     cards: Cards
@@ -184,6 +186,7 @@ async def open_bank(
             reads=reads,
             identity=identity,
             users=users,
+            step_up=StepUp(db, identity, clock),
             accounts=Accounts(db, bank_clock, cards.cancel_of_account),
             closing=Closing(db, identity, users, bank_clock, cards.cancel_of_account),
             cards=Cards(db, identity, vault, bank_clock),
@@ -201,7 +204,7 @@ async def open_bank(
             jobs=(
                 *(each.job for each in due_jobs),
                 *_jobs(db, settings, policy, bank_clock),
-                *audit_jobs.jobs(db, exporter_of(settings, db, signer), seconds=settings.job_seconds),
+                *audit_jobs.jobs(db, signer, settings.audit_checkpoints, seconds=settings.job_seconds),
                 *archive_jobs(settings, owner, db, clock),
                 *replica_jobs,
             ),
@@ -320,6 +323,7 @@ def _policy(settings: Settings, vault: Vault, clock: Clock, metrics: PaymentMetr
     return payments.Policy(
         sandbox=settings.is_sandbox,
         credit_limit=settings.sandbox_credit_limit if settings.is_sandbox else 0,
+        step_up_above=settings.step_up_amount,
         numbering=numbering,
         cards=CardPolicy(
             Calendar(zone),
@@ -374,15 +378,11 @@ def _identity(
         lifetime=timedelta(days=settings.session_days),
         metrics=metrics,
         networks=StaffNetworks(settings.networks_of_staff),
+        verified_for=timedelta(minutes=settings.step_up_minutes),
     )
     factors = SecondFactors(vault.user_secrets_key, issuer=settings.name, clock=clock)
     identity = Identity(db, hasher, sessions, factors, clock=clock, allow_test_domains=settings.is_sandbox, metrics=metrics)
     return identity, Users(db, sessions, clock)
-
-
-def exporter_of(settings: Settings, db: Database, signer: CheckpointSigner) -> audit_jobs.Exporter | None:
-    """Return what exports heads of the audit; None if none are to be exported."""
-    return None if settings.audit_checkpoints is None else audit_jobs.Exporter(db, signer, settings.audit_checkpoints)
 
 
 def _notifier(settings: Settings, dsn: str, hub: Hub[EventRow]) -> Notifier:

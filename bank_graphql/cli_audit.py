@@ -12,7 +12,7 @@ from bank_graphql import serving
 from bank_graphql import settings as configuration
 from bank_graphql.audit.jobs import STANDARD_OUTPUT, Exporter
 from bank_graphql.audit.sealing import seal_events
-from bank_graphql.audit.verification import AuditChain
+from bank_graphql.audit.verification import ExportedHeads
 from bank_graphql.bank import CHECKS
 from bank_graphql.kit.checks import Examination, Finding
 from bank_graphql.kit.clock import utc_now
@@ -21,11 +21,12 @@ from bank_graphql.ledger import verification
 
 
 def verify(
-    checkpoints: Annotated[
-        Path | None, typer.Option(help="A file of heads of the audit that were exported: compare the audit with them, too.")
-    ] = None,
+    checkpoints: Annotated[Path | None, typer.Option(help="Also compare the audit with the checkpoints in this file.")] = None,
 ) -> None:
-    """Recompute the ledger from its entries, and the audit's chain of hashes, and compare. Exits with 1 if anything is wrong."""
+    """Recompute the books and the audit, and compare.
+
+    The ledger is recomputed from its entries, and the audit's chain of hashes from its events. Exits with 1 if anything is wrong.
+    """
     settings = configuration.load()
     exported = None if checkpoints is None else _text_of(checkpoints)
 
@@ -33,7 +34,10 @@ def verify(
         async with serving.existing_bank(settings) as bank:
             checks: list[Examination] = list(CHECKS)
             if exported is not None:
-                checks[checks.index(AuditChain())] = AuditChain(tuple(bank.audit_signer.read(exported)))
+                found = bank.audit_signer.read(exported)
+                if not found:
+                    raise ValueError("There is no checkpoint in it.")
+                checks.append(ExportedHeads(found))
             await seal_events(bank.db)
             findings = await verification.verify(bank.db, checks, print_finding)
             await verification.record(bank.db, findings, utc_now())
@@ -48,15 +52,21 @@ def verify(
 
 
 def audit_checkpoint(
-    path: Annotated[Path | None, typer.Argument(help="The file to add it to. Without it, standard output.")] = None,
+    path: Annotated[str, typer.Argument(help="The file to add it to; - for standard output.")] = STANDARD_OUTPUT,
 ) -> None:
-    """Seal the audit, and export its head, signed. `verify --checkpoints` compares with it."""
+    """Export a checkpoint of the audit.
+
+    A checkpoint says how many events the audit has, and the hash of all of them, signed. Keep it on another machine: `verify
+    --checkpoints` compares the audit with it.
+    """
     settings = configuration.load()
 
     async def work() -> int:
         async with serving.existing_bank(settings) as bank:
+            exporter = Exporter(bank.db, bank.audit_signer, path)
+            exporter.require_writable()
             await seal_events(bank.db)
-            return await Exporter(bank.db, bank.audit_signer, STANDARD_OUTPUT if path is None else str(path)).export()
+            return await exporter.export()
 
     try:
         exported = asyncio.run(work())
@@ -64,10 +74,15 @@ def audit_checkpoint(
         fail(f"{path} cannot be written: {error.strerror}.")
     if not exported:
         fail("The audit has no events yet.")
+    if path != STANDARD_OUTPUT:
+        print(f"{path} has a checkpoint of {exported} events now.")
 
 
 def audit_key() -> None:
-    """Print the public key of the audit's checkpoints, in the form that tools for signed notes (C2SP) read."""
+    """Print the public key of checkpoints.
+
+    It is in the form that tools for signed notes (C2SP) read.
+    """
     settings = configuration.load()
 
     async def work() -> str:

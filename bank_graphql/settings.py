@@ -134,6 +134,12 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("BANK_ACCESS_TOKEN_MINUTES", "ACCESS_TOKEN_EXPIRE_MINUTES"),
         description="Minutes for which an access token is valid.",
     )
+    step_up_amount: int | None = Field(
+        None, ge=0, description="Above how much, in whole units, a payment requires a fresh proof of who pays. By default never."
+    )
+    step_up_minutes: int = Field(
+        15, ge=1, le=1440, description="Minutes for which a proof (signing in, `stepUp`) is fresh. New payees always require one."
+    )
     session_days: int = Field(30, ge=1, le=365, description="Days without use after which a session ends.")
     signing_keys: SecretStr | None = Field(
         None,
@@ -211,12 +217,12 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(
         None, ge=1, le=65535, description="A port of its own for `/metrics`, which the other one then does not serve."
     )
+    metrics_host: str = Field("127.0.0.1", description="The address to listen on for BANK_METRICS_PORT.")
     audit_checkpoints: str | None = Field(
         None,
         description="The file to which signed heads of the audit are added every minute, best on another machine, or - for "
-        "standard output. `verify --checkpoints` compares with them. Without it, none are written.",
+        "standard output. `verify --checkpoints` compares with them. By default none are written.",
     )
-    metrics_host: str = Field("127.0.0.1", description="The address to listen on for BANK_METRICS_PORT.")
 
     @classmethod
     def settings_customise_sources(

@@ -38,7 +38,7 @@ DO $$ BEGIN
         TO bank_app;
     GRANT UPDATE (sealed_secret, created_at, confirmed_at, last_step) ON totp_factors TO bank_app;
     GRANT UPDATE (used_at) ON recovery_codes TO bank_app;
-    GRANT UPDATE (last_used_at, expires_at, ended_at) ON sessions TO bank_app;
+    GRANT UPDATE (last_used_at, verified_at, expires_at, ended_at) ON sessions TO bank_app;
     GRANT UPDATE (used_at, reply) ON refresh_tokens TO bank_app;
     GRANT UPDATE (name, status, frozen_by, freeze_reason, updated_at, closed_at) ON accounts TO bank_app;
     GRANT UPDATE (status, frozen_by, updated_at) ON cards TO bank_app;

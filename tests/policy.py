@@ -23,6 +23,7 @@ def policy(clock: Clock = utc_now, vault: Vault | None = None) -> Policy:
     return Policy(
         sandbox=True,
         credit_limit=0,
+        step_up_above=None,
         numbering=NUMBERING,
         cards=CardPolicy(UTC, tolerances={"5812": 20}),
         clearing=CLEARING,

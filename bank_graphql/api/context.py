@@ -16,6 +16,7 @@ from bank_graphql.cards.service import Cards
 from bank_graphql.events.errors import SessionEnded
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.service import Identity
+from bank_graphql.identity.step_up import StepUp
 from bank_graphql.identity.users import Users
 from bank_graphql.kit.actor import Actor, Caller, Origin
 from bank_graphql.kit.db import Database
@@ -49,6 +50,7 @@ class Services:
     readers: Readers
     identity: Identity
     users: Users
+    step_up: StepUp
     accounts: Accounts
     closing: Closing
     cards: Cards

@@ -11,12 +11,12 @@ from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.accounts.queries import TransactionRow
 from bank_graphql.api.context import Info
 from bank_graphql.api.types.cards import SpendingLimit
-from bank_graphql.api.types.enums import AccountStatus, CurrencyCode, StateConflictCode
+from bank_graphql.api.types.enums import AccountStatus, CurrencyCode, StateConflictCode, StepUpFactor
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.cards.rules import SpentLimit
-from bank_graphql.identity.errors import CredentialsRefused
+from bank_graphql.identity.errors import CredentialsRefused, StepUpRequired
 from bank_graphql.kit import money
 from bank_graphql.kit.conflicts import StateConflict
 from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
@@ -57,6 +57,22 @@ class ForbiddenRejection(Rejection):
 @strawberry.type(description="The credentials are not valid. For security it is not said which part is wrong.")
 class CredentialsRejection(Rejection):
     pass
+
+
+@strawberry.type(
+    description="The viewer is to prove again who they are: call `stepUp` with the challenge, then send the request again, with "
+    "the same idempotency key if it has one."
+)
+class StepUpRequiredRejection(Rejection):
+    @strawberry.field(description="For `stepUp`, in this session, within five minutes.")
+    @staticmethod
+    async def challenge(info: Info) -> str:
+        return (await info.context.services.step_up.challenge(info.context.viewer)).token
+
+    @strawberry.field(description="With what the viewer is to prove it.")
+    @staticmethod
+    async def factor(info: Info) -> StepUpFactor:
+        return (await info.context.services.step_up.challenge(info.context.viewer)).factor
 
 
 @strawberry.type(description="The account's available balance does not cover the amount.")
@@ -122,6 +138,7 @@ REJECTIONS: dict[type[Refusal], Mapping] = {
     NotFound: Mapping(NotFoundRejection, lambda e: {"subject_id": e.subject_id}),
     Forbidden: Mapping(ForbiddenRejection, lambda _: {}),
     CredentialsRefused: Mapping(CredentialsRejection, lambda _: {}),
+    StepUpRequired: Mapping(StepUpRequiredRejection, lambda _: {}),
     InsufficientFunds: Mapping(InsufficientFundsRejection, lambda e: {"available": e.available, "required": e.required}),
     CurrencyMismatch: Mapping(CurrencyMismatchRejection, lambda e: {"expected": e.expected, "given": e.given}),
     AccountStatusRefused: Mapping(

@@ -17,6 +17,7 @@ from bank_graphql.api.errors import (
     LimitExceededRejection,
     NotFoundRejection,
     StateConflictRejection,
+    StepUpRequiredRejection,
     ValidationRejection,
 )
 from bank_graphql.api.scalars import DateTime
@@ -170,8 +171,12 @@ ConfirmTotpResult = Annotated[
     strawberry.union("ConfirmTotpResult", description=f"Recovery codes, or a rejection. {_GROWS}"),
 ]
 ChangePasswordResult = Annotated[
-    Done | CredentialsRejection | ValidationRejection | StateConflictRejection,
+    Done | CredentialsRejection | ValidationRejection | StateConflictRejection | StepUpRequiredRejection,
     strawberry.union("ChangePasswordResult", description=f"Success, or a rejection. {_GROWS}"),
+]
+StepUpResult = Annotated[
+    Done | CredentialsRejection | ValidationRejection,
+    strawberry.union("StepUpResult", description=f"Success, or a rejection. {_GROWS}"),
 ]
 LogOutResult = Annotated[
     Done | NotFoundRejection,
@@ -208,7 +213,7 @@ CardResult = Annotated[
     strawberry.union("CardResult", description=f"The card as changed, or a rejection. {_GROWS}"),
 ]
 RevealCardResult = Annotated[
-    CardSecrets | NotFoundRejection | CredentialsRejection | StateConflictRejection,
+    CardSecrets | NotFoundRejection | CredentialsRejection | StateConflictRejection | StepUpRequiredRejection,
     strawberry.union("RevealCardResult", description=f"The number and security code, or a rejection. {_GROWS}"),
 ]
 MoveMoneyResult = Annotated[
@@ -223,7 +228,8 @@ MoveMoneyResult = Annotated[
     | LimitExceededRejection
     | StateConflictRejection
     | IdempotencyConflictRejection
-    | BatchAbortedRejection,
+    | BatchAbortedRejection
+    | StepUpRequiredRejection,
     strawberry.union("MoveMoneyResult", description=f"The transaction, its preview in a dry run, or a rejection. {_GROWS}"),
 ]
 
@@ -255,7 +261,7 @@ ExportEntriesResult = Annotated[
     strawberry.union("ExportEntriesResult", description=f"The link, or a rejection. {_GROWS}"),
 ]
 PayeeResult = Annotated[
-    Payee | NotFoundRejection | ValidationRejection,
+    Payee | NotFoundRejection | ValidationRejection | StepUpRequiredRejection,
     strawberry.union("PayeeResult", description=f"The payee as changed, or a rejection. {_GROWS}"),
 ]
 VerifyPayeeResult = Annotated[

@@ -78,12 +78,20 @@ class CheckpointSigner:
             raw = base64.b64decode(signature, validate=True)
             checkpoint = Checkpoint(int(size), base64.b64decode(head, validate=True))
         except ValueError as error:
-            raise ValueError(f"Line {number} begins no checkpoint.") from error
+            raise ValueError(f"There is no whole checkpoint at line {number}.") from error
         body = f"{name}\n{size}\n{head}\n".encode()
-        is_ours = (name, signer, dash, empty) == (self._name, self._name, "\u2014", "")
-        if not is_ours or not any(_is_signed(self._name, key, body, raw) for key in self._keys):
-            raise ValueError(f"The checkpoint at line {number} was not signed by this bank, or not with a key that it still has.")
+        is_note = (signer, dash, empty) == (name, "\u2014", "")
+        # Whatever its name is: the bank's address may have changed since.
+        if not is_note or not any(_is_signed(name, key, body, raw) for key in self._keys):
+            raise ValueError(f"The checkpoint at line {number} was not signed by this bank, or with a key that it no longer has.")
         return checkpoint
+
+
+def is_end_of_checkpoints(text: str) -> bool:
+    """Return whether checkpoints may be added to a text: it is empty, or ends with one."""
+    lines = text.rstrip("\n").split("\n")[-_LINES:]
+    is_checkpoint = len(lines) == _LINES and lines[1].isdecimal() and not lines[3] and lines[4].startswith(f"\u2014 {lines[0]} ")
+    return not text.strip() or is_checkpoint
 
 
 def _is_signed(name: str, key: Ed25519PrivateKey, body: bytes, signature: bytes) -> bool:

@@ -1,13 +1,14 @@
 """What the audit does by itself: its events are sealed, and the heads of the chain are exported."""
 
 import sys
+import time
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from bank_graphql.audit import sealing
-from bank_graphql.audit.checkpoints import Checkpoint, CheckpointSigner
+from bank_graphql.audit.checkpoints import Checkpoint, CheckpointSigner, is_end_of_checkpoints
 from bank_graphql.kit.db import Database
+from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.kit.files import append_text
 from bank_graphql.kit.jobs import Job
 
@@ -30,6 +31,24 @@ class Exporter:
     path: str
     _exported: int = field(default=0, init=False)
 
+    def require_writable(self) -> None:
+        """Require that the file can be written, and has nothing but checkpoints.
+
+        Raises:
+            ConfigurationError: it cannot, or has something else.
+        """
+        if self.path == STANDARD_OUTPUT:
+            return
+        try:
+            append_text(Path(self.path), "")
+            text = Path(self.path).read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise ConfigurationError(f"The audit cannot be exported to {self.path}: {error.strerror}.") from error
+        if not is_end_of_checkpoints(text):
+            raise ConfigurationError(
+                f"The audit is not exported to {self.path}: it is no file of checkpoints. It stays as it is."
+            )
+
     async def export(self) -> int:
         """Export the head, and return the number of events that it covers; 0 if it was exported already, or there is none.
 
@@ -49,13 +68,30 @@ class Exporter:
         return latest.last_sequence
 
 
-def jobs(db: Database, exporter: Exporter | None, *, seconds: float) -> tuple[Job, ...]:
+def jobs(db: Database, signer: CheckpointSigner, checkpoints: str | None, *, seconds: float) -> tuple[Job, ...]:
     """Return the room's jobs.
 
     Args:
         db: the database.
-        exporter: exports heads, once a minute; None to export none.
+        signer: signs heads.
+        checkpoints: the file that heads are added to, or `-` for standard output, at the start and then once a minute; None to
+            export none.
         seconds: how often to seal what is new.
+
+    Raises:
+        ConfigurationError: the file cannot be written, or has something else.
     """
-    seal = Job("seal the audit", seconds, partial(sealing.seal_events, db))
-    return (seal,) if exporter is None else (seal, Job("export the audit's head", max(seconds, EXPORT_SECONDS), exporter.export))
+    exporter = None if checkpoints is None else Exporter(db, signer, checkpoints)
+    next_export = 0.0
+    if exporter is not None:
+        exporter.require_writable()
+
+    async def seal() -> int:
+        nonlocal next_export
+        sealed = await sealing.seal_events(db)
+        if exporter is not None and time.monotonic() >= next_export:
+            await exporter.export()
+            next_export = time.monotonic() + EXPORT_SECONDS
+        return sealed
+
+    return (Job("seal the audit", seconds, seal),)

@@ -19,7 +19,7 @@ from bank_graphql.cards.models import Card, CardBlock, CardLimit, CardSecret, Ca
 from bank_graphql.cards.queries import CARD_COLUMNS, CardRow, with_accounts
 from bank_graphql.cards.rules import CardPayment, NewCard, status_after
 from bank_graphql.cards.vault import SEALED, Vault
-from bank_graphql.identity.errors import CredentialsRefused
+from bank_graphql.identity.errors import CredentialsRefused, StepUpRequired
 from bank_graphql.identity.models import User
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.service import Identity
@@ -288,17 +288,21 @@ class Cards:
         Raises:
             NotFound: the actor owns no such card.
             CredentialsRefused: the password is wrong.
+            StepUpRequired: the actor has a second factor, which was not proved a short while ago.
             StateConflict: the card is not ACTIVE or FROZEN.
         """
         # The password is checked before the transaction, which would stay open while it is hashed; and only for one's own card.
         own = await self._db.fetch_one(_CARD, card=card_id)
         is_password = own is not None and own.owner_id == actor.user_id and await self._identity.verify_password(actor, password)
+        needs_code = is_password and await self._identity.needs_code(actor)
 
         async def read(connection: Connection, card: CardRow) -> Secrets:
             if card.owner_id != actor.user_id:
                 raise NotFound("card", global_id("Card", card_id))
             if not is_password:
                 raise CredentialsRefused
+            if needs_code:
+                raise StepUpRequired
             status_after(CardAction.REVEAL, card.status, card.expires_at, self._clock())
             [row] = await connection.fetch(SEALED, card=card_id)
             number = self._vault.number_of(row)

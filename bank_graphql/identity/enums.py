@@ -39,6 +39,14 @@ class IdentityAction(StrEnum):
     SET_USER_ROLE = "setUserRole"
     SUSPEND_USER = "suspendUser"
     REINSTATE_USER = "reinstateUser"
+    STEP_UP = "stepUp"
+
+
+class StepUpFactor(StrEnum):
+    """With what a user proves again who they are."""
+
+    PASSWORD = "PASSWORD"  # noqa: S105 - a kind of factor
+    CODE = "CODE"
 
 
 class MfaState(StrEnum):

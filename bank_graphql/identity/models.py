@@ -68,7 +68,10 @@ class RecoveryCode(SQLModel, table=True):
 
 
 class Session(SQLModel, table=True):
-    """A signed-in client of a user, from log-in to log-out. Its refresh tokens replace each other."""
+    """A signed-in client of a user, from log-in to log-out. Its refresh tokens replace each other.
+
+    `verified_at` is when the user last proved in it who they are; if it is missing, that was when it was created.
+    """
 
     __tablename__ = "sessions"
     __table_args__ = (Index("ix_sessions_user_id", "user_id"),)
@@ -79,6 +82,7 @@ class Session(SQLModel, table=True):
     ip_address: str | None = text_field(nullable=True)
     created_at: datetime = time_field()
     last_used_at: datetime = time_field()
+    verified_at: datetime | None = time_field(nullable=True)
     expires_at: datetime = time_field()
     ended_at: datetime | None = time_field(nullable=True)
 

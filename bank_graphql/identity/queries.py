@@ -68,13 +68,14 @@ class SignInRow(Row):
 
 
 class SessionState(Row):
-    """What requests in a session depend on: its user, the user's role, and whether it is active.
+    """What requests in a session depend on: its user, the user's role, when the user was last verified, and whether it is active.
 
     A session is active until it is ended or expires, as long as its user's status is ACTIVE.
     """
 
     user_id: UUID
     role: UserRole
+    verified_at: datetime
     active: bool
 
 
@@ -214,7 +215,12 @@ _sign_in = select(col(User.id), col(User.email_key), col(User.password_hash), co
 SIGN_IN = Query(_sign_in.where(col(User.email_key) == bindparam("email_key", type_=Text())), SignInRow)
 PASSWORD = Query(_sign_in.where(col(User.id) == bindparam("user", type_=Uuid())), SignInRow)
 _SESSION_STATE = Query(
-    select(col(Session.user_id), col(User.role), _active)
+    select(
+        col(Session.user_id),
+        col(User.role),
+        func.coalesce(Session.verified_at, Session.created_at).label("verified_at"),
+        _active,
+    )
     .join(User, col(User.id) == Session.user_id)
     .where(col(Session.id) == bindparam("id", type_=Uuid())),
     SessionState,

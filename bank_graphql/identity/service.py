@@ -8,7 +8,7 @@ from uuid import UUID
 from bank_graphql.audit import service as audit
 from bank_graphql.identity import queries, statements
 from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
-from bank_graphql.identity.errors import CredentialsRefused
+from bank_graphql.identity.errors import CredentialsRefused, StepUpRequired
 from bank_graphql.identity.factors import Enrolment, SecondFactors
 from bank_graphql.identity.metrics import IdentityMetrics
 from bank_graphql.identity.passwords import PasswordHasher
@@ -74,7 +74,7 @@ class Identity:
         self._metrics = metrics
         self._hasher = hasher
         self.sessions = sessions
-        self._factors = factors
+        self.factors = factors
         self._clock = clock
         self._allow_test_domains = allow_test_domains
         self._challenges = Seals(sessions.tokens.private_keys, "bank log-ins")
@@ -140,7 +140,7 @@ class Identity:
         self._password_throttle.record_success(key, origin.network)
         if self._hasher.is_outdated(user.password_hash):
             user = await self._rehash(user, password)
-        if await self._factors.are_enabled(self._db, user.id):
+        if await self.factors.are_enabled(self._db, user.id):
             return await self._challenge(user, origin)
         user_id = user.id
         signed_in = await self._db.transact(lambda connection: self._sign_in(connection, IdentityAction.LOG_IN, user_id, origin))
@@ -170,7 +170,7 @@ class Identity:
             user = await connection.fetch_one(queries.PASSWORD, user=user_id)
             if user is None or not self._may_sign_in(user, origin) or _digest_of(user.password_hash) != claims["password"]:
                 return None
-            if not await self._factors.spend(connection, user_id, code):
+            if not await self.factors.spend(connection, user_id, code):
                 return None
             return await self._sign_in(connection, IdentityAction.COMPLETE_LOG_IN, user_id, origin)
 
@@ -189,16 +189,33 @@ class Identity:
         """
         return await self._user_with(actor, password) is not None
 
+    async def wait_for_code(self, actor: Actor) -> None:
+        """Wait until a code of the actor may be verified: guesses are slowed down.
+
+        Raises:
+            RateLimited: too many attempts on this user are queued.
+        """
+        await self._code_throttle.wait_turn(actor.user_id.hex, actor.origin.network)
+
+    def note_good_code(self, actor: Actor) -> None:
+        """Slow the actor down no more: a code was good."""
+        self._code_throttle.record_success(actor.user_id.hex, actor.origin.network)
+
+    async def needs_code(self, actor: Actor) -> bool:
+        """Return whether the actor's password is not enough, because a second factor was not proved a short while ago."""
+        return not actor.is_verified and await self.factors.are_enabled(self._db, actor.user_id)
+
     async def change_password(self, actor: Actor, current: str, new: str) -> None:
         """Change the actor's password, and end all other sessions of the actor.
 
         Raises:
             CredentialsRefused: the current password is another one.
+            StepUpRequired: the actor has a second factor, which was not proved a short while ago.
             ValidationFailed: the new password is too weak, or it is the current one.
             RateLimited: too many attempts on this user are queued.
         """
         user = await self._user_with(actor, current)
-        problem, new_hash = None, ""
+        problem, new_hash, needs_code = None, "", await self.needs_code(actor)
         if user is not None:
             problem = await self._problem_with(user, current, new)
             new_hash = await self._hasher.hash(new) if problem is None else ""
@@ -206,6 +223,8 @@ class Identity:
         async def work(connection: Connection) -> set[UUID]:
             if user is None:
                 raise CredentialsRefused
+            if needs_code:
+                raise StepUpRequired
             if problem is not None:
                 raise ValidationFailed([problem])
             given = {"user": user.id, "old_hash": user.password_hash, "new_hash": new_hash}
@@ -230,7 +249,7 @@ class Identity:
             if user is None:
                 raise CredentialsRefused
             [profile] = await connection.fetch(queries.OWN_PROFILE, user=user.id)
-            return await self._factors.enrol(connection, user.id, profile.email)
+            return await self.factors.enrol(connection, user.id, profile.email)
 
         return await audit.execute_audited(self._db, actor, IdentityAction.ENROL_TOTP, actor.user_id, work)
 
@@ -242,13 +261,13 @@ class Identity:
             StateConflict: there is no new secret.
             RateLimited: too many attempts on this user are queued.
         """
-        await self._code_throttle.wait_turn(actor.user_id.hex, actor.origin.network)
+        await self.wait_for_code(actor)
 
         async def work(connection: Connection) -> list[str]:
-            return await self._factors.confirm(connection, actor.user_id, code)
+            return await self.factors.confirm(connection, actor.user_id, code)
 
         codes = await audit.execute_audited(self._db, actor, IdentityAction.CONFIRM_TOTP, actor.user_id, work)
-        self._code_throttle.record_success(actor.user_id.hex, actor.origin.network)
+        self.note_good_code(actor)
         return codes
 
     async def disable_totp(self, actor: Actor, password: str, code: str) -> None:
@@ -260,15 +279,15 @@ class Identity:
             RateLimited: too many attempts on this user are queued.
         """
         user = await self._user_with(actor, password)
-        await self._code_throttle.wait_turn(actor.user_id.hex, actor.origin.network)
+        await self.wait_for_code(actor)
 
         async def work(connection: Connection) -> None:
             if user is None:
                 raise CredentialsRefused
-            await self._factors.disable(connection, user.id, code)
+            await self.factors.disable(connection, user.id, code)
 
         await audit.execute_audited(self._db, actor, IdentityAction.DISABLE_TOTP, actor.user_id, work)
-        self._code_throttle.record_success(actor.user_id.hex, actor.origin.network)
+        self.note_good_code(actor)
 
     async def update_profile(self, actor: Actor, *, full_name: str | None, phone_number: str | None) -> None:
         """Change the actor's name or phone number. None leaves a field as it is; an empty phone number removes it.

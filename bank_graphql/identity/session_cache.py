@@ -58,7 +58,7 @@ class SessionCache:
         self._listeners.append(listener)
 
     def forget(self) -> None:
-        """Read the state of each session again when it is used next, because a role has changed."""
+        """Read the state of each session again when it is used next, because it may have changed."""
         self._states.clear()
 
     def end(self, session_ids: Collection[UUID]) -> None:

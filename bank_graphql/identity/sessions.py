@@ -44,6 +44,7 @@ class Sessions:
         lifetime: how long a session lasts after its tokens were last refreshed.
         metrics: counts refreshed sessions.
         networks: from which staff may act.
+        verified_for: for how long a user who has proved who they are counts as verified.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Sessions:
         lifetime: timedelta,
         metrics: IdentityMetrics,
         networks: StaffNetworks,
+        verified_for: timedelta,
     ) -> None:
         self._db = db
         self._metrics = metrics
@@ -62,6 +64,7 @@ class Sessions:
         self._clock = clock
         self._lifetime = lifetime
         self.networks = networks
+        self._verified_for = verified_for
         self.cache = SessionCache(db, clock)
 
     async def authenticate(self, token: str, origin: Origin) -> Actor | None:
@@ -70,7 +73,8 @@ class Sessions:
         Raises:
             Unavailable: the session's state cannot be read.
         """
-        claims = self.tokens.verify(token, self._clock())
+        now = self._clock()
+        claims = self.tokens.verify(token, now)
         if claims is None:
             return None
         state = await self.cache.state(claims.session_id)
@@ -78,7 +82,8 @@ class Sessions:
             return None
         if not self.networks.admit(state.role, origin):
             return None
-        return Actor(state.user_id, claims.session_id, PERMISSIONS[state.role], origin, claims.expires_at)
+        is_verified = now - state.verified_at <= self._verified_for
+        return Actor(state.user_id, claims.session_id, PERMISSIONS[state.role], origin, claims.expires_at, is_verified)
 
     async def active(self, session_ids: Sequence[UUID]) -> dict[UUID, frozenset[Permission]]:
         """Return those of the sessions that are active, each with its user's permissions."""

@@ -67,6 +67,9 @@ END_SESSIONS = Query(
 END_ALL_SESSIONS = Query(
     update(Session).where(col(Session.ended_at).is_(None)).values(ended_at=bindparam("now")).returning(col(Session.id)), Row
 )
+VERIFY_SESSION = Query(
+    update(Session).where(col(Session.id) == bindparam("session", type_=Uuid())).values(verified_at=bindparam("now")), Row
+)
 END_OTHER_SESSIONS = Query(
     update(Session)
     .where(

@@ -54,6 +54,7 @@ class Actor:
         permissions: the permissions that the user's role grants.
         origin: where the request came from.
         expires_at: when the access token expires; None for the command line.
+        is_verified: whether the user has proved who they are a short while ago, as what is dangerous requires.
     """
 
     user_id: UUID
@@ -61,6 +62,7 @@ class Actor:
     permissions: frozenset[str]
     origin: Origin = field(default_factory=Origin)
     expires_at: datetime | None = None
+    is_verified: bool = True
 
     def is_allowed(self, permission: str) -> bool:
         """Return whether the actor has the permission."""

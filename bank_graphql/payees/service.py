@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from bank_graphql.audit import service as audit
+from bank_graphql.identity.errors import StepUpRequired
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Connection, Database
@@ -130,12 +131,15 @@ class Payees:
         """Add a payee, and return it.
 
         Raises:
+            StepUpRequired: the actor was not verified a short while ago: whoever is a payee is paid without further questions.
             ValidationFailed: the name or the number is not valid, `TAKEN`: there is one with this number, or `TOO_MANY`.
         """
         checked, number = check_name(name), check_number(account_number)
         payee_id = new_id()
 
         async def work(connection: Connection) -> PayeeRow:
+            if not actor.is_verified:
+                raise StepUpRequired
             await connection.lock([lock_key("payees", actor.user_id)])
             [row] = await connection.fetch(queries.COUNT, owner=actor.user_id, maximum=MAX_PAYEES)
             if row.count >= MAX_PAYEES:

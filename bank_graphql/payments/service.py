@@ -72,6 +72,7 @@ class Policy:
     Attributes:
         sandbox: whether owners may deposit and withdraw cash themselves, and play the card network.
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
+        step_up_above: above how much a payment is large, in whole units of its currency; None if none is.
         numbering: makes account numbers.
         cards: how cards are issued and authorised.
         clearing: how payments to other banks are cleared.
@@ -82,6 +83,7 @@ class Policy:
 
     sandbox: bool
     credit_limit: int
+    step_up_above: int | None
     numbering: Numbering
     cards: CardPolicy
     clearing: ClearingPolicy
@@ -116,6 +118,7 @@ async def execute_groups(db: Database, policy: Policy, groups: Sequence[Group]) 
             clock=policy.clock,
             sandbox=policy.sandbox,
             credit_limit=policy.credit_limit,
+            step_up_above=policy.step_up_above,
             cards=policy.cards,
             clearing=policy.clearing,
         )

@@ -35,6 +35,7 @@ async def load(
     clock: Clock,
     sandbox: bool,
     credit_limit: int,
+    step_up_above: int | None,
     cards: CardPolicy,
     clearing: ClearingPolicy,
 ) -> tuple[BatchState, dict[Key, StoredOutcome]]:
@@ -47,6 +48,7 @@ async def load(
             before an account's last change.
         sandbox: whether owners may deposit and withdraw cash themselves, and play the card network.
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
+        step_up_above: above how much a payment is large, in whole units of its currency; None if none is.
         cards: how cards are issued and authorised.
         clearing: how payments to other banks are cleared.
     """
@@ -65,6 +67,7 @@ async def load(
         payees=locked.payees,
         closed_users=await closed_among(connection, locked.owners),
         credit_limit=credit_limit,
+        step_up_above=step_up_above,
     )
     return state, stored
 

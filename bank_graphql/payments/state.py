@@ -14,7 +14,7 @@ from bank_graphql.identity.visibility import sees, sees_processed
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import NotFound
 from bank_graphql.kit.ids import global_id
-from bank_graphql.kit.money import Money
+from bank_graphql.kit.money import CURRENCY_DIGITS, Money
 from bank_graphql.ledger.enums import TransactionStatus
 from bank_graphql.ledger.errors import CurrencyMismatch
 from bank_graphql.ledger.rules import AccountState, LedgerSavepoint, LedgerState, TransactionState
@@ -79,6 +79,7 @@ class BatchState:
         payees: the payees that commands name, by id.
         closed_users: those for whom commands open accounts, as far as they are closed.
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
+        step_up_above: above how much a payment is large, in whole units of its currency; None if none is.
         new_accounts: the accounts that the batch opened.
         verified: the payments whose payee was verified: transaction, answer, and the name that was given.
     """
@@ -93,6 +94,7 @@ class BatchState:
     payees: dict[UUID, SavedPayee] = field(default_factory=dict)
     closed_users: frozenset[UUID] = frozenset()
     credit_limit: int = 0
+    step_up_above: int | None = None
     new_accounts: list[NewAccount] = field(default_factory=list)
     verified: list[tuple[UUID, PayeeMatch, str]] = field(default_factory=list)
 
@@ -116,6 +118,11 @@ class BatchState:
         self.customers.update(to.customers)
         del self.new_accounts[to.new_accounts :]
         del self.verified[to.verified :]
+
+    def is_large(self, amount: Money) -> bool:
+        """Return whether a payment of this amount requires that its payer was verified a short while ago."""
+        above = self.step_up_above
+        return above is not None and amount.minor > above * 10 ** CURRENCY_DIGITS[amount.currency]
 
     def is_owner(self, actor: Actor, account_id: UUID) -> bool:
         """Return whether the actor owns the account."""

@@ -153,6 +153,7 @@ def test_the_codes_of_refusals_are_those_in_stored_rows() -> None:
         "LimitExceeded",
         "NotFound",
         "StateConflict",
+        "StepUpRequired",
         "ValidationFailed",
     ]
 
@@ -162,10 +163,11 @@ EXPECTED = {
     "logIn": {"CredentialsRejection"},
     "completeLogIn": {"CredentialsRejection"},
     "refreshSession": {"CredentialsRejection"},
-    "changePassword": {"CredentialsRejection", "ValidationRejection"},
+    "changePassword": {"CredentialsRejection", "ValidationRejection", "StepUpRequiredRejection"},
     "enrolTotp": {"CredentialsRejection", "StateConflictRejection"},
     "confirmTotp": {"CredentialsRejection", "StateConflictRejection"},
     "disableTotp": {"CredentialsRejection", "StateConflictRejection"},
+    "stepUp": {"CredentialsRejection", "ValidationRejection"},
     "closeUser": {"CredentialsRejection", "StateConflictRejection"},
     "setUserRole": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection"},
     "suspendUser": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection", "ValidationRejection"},
@@ -205,7 +207,7 @@ EXPECTED = {
     "advanceClock": {"ForbiddenRejection", "ValidationRejection"},
     "issueStatements": {"ForbiddenRejection", "ValidationRejection"},
     "exportEntries": {"NotFoundRejection", "ValidationRejection"},
-    "addPayee": {"ValidationRejection"},
+    "addPayee": {"ValidationRejection", "StepUpRequiredRejection"},
     "verifyPayee": {"ValidationRejection"},
     "renamePayee": {"NotFoundRejection", "ValidationRejection"},
     "removePayee": {"NotFoundRejection"},
@@ -230,7 +232,7 @@ EXPECTED = {
     "setCardLimits": {
         "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "StateConflictRejection", "CurrencyMismatchRejection",
     },
-    "revealCard": {"NotFoundRejection", "CredentialsRejection", "StateConflictRejection"},
+    "revealCard": {"NotFoundRejection", "CredentialsRejection", "StateConflictRejection", "StepUpRequiredRejection"},
     "authorizeCard": {
         "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "InsufficientFundsRejection", "CurrencyMismatchRejection",
         "AccountStatusRejection", "LimitExceededRejection", "StateConflictRejection", "IdempotencyConflictRejection",

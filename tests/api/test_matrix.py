@@ -93,6 +93,7 @@ TABLE = """
     confirmTotp         nothing       y      y        y        y         y        y
     disableTotp         nothing       y      y        y        y         y        y
     closeUser           nothing       y      y        y        y         y        y
+    stepUp              nothing       y      y        y        y         y        y
     logOut              session       y      -        -        -         -        -
     setUserRole         user          n      -        n        n         -        y
     suspendUser         user          n      -        n        n         -        y
@@ -138,6 +139,7 @@ ARGUMENTS = {
     "confirmTotp": 'code: "wrong"',
     "disableTotp": 'password: "wrong", code: "wrong"',
     "closeUser": 'password: "wrong"',
+    "stepUp": 'challenge: "wrong", password: "wrong"',
     "logOut": "sessionId: $id",
     "setUserRole": "userId: $id, role: TELLER",
     "suspendUser": 'userId: $id, reason: "r"',

@@ -6,7 +6,7 @@ import hashlib
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from bank_graphql.audit.checkpoints import Checkpoint, CheckpointSigner
+from bank_graphql.audit.checkpoints import Checkpoint, CheckpointSigner, is_end_of_checkpoints
 
 SIGNER = CheckpointSigner("bank.example", [b"one", b"older"])
 CHECKPOINT = Checkpoint(20852, hashlib.sha256(b"head").digest())
@@ -37,10 +37,21 @@ def test_checkpoints_are_read_again_also_those_of_an_older_key() -> None:
     ("old", "new"), [("20852", "20853"), ("bank.example", "bank.example2"), ("\u2014", "-"), ("\n\n", "\n"), ("=\n\n", "\n\n")]
 )
 def test_what_was_changed_is_refused(old: str, new: str) -> None:
-    with pytest.raises(ValueError, match=r"^(Line 1 begins no checkpoint|The checkpoint at line 1 was not signed)"):
+    with pytest.raises(ValueError, match=r"^(There is no whole checkpoint at line 1|The checkpoint at line 1 was not signed)"):
         SIGNER.read(SIGNER.sign(CHECKPOINT).replace(old, new))
 
 
 def test_the_signature_of_another_bank_is_refused() -> None:
     with pytest.raises(ValueError, match="not signed by this bank"):
         SIGNER.read(CheckpointSigner("bank.example", [b"two"]).sign(CHECKPOINT))
+
+
+def test_a_bank_that_has_moved_knows_its_checkpoints() -> None:
+    moved = CheckpointSigner("new.example", [b"one"])
+    assert moved.read(SIGNER.sign(CHECKPOINT)) == [CHECKPOINT]
+
+
+def test_checkpoints_are_added_to_checkpoints_only() -> None:
+    note = SIGNER.sign(CHECKPOINT)
+    assert all(map(is_end_of_checkpoints, ("", "\n", note, note + "\n", f"{note}\n{note}\n")))
+    assert not any(map(is_end_of_checkpoints, ("x", "# README\n\nText.", note + "x", "a\nb\nc\nd\ne")))

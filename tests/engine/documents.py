@@ -43,6 +43,7 @@ UNSTEADY = {
     "setUserRole",
     "suspendUser",
     "reinstateUser",
+    "stepUp",
     "updateProfile",
     "openAccount",
     "issueCard",

@@ -9,6 +9,7 @@ from bank_graphql.api.results import (
     Done,
     EnrolTotpResult,
     RecoveryCodes,
+    StepUpResult,
     TotpEnrolment,
     UserResult,
 )
@@ -51,6 +52,17 @@ class CredentialMutations:
     async def disable_totp(context: Context, password: str, code: str) -> Done:
         context.attempt_again()
         await context.services.identity.disable_totp(context.viewer, password, code)
+        return Done()
+
+    @mutation(
+        StepUpResult,
+        "Prove again that it is the viewer, with the challenge of a StepUpRequiredRejection and what its `factor` asks for: a "
+        "code, or the password. It holds in this session for BANK_STEP_UP_MINUTES, in other processes after 2 seconds at most.",
+    )
+    @staticmethod
+    async def step_up(context: Context, challenge: str, code: str | None = None, password: str | None = None) -> Done:
+        context.attempt_again()
+        await context.services.step_up.complete(context.viewer, challenge, code=code, password=password)
         return Done()
 
     @mutation(

@@ -9,7 +9,7 @@ from strawberry.types.enum import has_enum_definition
 from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.events.enums import TransactionEventKind
-from bank_graphql.identity.enums import UserRole, UserStatus
+from bank_graphql.identity.enums import StepUpFactor, UserRole, UserStatus
 from bank_graphql.kit.conflicts import StateConflictCode
 from bank_graphql.kit.money import CURRENCY_DIGITS
 from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
@@ -138,6 +138,14 @@ _described(
     },
 )
 _described(
+    StepUpFactor,
+    f"With what a user proves again who they are.{_GROWS}",
+    {
+        "PASSWORD": "The password, because no second factor is set up.",
+        "CODE": "A one-time code of the app, or a recovery code.",
+    },
+)
+_described(
     ExportFormat,
     f"A format of documents.{_GROWS}",
     {
@@ -160,6 +168,7 @@ __all__ = [
     "LimitWindow",
     "PayeeMatch",
     "StateConflictCode",
+    "StepUpFactor",
     "TransactionEventKind",
     "TransactionKind",
     "TransactionStatus",

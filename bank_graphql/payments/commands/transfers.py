@@ -6,6 +6,7 @@ from uuid import UUID
 from bank_graphql.accounts.enums import AccountStatus
 from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.clearing.rules import DESCRIPTION_MAX, ExternalAccount
+from bank_graphql.identity.errors import StepUpRequired
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import Forbidden, NotFound, ValidationFailed
 from bank_graphql.kit.ids import global_id
@@ -160,6 +161,7 @@ def payment_accounts(
         ValidationFailed: source and target are one account.
         CurrencyMismatch: an account is in another currency.
         AccountStatusRefused: the source is frozen or closed, or the target is closed.
+        StepUpRequired: the amount is large, and the actor was not verified a short while ago.
     """
     source = state.visible_account(actor, source_id)
     if not state.is_owner(actor, source_id):
@@ -171,4 +173,6 @@ def payment_accounts(
     if isinstance(target, AccountState):
         require_currency(target, amount)
     state.refuse_status(source_id, AccountStatus.CLOSED, AccountStatus.FROZEN)
+    if not actor.is_verified and state.is_large(amount):
+        raise StepUpRequired
     return source, target
