@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bank_graphql.audit import service as audit
+from bank_graphql.audit.sealing import seal_events
 from bank_graphql.bank import CHECKS
 from bank_graphql.database import archive_of, open_server
 from bank_graphql.events import service as events
@@ -122,6 +123,7 @@ async def _complete(dsn: str, on_finding: Callable[[Finding], None], clock: Cloc
     db = await Database.open(dsn)
     try:
         await db.transact(work)
+        await seal_events(db)
         findings = await verification.verify(db, CHECKS, on_finding)
         await verification.record(db, findings, clock())
     finally:

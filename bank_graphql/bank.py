@@ -382,7 +382,7 @@ def _identity(
     )
     factors = SecondFactors(vault.user_secrets_key, issuer=settings.name, clock=clock)
     identity = Identity(db, hasher, sessions, factors, clock=clock, allow_test_domains=settings.is_sandbox, metrics=metrics)
-    return identity, Users(db, sessions, clock)
+    return identity, Users(db, sessions, factors, clock)
 
 
 def _notifier(settings: Settings, dsn: str, hub: Hub[EventRow]) -> Notifier:

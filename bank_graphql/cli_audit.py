@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,8 @@ import typer
 
 from bank_graphql import serving
 from bank_graphql import settings as configuration
-from bank_graphql.audit.jobs import STANDARD_OUTPUT, Exporter
-from bank_graphql.audit.sealing import seal_events
+from bank_graphql.audit.jobs import STANDARD_OUTPUT, AuditRewrittenError, Exporter
+from bank_graphql.audit.sealing import SealingDelayedError, seal_events
 from bank_graphql.audit.verification import ExportedHeads
 from bank_graphql.bank import CHECKS
 from bank_graphql.kit.checks import Examination, Finding
@@ -34,20 +35,15 @@ def verify(
         async with serving.existing_bank(settings) as bank:
             checks: list[Examination] = list(CHECKS)
             if exported is not None:
-                found = bank.audit_signer.read(exported)
-                if not found:
-                    raise ValueError("There is no checkpoint in it.")
-                checks.append(ExportedHeads(found))
-            await seal_events(bank.db)
+                found, problem = bank.audit_signer.read(exported)
+                checks.append(ExportedHeads(found, problem or (None if found else "there is no checkpoint in the file")))
+            with suppress(SealingDelayedError):  # then the verification says so
+                await seal_events(bank.db)
             findings = await verification.verify(bank.db, checks, print_finding)
             await verification.record(bank.db, findings, utc_now())
             return findings
 
-    try:
-        findings = asyncio.run(work())
-    except ValueError as error:
-        fail(f"{checkpoints}: {error}")
-    if not all(finding.ok for finding in findings):
+    if not all(finding.ok for finding in asyncio.run(work())):
         raise typer.Exit(1)
 
 
@@ -61,17 +57,22 @@ def audit_checkpoint(
     """
     settings = configuration.load()
 
+    if path == STANDARD_OUTPUT and sys.stdout is None:
+        fail("Standard output is closed: name a file.")
+
     async def work() -> int:
         async with serving.existing_bank(settings) as bank:
             exporter = Exporter(bank.db, bank.audit_signer, path)
-            exporter.require_writable()
+            exporter.open()
             await seal_events(bank.db)
             return await exporter.export()
 
     try:
         exported = asyncio.run(work())
+    except (SealingDelayedError, AuditRewrittenError) as error:
+        fail(str(error))
     except OSError as error:
-        fail(f"{path} cannot be written: {error.strerror}.")
+        fail(f"{'standard output' if path == STANDARD_OUTPUT else path} cannot be written: {error.strerror}.")
     if not exported:
         fail("The audit has no events yet.")
     if path != STANDARD_OUTPUT:

@@ -29,7 +29,7 @@ DO $$ BEGIN
     GRANT INSERT (kind, account_id, transaction_id, occurred_at, epoch) ON transaction_events TO bank_app;
     GRANT INSERT (cluster, began_at) ON feed_epochs TO bank_app;
     GRANT INSERT, UPDATE ON feed_start, bank_time TO bank_app;
-    GRANT INSERT (at, actor_id, action, subject_id, outcome, ip_address, request_id) ON audit_events TO bank_app;
+    GRANT INSERT (at, actor_id, action, subject_id, outcome, ip_address, request_id, detail) ON audit_events TO bank_app;
     GRANT INSERT (checked_at, checks) ON verification_runs TO bank_app;
     GRANT INSERT (finished_at, kind, size) ON backups TO bank_app;
     GRANT UPDATE (booked, held, overdraft_limit, updated_at) ON balances TO bank_app;

@@ -127,7 +127,8 @@ CREATE TABLE public.audit_events (
     subject_id uuid,
     outcome text NOT NULL,
     ip_address text,
-    request_id text
+    request_id text,
+    detail text
 );
 ALTER TABLE public.audit_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.audit_events_id_seq

@@ -73,6 +73,7 @@ class Closing:
             if not matches:
                 raise CredentialsRefused
             await self._users.begin_to_close(connection, actor.user_id)
+            await self._identity.sessions.require_active(connection, actor)
             accounts = await self._locked_accounts(connection, actor.user_id)
             for account in accounts:
                 _require_closable(account)

@@ -126,8 +126,10 @@ class Context:
             self._loaders = Loaders(self.viewer)
         return self._loaders.of(reader)
 
-    def begin_mutation(self) -> None:
-        """Prepare for the next mutation: it runs as the bearer, and rows that were loaded before may have changed."""
+    async def begin_mutation(self) -> None:
+        """Prepare for the next mutation: it runs as the bearer, whose session may have ended and whose role may have changed."""
+        if self.bearer is not None:
+            self.bearer = await self.services.identity.sessions.current(self.bearer)
         self.actor = self.bearer
         self._drop_loaders()
 

@@ -24,8 +24,7 @@ from bank_graphql.api.types.statements import Statement
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
 from bank_graphql.audit import queries as audit
-from bank_graphql.audit.chain import EventRow as AuditRow
-from bank_graphql.audit.queries import AuditFilters
+from bank_graphql.audit.queries import AuditFilters, AuditRow
 from bank_graphql.engine.costs import Cost, ListSize
 from bank_graphql.identity import queries as identity
 from bank_graphql.identity.permissions import Permission
@@ -199,8 +198,8 @@ class Query:
         return Paged(found, key)
 
     @strawberry.field(
-        description="All users, newest first; with `search`, those whose name or e-mail address has words that begin with each "
-        "of its words. For staff.",
+        description="All users, newest first; with `search`, those whose name or e-mail address has a word that begins with "
+        "each word given. For staff.",
         graphql_type=Connection[User] | None,
         directives=[Cost(weight="60"), page_size("first", "last")],
     )

@@ -156,7 +156,9 @@ SignUpResult = Annotated[
 ]
 LogInResult = Annotated[
     AuthSession | MfaChallenge | CredentialsRejection,
-    strawberry.union("LogInResult", description=f"A session, a challenge that a second factor meets, or a rejection. {_GROWS}"),
+    strawberry.union(
+        "LogInResult", description=f"A session; a challenge, to be answered with a second factor; or a rejection. {_GROWS}"
+    ),
 ]
 RefreshSessionResult = Annotated[
     AuthSession | CredentialsRejection,

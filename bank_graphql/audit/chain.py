@@ -18,16 +18,17 @@ GENESIS = bytes(32)
 
 
 class EventRow(Row):
-    """An event, with all that its hash depends on."""
+    """An event, with all that its hash depends on. Its time is text: the database may hold one that Python has no date for."""
 
     id: int
-    at: datetime
+    microseconds: str
     actor_id: UUID | None
     action: str
     subject_id: UUID | None
     outcome: str
     ip_address: str | None
     request_id: str | None
+    detail: str | None
 
 
 def extend(head: bytes, events: Iterable[EventRow]) -> bytes:
@@ -37,9 +38,9 @@ def extend(head: bytes, events: Iterable[EventRow]) -> bytes:
     return head
 
 
-def seal(head: bytes, last_sequence: int, sealed_at: datetime) -> bytes:
-    """Return the head after a seal, given the head after its last event."""
-    return hashlib.sha256(head + b"seal" + orjson.dumps([last_sequence, _microseconds(sealed_at)])).digest()
+def seal(head: bytes, last_sequence: int, microseconds: str) -> bytes:
+    """Return the head after a seal, given the head after its last event, and when it was made, in microseconds since 1970."""
+    return hashlib.sha256(head + b"seal" + orjson.dumps([last_sequence, microseconds])).digest()
 
 
 def _encoded(event: EventRow) -> bytes:
@@ -47,13 +48,14 @@ def _encoded(event: EventRow) -> bytes:
     return orjson.dumps(
         [
             event.id,
-            _microseconds(event.at),
+            event.microseconds,
             _hexadecimal(event.actor_id),
             event.action,
             _hexadecimal(event.subject_id),
             event.outcome,
             event.ip_address,
             event.request_id,
+            event.detail,
         ]
     )
 
@@ -62,6 +64,7 @@ def _hexadecimal(key: UUID | None) -> str | None:
     return None if key is None else key.hex
 
 
-def _microseconds(time: datetime) -> int:
+def microseconds_of(time: datetime) -> str:
+    """Return a time in microseconds since 1970."""
     since = time - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
+    return str((since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds)

@@ -7,6 +7,7 @@ that of a chain, not of a Merkle tree.
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 _ED25519 = b"\x01"
-_LINES = 5
+_BASE64 = "(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+_NOTE = re.compile(
+    rf"^(?P<body>(?P<name>[^\n +]+)\n(?P<size>[0-9]{{1,18}})\n(?P<head>{_BASE64})\n)\n\u2014 (?P=name) (?P<signature>{_BASE64})$",
+    re.MULTILINE,
+)
+"""A signed note of five lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,43 +61,46 @@ class CheckpointSigner:
         signature = _key_id(self._name, _public(key)) + key.sign(body.encode())
         return f"{body}\n\u2014 {self._name} {_base64(signature)}\n"
 
-    def read(self, text: str) -> list[Checkpoint]:
-        """Return the checkpoints in a text, which may have any number of them, one after another.
+    def read(self, text: str) -> tuple[list[Checkpoint], str | None]:
+        """Return the checkpoints in a text, which may have any number of them one after another, and the first problem of it.
 
-        Raises:
-            ValueError: a part of it is no checkpoint that this bank signed. The message says which line it begins at.
+        What is no checkpoint that this bank has signed is left out.
         """
-        lines = text.splitlines()
-        found, position = [], 0
-        while position < len(lines):
-            if not lines[position]:
-                position += 1
-                continue
-            found.append(self._checked(lines[position : position + _LINES], position + 1))
-            position += _LINES
-        return found
+        found, problems, end = [], [], 0
+        for note in _NOTE.finditer(text):
+            problems += _strayed(text, end, note.start())
+            if self._is_ours(note):
+                found.append(Checkpoint(int(note["size"]), base64.b64decode(note["head"])))
+            else:
+                line = _line(text, note.start())
+                problems.append(f"the checkpoint at line {line} was not signed by this bank, or with a key that it no longer has")
+            end = note.end()
+        problems += _strayed(text, end, len(text))
+        return found, problems[0] if problems else None
 
-    def _checked(self, lines: Sequence[str], number: int) -> Checkpoint:
-        try:
-            name, size, head, empty, signed = lines
-            dash, signer, signature = signed.split(" ")
-            raw = base64.b64decode(signature, validate=True)
-            checkpoint = Checkpoint(int(size), base64.b64decode(head, validate=True))
-        except ValueError as error:
-            raise ValueError(f"There is no whole checkpoint at line {number}.") from error
-        body = f"{name}\n{size}\n{head}\n".encode()
-        is_note = (signer, dash, empty) == (name, "\u2014", "")
-        # Whatever its name is: the bank's address may have changed since.
-        if not is_note or not any(_is_signed(name, key, body, raw) for key in self._keys):
-            raise ValueError(f"The checkpoint at line {number} was not signed by this bank, or with a key that it no longer has.")
-        return checkpoint
+    def _is_ours(self, note: re.Match[str]) -> bool:
+        """Return whether one of the keys has signed a note, whatever its name is: the bank's address may have changed since."""
+        name, body, signature = note["name"], note["body"].encode(), base64.b64decode(note["signature"])
+        return any(_is_signed(name, key, body, signature) for key in self._keys)
 
 
 def is_end_of_checkpoints(text: str) -> bool:
     """Return whether checkpoints may be added to a text: it is empty, or ends with one."""
-    lines = text.rstrip("\n").split("\n")[-_LINES:]
-    is_checkpoint = len(lines) == _LINES and lines[1].isdecimal() and not lines[3] and lines[4].startswith(f"\u2014 {lines[0]} ")
-    return not text.strip() or is_checkpoint
+    end = 0
+    for note in _NOTE.finditer(text):
+        end = note.end()
+    return not text[end:].strip()
+
+
+def _strayed(text: str, start: int, end: int) -> list[str]:
+    """Return what is wrong with the text between two checkpoints."""
+    between = text[start:end]
+    first = start + len(between) - len(between.lstrip())
+    return [f"there is no whole checkpoint at line {_line(text, first)}"] if between.strip() else []
+
+
+def _line(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
 
 
 def _is_signed(name: str, key: Ed25519PrivateKey, body: bytes, signature: bytes) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bank_graphql.audit import sealing
 from bank_graphql.audit.checkpoints import Checkpoint, CheckpointSigner, is_end_of_checkpoints
+from bank_graphql.audit.verification import is_head
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.kit.files import append_text
@@ -14,6 +15,16 @@ from bank_graphql.kit.jobs import Job
 
 EXPORT_SECONDS = 60
 STANDARD_OUTPUT = "-"
+
+
+@dataclass
+class AuditRewrittenError(Exception):
+    """The audit does not continue what was exported: somebody has changed it, or it was restored from a backup."""
+
+    size: int
+
+    def __str__(self) -> str:
+        return f"The first {self.size} events of the audit are not those whose head was exported. Run 'bank-graphql verify'."
 
 
 @dataclass
@@ -29,13 +40,13 @@ class Exporter:
     db: Database
     signer: CheckpointSigner
     path: str
-    _exported: int = field(default=0, init=False)
+    _last: Checkpoint | None = field(default=None, init=False)
 
-    def require_writable(self) -> None:
-        """Require that the file can be written, and has nothing but checkpoints.
+    def open(self) -> None:
+        """Read the last head that was exported to the file.
 
         Raises:
-            ConfigurationError: it cannot, or has something else.
+            ConfigurationError: the file cannot be written, or has something else than checkpoints.
         """
         if self.path == STANDARD_OUTPUT:
             return
@@ -50,22 +61,28 @@ class Exporter:
             )
 
     async def export(self) -> int:
-        """Export the head, and return the number of events that it covers; 0 if it was exported already, or there is none.
+        """Export the head, and return the number of events that it covers; 0 if there are none.
 
         Raises:
             OSError: the file cannot be written.
+            AuditRewrittenError: the head that was exported last is not one of the audit: nothing is signed.
         """
+        if self._last is not None and not await is_head(self.db, self._last):
+            raise AuditRewrittenError(self._last.size)
         latest = await sealing.latest_seal(self.db)
-        if latest is None or latest.last_sequence == self._exported:
+        if latest is None:
             return 0
-        note = self.signer.sign(Checkpoint(latest.last_sequence, latest.head)) + "\n"
+        if self._last is not None and latest.last_sequence == self._last.size:
+            return self._last.size
+        head = Checkpoint(latest.last_sequence, latest.head)
+        note = self.signer.sign(head) + "\n"
         if self.path == STANDARD_OUTPUT:
             sys.stdout.write(note)
             sys.stdout.flush()
         else:
             append_text(Path(self.path), note)
-        self._exported = latest.last_sequence
-        return latest.last_sequence
+        self._last = head
+        return head.size
 
 
 def jobs(db: Database, signer: CheckpointSigner, checkpoints: str | None, *, seconds: float) -> tuple[Job, ...]:
@@ -84,7 +101,7 @@ def jobs(db: Database, signer: CheckpointSigner, checkpoints: str | None, *, sec
     exporter = None if checkpoints is None else Exporter(db, signer, checkpoints)
     next_export = 0.0
     if exporter is not None:
-        exporter.require_writable()
+        exporter.open()
 
     async def seal() -> int:
         nonlocal next_export

@@ -23,6 +23,7 @@ class AuditEvent(SQLModel, table=True):
     outcome: str = text_field()
     ip_address: str | None = text_field(nullable=True)
     request_id: str | None = text_field(nullable=True)
+    detail: str | None = text_field(nullable=True)
 
 
 class AuditSeal(SQLModel, table=True):

@@ -8,7 +8,8 @@ to the audit then have ended.
 import asyncio
 from datetime import datetime
 
-from sqlalchemy import BigInteger, bindparam, select, text
+from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, cast, extract, func, select, text
+from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from bank_graphql.audit import chain
@@ -20,8 +21,8 @@ from bank_graphql.kit.statements import Insert, Query, Row
 
 SEAL_MAX = 1000
 """The maximum number of events of a seal. They are hashed in some milliseconds."""
-BEFORE_FIRST = -(2**63)
-"""An id before all others, negative ones too, which somebody may have put in."""
+LOWEST = -(2**63)
+"""The lowest id that there can be: somebody may have put in negative ones."""
 _LOCK = 0x6175646974  # "audit"
 _POLL_SECONDS = 0.02
 _POLLS = 100
@@ -33,10 +34,12 @@ class SealRow(Row):
     last_sequence: int
     last_event_id: int
     head: bytes
-    sealed_at: datetime
+    microseconds: str
 
 
-class _IdRow(Row):
+class IdRow(Row):
+    """The id of an event."""
+
     id: int
 
 
@@ -44,21 +47,39 @@ class _WriterRow(Row):
     writer: str
 
 
-EVENT_COLUMNS = (
+class SealingDelayedError(Exception):
+    """A transaction that has written to the audit goes on for so long that nothing can be sealed meanwhile."""
+
+    def __str__(self) -> str:
+        return "A transaction that has written to the audit does not end, so nothing after it can be sealed."
+
+
+def _microseconds(time: Mapped[datetime]) -> ColumnElement[str]:
+    """Return a time in microseconds since 1970, in SQL: text, whatever the time is."""
+    return cast(func.trunc(extract("epoch", time) * 1_000_000), Text()).label("microseconds")
+
+
+_EVENT_COLUMNS = (
     col(AuditEvent.id),
-    col(AuditEvent.at),
+    _microseconds(col(AuditEvent.at)),
     col(AuditEvent.actor_id),
     col(AuditEvent.action),
     col(AuditEvent.subject_id),
     col(AuditEvent.outcome),
     col(AuditEvent.ip_address),
     col(AuditEvent.request_id),
+    col(AuditEvent.detail),
 )
-SEAL_COLUMNS = (col(AuditSeal.last_sequence), col(AuditSeal.last_event_id), col(AuditSeal.head), col(AuditSeal.sealed_at))
-EVENTS_AFTER = Query(
-    select(*EVENT_COLUMNS)
+SEAL_COLUMNS = (
+    col(AuditSeal.last_sequence),
+    col(AuditSeal.last_event_id),
+    col(AuditSeal.head),
+    _microseconds(col(AuditSeal.sealed_at)),
+)
+EVENTS_FROM = Query(
+    select(*_EVENT_COLUMNS)
     .where(
-        col(AuditEvent.id) > bindparam("after", type_=BigInteger()),
+        col(AuditEvent.id) >= bindparam("start", type_=BigInteger()),
         col(AuditEvent.id) <= bindparam("until", type_=BigInteger()),
     )
     .order_by(col(AuditEvent.id))
@@ -66,7 +87,7 @@ EVENTS_AFTER = Query(
     EventRow,
 )
 _LATEST = Query(select(*SEAL_COLUMNS).order_by(col(AuditSeal.last_sequence).desc()).limit(1), SealRow)
-_NEWEST = Query(select(col(AuditEvent.id)).order_by(col(AuditEvent.id).desc()).limit(1), _IdRow)
+_NEWEST = Query(select(col(AuditEvent.id)).order_by(col(AuditEvent.id).desc()).limit(1), IdRow)
 _WRITERS = Query(
     text(
         "SELECT virtualtransaction AS writer FROM pg_locks WHERE relation = 'audit_events'::regclass "
@@ -78,12 +99,16 @@ _INSERT = Insert(AuditSeal, "last_sequence", "last_event_id", "head", "sealed_at
 
 
 async def seal_events(db: Database) -> int:
-    """Seal all events that are there, and return how many were sealed. Any number of processes may do it at the same time."""
+    """Seal all events that are there, and return how many were sealed. Any number of processes may do it at the same time.
+
+    Raises:
+        SealingDelayedError: a writer does not end.
+    """
     newest, latest = await db.fetch_one(_NEWEST), await latest_seal(db)
     if newest is None or (latest is not None and latest.last_event_id >= newest.id):
         return 0
     if not await _writers_have_ended(db):
-        return 0  # at the next run
+        raise SealingDelayedError
     sealed = 0
     while count := await db.transact(lambda connection: _seal_next(connection, newest.id)):
         sealed += count
@@ -98,13 +123,13 @@ async def latest_seal(db: Database) -> SealRow | None:
 async def _seal_next(connection: Connection, until: int) -> int:
     await connection.lock([_LOCK])
     latest = await connection.fetch_one(_LATEST)
-    head, sequence, after = chain.GENESIS, 0, BEFORE_FIRST
+    head, sequence, start = chain.GENESIS, 0, LOWEST
     if latest is not None:
-        head, sequence, after = latest.head, latest.last_sequence, latest.last_event_id
-    events = await connection.fetch(EVENTS_AFTER, after=after, until=until, maximum=SEAL_MAX)
+        head, sequence, start = latest.head, latest.last_sequence, latest.last_event_id + 1
+    events = await connection.fetch(EVENTS_FROM, start=start, until=until, maximum=SEAL_MAX)
     if events:
         sequence, sealed_at = sequence + len(events), utc_now()
-        head = chain.seal(chain.extend(head, events), sequence, sealed_at)
+        head = chain.seal(chain.extend(head, events), sequence, chain.microseconds_of(sealed_at))
         await connection.insert(_INSERT, [(sequence, events[-1].id, head, sealed_at)])
     return len(events)
 

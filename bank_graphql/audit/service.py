@@ -26,6 +26,7 @@ class Record(NamedTuple):
         outcome: `DONE`, or the `code` of the refusal.
         ip_address: where the request came from.
         request_id: the request's id, as in the logs.
+        detail: to what it was changed, e.g. a role. Never what a person wrote.
     """
 
     actor_id: UUID | None
@@ -34,9 +35,12 @@ class Record(NamedTuple):
     outcome: str = DONE
     ip_address: str | None = None
     request_id: str | None = None
+    detail: str | None = None
 
     @classmethod
-    def of(cls, actor: Actor, action: str, subject_id: UUID | None, refusal: Refusal | None = None) -> "Record":
+    def of(
+        cls, actor: Actor, action: str, subject_id: UUID | None, refusal: Refusal | None = None, detail: str | None = None
+    ) -> "Record":
         """Return the record of an actor's action, which was executed unless there is a refusal."""
         return cls(
             actor_id=actor.user_id if actor.user_id.int else None,  # the bank acts under the id 0
@@ -45,6 +49,7 @@ class Record(NamedTuple):
             outcome=DONE if refusal is None else refusal.code,
             ip_address=actor.origin.ip_address,
             request_id=actor.origin.request_id,
+            detail=detail,
         )
 
 
@@ -77,7 +82,13 @@ async def record_refused_access(db: Database, actor: Actor, action: str) -> None
 
 
 async def execute_audited(
-    db: Database, actor: Actor, action: str, subject_id: UUID | None, work: Callable[[Connection], Awaitable[T]]
+    db: Database,
+    actor: Actor,
+    action: str,
+    subject_id: UUID | None,
+    work: Callable[[Connection], Awaitable[T]],
+    *,
+    detail: str | None = None,
 ) -> T:
     """Execute an action on one thing and record it, in one transaction.
 
@@ -89,6 +100,7 @@ async def execute_audited(
         action: the API's name for it.
         subject_id: the thing; None for what is about no single one.
         work: executes the action. It raises a refusal before it writes anything.
+        detail: as in `Record`.
 
     Returns:
         What `work` returned.
@@ -104,7 +116,7 @@ async def execute_audited(
         except Refusal as refusal:
             outcome = refusal
         refused = outcome if isinstance(outcome, Refusal) else None
-        await write(connection, [Record.of(actor, action, subject_id, refused)])
+        await write(connection, [Record.of(actor, action, subject_id, refused, detail)])
         return outcome
 
     outcome = await db.transact(work_and_record)

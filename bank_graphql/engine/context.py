@@ -26,8 +26,8 @@ class ExecutionContext(Protocol):
     def loader(self, reader: Reader[K, V]) -> Loader[K, V]:
         """Return the request's loader for what `reader` reads."""
 
-    def begin_mutation(self) -> None:
-        """Prepare for the next mutation of a document: what was loaded before may have changed."""
+    async def begin_mutation(self) -> None:
+        """Prepare for the next mutation of a document: what was loaded before, and who sends it, may have changed."""
 
     def begin_event(self) -> None:
         """Prepare for the next event of a subscription: what was loaded before may have changed."""

@@ -74,7 +74,7 @@ class BreadthFirst:
         context = self._context
         outcome: object = None
         arguments = self._arguments(field)
-        context.begin_mutation()
+        await context.begin_mutation()
         try:
             outcome = await field.resolver(context, **arguments)  # type: ignore[misc]
         except Refusal as refusal:

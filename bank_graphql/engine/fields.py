@@ -69,7 +69,7 @@ class Mutation:
         """Execute the mutation, or after a fallback return or raise its outcome. The reference executor calls this."""
         context, name = info.context, str(info.path.key)
         if name not in context.outcomes:
-            context.begin_mutation()
+            await context.begin_mutation()
             try:
                 context.outcomes[name] = await self.resolver(context, **arguments)
             except Exception as error:

@@ -40,6 +40,7 @@ class IdentityAction(StrEnum):
     SUSPEND_USER = "suspendUser"
     REINSTATE_USER = "reinstateUser"
     STEP_UP = "stepUp"
+    REMOVE_SECOND_FACTOR = "removeSecondFactor"
 
 
 class StepUpFactor(StrEnum):

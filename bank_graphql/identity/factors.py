@@ -111,7 +111,7 @@ class SecondFactors:
         self._issuer = issuer
         self._clock = clock
 
-    async def are_enabled(self, db: Reads, user_id: UUID) -> bool:
+    async def are_enabled(self, db: Reads | Connection, user_id: UUID) -> bool:
         """Return whether a user signs in with a second factor."""
         return _state_of(await db.fetch_one(_FACTOR, user=user_id)) == MfaState.ENABLED
 
@@ -174,6 +174,20 @@ class SecondFactors:
             raise _conflict(_state_of(factor), "You have no second factor.")
         if not await self.spend(connection, user_id, code):
             raise CredentialsRefused
+        await self._delete(connection, user_id)
+
+    async def remove(self, connection: Connection, user_id: UUID) -> None:
+        """Delete a user's second factor and recovery codes without a code of them.
+
+        Raises:
+            StateConflict: none is in use.
+        """
+        factor = await connection.fetch_one(_FACTOR_TO_CHANGE, user=user_id)
+        if factor is None or factor.confirmed_at is None:
+            raise _conflict(_state_of(factor), "The user has no second factor.")
+        await self._delete(connection, user_id)
+
+    async def _delete(self, connection: Connection, user_id: UUID) -> None:
         await connection.execute(_DELETE_CODES, user=user_id)
         await connection.execute(_DELETE_FACTOR, user=user_id)
 

@@ -213,7 +213,10 @@ _USERS = Query(
 OWN_PROFILE = Query(select(*_user_columns).where(col(User.id) == bindparam("user", type_=Uuid())), UserRow)
 _sign_in = select(col(User.id), col(User.email_key), col(User.password_hash), col(User.role), col(User.status))
 SIGN_IN = Query(_sign_in.where(col(User.email_key) == bindparam("email_key", type_=Text())), SignInRow)
-PASSWORD = Query(_sign_in.where(col(User.id) == bindparam("user", type_=Uuid())), SignInRow)
+_of_user = _sign_in.where(col(User.id) == bindparam("user", type_=Uuid()))
+PASSWORD = Query(_of_user, SignInRow)
+SIGNING_IN = Query(_of_user.with_for_update(read=True), SignInRow)
+"""What a log-in checks, once more in the transaction that opens its session: nobody changes it meanwhile."""
 _SESSION_STATE = Query(
     select(
         col(Session.user_id),
@@ -225,6 +228,14 @@ _SESSION_STATE = Query(
     .where(col(Session.id) == bindparam("id", type_=Uuid())),
     SessionState,
 )
+ACTIVE_SESSION = Query(
+    select(col(Session.id))
+    .join(User, col(User.id) == Session.user_id)
+    .where(col(Session.id) == bindparam("session", type_=Uuid()), _is_active)
+    .with_for_update(of=User, key_share=True),
+    _IdRow,
+)
+"""The session if it is active. Its user is locked against changes, and against signing in."""
 _ACTIVE_ROLES = Query(
     select(col(Session.id), col(User.role))
     .join(User, col(User.id) == Session.user_id)

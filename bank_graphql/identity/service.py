@@ -140,12 +140,23 @@ class Identity:
         self._password_throttle.record_success(key, origin.network)
         if self._hasher.is_outdated(user.password_hash):
             user = await self._rehash(user, password)
-        if await self.factors.are_enabled(self._db, user.id):
-            return await self._challenge(user, origin)
-        user_id = user.id
-        signed_in = await self._db.transact(lambda connection: self._sign_in(connection, IdentityAction.LOG_IN, user_id, origin))
-        self._metrics.done(IdentityAction.LOG_IN)
-        return signed_in
+        verified = user
+
+        async def work(connection: Connection) -> SignedIn | LogInChallenge | None:
+            # The password was verified a moment ago, and may have been changed since, or the user suspended.
+            current = await connection.fetch_one(queries.SIGNING_IN, user=verified.id)
+            if current is None or current.password_hash != verified.password_hash or not self._may_sign_in(current, origin):
+                return None
+            if await self.factors.are_enabled(connection, verified.id):
+                return await self._challenge(connection, verified, origin)
+            return await self._sign_in(connection, IdentityAction.LOG_IN, verified.id, origin)
+
+        answer = await self._db.transact(work)
+        if answer is None:
+            raise await refused_credentials(self._db, self._metrics, IdentityAction.LOG_IN, verified.id, origin)
+        if isinstance(answer, SignedIn):
+            self._metrics.done(IdentityAction.LOG_IN)
+        return answer
 
     async def complete_log_in(self, challenge_token: str, code: str, origin: Origin) -> SignedIn:
         """Open a session for the user of a challenge, and spend the code.
@@ -167,7 +178,7 @@ class Identity:
         await self._code_throttle.wait_turn(claims["user"], origin.network)
 
         async def work(connection: Connection) -> SignedIn | None:
-            user = await connection.fetch_one(queries.PASSWORD, user=user_id)
+            user = await connection.fetch_one(queries.SIGNING_IN, user=user_id)
             if user is None or not self._may_sign_in(user, origin) or _digest_of(user.password_hash) != claims["password"]:
                 return None
             if not await self.factors.spend(connection, user_id, code):
@@ -221,6 +232,7 @@ class Identity:
             new_hash = await self._hasher.hash(new) if problem is None else ""
 
         async def work(connection: Connection) -> set[UUID]:
+            await self.sessions.require_active(connection, actor)
             if user is None:
                 raise CredentialsRefused
             if needs_code:
@@ -246,6 +258,7 @@ class Identity:
         user = await self._user_with(actor, password)
 
         async def work(connection: Connection) -> Enrolment:
+            await self.sessions.require_active(connection, actor)
             if user is None:
                 raise CredentialsRefused
             [profile] = await connection.fetch(queries.OWN_PROFILE, user=user.id)
@@ -264,6 +277,7 @@ class Identity:
         await self.wait_for_code(actor)
 
         async def work(connection: Connection) -> list[str]:
+            await self.sessions.require_active(connection, actor)
             return await self.factors.confirm(connection, actor.user_id, code)
 
         codes = await audit.execute_audited(self._db, actor, IdentityAction.CONFIRM_TOTP, actor.user_id, work)
@@ -282,6 +296,7 @@ class Identity:
         await self.wait_for_code(actor)
 
         async def work(connection: Connection) -> None:
+            await self.sessions.require_active(connection, actor)
             if user is None:
                 raise CredentialsRefused
             await self.factors.disable(connection, user.id, code)
@@ -334,18 +349,19 @@ class Identity:
         return FieldProblem(("new",), "UNCHANGED", "This is the current password.") if new == current else None
 
     async def _rehash(self, user: SignInRow, password: str) -> SignInRow:
-        """Store the password's hash anew, as strong as new ones are, and return the user's row."""
+        """Store the password's hash anew, as strong as new ones are, and return the user's row; as it was, if it was changed."""
         given = {"user": user.id, "old_hash": user.password_hash, "new_hash": await self._hasher.hash(password)}
-        await self._db.transact(lambda connection: connection.fetch(statements.REPLACE_PASSWORD_HASH, **given))
-        [changed] = await self._db.fetch(queries.PASSWORD, user=user.id)
-        return changed
+        if not await self._db.transact(lambda connection: connection.fetch(statements.REPLACE_PASSWORD_HASH, **given)):
+            return user
+        [rehashed] = await self._db.fetch(queries.PASSWORD, user=user.id)
+        return rehashed if rehashed.password_hash == given["new_hash"] else user
 
-    async def _challenge(self, user: SignInRow, origin: Origin) -> LogInChallenge:
+    async def _challenge(self, connection: Connection, user: SignInRow, origin: Origin) -> LogInChallenge:
         """Return a challenge to a user whose password was right, and record it."""
         expires_at = (self._clock() + CHALLENGE_LIFETIME).astimezone(UTC).replace(microsecond=0)
         claims = {"user": user.id.hex, "expires": int(expires_at.timestamp()), "password": _digest_of(user.password_hash)}
         record = audit.Record(None, IdentityAction.LOG_IN, user.id, CHALLENGED, origin.ip_address, origin.request_id)
-        await self._db.transact(lambda connection: audit.write(connection, [record]))
+        await audit.write(connection, [record])
         return LogInChallenge(self._challenges.seal(claims), expires_at)
 
     async def _sign_in(self, connection: Connection, action: IdentityAction, user_id: UUID, origin: Origin) -> SignedIn:

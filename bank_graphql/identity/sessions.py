@@ -1,7 +1,7 @@
 """Open, refresh and end the sessions of users, and find the actor of an access token. One of the two writers of `sessions`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from bank_graphql.identity.tokens import AccessTokens
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
-from bank_graphql.kit.errors import NotFound
+from bank_graphql.kit.errors import NotFound, Unauthenticated
 from bank_graphql.kit.ids import global_id, new_id
 
 _MAX_USER_AGENT = 500
@@ -84,6 +84,32 @@ class Sessions:
             return None
         is_verified = now - state.verified_at <= self._verified_for
         return Actor(state.user_id, claims.session_id, PERMISSIONS[state.role], origin, claims.expires_at, is_verified)
+
+    async def current(self, actor: Actor) -> Actor | None:
+        """Return an actor as it is now; None if its session has ended since. A document may take long.
+
+        Raises:
+            Unavailable: the session's state cannot be read.
+        """
+        if actor.session_id is None:
+            return actor
+        state = await self.cache.state(actor.session_id)
+        if state is None or not state.active:
+            return None
+        is_verified = self._clock() - state.verified_at <= self._verified_for
+        if actor.permissions == PERMISSIONS[state.role] and actor.is_verified == is_verified:
+            return actor
+        return replace(actor, permissions=PERMISSIONS[state.role], is_verified=is_verified)
+
+    async def require_active(self, connection: Connection, actor: Actor) -> None:
+        """Require that the actor's session is active, and lock the actor's row: nobody signs in, suspends or closes it meanwhile.
+
+        Raises:
+            Unauthenticated: it is not, any more.
+        """
+        found = await connection.fetch_one(queries.ACTIVE_SESSION, session=actor.session_id, now=self._clock())
+        if found is None:
+            raise Unauthenticated
 
     async def active(self, session_ids: Sequence[UUID]) -> dict[UUID, frozenset[Permission]]:
         """Return those of the sessions that are active, each with its user's permissions."""

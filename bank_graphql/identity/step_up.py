@@ -74,6 +74,7 @@ class StepUp:
             is_good = await self._identity.verify_password(actor, password or "")
 
         async def work(connection: Connection) -> None:
+            await self._identity.sessions.require_active(connection, actor)
             if not is_good or (needs_code and not await self._identity.factors.spend(connection, actor.user_id, code or "")):
                 raise CredentialsRefused
             await connection.execute(statements.VERIFY_SESSION, session=actor.session_id, now=self._clock())

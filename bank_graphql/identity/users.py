@@ -12,6 +12,7 @@ from sqlmodel import col
 from bank_graphql.audit import service as audit
 from bank_graphql.identity import queries, statements
 from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
+from bank_graphql.identity.factors import SecondFactors
 from bank_graphql.identity.models import ACTIVE_ADMIN, User
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.queries import UserRow
@@ -44,12 +45,14 @@ class Users:
     Args:
         db: the database.
         sessions: where the sessions of suspended users end.
+        factors: the users' second factors.
         clock: gives the time.
     """
 
-    def __init__(self, db: Database, sessions: Sessions, clock: Clock) -> None:
+    def __init__(self, db: Database, sessions: Sessions, factors: SecondFactors, clock: Clock) -> None:
         self._db = db
         self._sessions = sessions
+        self._factors = factors
         self._clock = clock
 
     async def set_role(self, actor: Actor, user_id: UUID, role: UserRole) -> None:
@@ -67,7 +70,7 @@ class Users:
                 await _require_other_admin(connection, user)
             await connection.execute(statements.SET_ROLE, user=user_id, new_role=role, now=self._clock())
 
-        await self._change(actor, IdentityAction.SET_USER_ROLE, user_id, change)
+        await self._change(actor, IdentityAction.SET_USER_ROLE, user_id, change, detail=role)
         self._sessions.cache.forget()
 
     async def suspend(self, actor: Actor, user_id: UUID, reason: str) -> None:
@@ -110,6 +113,21 @@ class Users:
 
         await self._change(actor, IdentityAction.REINSTATE_USER, user_id, change)
 
+    async def remove_second_factor(self, actor: Actor, user_id: UUID) -> None:
+        """Delete the second factor of a user who has lost it, after the bank has made sure by other means who that is.
+
+        Raises:
+            NotFound, Forbidden: the user is not visible to the actor; the actor may not manage users, or is that user.
+            StateConflict: `MFA_STATE`: the user has none.
+        """
+
+        async def change(connection: Connection, _: UserRow) -> None:
+            if user_id == actor.user_id:
+                raise Forbidden("Nobody can remove their own second factor without a code: call disableTotp.")
+            await self._factors.remove(connection, user_id)
+
+        await self._change(actor, IdentityAction.REMOVE_SECOND_FACTOR, user_id, change)
+
     async def begin_to_close(self, connection: Connection, user_id: UUID) -> UserRow:
         """Keep a user who is to be closed from any other change of role or status, and return it.
 
@@ -127,7 +145,13 @@ class Users:
         return await self._sessions.end_all(connection, user_id)
 
     async def _change(
-        self, actor: Actor, action: IdentityAction, user_id: UUID, change: Callable[[Connection, UserRow], Awaitable[None]]
+        self,
+        actor: Actor,
+        action: IdentityAction,
+        user_id: UUID,
+        change: Callable[[Connection, UserRow], Awaitable[None]],
+        *,
+        detail: str | None = None,
     ) -> None:
         async def locked(connection: Connection) -> None:
             await connection.lock([_LOCK])
@@ -141,7 +165,7 @@ class Users:
                 raise Forbidden("Only administrators may do this.")
             await change(connection, user)
 
-        await audit.execute_audited(self._db, actor, action, user_id, locked)
+        await audit.execute_audited(self._db, actor, action, user_id, locked, detail=detail)
 
     async def _set_status(self, connection: Connection, user_id: UUID, status: UserStatus, reason: str | None) -> None:
         now = self._clock()

@@ -1,4 +1,4 @@
-"""The audit is sealed: a chain of hashes over its events."""
+"""The audit is sealed: a chain of hashes over its events. And they say to what something was changed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ runs_with = "0018"
 
 def upgrade() -> None:
     """Upgrade."""
+    op.add_column("audit_events", sa.Column("detail", sa.Text(), nullable=True))
     op.create_table(
         "audit_seals",
         sa.Column("last_sequence", sa.BigInteger(), nullable=False),
@@ -29,3 +30,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Downgrade."""
     op.drop_table("audit_seals")
+    op.drop_column("audit_events", "detail")

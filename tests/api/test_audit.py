@@ -11,7 +11,7 @@ from bank_graphql.payments.commands import COMMANDS
 from tests.client import Client
 
 EVENTS = """query ($filter: AuditFilter, $first: Int, $after: String) { auditEvents(filter: $filter, first: $first, after: $after) {
-    nodes { id at actor { id email } action subject outcome ipAddress requestId } pageInfo { hasNextPage endCursor } } }"""
+    nodes { id at actor { id email } action subject outcome ipAddress requestId detail } pageInfo { hasNextPage endCursor } } }"""
 Staff = Callable[[UserRole], Awaitable[Client]]
 
 
@@ -118,7 +118,11 @@ async def test_what_staff_do_with_users_is_recorded(staff: Staff, ada: Client, r
     ):
         await admin.run(f"mutation ($id: ID!) {{ {mutation} {{ __typename }} }}", id=ada.user_id)
     found = await events(admin, actor=admin.user_id, subject=ada.user_id)
-    assert [each["action"] for each in found] == ["setUserRole", "reinstateUser", "suspendUser"]
+    assert [(each["action"], each["detail"]) for each in found] == [
+        ("setUserRole", "TELLER"),
+        ("reinstateUser", None),
+        ("suspendUser", None),
+    ]
     written = await raw.fetchval("SELECT string_agg(to_jsonb(e)::text, '') FROM audit_events e")
     assert "Lost phone" not in written
 

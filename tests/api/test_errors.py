@@ -171,6 +171,7 @@ EXPECTED = {
     "closeUser": {"CredentialsRejection", "StateConflictRejection"},
     "setUserRole": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection"},
     "suspendUser": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection", "ValidationRejection"},
+    "removeSecondFactor": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection"},
     "reinstateUser": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection"},
     "logOut": {"NotFoundRejection"},
     "updateProfile": {"ValidationRejection"},

@@ -98,6 +98,7 @@ TABLE = """
     setUserRole         user          n      -        n        n         -        y
     suspendUser         user          n      -        n        n         -        y
     reinstateUser       user          n      -        n        n         -        y
+    removeSecondFactor  user          n      -        n        n         -        y
     advanceClock        nothing       y      y        y        y         y        y
 
     transactionFeed     account       y      -        y        y         -        y
@@ -144,6 +145,7 @@ ARGUMENTS = {
     "setUserRole": "userId: $id, role: TELLER",
     "suspendUser": 'userId: $id, reason: "r"',
     "reinstateUser": "userId: $id",
+    "removeSecondFactor": "userId: $id",
     "advanceClock": 'to: "2000-01-01T00:00:00Z"',
     "accountByNumber": "number: $id",
     "transactionEvents": "accountIds: [$id]",

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from passlib.totp import TOTP
 from starlette.applications import Starlette
 
 from bank_graphql.identity.enums import UserRole
@@ -150,3 +151,15 @@ async def test_an_administrator_who_lost_the_role_does_nothing_more(
     await raw.execute("UPDATE users SET role = 'TELLER' WHERE full_name = 'Admin'")
     refused = await result(admin, SET_ROLE, ada.user_id, role="ADMIN")
     assert refused["__typename"] == "ForbiddenRejection"
+
+
+async def test_an_administrator_removes_a_lost_second_factor(admin: Client, ada: Client, visitor: Client) -> None:
+    remove = f"mutation ($id: ID!) {{ removeSecondFactor(userId: $id) {RESULT} }}"
+    assert (await result(admin, remove, ada.user_id))["state"] == "DISABLED"
+    enrol = f'mutation {{ enrolTotp(password: "{PASSWORD}") {{ ... on TotpEnrolment {{ secret }} }} }}'
+    app = TOTP(key=(await ada.run(enrol))["enrolTotp"]["secret"])
+    confirm = "mutation ($code: String!) { confirmTotp(code: $code) { __typename } }"
+    assert (await ada.run(confirm, code=app.generate().token))["confirmTotp"]["__typename"] == "RecoveryCodes"
+    assert (await result(admin, remove, ada.user_id))["__typename"] == "User"
+    assert await (await visitor.log_in("ada@bank.test")).run(ME)
+    assert (await result(admin, remove, admin.user_id))["__typename"] == "ForbiddenRejection"

@@ -88,7 +88,8 @@ async def test_a_writer_that_does_not_end_holds_up_the_seal_alone(
     await late.start()
     await raw.execute("INSERT INTO audit_events (at, action, outcome) VALUES (now(), 'late', 'DONE')")
     await write(db, 2)
-    assert await sealing.seal_events(db) == 0
+    with pytest.raises(sealing.SealingDelayedError):
+        await sealing.seal_events(db)
     await late.rollback()
     assert await sealing.seal_events(db) == 2  # the sequence has no gap where the ids have one
     assert await problem(db) is None
@@ -111,9 +112,13 @@ Tampering = Callable[[random.Random, Raw], Any]
 async def edit_event(source: random.Random, raw: Raw) -> str:
     column, value = source.choice(
         [
-            ("at", "at + interval '1 microsecond'"), ("actor_id", "gen_random_uuid()"), ("action", "action || 's'"),
+            ("at", "at + interval '1 microsecond'"),
+            ("at", "'infinity'"),
+            ("at", "'-infinity'"),
+            ("at", "'0100-01-01 BC'"),
+            ("at", "'20000-01-01'"), ("actor_id", "gen_random_uuid()"), ("action", "action || 's'"),
             ("subject_id", "gen_random_uuid()"), ("outcome", "CASE outcome WHEN 'DONE' THEN 'Forbidden' ELSE 'DONE' END"),
-            ("ip_address", "'203.0.113.9'"), ("request_id", "coalesce(request_id, '') || 'x'"),
+            ("ip_address", "'203.0.113.9'"), ("request_id", "coalesce(request_id, '') || 'x'"), ("detail", "'ADMIN'"),
             ("actor_id", "CASE WHEN actor_id IS NULL THEN gen_random_uuid() END"), ("subject_id", "CASE WHEN subject_id IS NULL THEN gen_random_uuid() END"),
         ]
     )  # fmt: skip
@@ -156,17 +161,24 @@ async def insert_event(source: random.Random, raw: Raw) -> str:
     return f"replace {free}"
 
 
-async def insert_before(_: random.Random, raw: Raw) -> str:
+async def insert_before(source: random.Random, raw: Raw) -> str:
+    first = source.choice([-1, 0, -(2**63)])
     await raw.execute(
-        "INSERT INTO audit_events (id, at, action, outcome) OVERRIDING SYSTEM VALUE VALUES (-1, now(), 'x', 'DONE')"
+        "INSERT INTO audit_events (id, at, action, outcome) OVERRIDING SYSTEM VALUE VALUES ($1, now(), 'x', 'DONE')", first
     )
-    return "insert before the first"
+    return f"insert {first}"
+
+
+async def insert_seal(source: random.Random, raw: Raw) -> str:
+    first = source.choice([0, -7, -(2**63), 1])
+    await raw.execute("INSERT INTO audit_seals VALUES ($1, 0, '', now())", first)
+    return f"insert seal {first}"
 
 
 async def edit_seal(source: random.Random, raw: Raw) -> str:
     change = source.choice(
         ["last_sequence = last_sequence + 1", "last_event_id = last_event_id - 1", "head = sha256(head)",
-         "sealed_at = sealed_at + interval '1 microsecond'"]
+         "sealed_at = sealed_at + interval '1 microsecond'", "sealed_at = '20000-01-01'"]
     )  # fmt: skip
     chosen = source.randint(0, 5)
     await raw.execute(
@@ -191,7 +203,7 @@ async def truncate_events(source: random.Random, raw: Raw) -> str:
 
 
 TAMPERINGS: list[Tampering] = [
-    edit_event, edit_event, edit_event, swap_columns, delete_event, swap_events, insert_event, insert_before, edit_seal, delete_seal,
+    edit_event, edit_event, edit_event, insert_seal, swap_columns, delete_event, swap_events, insert_event, insert_before, edit_seal, delete_seal,
     truncate_events,
 ]  # fmt: skip
 
@@ -203,15 +215,18 @@ async def test_every_tampering_is_found(sealed: Database, raw: Raw, times: int) 
         transaction = raw.transaction()
         await transaction.start()
         before = (
-            await raw.fetch("SELECT * FROM audit_events ORDER BY id"),
-            await raw.fetch("SELECT * FROM audit_seals ORDER BY 1"),
+            await raw.fetch("SELECT e::text FROM audit_events e ORDER BY id"),
+            await raw.fetch("SELECT s::text FROM audit_seals s ORDER BY last_sequence"),
         )
         try:
             what = await source.choice(TAMPERINGS)(source, raw)
         except asyncpg.UniqueViolationError:  # a seal of this sequence is there
             await transaction.rollback()
             continue
-        after = await raw.fetch("SELECT * FROM audit_events ORDER BY id"), await raw.fetch("SELECT * FROM audit_seals ORDER BY 1")
+        after = (
+            await raw.fetch("SELECT e::text FROM audit_events e ORDER BY id"),
+            await raw.fetch("SELECT s::text FROM audit_seals s ORDER BY last_sequence"),
+        )
         examined = await examine_in(raw)
         await transaction.rollback()
         assert (examined is None) == (before == after), what
@@ -256,14 +271,22 @@ async def test_the_hashes_are_written_down_here(db: Database) -> None:
     [row] = await db.fetch(
         Query(
             text(
-                "SELECT 7::bigint AS id, '2026-01-02T03:04:05.000006Z'::timestamptz AS at, 'logIn' AS action, 'DONE' AS outcome, "
+                "SELECT 7::bigint AS id, '1767323045000006' AS microseconds, 'logIn' AS action, 'DONE' AS outcome, "
                 "NULL::uuid AS actor_id, '019ab6540ac572d18c5c0acb9d6ade97'::uuid AS subject_id, '192.0.2.1' AS ip_address, "
-                "NULL::text AS request_id"
+                "NULL::text AS request_id, 'TELLER' AS detail"
             ),
             chain.EventRow,
         )
     )
-    encoded = b'[7,1767323045000006,null,"logIn","019ab6540ac572d18c5c0acb9d6ade97","DONE","192.0.2.1",null]'
+    encoded = b'[7,"1767323045000006",null,"logIn","019ab6540ac572d18c5c0acb9d6ade97","DONE","192.0.2.1",null,"TELLER"]'
     head = hashlib.sha256(bytes(32) + b"event" + encoded).digest()
     assert chain.extend(chain.GENESIS, [row]) == head
-    assert chain.seal(head, 1, row.at) == hashlib.sha256(head + b"seal" + b"[1,1767323045000006]").digest()
+    assert chain.seal(head, 1, row.microseconds) == hashlib.sha256(head + b'seal[1,"1767323045000006"]').digest()
+
+
+async def test_what_is_not_sealed_for_a_minute_is_reported(sealed: Database, raw: Raw) -> None:
+    """A writer that does not end holds up the seal: nobody is told that all is well then."""
+    await raw.execute("INSERT INTO audit_events (at, action, outcome) VALUES (now() - interval '61 seconds', 'x', 'DONE')")
+    assert await problem(sealed) == "there are events of more than a minute ago that are not sealed"
+    await sealing.seal_events(sealed)
+    assert await problem(sealed) is None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from passlib.totp import TOTP
 from playwright.async_api import Browser, Locator, WebSocket
 
 from bank_graphql.web.playground import Page
@@ -90,6 +91,24 @@ async def test_the_pages_work_behind_a_proxys_path(chromium: Browser, folder: Pa
                     while f'"{amount}"' not in await shown.inner_text():
                         await ada.deposit(account, amount)
                 await seen.page.get_by_role("button", name=re.compile("Stop query")).click()
+        assert seen.problems == []
+
+
+async def test_a_user_with_a_second_factor_signs_in(chromium: Browser, folder: Path) -> None:
+    async with Server(folder) as server, window(chromium, server.url) as seen:
+        ada = await server.ada()
+        enrol = 'mutation { enrolTotp(password: "demo bank 2026") { ... on TotpEnrolment { secret } } }'
+        app = TOTP(key=(await ada.run(enrol))["enrolTotp"]["secret"])
+        confirm = "mutation ($code: String!) { confirmTotp(code: $code) { ... on RecoveryCodes { codes } } }"
+        codes = (await ada.run(confirm, code=app.generate().token))["confirmTotp"]["codes"]
+        await seen.graphiql()
+        await seen.sign_in("ada@example.com")
+        await seen.page.get_by_label("Code of your app").fill("wrong")
+        await seen.page.get_by_role("button", name="Sign in").click()
+        await seen.until(seen.page.locator('.session [role="alert"]'), "These credentials are not valid.")
+        await seen.page.get_by_label("Code of your app").fill(codes[0])
+        await seen.page.get_by_role("button", name="Sign in").click()
+        await seen.until(seen.page.locator(".session"), "Signed in as Ada Lovelace")
         assert seen.problems == []
 
 

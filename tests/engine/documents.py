@@ -44,6 +44,7 @@ UNSTEADY = {
     "suspendUser",
     "reinstateUser",
     "stepUp",
+    "removeSecondFactor",
     "updateProfile",
     "openAccount",
     "issueCard",

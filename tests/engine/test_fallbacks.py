@@ -160,6 +160,7 @@ class Seen:
         """The variables that a document declares."""
         more = {
             "key": new_hex_id(),
+            "code": "000000",
             "email": f"visitor-{new_hex_id()}@example.com",
             "input": {"email": "ada@example.com", "password": demo.PASSWORD},
         }

@@ -78,7 +78,7 @@ async def test_an_answer_says_what_it_cost_when_asked(http: httpx.AsyncClient) -
     assert large is not None
     assert set(small["cost"]) == {"cost", "limit", "remaining"}
     assert 0 < small["cost"]["cost"] <= large["cost"]["cost"]
-    assert small["cost"]["remaining"] > large["cost"]["remaining"] > 0
+    assert 0 < large["cost"]["remaining"] < large["cost"]["limit"]
     assert await extensions("{ mee { id } }", {"cost": True}) is not None
     for asked in (None, {}, {"cost": False}, {"cost": "true"}, {"other": True}):
         assert await extensions("{ clock { now } }", asked) is None

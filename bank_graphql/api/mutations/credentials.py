@@ -47,7 +47,7 @@ class CredentialMutations:
         context.attempt_again()
         return RecoveryCodes(codes=await context.services.identity.confirm_totp(context.viewer, code))
 
-    @mutation(ChangePasswordResult, "Remove the viewer's second factor, and its recovery codes. The code may be one of either.")
+    @mutation(ChangePasswordResult, "Remove the viewer's second factor, with a one-time code or a recovery code.")
     @staticmethod
     async def disable_totp(context: Context, password: str, code: str) -> Done:
         context.attempt_again()
@@ -67,8 +67,9 @@ class CredentialMutations:
 
     @mutation(
         UserResult,
-        "Close the viewer for good, with all accounts and cards. It is refused as long as an account is not empty. All sessions "
-        "end at once. What was booked stays in the books.",
+        "Close the viewer for good, with all accounts and cards. It is refused while an account holds money or a debt: "
+        "transfer or pay it first. All sessions end at once. What was booked stays in the books, and the e-mail address stays "
+        "taken.",
     )
     @staticmethod
     async def close_user(context: Context, password: str) -> UserRow | None:

@@ -43,6 +43,17 @@ class UserMutations:
         await context.services.users.reinstate(context.viewer, key)
         return await _changed(context, key)
 
+    @mutation(
+        UserResult,
+        "Remove the second factor of a user who has lost device and recovery codes, once it is certain who that is. The user "
+        "then signs in with the password alone. For administrators.",
+    )
+    @staticmethod
+    async def remove_second_factor(context: Context, user_id: strawberry.ID) -> UserRow | None:
+        key = key_of(user_id)
+        await context.services.users.remove_second_factor(context.viewer, key)
+        return await _changed(context, key)
+
 
 async def _changed(context: Context, user_id: UUID) -> UserRow | None:
     return await context.loader(context.readers.user).load(user_id)

@@ -8,8 +8,7 @@ from bank_graphql.api.loaders import loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.node import Node, node_id
 from bank_graphql.api.types.users import User
-from bank_graphql.audit.chain import EventRow
-from bank_graphql.audit.queries import AuditFilters
+from bank_graphql.audit.queries import AuditFilters, AuditRow
 from bank_graphql.cards.enums import CardAction
 from bank_graphql.engine.fields import backed_by
 from bank_graphql.identity.enums import IdentityAction
@@ -30,31 +29,37 @@ _KINDS = {
 _SESSIONS = {IdentityAction.LOG_OUT, IdentityAction.REFRESH_SESSION}
 
 
-@strawberry.type(description="Something that somebody did at the bank, or was refused. Nothing that a person wrote is in it.")
+@strawberry.type(
+    description="Something that somebody did at the bank, or was refused. It names users and things by their ids alone."
+)
 class AuditEvent(Node):
     id: strawberry.ID = node_id("AuditEvent")
     at: DateTime = strawberry.field(description="When it was done, by the real time.")
     action: str = strawberry.field(description="What was done: the name of a mutation or query, or of what the bank does itself.")
     outcome: str = strawberry.field(
-        description="`DONE`, `CHALLENGED` for a log-in that a second factor is to complete, or the name of the refusal."
+        description="`DONE`; `CHALLENGED`: the password was right, and a code is asked for; or the name of the refusal: "
+        "`CredentialsRefused`, `Forbidden`, `NotFound`, `ValidationFailed`, `StateConflict`, `InsufficientFunds` and so on."
     )
     ip_address: str | None = strawberry.field(description="The IP address that the request came from, if known.")
-    request_id: str | None = strawberry.field(description="The request's id, as in its answer's header and in the logs.")
+    request_id: str | None = strawberry.field(
+        description="The request's id, as in its answer's header and in the logs. The client may have chosen it."
+    )
+    detail: str | None = strawberry.field(description="To what it was changed: the role, for `setUserRole`. Null for all others.")
 
-    is_type_of = backed_by(EventRow)
+    is_type_of = backed_by(AuditRow)
 
     @loaded_field(
         lambda readers: readers.user,
-        description="Who did it. Null if nobody was signed in, or the bank did it.",
+        description="Who did it. Null if the bank did it, or nobody was signed in: at a failed log-in its user is the `subject`.",
         graphql_type=User | None,
     )
     @staticmethod
-    def actor(root: EventRow) -> UUID | None:
+    def actor(root: AuditRow) -> UUID | None:
         return root.actor_id
 
     @strawberry.field(description="The id of what it was done to, for `node`. Null if it was about no single thing.")
     @staticmethod
-    def subject(root: EventRow) -> strawberry.ID | None:
+    def subject(root: AuditRow) -> strawberry.ID | None:
         if root.subject_id is None:
             return None
         is_session = root.action in _SESSIONS and root.subject_id != root.actor_id
@@ -66,7 +71,9 @@ class AuditEvent(Node):
 class AuditFilter:
     actor: strawberry.ID | None = strawberry.field(default=None, description="Only what this user did.")
     action: str | None = strawberry.field(default=None, description="Only this action, e.g. `logIn`.")
-    subject: strawberry.ID | None = strawberry.field(default=None, description="Only what was done to this.")
+    subject: strawberry.ID | None = strawberry.field(
+        default=None, description="Only what was done to this user, account, card, payee or transaction."
+    )
     outcome: str | None = strawberry.field(default=None, description="Only this outcome, e.g. `DONE` or `Forbidden`.")
     from_: DateTime | None = strawberry.field(default=None, name="from", description="Only what was done at this time or later.")
     to: DateTime | None = strawberry.field(default=None, description="Only what was done before this time.")

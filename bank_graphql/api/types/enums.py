@@ -71,7 +71,7 @@ _described(
         "CARD_EXPIRED": "The card has expired.",
         "MERCHANT_BLOCKED": "The card does not pay merchants of this category.",
         "LAST_ADMIN": "The bank would be left without an active administrator.",
-        "MFA_STATE": "The second factor is, or is not, set up: see `state`.",
+        "MFA_STATE": "The second factor is DISABLED, ENROLLED (its first code is awaited) or ENABLED: see `state`.",
         "MONEY_REMAINS": "The balance of the account is not zero, or money is reserved on it.",
         "WRONG_STATUS": "The status does not allow this.",
     },

@@ -5,7 +5,7 @@ import { type FormEvent, useEffect, useMemo, useRef, useState } from "react";
 import { EXAMPLES } from "./examples";
 import { Feed, FeedIcon, Following } from "./feed";
 import { FILLED_IN, fill, forget, notice } from "./fill";
-import { signIn, signOut, takeUp, type Viewer, viewer as look } from "./session";
+import { completeSignIn, signIn, signOut, takeUp, type Viewer, viewer as look } from "./session";
 import { isSubscription, operations, send, subscribe, type Transport } from "./transport";
 
 const PLUGINS = [explorerPlugin(), { title: "Live feed", icon: FeedIcon, content: Feed }];
@@ -95,6 +95,7 @@ function parsed(query: string): DocumentNode | undefined {
 function Session({ viewer, setViewer }: { viewer: Viewer | null; setViewer: (viewer: Viewer | null) => void }) {
   const [problem, setProblem] = useState("");
   const [busy, setBusy] = useState(false);
+  const [challenge, setChallenge] = useState("");
 
   async function enter(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -103,7 +104,14 @@ function Session({ viewer, setViewer }: { viewer: Viewer | null; setViewer: (vie
     setProblem("");
     try {
       forget();
-      setViewer(await signIn(String(form.get("email")), String(form.get("password"))));
+      const found = challenge
+        ? await completeSignIn(challenge, String(form.get("code")))
+        : await signIn(String(form.get("email")), String(form.get("password")));
+      if (found && "challenge" in found) setChallenge(found.challenge);
+      else {
+        setChallenge("");
+        setViewer(found);
+      }
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error));
     } finally {
@@ -128,6 +136,20 @@ function Session({ viewer, setViewer }: { viewer: Viewer | null; setViewer: (vie
           Sign out
         </button>
       </div>
+    );
+  }
+  if (challenge) {
+    return (
+      <form className="session" onSubmit={enter}>
+        <input name="code" placeholder="Code of your app" aria-label="Code of your app" autoComplete="one-time-code" autoFocus required />
+        <button type="submit" disabled={busy}>
+          Sign in
+        </button>
+        <button type="button" onClick={() => setChallenge("")}>
+          Cancel
+        </button>
+        {problem && <span role="alert">{problem}</span>}
+      </form>
     );
   }
   return (

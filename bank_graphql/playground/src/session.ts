@@ -5,7 +5,8 @@ export type Viewer = { email: string; fullName: string; accounts: string[]; card
 type Tokens = { accessToken: string; refreshToken: string; expiresAt: string };
 
 const SESSION = "... on AuthSession { accessToken refreshToken expiresAt } ... on Rejection { message }";
-const LOG_IN = `mutation ($input: LogInInput!) { logIn(input: $input) { ${SESSION} } }`;
+const LOG_IN = `mutation ($input: LogInInput!) { logIn(input: $input) { ${SESSION} ... on MfaChallenge { challengeToken } } }`;
+const COMPLETE = `mutation ($token: String!, $code: String!) { completeLogIn(challengeToken: $token, code: $code) { ${SESSION} } }`;
 const REFRESH = `mutation ($token: String!) { refreshSession(refreshToken: $token) { ${SESSION} } }`;
 const LOG_OUT = "mutation { logOut { __typename } }";
 const ME = "{ me { email fullName accounts(first: 100) { nodes { id } } cards(last: 10) { nodes { id status } } } }";
@@ -54,8 +55,17 @@ async function renew(): Promise<void> {
   }
 }
 
-export async function signIn(email: string, password: string): Promise<Viewer | null> {
-  await take(await ask(LOG_IN, { input: { email, password } }), "logIn");
+/** The viewer; or the challenge that a code of the viewer's second factor is to answer. */
+export async function signIn(email: string, password: string): Promise<Viewer | null | { challenge: string }> {
+  const answer = await ask(LOG_IN, { input: { email, password } });
+  const challenge = answer.data?.logIn?.challengeToken;
+  if (challenge) return { challenge };
+  await take(answer, "logIn");
+  return viewer();
+}
+
+export async function completeSignIn(challenge: string, code: string): Promise<Viewer | null> {
+  await take(await ask(COMPLETE, { token: challenge, code }), "completeLogIn");
   return viewer();
 }
 
