@@ -98,8 +98,12 @@ _WRITERS = Query(
 _INSERT = Insert(AuditSeal, "last_sequence", "last_event_id", "head", "sealed_at")
 
 
-async def seal_events(db: Database) -> int:
+async def seal_events(db: Database, max_seals: int | None = None) -> int:
     """Seal all events that are there, and return how many were sealed. Any number of processes may do it at the same time.
+
+    Args:
+        db: the database.
+        max_seals: how many seals to make at most, so that requests are not slowed down by a backlog; None for all.
 
     Raises:
         SealingDelayedError: a writer does not end.
@@ -109,9 +113,12 @@ async def seal_events(db: Database) -> int:
         return 0
     if not await _writers_have_ended(db):
         raise SealingDelayedError
-    sealed = 0
-    while count := await db.transact(lambda connection: _seal_next(connection, newest.id)):
-        sealed += count
+    sealed = seals = 0
+    while max_seals is None or seals < max_seals:
+        count = await db.transact(lambda connection: _seal_next(connection, newest.id))
+        if not count:
+            break
+        sealed, seals = sealed + count, seals + 1
     return sealed
 
 

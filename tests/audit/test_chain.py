@@ -65,6 +65,13 @@ async def test_sealing_covers_everything_once(db: Database, raw: Raw) -> None:
     assert (finding.examined, finding.first_problem) == (30, None)
 
 
+async def test_a_backlog_is_sealed_in_several_runs(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "SEAL_MAX", 10)
+    await write(db, 45)
+    assert [await sealing.seal_events(db, 2) for _ in range(4)] == [20, 20, 5, 0]
+    assert await problem(db) is None
+
+
 async def test_what_is_committed_late_is_sealed_too(db: Database, raw: Raw) -> None:
     """An event with a lower id may be committed after one with a higher id. No seal passes it."""
     await write(db, 1)
