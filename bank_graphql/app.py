@@ -22,6 +22,7 @@ from bank_graphql.api.schema import build_schema, export, introspection
 from bank_graphql.api.streams import CHECK_SECONDS, Streams
 from bank_graphql.bank import Bank, open_bank
 from bank_graphql.engine.executor import Executor
+from bank_graphql.environment import Environment, LogLevel
 from bank_graphql.kit import log
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.jobs import Job, JobMetrics, running
@@ -44,6 +45,7 @@ from bank_graphql.web.request_log import RequestLog
 from bank_graphql.web.schema import PublishedSchema, version
 from bank_graphql.web.sockets import GraphQLSockets
 from bank_graphql.web.tracing import TracedExecutor, TracedRequests
+from bank_graphql.web.trusted import TrustedDocuments, read_manifest
 
 GRAPHQL = "/graphql"
 METRICS = "/metrics"
@@ -72,13 +74,16 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
         else Executor(schema, to_result=rejection_of, shows_schema=shown)
     )
     web_metrics.watch(executor, limiter)
+    manifest = settings.trusted_documents
+    documents = {} if manifest is None else read_manifest(manifest, executor.mistakes_in)
+    trusted = TrustedDocuments(documents, only=settings.trusted_only)
     gate = OperationGate(
         executor,
         user_limit=settings.cost_per_minute,
         address_limit=max(1, settings.cost_per_minute // 10),
         observe=web_metrics.operation,
     )
-    logs_all = settings.log_requests or settings.log_level is configuration.LogLevel.DEBUG
+    logs_all = settings.log_requests or settings.log_level is LogLevel.DEBUG
     request_log = RequestLog(all_requests=logs_all, slow_seconds=settings.slow_request_seconds)
     is_https = settings.address.startswith("https://")
     draining = Draining(settings.drain_for)
@@ -93,9 +98,11 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
         async with _open(settings, clock, metrics, tracing) as bank:
             services = _services(bank, settings, limiter, clock)
             identify = BearerAuthentication(bank.identity.sessions)
-            app.state.graphql = GraphQLEndpoint(gate, services, identify, Page("graphiql.html"))
+            app.state.graphql = GraphQLEndpoint(gate, services, identify, Page("graphiql.html"), trusted)
             app.state.direct = around(app.state.graphql)
-            app.state.sockets = GraphQLSockets(gate, services, identify, [*settings.origins, settings.address], request_log)
+            app.state.sockets = GraphQLSockets(
+                gate, services, identify, [*settings.origins, settings.address], request_log, trusted
+            )
             app.state.health = health.Health(bank.db, bank.identity.sessions.tokens, clock, settings.data_dir, draining)
             app.state.keys = PublishedKeys(bank.identity.sessions.tokens)
             app.state.documents = documents = Documents(bank.db, bank.issuer, bank.links)
@@ -156,7 +163,7 @@ def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock
 def _metrics_page(metrics: Metrics, settings: Settings) -> MetricsPage | None:
     """Return the page of the metrics; None if they are not served: production needs a token, or a port of their own."""
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
-    is_open = settings.env is not configuration.Environment.PRODUCTION or settings.metrics_port is not None
+    is_open = settings.env is not Environment.PRODUCTION or settings.metrics_port is not None
     return MetricsPage(metrics, token) if token is not None or is_open else None
 
 

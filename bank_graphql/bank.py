@@ -27,6 +27,7 @@ from bank_graphql.cards.vault import Vault, master_keys, rotate
 from bank_graphql.clearing import verification as clearing_verification
 from bank_graphql.clearing.rules import BusinessDays, ClearingPolicy
 from bank_graphql.database import ROLE, archive_jobs, open_database, open_reads, open_server
+from bank_graphql.environment import Environment
 from bank_graphql.events import jobs as events_jobs
 from bank_graphql.events import service as events
 from bank_graphql.events.hub import Hub
@@ -64,7 +65,7 @@ from bank_graphql.payments.clock import BankClock
 from bank_graphql.payments.groups import GROUP_MAX, Group
 from bank_graphql.payments.metrics import PaymentMetrics
 from bank_graphql.payments.outcomes import Outcome
-from bank_graphql.settings import Environment, Settings
+from bank_graphql.settings import Settings
 from bank_graphql.statements import jobs as statements_jobs
 from bank_graphql.statements import verification as statements_verification
 from bank_graphql.statements.rules import Months

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from bank_graphql.environment import Environment
 from bank_graphql.kit.archive import Archive
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Database
@@ -21,7 +22,7 @@ from bank_graphql.kit.replica import CHECK_SECONDS, REPLICA_OPTIONS, ReplicatedR
 from bank_graphql.kit.statements import Reads
 from bank_graphql.kit.tracing import Tracing
 from bank_graphql.ledger import backups
-from bank_graphql.settings import Environment, Settings
+from bank_graphql.settings import Settings
 
 ROLE = "bank_app"
 """The application's role, made by the migrations: it can add to the books and cannot rewrite them."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -16,6 +17,22 @@ SIGNING_ALGORITHM = "ES256"
 _REPLACED = {
     "SECRET_KEY": "tokens are signed with a key pair: unset it to have one made in the data folder, or set BANK_SIGNING_KEYS",
 }
+
+
+class Environment(StrEnum):
+    """Where the bank runs. `production` refuses settings that are for development only."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class LogLevel(StrEnum):
+    """The lowest severity that is logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
 
 
 def read() -> dict[str, str | None]:

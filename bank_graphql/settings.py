@@ -5,7 +5,6 @@ the REST service that the bank replaces still work. Others are refused, with a l
 """
 
 import re
-from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -24,26 +23,11 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bank_graphql import environment
+from bank_graphql.environment import Environment, LogLevel
 from bank_graphql.kit.dsn import parse_dsn
 from bank_graphql.kit.errors import ConfigurationError
 
 _TOLERANCE = re.compile(r"[0-9]{4}:[0-9]{1,3}", re.ASCII)
-
-
-class Environment(StrEnum):
-    """Where the bank runs. `production` refuses settings that are for development only."""
-
-    DEVELOPMENT = "development"
-    PRODUCTION = "production"
-
-
-class LogLevel(StrEnum):
-    """The lowest severity that is logged."""
-
-    DEBUG = "DEBUG"
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
 
 
 class Settings(BaseSettings):
@@ -117,6 +101,12 @@ class Settings(BaseSettings):
         description="Networks from which staff may sign in and act, separated by commas: 10.0.0.0/8,2001:db8::/32. "
         "By default any.",
     )
+    trusted_documents: Path | None = Field(
+        None,
+        description="A manifest of documents that clients send by their ids: a JSON object of ids and documents, as GraphQL Code "
+        "Generator and Relay write it.",
+    )
+    trusted_only: bool = Field(False, description="Whether only documents of that manifest are executed.")  # noqa: FBT003
     trusted_proxies: str = Field(
         "", description="Addresses of proxies whose X-Forwarded-For is trusted, separated by commas; by default none."
     )
@@ -281,6 +271,8 @@ class Settings(BaseSettings):
                     raise ValueError(f"BANK_ENV=production needs {setting}: {other} for development")
             if self.demo:
                 raise ValueError("BANK_DEMO is for development: the demo customers' password is public")
+        if self.trusted_only and self.trusted_documents is None:
+            raise ValueError("BANK_TRUSTED_ONLY needs BANK_TRUSTED_DOCUMENTS: nothing could be executed")
         if self.metrics_port is not None and self.metrics_port == self.port:
             raise ValueError("BANK_METRICS_PORT is the bank's own port: choose another")
         if self.pool_min_size > self.pool_max_size:

@@ -126,6 +126,13 @@ class Executor:
             self._documents.keep((request.query, request.operation_name), prepared)
         return mistakes
 
+    def mistakes_in(self, document: str) -> list[str]:
+        """Return what is wrong with a document that may have several operations."""
+        try:
+            return [error.message for error in validate_document(self._core, parse(document), self._rules)]
+        except GraphQLSyntaxError as error:
+            return [error.message]
+
     async def execute(self, operation: Operation, request: Request, context: ExecutionContext) -> ExecutionResult:
         """Execute a query or a mutation of a valid document."""
         variables = operation.variables(request.variables or {})

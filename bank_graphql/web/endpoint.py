@@ -16,6 +16,7 @@ from bank_graphql.kit.actor import Caller
 from bank_graphql.kit.errors import BadRequest, RateLimited, Unavailable
 from bank_graphql.web.event_streams import EVENT_STREAM, EVENTS, JSON, EventStreams, send_response
 from bank_graphql.web.operations import OperationGate
+from bank_graphql.web.trusted import TrustedDocuments
 
 MAX_BODY = 1024 * 1024
 BODY_SECONDS = 15
@@ -25,6 +26,9 @@ METHODS = "GET, HEAD, POST, OPTIONS"
 
 Identify = Callable[[Scope], Awaitable[Caller]]
 """Returns who sent a request, and from where."""
+
+_NAMES_DOCUMENT = {"query", "documentId", "doc_id", "extensions"}
+"""The parameters of a URL by which it is a request, and no visit of a browser."""
 
 
 class _MalformedError(Exception):
@@ -39,8 +43,16 @@ class _MalformedError(Exception):
 class GraphQLEndpoint:
     """An ASGI application that answers `POST` with JSON, and `GET` with queries; a browser's `GET` gets the playground."""
 
-    def __init__(self, gate: OperationGate, services: Services, identify: Identify, playground: ASGIApp) -> None:
+    def __init__(
+        self,
+        gate: OperationGate,
+        services: Services,
+        identify: Identify,
+        playground: ASGIApp,
+        trusted: TrustedDocuments,
+    ) -> None:
         self._gate = gate
+        self._trusted = trusted
         self._stream = EventStreams(gate)
         self._services = services
         self._identify = identify
@@ -53,7 +65,7 @@ class GraphQLEndpoint:
         reads = method in {"GET", "HEAD"}
         accept = headers.get(b"accept", b"").decode("latin-1")
         query = QueryParams(scope["query_string"]) if reads else None
-        if query is not None and "query" not in query and "text/html" in accept:
+        if query is not None and not _NAMES_DOCUMENT & set(query) and "text/html" in accept:
             await self._playground(scope, receive, send)
             return
         media_type = _negotiate(accept)
@@ -68,11 +80,11 @@ class GraphQLEndpoint:
             _require(reads or method == "POST", 405, "Send GraphQL requests by GET or POST.", Allow=METHODS)
             context = Context.of(self._services, await self._identify(scope))
             if query is not None:
-                request = _request(_of_url(query))
+                request = self._request(_of_url(query))
             else:
                 body_read = await _read_body(headers, receive)
                 await self._gate.charge_for_body(len(body_read), context)
-                request = _request(_parse_json(body_read, "The body"))
+                request = self._request(_parse_json(body_read, "The body"))
             scope.setdefault("state", {})["operation"] = request, context
             if is_stream:
                 await self._stream.answer(request, context, receive, send, method)
@@ -88,6 +100,12 @@ class GraphQLEndpoint:
             status, more_headers = 503, {}
             body = {"errors": [{"message": str(fault), "extensions": fault.extensions}]}
         await send_response(send, status, more_headers, media_type or JSON, to_json(body), with_body=method != "HEAD")
+
+    def _request(self, given: Any) -> Request:
+        try:
+            return _request(self._trusted.resolve(given) if isinstance(given, Mapping) else given)
+        except BadRequest as error:
+            raise _MalformedError(400, str(error)) from error
 
     async def _answer(
         self, request: Request, context: Context, media_type: str, *, reads: bool

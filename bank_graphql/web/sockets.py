@@ -24,10 +24,11 @@ from bank_graphql.api.scalars import to_json
 from bank_graphql.engine.executor import Request
 from bank_graphql.events.errors import RESUMABLE, SessionEnded, TooSlow
 from bank_graphql.kit.actor import Caller
-from bank_graphql.kit.errors import Fault, RateLimited, Unavailable
+from bank_graphql.kit.errors import BadRequest, Fault, RateLimited, Unavailable
 from bank_graphql.web.endpoint import MAX_BODY, Identify
 from bank_graphql.web.operations import OperationGate
 from bank_graphql.web.request_log import RequestLog
+from bank_graphql.web.trusted import TrustedDocuments, id_in
 
 PROTOCOL = "graphql-transport-ws"
 MAX_OPERATIONS = 100
@@ -56,11 +57,19 @@ class GraphQLSockets:
         identify: returns who sent a handshake, or to whom a token belongs.
         origins: origins of web pages that may connect, besides our own.
         log: logs slow operations, or all.
+        trusted: the trusted documents.
     """
 
     def __init__(
-        self, gate: OperationGate, services: Services, identify: Identify, origins: Collection[str], log: RequestLog
+        self,
+        gate: OperationGate,
+        services: Services,
+        identify: Identify,
+        origins: Collection[str],
+        log: RequestLog,
+        trusted: TrustedDocuments,
     ) -> None:
+        self.trusted = trusted
         self._gate = gate
         self.request_log = log
         self._services = services
@@ -236,8 +245,15 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
             fault = RateLimited(retry_after=1)
             payload: Any = [{"message": str(fault), "extensions": fault.extensions}]
             await self.send_message({"id": message["id"], "type": "error", "payload": payload})
-        else:
-            await super().handle_subscribe(message)
+            return
+        try:
+            payload = self._sockets.trusted.resolve(message["payload"])
+        except BadRequest as error:
+            payload = [{"message": str(error), "extensions": error.extensions}]
+            await self.send_message({"id": message["id"], "type": "error", "payload": payload})
+            return
+        resolved: Any = {**message, "payload": payload}
+        await super().handle_subscribe(resolved)
 
     def _ended(self, why: Fault) -> None:
         closing = asyncio.get_running_loop().create_task(self._close_after_answers(why))
@@ -319,8 +335,8 @@ def _message(text: str) -> Mapping[str, Any] | None:
 
 
 def _is_request(payload: Any) -> bool:
-    """Return whether a payload is a well-formed request."""
-    if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
+    """Return whether a payload is a well-formed request, with a document or the id of a trusted one."""
+    if not isinstance(payload, dict) or not (isinstance(payload.get("query"), str) or id_in(payload) is not None):
         return False
     optional = (("variables", dict), ("operationName", str), ("extensions", dict))
     return all(payload.get(name) is None or isinstance(payload[name], kind) for name, kind in optional)

@@ -176,6 +176,26 @@ async def test_a_socket_keeps_to_its_protocol(server: Server) -> None:
         assert closed.value.rcvd.code == 4406
 
 
+async def test_sockets_have_the_trusted_documents(folder: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"c0ffee": "{ clock { movable } }", "feed": FEED}), encoding="utf-8")
+    more = {"BANK_TRUSTED_DOCUMENTS": str(manifest), "BANK_TRUSTED_ONLY": "true"}
+    async with Server(folder, "--no-demo", **more) as server, socket(server.url) as made:
+        await made.start()
+        await made.send(type="subscribe", id="1", payload={"documentId": "c0ffee"})
+        assert (await made.receive())["payload"] == {"data": {"clock": {"movable": True}}}
+        assert (await made.receive())["type"] == "complete"
+        for key_, payload in (
+            ("2", {"documentId": "unknown"}),
+            ("3", {"query": "{ clock { now } }"}),
+            ("4", {"documentId": "feed"}),
+        ):
+            await made.send(type="subscribe", id=key_, payload=payload)
+            answer = await made.receive()
+            assert (answer["type"], answer["id"]) == ("error", key_)
+            assert answer["payload"][0]["extensions"]["code"] == ("UNAUTHENTICATED" if key_ == "4" else "BAD_REQUEST")
+
+
 async def test_foreign_pages_are_turned_away(server: Server) -> None:
     address = server.url.replace("http", "ws") + "/graphql"
     for origin, welcome in (("https://evil.example", False), (server.url, True), ("null", False), ("http://[", False)):

@@ -7,7 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from bank_graphql.app import create_app
-from bank_graphql.settings import Environment, Settings
+from bank_graphql.environment import Environment
+from bank_graphql.settings import Settings
 from tests.client import Client
 from tests.serving import serving
 

@@ -10,10 +10,11 @@ from starlette.applications import Starlette
 
 from bank_graphql.app import create_app
 from bank_graphql.bank import CHECKS
+from bank_graphql.environment import Environment
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.db import Database
 from bank_graphql.ledger import verification
-from bank_graphql.settings import Environment, Settings
+from bank_graphql.settings import Settings
 from tests.client import Client, transfer_of
 from tests.serving import connect, serving
 
