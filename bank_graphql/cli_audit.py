@@ -56,7 +56,6 @@ def audit_checkpoint(
     --checkpoints` compares the audit with it.
     """
     settings = configuration.load()
-
     if path == STANDARD_OUTPUT and sys.stdout is None:
         fail("Standard output is closed: name a file.")
 
