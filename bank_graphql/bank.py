@@ -15,7 +15,6 @@ from bank_graphql.accounts.feed import EventRow, Feed
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.accounts.service import Accounts
 from bank_graphql.audit import jobs as audit_jobs
-from bank_graphql.audit import service as audit
 from bank_graphql.audit.checkpoints import CheckpointSigner
 from bank_graphql.audit.verification import AuditChain
 from bank_graphql.cards import jobs as cards_jobs
@@ -23,15 +22,16 @@ from bank_graphql.cards import service as cards
 from bank_graphql.cards import verification as cards_verification
 from bank_graphql.cards.rules import Calendar, CardPolicy
 from bank_graphql.cards.service import Cards
-from bank_graphql.cards.vault import Vault, master_keys, rotate
+from bank_graphql.cards.vault import Vault
 from bank_graphql.clearing import verification as clearing_verification
 from bank_graphql.clearing.rules import BusinessDays, ClearingPolicy
 from bank_graphql.database import ROLE, archive_jobs, open_database, open_reads, open_server
-from bank_graphql.environment import Environment
 from bank_graphql.events import jobs as events_jobs
 from bank_graphql.events import service as events
 from bank_graphql.events.hub import Hub
 from bank_graphql.events.metrics import FeedMetrics
+from bank_graphql.identity import jobs as identity_jobs
+from bank_graphql.identity.attempts import Attempts
 from bank_graphql.identity.factors import SecondFactors
 from bank_graphql.identity.metrics import IdentityMetrics
 from bank_graphql.identity.networks import StaffNetworks
@@ -39,8 +39,9 @@ from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.service import Identity
 from bank_graphql.identity.sessions import Sessions
 from bank_graphql.identity.step_up import StepUp
-from bank_graphql.identity.tokens import AccessTokens, load_keys, signing_keys
+from bank_graphql.identity.tokens import AccessTokens, load_keys
 from bank_graphql.identity.users import Users
+from bank_graphql.keys import card_keys, keys_of_tokens
 from bank_graphql.kit import db_metrics, machine_metrics
 from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
@@ -48,7 +49,6 @@ from bank_graphql.kit.db import Database
 from bank_graphql.kit.embedded import SUPERUSER
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.jobs import DueJob, Job
-from bank_graphql.kit.keysets import KeySource
 from bank_graphql.kit.links import Links
 from bank_graphql.kit.metrics import Metrics
 from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
@@ -205,6 +205,7 @@ async def open_bank(
             jobs=(
                 *(each.job for each in due_jobs),
                 *_jobs(db, settings, policy, bank_clock),
+                *identity_jobs.jobs(identity.attempts, seconds=settings.job_seconds),
                 *audit_jobs.jobs(db, signer, settings.audit_checkpoints, seconds=settings.job_seconds),
                 *archive_jobs(settings, owner, db, clock),
                 *replica_jobs,
@@ -339,35 +340,13 @@ def _policy(settings: Settings, vault: Vault, clock: Clock, metrics: PaymentMetr
     )
 
 
-def card_keys(settings: Settings) -> KeySource:
-    """Return the source of the cards' master keys."""
-    given = settings.card_keys.get_secret_value() if settings.card_keys else None
-    return master_keys(given, None if settings.env is Environment.PRODUCTION else settings.data_dir / "keys")
-
-
-async def rotate_card_keys(settings: Settings, db: Database) -> int:
-    """Rotate the cards' master key while the bank runs; return how many cards' keys were wrapped again.
-
-    Raises:
-        ConfigurationError: the keys cannot be read or written, or one is missing.
-    """
-    source = card_keys(settings)
-    rotated = await rotate(db, await Vault.open(db, source, settings.card_bin), source)
-    record = audit.Record(None, "rotateCardKeys")
-    await db.transact(lambda connection: audit.write(connection, [record]))
-    return rotated
-
-
 def _identity(
     db: Database, settings: Settings, clock: Clock, stack: AsyncExitStack, metrics: IdentityMetrics, vault: Vault
 ) -> tuple[Identity, Users]:
-    production = settings.env is Environment.PRODUCTION
-    given = settings.signing_keys.get_secret_value() if settings.signing_keys else None
-    keys = load_keys(signing_keys(given, None if production else settings.data_dir / "keys"))
     hasher = PasswordHasher()
     stack.callback(hasher.close)
     tokens = AccessTokens(
-        keys,
+        load_keys(keys_of_tokens(settings)),
         issuer=settings.address,
         audience=settings.address,
         lifetime=timedelta(minutes=settings.access_token_minutes),
@@ -382,7 +361,16 @@ def _identity(
         verified_for=timedelta(minutes=settings.step_up_minutes),
     )
     factors = SecondFactors(vault.user_secrets_key, issuer=settings.name, clock=clock)
-    identity = Identity(db, hasher, sessions, factors, clock=clock, allow_test_domains=settings.is_sandbox, metrics=metrics)
+    identity = Identity(
+        db,
+        hasher,
+        sessions,
+        factors,
+        Attempts(db, vault.user_secrets_key),
+        clock=clock,
+        allow_test_domains=settings.is_sandbox,
+        metrics=metrics,
+    )
     return identity, Users(db, sessions, factors, clock)
 
 

@@ -20,11 +20,11 @@ from bank_graphql import backups, cli_audit, cli_messages, serving
 from bank_graphql import demo as demonstration
 from bank_graphql import settings as configuration
 from bank_graphql.api.schema import build_schema, export, introspection
-from bank_graphql.bank import rotate_card_keys
 from bank_graphql.cards.vault import master_keys
 from bank_graphql.database import open_server
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.identity.tokens import signing_keys
+from bank_graphql.keys import rotate_card_keys
 from bank_graphql.kit import log, schema
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.db_errors import describe

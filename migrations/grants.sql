@@ -48,7 +48,8 @@ DO $$ BEGIN
     GRANT UPDATE (counted) ON card_transactions TO bank_app;
     GRANT UPDATE (wrapped_key, master_key) ON card_secrets, vault_keys TO bank_app;
     GRANT DELETE ON idempotency_outcomes, transaction_events, card_limits, card_blocks TO bank_app;
-    GRANT DELETE ON totp_factors, recovery_codes TO bank_app;
+    GRANT DELETE ON totp_factors, recovery_codes, attempt_buckets TO bank_app;
+    GRANT INSERT, UPDATE ON attempt_buckets TO bank_app;
     EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
 EXCEPTION
     WHEN insufficient_privilege THEN RAISE NOTICE 'no grants for bank_app by this user';

@@ -118,7 +118,13 @@ CREATE TABLE public.accounts (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0019 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0020 on run with this schema.';
+CREATE UNLOGGED TABLE public.attempt_buckets (
+    name_hash bytea NOT NULL,
+    level double precision NOT NULL,
+    is_allowed boolean NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.audit_events (
     id bigint NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -468,6 +474,8 @@ ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT pk_accounts PRIMARY KEY (id);
+ALTER TABLE ONLY public.attempt_buckets
+    ADD CONSTRAINT pk_attempt_buckets PRIMARY KEY (name_hash);
 ALTER TABLE ONLY public.audit_events
     ADD CONSTRAINT pk_audit_events PRIMARY KEY (id);
 ALTER TABLE ONLY public.audit_seals
@@ -541,6 +549,7 @@ ALTER TABLE ONLY public.statements
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT uq_users_email_key UNIQUE (email_key);
 CREATE INDEX ix_accounts_owner_id_id ON public.accounts USING btree (owner_id, id);
+CREATE INDEX ix_attempt_buckets_updated_at ON public.attempt_buckets USING btree (updated_at);
 CREATE INDEX ix_audit_events_actor_id_id ON public.audit_events USING btree (actor_id, id);
 CREATE INDEX ix_card_transactions_card_id_transaction_id ON public.card_transactions USING btree (card_id, transaction_id);
 CREATE INDEX ix_card_transactions_series_id_authorized_at ON public.card_transactions USING btree (series_id, authorized_at) INCLUDE (counted);

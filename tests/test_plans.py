@@ -19,6 +19,7 @@ import pytest
 
 import bank_graphql
 from bank_graphql.audit import sealing
+from bank_graphql.identity.attempts import Attempts
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.statements import Query
 from tests.client import Client
@@ -119,6 +120,7 @@ async def filled(ada: Client, db: Database) -> Database:
     factor = "WITH f AS (INSERT INTO totp_factors SELECT id, '', now(), now(), 1 FROM users) INSERT INTO recovery_codes SELECT id, '' FROM users"
     await db.transact(lambda connection: connection.raw.execute(factor))
     await sealing.seal_events(db)
+    await Attempts(db, bytes(32)).spend("a", 10)
     await ada.advance(await ada.clock() + timedelta(days=70))
     return db
 

@@ -20,7 +20,7 @@ from bank_graphql.identity.step_up import StepUp
 from bank_graphql.identity.users import Users
 from bank_graphql.kit.actor import Actor, Caller, Origin
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.errors import AccessDenied, Refusal, Unauthenticated
+from bank_graphql.kit.errors import AccessDenied, RateLimited, Refusal, Unauthenticated
 from bank_graphql.kit.jobs import DueJob
 from bank_graphql.kit.links import Links
 from bank_graphql.kit.loaders import Loader, Reader
@@ -165,7 +165,7 @@ class Context:
         if self.session_has_ended:
             raise SessionEnded
 
-    def attempt(self, who: str | None = None) -> None:
+    async def attempt(self, who: str | None = None) -> None:
         """Count an attempt to sign in, per network address, and per network address and e-mail address.
 
         There is no limit per e-mail address alone, with which anyone could lock its owner out: `Identity` slows attempts down.
@@ -176,31 +176,39 @@ class Context:
         Raises:
             RateLimited: there were too many attempts.
         """
-        limiter, maximum, network = self.services.limiter, self.services.attempts_per_minute, self.origin.network
+        maximum, network = self.services.attempts_per_minute, self.origin.network
         if who is not None:
             name = self.services.identity.email_key(who)
-            limiter.spend(f"attempts of address at user/{network}/{name}", 1, per_minute=max(1, maximum // 10))
-        limiter.spend(f"attempts of address/{network}", 1, per_minute=maximum)
+            await self._count_attempt(f"attempts of address at user/{network}/{name}", max(1, maximum // 10))
+        await self._count_attempt(f"attempts of address/{network}", maximum)
 
-    def attempt_again(self) -> None:
+    async def attempt_again(self) -> None:
         """Count an attempt of the viewer to authenticate again with the password.
 
         Raises:
             Unauthenticated: nobody is signed in.
             RateLimited: there were too many attempts.
         """
-        maximum = max(1, self.services.attempts_per_minute // 10)
-        self.services.limiter.spend(f"passwords of user/{self.viewer.user_id}", 1, per_minute=maximum)
+        await self._count_attempt(f"passwords of user/{self.viewer.user_id}", max(1, self.services.attempts_per_minute // 10))
 
-    def attempt_verification(self) -> None:
+    async def attempt_verification(self) -> None:
         """Count an attempt of the viewer to verify a payee, so that names cannot be guessed one after another.
 
         Raises:
             Unauthenticated: nobody is signed in.
             RateLimited: there were too many attempts.
         """
-        maximum = max(1, self.services.attempts_per_minute // 10)
-        self.services.limiter.spend(f"verifications of user/{self.viewer.user_id}", 1, per_minute=maximum)
+        await self._count_attempt(f"verifications of user/{self.viewer.user_id}", max(1, self.services.attempts_per_minute // 10))
+
+    async def _count_attempt(self, bucket: str, per_minute: int) -> None:
+        """Count an attempt in this process, and then in all of them: a flood does not reach the database."""
+        limiter = self.services.limiter
+        limiter.spend(bucket, 1, per_minute=per_minute)
+        try:
+            await self.services.identity.attempts.spend(bucket, per_minute)
+        except RateLimited:
+            limiter.note_refusal(bucket)
+            raise
 
     async def require(self, permission: Permission, query: str) -> None:
         """Require that the viewer may send a query, by its name in the API. A refusal is recorded in the audit.

@@ -14,6 +14,9 @@
 - `session_cache`: the state of sessions that were used or ended a moment ago.
 - `metrics`: how often users signed in or were refused.
 - `sessions`: opens, refreshes and ends sessions.
+- `attempts`: limits attempts, for all processes together.
+- `networks`: from which networks staff may act.
+- `step_up`: proofs before what is dangerous.
 - `totp`: one-time codes by time.
 - `factors`: second factors of users.
 - `users`: what staff do with users, and how a user is closed.

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
 from bank_graphql.identity.enums import UserRole, UserStatus
@@ -39,6 +39,21 @@ class User(SQLModel, table=True):
     updated_at: datetime = time_field()
     closed_at: datetime | None = time_field(nullable=True)
     suspension_reason: str | None = text_field(nullable=True)
+
+
+class AttemptBucket(SQLModel, table=True):
+    """How many attempts of a kind were made of late, such as log-ins from one network. All processes share it.
+
+    It is not logged: after a crash of the database all buckets are empty. Names are hashed, because they hold addresses.
+    """
+
+    __tablename__ = "attempt_buckets"
+    __table_args__ = (Index("ix_attempt_buckets_updated_at", "updated_at"), {"prefixes": ["UNLOGGED"]})
+
+    name_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    level: float = Field(sa_column=Column(Double, nullable=False))
+    is_allowed: bool = Field(sa_column=Column(Boolean, nullable=False))
+    updated_at: datetime = time_field()
 
 
 class TotpFactor(SQLModel, table=True):

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from bank_graphql.audit import service as audit
 from bank_graphql.identity import queries, statements
+from bank_graphql.identity.attempts import Attempts
 from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
 from bank_graphql.identity.errors import CredentialsRefused, StepUpRequired
 from bank_graphql.identity.factors import Enrolment, SecondFactors
@@ -54,6 +55,7 @@ class Identity:
         hasher: hashes and verifies passwords.
         sessions: opens sessions.
         factors: the users' second factors.
+        attempts: limits attempts to sign in.
         clock: gives the time.
         allow_test_domains: whether e-mail addresses may be under `.test`.
         metrics: counts sign-ins.
@@ -65,6 +67,7 @@ class Identity:
         hasher: PasswordHasher,
         sessions: Sessions,
         factors: SecondFactors,
+        attempts: Attempts,
         *,
         clock: Clock,
         allow_test_domains: bool,
@@ -75,6 +78,7 @@ class Identity:
         self._hasher = hasher
         self.sessions = sessions
         self.factors = factors
+        self.attempts = attempts
         self._clock = clock
         self._allow_test_domains = allow_test_domains
         self._challenges = Seals(sessions.tokens.private_keys, "bank log-ins")

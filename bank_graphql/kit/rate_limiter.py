@@ -69,7 +69,11 @@ class RateLimiter:
         if len(self._buckets) > _MAX_BUCKETS:
             self._buckets.popitem(last=False)
         if not is_enough:
-            self.refusals[bucket.partition("/")[0]] += 1
+            self.note_refusal(bucket)
             missing = min(cost, per_minute) - level
             raise RateLimited(retry_after=max(1, round(missing * 60 / per_minute + 0.5)))
         return BucketState(per_minute, int(level), cost, (per_minute - level) * 60 / per_minute)
+
+    def note_refusal(self, bucket: str) -> None:
+        """Count that there was too little in a bucket, here or where processes share it."""
+        self.refusals[bucket.partition("/")[0]] += 1

@@ -11,10 +11,10 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bank_graphql.bank import card_keys, rotate_card_keys
 from bank_graphql.cards import service
 from bank_graphql.cards.rules import check_digit
 from bank_graphql.cards.vault import SEALED, MasterKeys, Vault, master_keys, rotate
+from bank_graphql.keys import card_keys, rotate_card_keys
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.kit.ids import uuid_of

@@ -13,9 +13,9 @@ import asyncpg
 import httpx
 import pytest
 
-from bank_graphql.bank import card_keys
 from bank_graphql.cards.rules import check_digit
 from bank_graphql.cards.vault import SEALED, Vault
+from bank_graphql.keys import card_keys
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.embedded import EmbeddedPostgres, binaries
 from bank_graphql.settings import Settings

@@ -91,7 +91,7 @@ class CardMutations:
     )
     @staticmethod
     async def reveal_card(context: Context, id: strawberry.ID, password: str) -> CardSecrets:  # noqa: A002
-        context.attempt_again()
+        await context.attempt_again()
         secrets = await context.services.cards.reveal(context.viewer, card_id(id), password)
         return CardSecrets(number=secrets.number, security_code=secrets.security_code, expires_at=DateTime(secrets.expires_at))
 

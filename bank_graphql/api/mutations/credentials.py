@@ -22,7 +22,7 @@ class CredentialMutations:
     @mutation(ChangePasswordResult, "Change the viewer's password. All other sessions of the viewer end at once.")
     @staticmethod
     async def change_password(context: Context, current: str, new: str) -> Done:
-        context.attempt_again()
+        await context.attempt_again()
         await context.services.identity.change_password(context.viewer, current, new)
         return Done()
 
@@ -33,7 +33,7 @@ class CredentialMutations:
     )
     @staticmethod
     async def enrol_totp(context: Context, password: str) -> TotpEnrolment:
-        context.attempt_again()
+        await context.attempt_again()
         made = await context.services.identity.enrol_totp(context.viewer, password)
         return TotpEnrolment(secret=made.secret, otpauth_url=made.otpauth_url, qr_svg=made.qr_svg)
 
@@ -44,13 +44,13 @@ class CredentialMutations:
     )
     @staticmethod
     async def confirm_totp(context: Context, code: str) -> RecoveryCodes:
-        context.attempt_again()
+        await context.attempt_again()
         return RecoveryCodes(codes=await context.services.identity.confirm_totp(context.viewer, code))
 
     @mutation(ChangePasswordResult, "Remove the viewer's second factor, with a one-time code or a recovery code.")
     @staticmethod
     async def disable_totp(context: Context, password: str, code: str) -> Done:
-        context.attempt_again()
+        await context.attempt_again()
         await context.services.identity.disable_totp(context.viewer, password, code)
         return Done()
 
@@ -61,7 +61,7 @@ class CredentialMutations:
     )
     @staticmethod
     async def step_up(context: Context, challenge: str, code: str | None = None, password: str | None = None) -> Done:
-        context.attempt_again()
+        await context.attempt_again()
         await context.services.step_up.complete(context.viewer, challenge, code=code, password=password)
         return Done()
 
@@ -73,7 +73,7 @@ class CredentialMutations:
     )
     @staticmethod
     async def close_user(context: Context, password: str) -> UserRow | None:
-        context.attempt_again()
+        await context.attempt_again()
         viewer = context.viewer
         await context.services.closing.close_user(viewer, password)
         closed = await context.loader(context.readers.user).load(viewer.user_id)

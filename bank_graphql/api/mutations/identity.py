@@ -28,7 +28,7 @@ class IdentityMutations:
     @mutation(SignUpResult, "Create a customer, and sign in as that customer.")
     @staticmethod
     async def sign_up(context: Context, input: SignUpInput) -> AuthSession:  # noqa: A002 - the contract's name
-        context.attempt()
+        await context.attempt()
         signed_in = await context.services.identity.sign_up(
             email=input.email,
             password=input.password,
@@ -44,7 +44,7 @@ class IdentityMutations:
     )
     @staticmethod
     async def log_in(context: Context, input: LogInInput) -> AuthSession | MfaChallenge:  # noqa: A002 - the contract's name
-        context.attempt(input.email)
+        await context.attempt(input.email)
         answer = await context.services.identity.log_in(email=input.email, password=input.password, origin=context.origin)
         if isinstance(answer, LogInChallenge):
             return MfaChallenge(challenge_token=answer.token, expires_at=DateTime(answer.expires_at))
@@ -57,7 +57,7 @@ class IdentityMutations:
     )
     @staticmethod
     async def complete_log_in(context: Context, challenge_token: str, code: str) -> AuthSession:
-        context.attempt()
+        await context.attempt()
         signed_in = await context.services.identity.complete_log_in(challenge_token, code, context.origin)
         return await _auth_session(context, signed_in)
 
@@ -68,7 +68,7 @@ class IdentityMutations:
     )
     @staticmethod
     async def refresh_session(context: Context, refresh_token: str) -> AuthSession:
-        context.attempt()
+        await context.attempt()
         return await _auth_session(context, await context.services.identity.sessions.refresh(refresh_token, context.origin))
 
     @mutation(

@@ -40,7 +40,7 @@ class PayeeMutations:
     )
     @staticmethod
     async def verify_payee(context: Context, account_number: str, name: str) -> PayeeVerification:
-        context.attempt_verification()
+        await context.attempt_verification()
         found = await context.services.payees.verify(context.viewer, account_number, name)
         return PayeeVerification(
             match=found.match, actual_name=found.actual_name, token=found.token, expires_at=DateTime(found.expires_at)
