@@ -201,6 +201,7 @@ def _routes(schema: PublishedSchema | None, metrics: MetricsPage | None) -> list
         Route("/.well-known/jwks.json", _keys),
         Route("/statements/{name}", _statement),
         Route("/exports/{account}/{since}/{name}", _export),
+        Route("/personal-data/{name}", _personal_data),
         *([] if schema is None else [Route("/schema.graphql", schema.text), Route("/schema.json", schema.introspection)]),
         *([] if metrics is None else [Route(METRICS, metrics.answer)]),
     ]
@@ -273,4 +274,9 @@ async def _statement(request: Request) -> Response:
 
 async def _export(request: Request) -> Response:
     response: Response = await request.app.state.documents.export(request)
+    return response
+
+
+async def _personal_data(request: Request) -> Response:
+    response: Response = await request.app.state.documents.personal_data(request)
     return response

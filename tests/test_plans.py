@@ -44,9 +44,10 @@ WHOLE = (
     "SELECT verification_runs",
     "SELECT count(*) AS count FROM accounts a",
     "UPDATE sessions SET ended_at=$1::TIMESTAMP WITH TIME ZONE WHERE sessions.ended_at IS NULL",
+    "SELECT c.last4",
 )
 """Beginnings of statements about a whole table: whether it is empty, its last row, how many accounts are to get a statement of
-account, and all sessions after a restore."""
+account, all sessions after a restore, and the cards of a user who exports all data."""
 SORTED = ("FROM accounts JOIN cards",)
 """Parts of statements that sort their rows: all cards of a user, which belong to several accounts."""
 COLUMNS = {

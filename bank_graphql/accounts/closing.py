@@ -14,7 +14,7 @@ from bank_graphql.accounts.rules import opening_lock
 from bank_graphql.accounts.service import SET_STATUS
 from bank_graphql.audit import service as audit
 from bank_graphql.identity.enums import IdentityAction
-from bank_graphql.identity.errors import CredentialsRefused
+from bank_graphql.identity.errors import CredentialsRefused, StepUpRequired
 from bank_graphql.identity.service import Identity
 from bank_graphql.identity.users import Users
 from bank_graphql.kit.actor import Actor
@@ -63,15 +63,19 @@ class Closing:
 
         Raises:
             CredentialsRefused: the password is wrong.
+            StepUpRequired: the actor has a second factor, which was not proved a short while ago.
             StateConflict: `MONEY_REMAINS`: an account is not empty. `WRONG_STATUS`: staff froze one. `LAST_ADMIN`: no active
                 administrator would remain.
             RateLimited: too many attempts on this user are queued.
         """
         matches = await self._identity.verify_password(actor, password)
+        needs_code = matches and await self._identity.needs_code(actor)
 
         async def work(connection: Connection) -> set[UUID]:
             if not matches:
                 raise CredentialsRefused
+            if needs_code:
+                raise StepUpRequired
             await self._users.begin_to_close(connection, actor.user_id)
             await self._identity.sessions.require_active(connection, actor)
             accounts = await self._locked_accounts(connection, actor.user_id)

@@ -150,6 +150,12 @@ class EntryExport:
     expires_at: DateTime = strawberry.field(description="When the link expires: after 15 minutes at most.")
 
 
+@strawberry.type(description="A link to everything that the bank holds about the viewer.")
+class PersonalDataExport:
+    url: str = strawberry.field(description="The link to a JSON document. Whoever has it can open it, without a token.")
+    expires_at: DateTime = strawberry.field(description="When the link expires: after 15 minutes at most.")
+
+
 SignUpResult = Annotated[
     AuthSession | ValidationRejection,
     strawberry.union("SignUpResult", description=f"A session, or a rejection. {_GROWS}"),
@@ -185,7 +191,13 @@ LogOutResult = Annotated[
     strawberry.union("LogOutResult", description=f"Success, or a rejection. {_GROWS}"),
 ]
 UserResult = Annotated[
-    User | NotFoundRejection | ForbiddenRejection | ValidationRejection | StateConflictRejection | CredentialsRejection,
+    User
+    | NotFoundRejection
+    | ForbiddenRejection
+    | ValidationRejection
+    | StateConflictRejection
+    | CredentialsRejection
+    | StepUpRequiredRejection,
     strawberry.union("UserResult", description=f"The user as changed, or a rejection. {_GROWS}"),
 ]
 AccountResult = Annotated[
@@ -261,6 +273,10 @@ IssueStatementsResult = Annotated[
 ExportEntriesResult = Annotated[
     EntryExport | NotFoundRejection | ValidationRejection,
     strawberry.union("ExportEntriesResult", description=f"The link, or a rejection. {_GROWS}"),
+]
+ExportMyDataResult = Annotated[
+    PersonalDataExport | StepUpRequiredRejection,
+    strawberry.union("ExportMyDataResult", description=f"The link, or a rejection. {_GROWS}"),
 ]
 PayeeResult = Annotated[
     Payee | NotFoundRejection | ValidationRejection | StepUpRequiredRejection,

@@ -231,11 +231,14 @@ _SESSION_STATE = Query(
 ACTIVE_SESSION = Query(
     select(col(Session.id))
     .join(User, col(User.id) == Session.user_id)
-    .where(col(Session.id) == bindparam("session", type_=Uuid()), _is_active)
-    .with_for_update(of=User, key_share=True),
+    .where(col(Session.id) == bindparam("session", type_=Uuid()), _is_active),
     _IdRow,
 )
-"""The session if it is active. Its user is locked against changes, and against signing in."""
+"""The session if it is active."""
+LOCKED_USER = Query(
+    select(col(User.id)).where(col(User.id) == bindparam("user", type_=Uuid())).with_for_update(key_share=True), _IdRow
+)
+"""The user, locked against changes, and against signing in."""
 _ACTIVE_ROLES = Query(
     select(col(Session.id), col(User.role))
     .join(User, col(User.id) == Session.user_id)

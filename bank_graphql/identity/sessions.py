@@ -94,7 +94,7 @@ class Sessions:
         if actor.session_id is None:
             return actor
         state = await self.cache.state(actor.session_id)
-        if state is None or not state.active:
+        if state is None or not state.active or not self.networks.admit(state.role, actor.origin):
             return None
         is_verified = self._clock() - state.verified_at <= self._verified_for
         if actor.permissions == PERMISSIONS[state.role] and actor.is_verified == is_verified:
@@ -107,8 +107,9 @@ class Sessions:
         Raises:
             Unauthenticated: it is not, any more.
         """
-        found = await connection.fetch_one(queries.ACTIVE_SESSION, session=actor.session_id, now=self._clock())
-        if found is None:
+        await connection.fetch(queries.LOCKED_USER, user=actor.user_id)
+        # In a statement of its own: what the lock was waited for may have ended the session.
+        if not await connection.fetch(queries.ACTIVE_SESSION, session=actor.session_id, now=self._clock()):
             raise Unauthenticated
 
     async def active(self, session_ids: Sequence[UUID]) -> dict[UUID, frozenset[Permission]]:

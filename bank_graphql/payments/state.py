@@ -119,10 +119,10 @@ class BatchState:
         del self.new_accounts[to.new_accounts :]
         del self.verified[to.verified :]
 
-    def is_large(self, amount: Money) -> bool:
+    def is_large(self, minor: int, currency: str) -> bool:
         """Return whether a payment of this amount requires that its payer was verified a short while ago."""
         above = self.step_up_above
-        return above is not None and amount.minor > above * 10 ** CURRENCY_DIGITS[amount.currency]
+        return above is not None and minor > above * 10 ** CURRENCY_DIGITS[currency]
 
     def is_owner(self, actor: Actor, account_id: UUID) -> bool:
         """Return whether the actor owns the account."""

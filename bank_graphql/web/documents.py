@@ -1,4 +1,4 @@
-"""Serve documents: statements, and exports of entries. Whoever has a link that is signed and has not expired may open it."""
+"""Serve documents: statements, exports of entries, and of personal data. Whoever has a signed link that is valid may open it."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -10,6 +10,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.links import Links
 from bank_graphql.kit.statements import Reads
+from bank_graphql.privacy import documents as personal_data
+from bank_graphql.privacy import service as privacy
 from bank_graphql.statements.documents import camt053, content, csv
 from bank_graphql.statements.documents.content import Content
 from bank_graphql.statements.documents.paths import parse_export, parse_statement
@@ -28,7 +30,7 @@ class _Writer(NamedTuple):
 
 
 class Documents:
-    """Serves `/statements/…` and `/exports/…`.
+    """Serves `/statements/…`, `/exports/…` and `/personal-data/…`.
 
     Args:
         db: the database.
@@ -67,6 +69,19 @@ class Documents:
         export = parse_export(account, since, name)
         found = content.of_period(self._db, self._issuer, export.account_id, export.since, export.until)
         return await self._document(found, export.format)
+
+    async def personal_data(self, request: Request) -> Response:
+        """Answer with everything that the bank holds about a user."""
+        name = request.path_params["name"]
+        if not self._is_valid(f"/personal-data/{name}", request):
+            return _refusal()
+        parts = personal_data.write(self._db, privacy.parse(name), self._issuer.clock())
+        try:
+            first = await anext(parts)
+        except Unavailable as error:
+            return PlainTextResponse(f"{error}\n", 503, {**_PRIVATE, "Retry-After": "1"})
+        headers = {**_PRIVATE, "Content-Disposition": 'attachment; filename="personal-data.json"'}
+        return StreamingResponse(_chained(first, parts), media_type="application/json", headers=headers)
 
     async def _document(self, reading: Awaitable[Content | None], format_: ExportFormat) -> Response:
         """Return the answer with a document. Its first part is made before, so that what fails until then is a plain refusal."""

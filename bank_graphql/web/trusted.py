@@ -40,7 +40,8 @@ class TrustedDocuments:
             if key not in self._documents:
                 raise BadRequest("There is no trusted document with this id.")
             return {**given, "query": self._documents[key]}
-        if self._texts is not None and given.get("query") not in self._texts:
+        query = given.get("query")
+        if self._texts is not None and not (isinstance(query, str) and query in self._texts):
             raise BadRequest("Only trusted documents are executed here: send the id of one as 'documentId'.")
         return given
 

@@ -99,6 +99,7 @@ TABLE = """
     suspendUser         user          n      -        n        n         -        y
     reinstateUser       user          n      -        n        n         -        y
     removeSecondFactor  user          n      -        n        n         -        y
+    exportMyData        nothing       y      y        y        y         y        y
     advanceClock        nothing       y      y        y        y         y        y
 
     transactionFeed     account       y      -        y        y         -        y
@@ -156,7 +157,7 @@ ARGUMENTS = {
 """The arguments of each field; `id: $id` where none are given and the field has a subject."""
 RECORDED_AS = {"transferBatch": "transfer"}
 REFUSALS = {"NotFoundRejection": "NotFound", "ForbiddenRejection": "Forbidden"}
-QUIET = {"audit_events", "audit_seals", "sessions", "refresh_tokens", "alembic_version"}
+QUIET = {"audit_events", "audit_seals", "attempt_buckets", "sessions", "refresh_tokens", "alembic_version"}
 """Tables that also change when something is refused, or by what serves the tests."""
 
 

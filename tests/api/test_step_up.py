@@ -21,6 +21,7 @@ HOLD = f"mutation ($i: PlaceHoldInput!) {{ x: placeHold(input: $i) {{ {REQUIRED}
 BATCH = f"""mutation ($i: TransferBatchInput!) {{ transferBatch(input: $i) {{
     ... on TransferBatchOutcome {{ moved results {{ {REQUIRED} }} }} }} }}"""
 REVEAL = f'mutation ($id: ID!) {{ x: revealCard(id: $id, password: "{PASSWORD}") {{ {REQUIRED} }} }}'
+CLOSE = f'mutation {{ x: closeUser(password: "{PASSWORD}") {{ {REQUIRED} }} }}'
 CHANGE = f'mutation {{ x: changePassword(current: "{PASSWORD}", new: "another fine long passphrase") {{ {REQUIRED} }} }}'
 
 
@@ -108,11 +109,24 @@ async def test_large_payments_need_a_proof_and_keep_their_key(ada: Client) -> No
         (HOLD, {"accountId": account["id"], "to": given["to"], "amount": given["amount"], "idempotencyKey": key()}),
     ):
         assert (await x(ada, document, i=input_))["__typename"] == "StepUpRequiredRejection"
-    batch = (await ada.run(BATCH, i={"transfers": [given, transfer_of(account["id"], other["id"], "100")]}))["transferBatch"]
+    dollars = [await ada.open("USD", deposit="100"), await ada.open("USD")]
+    small = transfer_of(dollars[0]["id"], dollars[1]["id"], "100", "USD")
+    batch = (await ada.run(BATCH, i={"transfers": [given, small]}))["transferBatch"]
     assert [each["__typename"] for each in batch["results"]] == ["StepUpRequiredRejection", "MoneyMoved"]
     assert await step_up(ada, batch["results"][0]["challenge"], password=PASSWORD) == {"__typename": "Done"}
     assert await x(ada, TRANSFER, i=given) == {"__typename": "MoneyMoved", "replayed": False}
-    assert await ada.booked(account["id"]) == "799.99"
+    assert await ada.booked(account["id"]) == "899.99"
+
+
+async def test_a_batch_is_large_if_its_sum_is(ada: Client) -> None:
+    account, other = await ada.open(deposit="1000"), await ada.open()
+    items = [transfer_of(account["id"], other["id"], "60") for _ in range(2)]
+    for atomic in (False, True):
+        batch = (await ada.run(BATCH, i={"transfers": items, "atomic": atomic}))["transferBatch"]
+        assert batch["moved"] == 0
+        assert "StepUpRequiredRejection" in {each["__typename"] for each in batch["results"]}
+    await step_up(ada, batch["results"][0]["challenge"], password=PASSWORD)
+    assert (await ada.run(BATCH, i={"transfers": items}))["transferBatch"]["moved"] == 2
 
 
 async def test_what_was_paid_is_answered_again_without_a_proof(ada: Client, clock: Clock) -> None:
@@ -127,7 +141,7 @@ async def test_what_was_paid_is_answered_again_without_a_proof(ada: Client, cloc
 async def test_with_a_second_factor_the_password_is_not_enough(ada: Client, clock: Clock) -> None:
     secret = await enrol(ada, clock)
     card = await ada.issue((await ada.open())["id"])
-    for document, given in ((ADD_PAYEE, {}), (REVEAL, {"id": card["id"]}), (CHANGE, {})):
+    for document, given in ((ADD_PAYEE, {}), (REVEAL, {"id": card["id"]}), (CHANGE, {}), (CLOSE, {})):
         required = await x(ada, document, **given)
         assert (required["__typename"], required["factor"]) == ("StepUpRequiredRejection", "CODE")
     assert (await step_up(ada, required["challenge"], password=PASSWORD))["fields"] == [{"path": ["code"], "code": "REQUIRED"}]

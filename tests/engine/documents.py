@@ -27,6 +27,7 @@ UNSTEADY = {
     "clock",
     "feedCursor",
     "exportEntries",
+    "exportMyData",
     "rateLimit",
     "sessions",
     "logIn",

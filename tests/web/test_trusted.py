@@ -63,7 +63,10 @@ async def test_a_document_is_executed_by_its_id(http: httpx.AsyncClient, sent: d
     assert (await http.get("/graphql", params=given, headers={"accept": "application/json, text/html"})).json() == MOVABLE
 
 
-@pytest.mark.parametrize("sent", [{"documentId": "unknown"}, {"doc_id": ""}, {"documentId": 7}, {"documentId": None}, {}])
+@pytest.mark.parametrize(
+    "sent",
+    [{"documentId": "unknown"}, {"doc_id": ""}, {"documentId": 7}, {"documentId": None}, {}, {"query": []}, {"query": {"a": 1}}],
+)
 async def test_an_unknown_id_is_a_bad_request(http: httpx.AsyncClient, sent: dict[str, Any]) -> None:
     answer = await http.post("/graphql", json=sent)
     assert answer.status_code == 400

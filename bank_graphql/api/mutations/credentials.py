@@ -1,4 +1,4 @@
-"""Passwords, second factors, and closing oneself."""
+"""Passwords, second factors, one's own data, and closing oneself."""
 
 import strawberry
 
@@ -8,13 +8,17 @@ from bank_graphql.api.results import (
     ConfirmTotpResult,
     Done,
     EnrolTotpResult,
+    ExportMyDataResult,
+    PersonalDataExport,
     RecoveryCodes,
     StepUpResult,
     TotpEnrolment,
     UserResult,
 )
+from bank_graphql.api.scalars import DateTime
 from bank_graphql.engine.fields import mutation
 from bank_graphql.identity.queries import UserRow
+from bank_graphql.privacy import service as privacy
 
 
 @strawberry.type
@@ -64,6 +68,17 @@ class CredentialMutations:
         await context.attempt_again()
         await context.services.step_up.complete(context.viewer, challenge, code=code, password=password)
         return Done()
+
+    @mutation(
+        ExportMyDataResult,
+        "Return a link to everything that the bank holds about the viewer, as a JSON document. It requires that the viewer "
+        "proved a short while ago who they are.",
+    )
+    @staticmethod
+    async def export_my_data(context: Context) -> PersonalDataExport:
+        path = await privacy.request_export(context.services.db, context.viewer)
+        url, expires_at = context.services.links.make(path)
+        return PersonalDataExport(url=url, expires_at=DateTime(expires_at))
 
     @mutation(
         UserResult,

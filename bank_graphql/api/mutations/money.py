@@ -27,7 +27,7 @@ from bank_graphql.engine.fields import mutation
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import NotFound, Refusal
 from bank_graphql.payees.service import Payees
-from bank_graphql.payments.commands import Command, RefundCardPayment
+from bank_graphql.payments.commands import Command, RefundCardPayment, Transfer
 from bank_graphql.payments.outcomes import Moved, Outcome, Preview
 
 
@@ -65,6 +65,8 @@ class MoneyMutations:
         commands = [
             _command(transfer, viewer, context.services.payees, dry_run=bool(input.dry_run)) for transfer in input.transfers
         ]
+        if not viewer.is_verified:
+            commands = _with_totals(commands)
         outcomes = await context.execute_all(commands, atomic=bool(input.atomic))
         replayed = [each.transaction_id for each in outcomes if isinstance(each, Moved) and each.transaction is None]
         if replayed:  # loaded with one statement
@@ -166,6 +168,15 @@ async def _result(context: Context, outcome: Outcome) -> Any:
             return rejection_of(outcome)
         case _:
             raise TypeError(type(outcome))
+
+
+def _with_totals(commands: list[Command | Refusal]) -> list[Command | Refusal]:
+    """Return the transfers of a batch with the sums in their currencies, so that no large payment passes as small ones."""
+    totals: Counter[str] = Counter()
+    for command in commands:
+        if isinstance(command, Transfer):
+            totals[command.amount.currency] += command.amount.minor
+    return [replace(each, batch_total=totals[each.amount.currency]) if isinstance(each, Transfer) else each for each in commands]
 
 
 def _command(transfer: TransferInput, actor: Actor, payees: Payees, *, dry_run: bool) -> Command | Refusal:

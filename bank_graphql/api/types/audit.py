@@ -21,6 +21,7 @@ _KINDS = {
     "exportEntries": "Account",
     **dict.fromkeys(CardAction, "Card"),
     **dict.fromkeys(("addPayee", "renamePayee", "removePayee"), "Payee"),
+    "exportMyData": "User",
     "openAccount": "Account",
     "issueCard": "Card",
     "expireCard": "Card",

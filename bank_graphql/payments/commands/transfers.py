@@ -80,7 +80,10 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer(Command):
-    """Pay from an account of the actor to any account. What the payer named a payment to another bank goes to the payee."""
+    """Pay from an account of the actor to any account. What the payer named a payment to another bank goes to the payee.
+
+    `batch_total` is the sum of a batch that it is a part of, in minor units of its currency: whether it is large depends on that.
+    """
 
     from_account_id: UUID
     to: Destination
@@ -88,6 +91,7 @@ class Transfer(Command):
     description: str | None = None
     verification: VerifiedPayee | None = None
     end_to_end_id: str | None = None
+    batch_total: int = 0
 
     action = "transfer"
 
@@ -104,7 +108,7 @@ class Transfer(Command):
             ValidationFailed: `EXPIRED`, `OTHER_ACCOUNT`: the verification has expired, or is about another account; `TOO_LONG`:
                 the description of a payment to another bank.
         """
-        source, target = payment_accounts(self.actor, self.from_account_id, self.to, self.amount, state)
+        source, target = payment_accounts(self.actor, self.from_account_id, self.to, self.amount, state, in_all=self.batch_total)
         self._check_verification(target, state)
         if isinstance(target, ExternalAccount):
             made = self._send(source, target, state)
@@ -151,7 +155,7 @@ def require_inside(target: AccountState | ExternalAccount) -> AccountState:
 
 
 def payment_accounts(
-    actor: Actor, source_id: UUID, to: Destination, amount: Money, state: BatchState
+    actor: Actor, source_id: UUID, to: Destination, amount: Money, state: BatchState, *, in_all: int = 0
 ) -> tuple[AccountState, AccountState | ExternalAccount]:
     """Return source and target of a payment from an account of the actor.
 
@@ -173,6 +177,6 @@ def payment_accounts(
     if isinstance(target, AccountState):
         require_currency(target, amount)
     state.refuse_status(source_id, AccountStatus.CLOSED, AccountStatus.FROZEN)
-    if not actor.is_verified and state.is_large(amount):
+    if not actor.is_verified and state.is_large(max(amount.minor, in_all), amount.currency):
         raise StepUpRequired
     return source, target

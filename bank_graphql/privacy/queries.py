@@ -1,0 +1,144 @@
+"""Everything that the bank holds about a user, section by section. Secrets, and what only protects them, are left out.
+
+Each statement takes the user's id as `:user`. Sections that may be long are read page by page.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Uuid, bindparam, text
+
+from bank_graphql.audit import queries as audit
+from bank_graphql.audit.queries import AuditFilters
+from bank_graphql.kit.money import format_amount
+from bank_graphql.kit.paging import MAX_SIZE, Page
+from bank_graphql.kit.statements import Query, Reads, Row
+
+_user = bindparam("user", type_=Uuid())
+
+
+def _section(sql: str) -> Query[Row]:
+    return Query(text(sql).bindparams(_user), Row)
+
+
+SECTIONS: Mapping[str, Query[Row]] = {
+    "profile": _section(
+        "SELECT email, full_name, phone_number, role, status, suspension_reason, created_at, updated_at, closed_at "
+        "FROM users WHERE id = :user"
+    ),
+    "second_factor": _section("SELECT created_at, confirmed_at FROM totp_factors WHERE user_id = :user"),
+    "recovery_codes": _section("SELECT used_at FROM recovery_codes WHERE user_id = :user"),
+    "sessions": _section(
+        "SELECT created_at, last_used_at, verified_at, expires_at, ended_at, user_agent, ip_address FROM sessions "
+        "WHERE user_id = :user"
+    ),
+    "accounts": _section(
+        "SELECT a.number, a.name, a.kind, a.status, a.frozen_by, a.freeze_reason, a.opened_at, a.closed_at, b.currency, "
+        "b.booked, b.held, b.overdraft_limit FROM accounts a JOIN balances b ON b.account_id = a.id WHERE a.owner_id = :user"
+    ),
+    "cards": _section(
+        "SELECT c.last4, c.kind, c.form, c.status, c.frozen_by, c.holder_name, c.expiry_month, c.expiry_year, c.created_at, "
+        "a.number AS account_number FROM accounts a JOIN cards c ON c.account_id = a.id WHERE a.owner_id = :user"
+    ),
+    "card_limits": _section(
+        "SELECT c.last4, l.time_window, l.amount, b.currency FROM accounts a JOIN balances b ON b.account_id = a.id "
+        "JOIN cards c ON c.account_id = a.id JOIN card_limits l ON l.card_id = c.id WHERE a.owner_id = :user"
+    ),
+    "card_blocks": _section(
+        "SELECT c.last4, k.category FROM accounts a JOIN cards c ON c.account_id = a.id JOIN card_blocks k ON k.card_id = c.id "
+        "WHERE a.owner_id = :user"
+    ),
+    "payees": _section("SELECT name, account_number, created_at, removed_at FROM payees WHERE owner_id = :user"),
+    "statements": _section(
+        "SELECT a.number AS account_number, s.number, s.from_date, s.to_date, s.opening_balance, s.closing_balance, "
+        "s.total_credits, s.total_debits, b.currency, s.entry_count, s.issued_at, s.holder_name, s.account_name "
+        "FROM accounts a JOIN balances b ON b.account_id = a.id JOIN statements s ON s.account_id = a.id WHERE a.owner_id = :user"
+    ),
+    "requests": _section("SELECT key, outcome, created_at FROM idempotency_outcomes WHERE user_id = :user"),
+}
+"""The sections that are read at once."""
+_MONEY = {
+    *("booked", "held", "overdraft_limit", "amount", "captured", "opening_balance", "closing_balance"),
+    *("total_credits", "total_debits"),
+}
+
+
+class _AccountRow(Row):
+    id: UUID
+
+
+class _TransactionRow(Row):
+    id: UUID
+
+
+_ACCOUNTS = Query(text("SELECT id FROM accounts WHERE owner_id = :user").bindparams(_user), _AccountRow)
+_SIDE = """(
+            SELECT * FROM transactions WHERE ({0}, id) > (:account, :after) AND ({0}, id) <= (:account, :last)
+            ORDER BY {0}, id LIMIT :maximum
+        )"""
+_MASKED = "CASE WHEN {0}.owner_id = :user THEN {0}.number ELSE '••••' || right({0}.number, 4) END"
+"""The number of an account, as others than its owner see it."""
+_TRANSACTIONS = Query(
+    text(
+        f"""
+        SELECT t.id, t.kind, t.status, t.amount, t.captured, t.currency, t.created_at, t.posted_at, t.expires_at,
+               {_MASKED.format("f")} AS from_number, {_MASKED.format("g")} AS to_number, n.description,
+               x.account_number AS external_number,
+               x.name AS external_name, x.end_to_end_id, x.settles_on, x.return_reason, v.match AS payee_match,
+               v.name AS payee_name, c.merchant_name, c.merchant_category, c.merchant_country, c.decline_reason
+        FROM ({_SIDE.format("from_account_id")} UNION ALL {_SIDE.format("to_account_id")}) t
+        LEFT JOIN accounts f ON f.id = t.from_account_id LEFT JOIN accounts g ON g.id = t.to_account_id
+        LEFT JOIN transaction_notes n ON n.transaction_id = t.id LEFT JOIN external_transactions x ON x.transaction_id = t.id
+        LEFT JOIN verified_payments v ON v.transaction_id = t.id AND f.owner_id = :user
+        LEFT JOIN card_transactions c ON c.transaction_id = t.id
+        ORDER BY t.id LIMIT :maximum
+        """  # noqa: S608 - made of constants
+    ).bindparams(
+        _user,
+        bindparam("account", type_=Uuid()),
+        bindparam("after", type_=Uuid()),
+        bindparam("last", type_=Uuid()),
+        bindparam("maximum", type_=BigInteger()),
+    ),
+    _TransactionRow,
+)
+_PAGE = 500
+_LAST = UUID(int=2**128 - 1)
+
+
+async def transactions(db: Reads, user_id: UUID) -> AsyncIterator[list[dict[str, Any]]]:
+    """Yield the transactions of a user's accounts, account by account, oldest first."""
+    given = {"user": user_id, "last": _LAST, "maximum": _PAGE}
+    for account in await db.fetch(_ACCOUNTS, user=user_id):
+        after = UUID(int=0)
+        while page := await db.fetch(_TRANSACTIONS, **given, account=account.id, after=after):
+            yield [as_json(row) for row in page]
+            after = page[-1].id
+
+
+async def audit_events(db: Reads, user_id: UUID) -> AsyncIterator[list[dict[str, Any]]]:
+    """Yield what a user did, newest first."""
+    page = Page(MAX_SIZE)
+    while True:
+        found = await audit.events(db, page, AuditFilters(actor_id=user_id))
+        yield [as_json(row) for row in found.items]
+        if not found.has_next:
+            return
+        page = Page(MAX_SIZE, after=found.items[-1].id)
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    """Return a row with values that JSON has. Amounts are decimals with their currency's digits."""
+    currency = row.get("currency")
+    return {
+        name: format_amount(value, currency) if name in _MONEY and value is not None and currency else _plain(value)
+        for name, value in row.items()
+    }
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value
