@@ -196,8 +196,8 @@ UserResult = Annotated[
     | ForbiddenRejection
     | ValidationRejection
     | StateConflictRejection
-    | CredentialsRejection
-    | StepUpRequiredRejection,
+    | StepUpRequiredRejection
+    | CredentialsRejection,
     strawberry.union("UserResult", description=f"The user as changed, or a rejection. {_GROWS}"),
 ]
 AccountResult = Annotated[

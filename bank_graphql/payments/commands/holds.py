@@ -15,7 +15,7 @@ from bank_graphql.ledger.errors import CurrencyMismatch
 from bank_graphql.ledger.rules import TransactionState
 from bank_graphql.payments import card_rules
 from bank_graphql.payments.commands.base import Command, Targets
-from bank_graphql.payments.commands.transfers import Destination, payment_accounts, require_inside
+from bank_graphql.payments.commands.transfers import Destination, payment_accounts, require_inside, require_proof
 from bank_graphql.payments.outcomes import Decision, Moved
 from bank_graphql.payments.state import BatchState
 
@@ -52,6 +52,7 @@ class PlaceHold(Command):
                 another bank, where nobody could capture it.
         """
         source, target = payment_accounts(self.actor, self.account_id, self.to, self.amount, state)
+        require_proof(self.actor, self.amount.minor, self.amount.currency, state)
         payee = require_inside(target)
         if self.expires_at is not None and self.expires_at <= state.now:
             raise ValidationFailed.of("expiresAt", "PAST", "A hold expires in the future.")

@@ -104,11 +104,12 @@ class Transfer(Command):
         """Post the transfer. One that leaves the bank is reserved until it is settled.
 
         Raises:
-            Refusal: as `payment_accounts` and `LedgerState.check_funds`.
+            Refusal: as `payment_accounts`, `require_proof` and `LedgerState.check_funds`.
             ValidationFailed: `EXPIRED`, `OTHER_ACCOUNT`: the verification has expired, or is about another account; `TOO_LONG`:
                 the description of a payment to another bank.
         """
-        source, target = payment_accounts(self.actor, self.from_account_id, self.to, self.amount, state, in_all=self.batch_total)
+        source, target = payment_accounts(self.actor, self.from_account_id, self.to, self.amount, state)
+        require_proof(self.actor, max(self.amount.minor, self.batch_total), self.amount.currency, state)
         self._check_verification(target, state)
         if isinstance(target, ExternalAccount):
             made = self._send(source, target, state)
@@ -155,7 +156,7 @@ def require_inside(target: AccountState | ExternalAccount) -> AccountState:
 
 
 def payment_accounts(
-    actor: Actor, source_id: UUID, to: Destination, amount: Money, state: BatchState, *, in_all: int = 0
+    actor: Actor, source_id: UUID, to: Destination, amount: Money, state: BatchState
 ) -> tuple[AccountState, AccountState | ExternalAccount]:
     """Return source and target of a payment from an account of the actor.
 
@@ -165,7 +166,6 @@ def payment_accounts(
         ValidationFailed: source and target are one account.
         CurrencyMismatch: an account is in another currency.
         AccountStatusRefused: the source is frozen or closed, or the target is closed.
-        StepUpRequired: the amount is large, and the actor was not verified a short while ago.
     """
     source = state.visible_account(actor, source_id)
     if not state.is_owner(actor, source_id):
@@ -177,6 +177,14 @@ def payment_accounts(
     if isinstance(target, AccountState):
         require_currency(target, amount)
     state.refuse_status(source_id, AccountStatus.CLOSED, AccountStatus.FROZEN)
-    if not actor.is_verified and state.is_large(max(amount.minor, in_all), amount.currency):
-        raise StepUpRequired
     return source, target
+
+
+def require_proof(actor: Actor, minor: int, currency: str, state: BatchState) -> None:
+    """Require a fresh proof of who pays a large amount.
+
+    Raises:
+        StepUpRequired: the amount is large, and the actor was not verified a short while ago.
+    """
+    if not actor.is_verified and state.is_large(minor, currency):
+        raise StepUpRequired
