@@ -124,3 +124,19 @@ async def test_of_two_closings_one_is_told_that_the_session_has_ended(ada: Clien
     closed = [answer for answer in answers if answer.get("data") and answer["data"]["closeUser"]["__typename"] == "User"]
     assert len(closed) == 1
     assert await raw.fetchval("SELECT count(*) FROM audit_events WHERE action = 'closeUser' AND outcome = 'DONE'") == 1
+
+
+async def test_who_waits_for_the_user_looks_at_the_session_again(ada: Client, raw: asyncpg.Connection, dsn: str) -> None:
+    """Another process changes the password, say: it has locked the user, and ends the session before it commits."""
+    changing = raw.transaction()
+    await changing.start()
+    await raw.execute("SELECT FROM users FOR UPDATE")
+    closing = asyncio.create_task(ada.post(f'mutation {{ closeUser(password: "{PASSWORD}") {{ __typename }} }}'))
+    watcher = await asyncpg.connect(dsn)
+    while not await watcher.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        await asyncio.sleep(0.01)
+    await watcher.close()
+    await raw.execute("UPDATE sessions SET ended_at = now()")
+    await changing.commit()
+    assert (await closing)["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    assert await raw.fetchval("SELECT status FROM users") == "ACTIVE"
