@@ -271,6 +271,8 @@ class Settings(BaseSettings):
                     raise ValueError(f"BANK_ENV=production needs {setting}: {other} for development")
             if self.demo:
                 raise ValueError("BANK_DEMO is for development: the demo customers' password is public")
+        if self.staff_networks and "*" in _split(self.trusted_proxies):
+            raise ValueError("BANK_STAFF_NETWORKS needs named BANK_TRUSTED_PROXIES: with * clients choose their own address")
         if self.trusted_only and self.trusted_documents is None:
             raise ValueError("BANK_TRUSTED_ONLY needs BANK_TRUSTED_DOCUMENTS: nothing could be executed")
         if self.metrics_port is not None and self.metrics_port == self.port:

@@ -86,6 +86,17 @@ def test_addresses_of_both_kinds(address: str | None, is_inside: bool) -> None:
     assert StaffNetworks().admit(UserRole.ADMIN, Origin(ip_address=address))
 
 
+def test_proxies_are_named_where_addresses_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANK_STAFF_NETWORKS", "10.0.0.0/8")
+    for proxies, is_good in (("127.0.0.1", True), ("", True), ("*", False), ("127.0.0.1, *", False)):
+        monkeypatch.setenv("BANK_TRUSTED_PROXIES", proxies)
+        if is_good:
+            assert load().networks_of_staff
+        else:
+            with pytest.raises(ConfigurationError, match="BANK_STAFF_NETWORKS needs named BANK_TRUSTED_PROXIES"):
+                load()
+
+
 @pytest.mark.parametrize("given", ["10.0.0.1/8", "office", "10.0.0.0/33", "10.0.0.0/8;10.1.0.0/16"])
 def test_wrong_networks_are_named_in_one_line(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("BANK_STAFF_NETWORKS", given)
