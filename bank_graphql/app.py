@@ -20,6 +20,7 @@ from bank_graphql.api.errors import rejection_of
 from bank_graphql.api.loaders import Readers
 from bank_graphql.api.schema import build_schema, export, introspection
 from bank_graphql.api.streams import CHECK_SECONDS, Streams
+from bank_graphql.audit.jobs import require_writable
 from bank_graphql.bank import Bank, open_bank
 from bank_graphql.engine.executor import Executor
 from bank_graphql.environment import Environment, LogLevel
@@ -62,6 +63,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
         ConfigurationError: a setting of the environment is wrong.
     """
     settings = settings or configuration.load()
+    if settings.audit_checkpoints is not None:
+        require_writable(settings.audit_checkpoints)
     log.configure(level=settings.log_level)
     metrics = Metrics()
     web_metrics, limiter = WebMetrics(metrics), RateLimiter()
@@ -74,9 +77,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
         else Executor(schema, to_result=rejection_of, shows_schema=shown)
     )
     web_metrics.watch(executor, limiter)
-    manifest = settings.trusted_documents
-    documents = {} if manifest is None else read_manifest(manifest, executor.mistakes_in)
-    trusted = TrustedDocuments(documents, only=settings.trusted_only)
+    trusted = _trusted_documents(settings, executor)
     gate = OperationGate(
         executor,
         user_limit=settings.cost_per_minute,
@@ -122,6 +123,12 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     )
 
 
+def _trusted_documents(settings: Settings, executor: Executor) -> TrustedDocuments:
+    manifest = settings.trusted_documents
+    documents = {} if manifest is None else read_manifest(manifest, executor.mistakes_in)
+    return TrustedDocuments(documents, only=settings.trusted_only)
+
+
 @asynccontextmanager
 async def _open(settings: Settings, clock: Clock, metrics: Metrics, tracing: Tracing | None) -> AsyncIterator[Bank]:
     try:
@@ -147,6 +154,7 @@ def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock
         readers=Readers(bank.reads, bank.policy.cards.calendar, bank.clock, bank.links, bank.issuer.months),
         identity=bank.identity,
         users=bank.users,
+        credentials=bank.credentials,
         step_up=bank.step_up,
         accounts=bank.accounts,
         closing=bank.closing,

@@ -32,6 +32,7 @@ from bank_graphql.events.hub import Hub
 from bank_graphql.events.metrics import FeedMetrics
 from bank_graphql.identity import jobs as identity_jobs
 from bank_graphql.identity.attempts import Attempts
+from bank_graphql.identity.credentials import Credentials
 from bank_graphql.identity.factors import SecondFactors
 from bank_graphql.identity.metrics import IdentityMetrics
 from bank_graphql.identity.networks import StaffNetworks
@@ -108,6 +109,7 @@ class Bank:
     reads: Reads
     identity: Identity
     users: Users
+    credentials: Credentials
     step_up: StepUp
     accounts: Accounts
     closing: Closing
@@ -181,12 +183,14 @@ async def open_bank(
         clear_transfers = _then_wake(wake_feed, partial(payments.clear_transfers, db, policy))
         issuer = Issuer(settings.name, settings.own_bic, Months(ZoneInfo(settings.time_zone)), bank_clock)
         due_jobs = _due_jobs(db, settings, issuer, expire_holds, clear_transfers)
+        other_jobs = (*(each.job for each in due_jobs), *archive_jobs(settings, owner, db, clock), *replica_jobs)
         signer = CheckpointSigner(urlsplit(settings.address).netloc, identity.sessions.tokens.private_keys)
         yield Bank(
             db=db,
             reads=reads,
             identity=identity,
             users=users,
+            credentials=Credentials(db, identity),
             step_up=StepUp(db, identity, clock),
             accounts=Accounts(db, bank_clock, cards.cancel_of_account),
             closing=Closing(db, identity, users, bank_clock, cards.cancel_of_account),
@@ -202,14 +206,7 @@ async def open_bank(
             issuer=issuer,
             links=Links(settings.address, identity.sessions.tokens.private_keys, clock),
             due_jobs=due_jobs,
-            jobs=(
-                *(each.job for each in due_jobs),
-                *_jobs(db, settings, policy, bank_clock),
-                *identity_jobs.jobs(identity.attempts, seconds=settings.job_seconds),
-                *audit_jobs.jobs(db, signer, settings.audit_checkpoints, seconds=settings.job_seconds),
-                *archive_jobs(settings, owner, db, clock),
-                *replica_jobs,
-            ),
+            jobs=(*_jobs(db, settings, policy, bank_clock, identity, signer), *other_jobs),
             notifier=notifier,
         )
 
@@ -311,11 +308,15 @@ def _batched_execute(
     return execute
 
 
-def _jobs(db: Database, settings: Settings, policy: payments.Policy, clock: BankClock) -> tuple[Job, ...]:
+def _jobs(
+    db: Database, settings: Settings, policy: payments.Policy, clock: BankClock, identity: Identity, signer: CheckpointSigner
+) -> tuple[Job, ...]:
     seconds = settings.job_seconds
     return (
         *([Job("read the clock", CLOCK_SECONDS, clock.read)] if clock.is_movable else []),
         *payments_jobs.jobs(db, policy, seconds=seconds, keep_keys=timedelta(days=settings.key_days)),
+        *identity_jobs.jobs(identity.attempts, seconds=seconds),
+        *audit_jobs.jobs(db, signer, settings.audit_checkpoints, seconds=seconds),
         *events_jobs.jobs(db, policy.clock, seconds=seconds, keep=timedelta(days=settings.feed_days)),
     )
 

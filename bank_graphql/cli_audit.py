@@ -11,7 +11,7 @@ import typer
 
 from bank_graphql import serving
 from bank_graphql import settings as configuration
-from bank_graphql.audit.jobs import STANDARD_OUTPUT, AuditRewrittenError, Exporter
+from bank_graphql.audit.jobs import STANDARD_OUTPUT, AuditRewrittenError, Exporter, require_writable
 from bank_graphql.audit.sealing import SealingDelayedError, seal_events
 from bank_graphql.audit.verification import ExportedHeads
 from bank_graphql.bank import CHECKS
@@ -61,10 +61,9 @@ def audit_checkpoint(
 
     async def work() -> int:
         async with serving.existing_bank(settings) as bank:
-            exporter = Exporter(bank.db, bank.audit_signer, path)
-            exporter.open()
+            require_writable(path)
             await seal_events(bank.db)
-            return await exporter.export()
+            return await Exporter(bank.db, bank.audit_signer, path).export()
 
     try:
         exported = asyncio.run(work())

@@ -1,7 +1,7 @@
 """Whether the time of a refused log-in tells anything: `python -m bench.log_in`.
 
 It times refusals of several kinds, in a random order, and compares each kind with the first by Welch's t-test, without the slowest
-tenth, as dudect does (Reparaz, Balasch and Verbauwhede, 2017). From |t| = 4.5 on, the times can be told apart. Ends with 1 then.
+tenth, as dudect does (Reparaz, Balasch and Verbauwhede, 2017). From |t| = 4.5 on, the times can be distinguished. Ends with 1 then.
 """
 
 import asyncio
@@ -41,8 +41,8 @@ async def attempts_at(bank: Bank) -> dict[str, dict[str, Attempt]]:
         await identity.create_user(email=f"{name}@bank.test", password=PASSWORD, full_name=name.title(), role=UserRole.CUSTOMER)
     signed_in = await identity.log_in(email="grace@bank.test", password=PASSWORD, origin=Origin())
     assert not isinstance(signed_in, LogInChallenge)
-    enrolment = await identity.enrol_totp(signed_in.actor, PASSWORD)
-    await identity.confirm_totp(signed_in.actor, TOTP(key=enrolment.secret).generate().token)
+    enrolment = await bank.credentials.enrol_totp(signed_in.actor, PASSWORD)
+    await bank.credentials.confirm_totp(signed_in.actor, TOTP(key=enrolment.secret).generate().token)
     challenge = await identity.log_in(email="grace@bank.test", password=PASSWORD, origin=Origin())
     assert isinstance(challenge, LogInChallenge)
 
@@ -82,7 +82,7 @@ def t_of(one: list[float], other: list[float]) -> float:
 
 
 async def measure(rounds: int) -> bool:
-    """Time all kinds, print a table, and return whether no two can be told apart."""
+    """Time all kinds, print a table, and return whether no two can be distinguished."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o711)
         settings = Settings(data_dir=Path(name) / "bank", _env_file=None)  # type: ignore[call-arg]
@@ -108,7 +108,7 @@ async def measure(rounds: int) -> bool:
 def main(rounds: Annotated[int, typer.Option(help="How many refusals of each kind are timed.")] = 500) -> None:
     """Compare the times of refused log-ins."""
     if not asyncio.run(measure(rounds)):
-        sys.exit(f"bench: the times can be told apart: |t| is {LIMIT} or more.")
+        sys.exit(f"bench: the times can be distinguished: |t| is {LIMIT} or more.")
 
 
 if __name__ == "__main__":

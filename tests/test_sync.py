@@ -1,5 +1,6 @@
 """The GraphQL schema, migrations and models agree with each other and with the committed files."""
 
+import ast
 import asyncio
 import os
 import subprocess
@@ -145,6 +146,8 @@ async def test_a_migration_does_not_hold_up_those_who_use_its_tables(empty: str)
     await schema.require_current(empty)
 
 
+FILE_MAX, FUNCTION_MAX = 400, 70
+"""The lines of a file of the package, and of a function."""
 BEFORE_RULES = "0009"
 """The last migration that was written before migrations had to let an older version of the bank go on."""
 RULES_THAT_DO_NOT_FIT = "prefer-bigint-over-int,prefer-robust-stmts,require-timeout-settings,prefer-identity"
@@ -173,3 +176,14 @@ def test_new_migrations_let_an_older_version_go_on(tmp_path: Path) -> None:
             check=False,
         )
         assert ran.returncode == 0, ran.stdout
+
+
+def test_files_and_functions_keep_to_their_lengths() -> None:
+    lengths: dict[str, tuple[int, int]] = {}
+    for path in sorted((sync.ROOT / "bank_graphql").rglob("*.py")):
+        text, name = path.read_text(encoding="utf-8"), str(path.relative_to(sync.ROOT))
+        lengths[name] = len(text.splitlines()), FILE_MAX
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lengths[f"{name}:{node.lineno} {node.name}"] = (node.end_lineno or node.lineno) - node.lineno + 1, FUNCTION_MAX
+    assert {name: length for name, (length, maximum) in lengths.items() if length > maximum} == {}

@@ -14,6 +14,7 @@ from bank_graphql.api.streams import Streams
 from bank_graphql.audit import service as audit
 from bank_graphql.cards.service import Cards
 from bank_graphql.events.errors import SessionEnded
+from bank_graphql.identity.credentials import Credentials
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.service import Identity
 from bank_graphql.identity.step_up import StepUp
@@ -50,6 +51,7 @@ class Services:
     readers: Readers
     identity: Identity
     users: Users
+    credentials: Credentials
     step_up: StepUp
     accounts: Accounts
     closing: Closing

@@ -45,26 +45,7 @@ class Exporter:
     signer: CheckpointSigner
     path: str
     _last: Checkpoint | None = field(default=None, init=False)
-
-    def open(self) -> None:
-        """Read the last head that was exported to the file.
-
-        Raises:
-            ConfigurationError: the file cannot be written, or has something else than checkpoints.
-        """
-        if self.path == STANDARD_OUTPUT:
-            return
-        try:
-            append_text(Path(self.path), "")
-            text = _end_of(Path(self.path))
-        except OSError as error:
-            raise ConfigurationError(f"The audit cannot be exported to {self.path}: {error.strerror}.") from error
-        if not is_end_of_checkpoints(text):
-            raise ConfigurationError(
-                f"The audit is not exported to {self.path}: it is no file of checkpoints. It stays as it is."
-            )
-        checkpoints, _ = self.signer.read(text)
-        self._last = checkpoints[-1] if checkpoints else None
+    _is_open: bool = field(default=False, init=False)
 
     async def export(self) -> int:
         """Export the head, and return the number of events that it covers; 0 if there are none.
@@ -73,6 +54,9 @@ class Exporter:
             OSError: the file cannot be written.
             AuditRewrittenError: the head that was exported last is not one of the audit: nothing is signed.
         """
+        if not self._is_open:
+            checkpoints, _ = self.signer.read("" if self.path == STANDARD_OUTPUT else _end_of(Path(self.path)))
+            self._last, self._is_open = checkpoints[-1] if checkpoints else None, True
         if self._last is not None and not await is_head(self.db, self._last):
             raise AuditRewrittenError(self._last.size)
         latest = await sealing.latest_seal(self.db)
@@ -91,8 +75,27 @@ class Exporter:
         return head.size
 
 
+def require_writable(checkpoints: str) -> None:
+    """Require that heads can be added to a file, which has nothing but checkpoints; `-` is standard output.
+
+    Raises:
+        ConfigurationError: it cannot be written, or has something else.
+    """
+    if checkpoints == STANDARD_OUTPUT:
+        return
+    try:
+        append_text(Path(checkpoints), "")
+        is_good = is_end_of_checkpoints(_end_of(Path(checkpoints)))
+    except OSError as error:
+        raise ConfigurationError(f"The audit cannot be exported to {checkpoints}: {error.strerror}.") from error
+    if not is_good:
+        raise ConfigurationError(f"The audit is not exported to {checkpoints}: it is no file of checkpoints. It stays as it is.")
+
+
 def _end_of(path: Path) -> str:
-    """Return the last checkpoints of a file, which may have a year's."""
+    """Return the last checkpoints of a file, which may have a year's; nothing if it is missing."""
+    if not path.exists():
+        return ""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _END_BYTES))
@@ -108,14 +111,9 @@ def jobs(db: Database, signer: CheckpointSigner, checkpoints: str | None, *, sec
         checkpoints: the file that heads are added to, or `-` for standard output, at the start and then once a minute; None to
             export none.
         seconds: how often to seal what is new.
-
-    Raises:
-        ConfigurationError: the file cannot be written, or has something else.
     """
     exporter = None if checkpoints is None else Exporter(db, signer, checkpoints)
     next_export = 0.0
-    if exporter is not None:
-        exporter.open()
 
     async def seal() -> int:
         nonlocal next_export

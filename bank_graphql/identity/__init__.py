@@ -20,5 +20,6 @@
 - `totp`: one-time codes by time.
 - `factors`: second factors of users.
 - `users`: what staff do with users, and how a user is closed.
-- `service`: signing up and in, credentials and profiles.
+- `credentials`: passwords and second factors.
+- `service`: signing up and in, and profiles.
 """

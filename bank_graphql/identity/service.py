@@ -1,7 +1,7 @@
-"""Sign users up and in, and change their credentials and profiles. `sessions`, `factors` and `users` do the rest."""
+"""Sign users up and in, verify who they are, and change their profiles. `credentials`, `sessions` and `users` do the rest."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -9,8 +9,7 @@ from bank_graphql.audit import service as audit
 from bank_graphql.identity import queries, statements
 from bank_graphql.identity.attempts import Attempts
 from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
-from bank_graphql.identity.errors import CredentialsRefused, StepUpRequired
-from bank_graphql.identity.factors import Enrolment, SecondFactors
+from bank_graphql.identity.factors import SecondFactors
 from bank_graphql.identity.metrics import IdentityMetrics
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.queries import SignInRow
@@ -75,7 +74,7 @@ class Identity:
     ) -> None:
         self._db = db
         self._metrics = metrics
-        self._hasher = hasher
+        self.hasher = hasher
         self.sessions = sessions
         self.factors = factors
         self.attempts = attempts
@@ -138,11 +137,11 @@ class Identity:
         key = self.email_key(email)
         await self._password_throttle.wait_turn(key, origin.network)
         user = await self._db.fetch_one(queries.SIGN_IN, email_key=key)
-        matches = await self._hasher.verify(password, user.password_hash if user else None)
+        matches = await self.hasher.verify(password, user.password_hash if user else None)
         if user is None or not matches or not self._may_sign_in(user, origin):
             raise await refused_credentials(self._db, self._metrics, IdentityAction.LOG_IN, user.id if user else None, origin)
         self._password_throttle.record_success(key, origin.network)
-        if self._hasher.is_outdated(user.password_hash):
+        if self.hasher.is_outdated(user.password_hash):
             user = await self._rehash(user, password)
         verified = user
 
@@ -202,7 +201,7 @@ class Identity:
         Raises:
             RateLimited: too many attempts on this user are queued.
         """
-        return await self._user_with(actor, password) is not None
+        return await self.user_with(actor, password) is not None
 
     async def wait_for_code(self, actor: Actor) -> None:
         """Wait until a code of the actor may be verified: guesses are slowed down.
@@ -219,94 +218,6 @@ class Identity:
     async def needs_code(self, actor: Actor) -> bool:
         """Return whether the actor's password is not enough, because a second factor was not proved a short while ago."""
         return not actor.is_verified and await self.factors.are_enabled(self._db, actor.user_id)
-
-    async def change_password(self, actor: Actor, current: str, new: str) -> None:
-        """Change the actor's password, and end all other sessions of the actor.
-
-        Raises:
-            CredentialsRefused: the current password is another one.
-            StepUpRequired: the actor has a second factor, which was not proved a short while ago.
-            ValidationFailed: the new password is too weak, or it is the current one.
-            RateLimited: too many attempts on this user are queued.
-        """
-        user = await self._user_with(actor, current)
-        problem, new_hash, needs_code = None, "", await self.needs_code(actor)
-        if user is not None:
-            problem = await self._problem_with(user, current, new)
-            new_hash = await self._hasher.hash(new) if problem is None else ""
-
-        async def work(connection: Connection) -> set[UUID]:
-            await self.sessions.require_active(connection, actor)
-            if user is None:
-                raise CredentialsRefused
-            if needs_code:
-                raise StepUpRequired
-            if problem is not None:
-                raise ValidationFailed([problem])
-            given = {"user": user.id, "old_hash": user.password_hash, "new_hash": new_hash}
-            if not await connection.fetch(statements.REPLACE_PASSWORD_HASH, **given):
-                raise CredentialsRefused  # it was changed meanwhile
-            return await self.sessions.end_others(connection, actor)
-
-        ended = await audit.execute_audited(self._db, actor, IdentityAction.CHANGE_PASSWORD, actor.user_id, work)
-        self.sessions.cache.end(ended)
-
-    async def enrol_totp(self, actor: Actor, password: str) -> Enrolment:
-        """Make a secret for one-time codes. It is not in use before `confirm_totp`.
-
-        Raises:
-            CredentialsRefused: the password is wrong.
-            StateConflict: the actor has a second factor already.
-            RateLimited: too many attempts on this user are queued.
-        """
-        user = await self._user_with(actor, password)
-
-        async def work(connection: Connection) -> Enrolment:
-            await self.sessions.require_active(connection, actor)
-            if user is None:
-                raise CredentialsRefused
-            [profile] = await connection.fetch(queries.OWN_PROFILE, user=user.id)
-            return await self.factors.enrol(connection, user.id, profile.email)
-
-        return await audit.execute_audited(self._db, actor, IdentityAction.ENROL_TOTP, actor.user_id, work)
-
-    async def confirm_totp(self, actor: Actor, code: str) -> list[str]:
-        """Put the actor's new secret into use, and return recovery codes, which are not shown again.
-
-        Raises:
-            CredentialsRefused: the code is wrong.
-            StateConflict: there is no new secret.
-            RateLimited: too many attempts on this user are queued.
-        """
-        await self.wait_for_code(actor)
-
-        async def work(connection: Connection) -> list[str]:
-            await self.sessions.require_active(connection, actor)
-            return await self.factors.confirm(connection, actor.user_id, code)
-
-        codes = await audit.execute_audited(self._db, actor, IdentityAction.CONFIRM_TOTP, actor.user_id, work)
-        self.note_good_code(actor)
-        return codes
-
-    async def disable_totp(self, actor: Actor, password: str, code: str) -> None:
-        """Delete the actor's second factor and recovery codes. The code may be one of either.
-
-        Raises:
-            CredentialsRefused: the password or the code is wrong.
-            StateConflict: the actor has no second factor.
-            RateLimited: too many attempts on this user are queued.
-        """
-        user = await self._user_with(actor, password)
-        await self.wait_for_code(actor)
-
-        async def work(connection: Connection) -> None:
-            await self.sessions.require_active(connection, actor)
-            if user is None:
-                raise CredentialsRefused
-            await self.factors.disable(connection, user.id, code)
-
-        await audit.execute_audited(self._db, actor, IdentityAction.DISABLE_TOTP, actor.user_id, work)
-        self.note_good_code(actor)
 
     async def update_profile(self, actor: Actor, *, full_name: str | None, phone_number: str | None) -> None:
         """Change the actor's name or phone number. None leaves a field as it is; an empty phone number removes it.
@@ -335,26 +246,18 @@ class Identity:
     def _may_sign_in(self, user: SignInRow, origin: Origin) -> bool:
         return user.status == UserStatus.ACTIVE and self.sessions.networks.admit(user.role, origin)
 
-    async def _user_with(self, actor: Actor, password: str) -> SignInRow | None:
+    async def user_with(self, actor: Actor, password: str) -> SignInRow | None:
         """Return the actor's row if this is the actor's password. Raises as `verify_password`."""
         [user] = await self._db.fetch(queries.PASSWORD, user=actor.user_id)
         await self._password_throttle.wait_turn(user.email_key, actor.origin.network)
-        if not await self._hasher.verify(password, user.password_hash):
+        if not await self.hasher.verify(password, user.password_hash):
             return None
         self._password_throttle.record_success(user.email_key, actor.origin.network)
         return user
 
-    async def _problem_with(self, user: SignInRow, current: str, new: str) -> FieldProblem | None:
-        """Return what is wrong with a new password of a user."""
-        [profile] = await self._db.fetch(queries.OWN_PROFILE, user=user.id)
-        problem = await self._hasher.check(new, (profile.email, profile.full_name))
-        if problem is not None:
-            return replace(problem, path=("new",))
-        return FieldProblem(("new",), "UNCHANGED", "This is the current password.") if new == current else None
-
     async def _rehash(self, user: SignInRow, password: str) -> SignInRow:
         """Store the password's hash anew, as strong as new ones are, and return the user's row; as it was, if it was changed."""
-        given = {"user": user.id, "old_hash": user.password_hash, "new_hash": await self._hasher.hash(password)}
+        given = {"user": user.id, "old_hash": user.password_hash, "new_hash": await self.hasher.hash(password)}
         if not await self._db.transact(lambda connection: connection.fetch(statements.REPLACE_PASSWORD_HASH, **given)):
             return user
         [rehashed] = await self._db.fetch(queries.PASSWORD, user=user.id)
@@ -379,12 +282,12 @@ class Identity:
         address = _collect(check_email(email, allow_test_domains=self._allow_test_domains), problems)
         name = _collect(check_full_name(full_name), problems)
         phone = _collect(check_phone_number(phone_number), problems) if phone_number else None
-        problem = await self._hasher.check(password, (email[:EMAIL_MAX], full_name[:NAME_MAX]))
+        problem = await self.hasher.check(password, (email[:EMAIL_MAX], full_name[:NAME_MAX]))
         if problem is not None:
             problems.append(problem)
         if problems or address is None or name is None:
             raise ValidationFailed(problems)
-        hashed = await self._hasher.hash(password)
+        hashed = await self.hasher.hash(password)
         now = self._clock()
         return NewUser(new_id(), address, email_key(address), hashed, name, phone, role, UserStatus.ACTIVE, now, now)
 

@@ -35,15 +35,15 @@ async def admin(staff: Staff) -> Client:
 
 def after_the_password(identity: Identity, monkeypatch: pytest.MonkeyPatch, hook: Hook) -> None:
     """Have something happen once, when the next password was verified, and before anything follows from it."""
-    verify = identity._hasher.verify
+    verify = identity.hasher.verify
 
     async def verify_then(password: str, stored: str | None) -> bool:
         matches = await verify(password, stored)
-        monkeypatch.setattr(identity._hasher, "verify", verify)
+        monkeypatch.setattr(identity.hasher, "verify", verify)
         await hook()
         return matches
 
-    monkeypatch.setattr(identity._hasher, "verify", verify_then)
+    monkeypatch.setattr(identity.hasher, "verify", verify_then)
 
 
 async def test_a_document_does_not_outlive_its_session(

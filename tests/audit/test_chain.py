@@ -292,7 +292,7 @@ async def test_the_hashes_are_written_down_here(db: Database) -> None:
 
 
 async def test_what_is_not_sealed_for_a_minute_is_reported(sealed: Database, raw: Raw) -> None:
-    """A writer that does not end holds up the seal: nobody is told that all is well then."""
+    """A writer that does not end holds up the seal: the verification does not say that all is well then."""
     await raw.execute("INSERT INTO audit_events (at, action, outcome) VALUES (now() - interval '61 seconds', 'x', 'DONE')")
     assert await problem(sealed) == "there are events of more than a minute ago that are not sealed"
     await sealing.seal_events(sealed)

@@ -26,6 +26,7 @@ def services_of(bank: Bank) -> Services:
         readers=Readers(bank.db, bank.policy.cards.calendar, utc_now, links, bank.issuer.months),
         identity=bank.identity,
         users=bank.users,
+        credentials=bank.credentials,
         step_up=bank.step_up,
         accounts=bank.accounts,
         closing=bank.closing,

@@ -55,14 +55,14 @@ async def test_a_document_under_way_ends_where_staff_may_not_be(guarded: Starlet
     admin = await sign_in_staff(guarded, inside, UserRole.ADMIN)
     ada = await outside.sign_up("ada@bank.test", "Ada Lovelace")
     identity = guarded.state.graphql._services.identity
-    verify = identity._hasher.verify
+    verify = identity.hasher.verify
 
     async def verify_then_promote(password: str, stored: str | None) -> bool:
-        monkeypatch.setattr(identity._hasher, "verify", verify)
+        monkeypatch.setattr(identity.hasher, "verify", verify)
         await admin.run("mutation ($id: ID!) { setUserRole(userId: $id, role: ADMIN) { __typename } }", id=ada.user_id)
         return bool(await verify(password, stored))
 
-    monkeypatch.setattr(identity._hasher, "verify", verify_then_promote)
+    monkeypatch.setattr(identity.hasher, "verify", verify_then_promote)
     two = 'mutation { a: enrolTotp(password: "wrong") { __typename } b: issueStatements(month: "2000-01-01") { __typename } }'
     assert {error["extensions"]["code"] for error in (await ada.post(two))["errors"]} == {"UNAUTHENTICATED"}
 

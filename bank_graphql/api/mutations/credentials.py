@@ -27,7 +27,7 @@ class CredentialMutations:
     @staticmethod
     async def change_password(context: Context, current: str, new: str) -> Done:
         await context.attempt_again()
-        await context.services.identity.change_password(context.viewer, current, new)
+        await context.services.credentials.change_password(context.viewer, current, new)
         return Done()
 
     @mutation(
@@ -38,7 +38,7 @@ class CredentialMutations:
     @staticmethod
     async def enrol_totp(context: Context, password: str) -> TotpEnrolment:
         await context.attempt_again()
-        made = await context.services.identity.enrol_totp(context.viewer, password)
+        made = await context.services.credentials.enrol_totp(context.viewer, password)
         return TotpEnrolment(secret=made.secret, otpauth_url=made.otpauth_url, qr_svg=made.qr_svg)
 
     @mutation(
@@ -49,13 +49,13 @@ class CredentialMutations:
     @staticmethod
     async def confirm_totp(context: Context, code: str) -> RecoveryCodes:
         await context.attempt_again()
-        return RecoveryCodes(codes=await context.services.identity.confirm_totp(context.viewer, code))
+        return RecoveryCodes(codes=await context.services.credentials.confirm_totp(context.viewer, code))
 
     @mutation(ChangePasswordResult, "Remove the viewer's second factor, with a one-time code or a recovery code.")
     @staticmethod
     async def disable_totp(context: Context, password: str, code: str) -> Done:
         await context.attempt_again()
-        await context.services.identity.disable_totp(context.viewer, password, code)
+        await context.services.credentials.disable_totp(context.viewer, password, code)
         return Done()
 
     @mutation(
