@@ -76,9 +76,9 @@ class Closing:
                 raise CredentialsRefused
             if needs_code:
                 raise StepUpRequired
+            accounts = await self._locked_accounts(connection, actor.user_id)  # first: it may wait, and administrators do not
             await self._users.begin_to_close(connection, actor.user_id)
             await self._identity.sessions.require_active(connection, actor)
-            accounts = await self._locked_accounts(connection, actor.user_id)
             for account in accounts:
                 _require_closable(account)
             for account in accounts:

@@ -1,4 +1,4 @@
-"""Open, refresh and end the sessions of users, and find the actor of an access token. One of the two writers of `sessions`."""
+"""Open, refresh and end the sessions of users, and find the actor of an access token."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What staff do with users: their roles, suspension and reinstatement; and how a user is closed. One of the writers of `users`.
+"""What staff do with users: their roles, suspension and reinstatement; and how a user is closed.
 
 Changes of roles and statuses run one at a time, so that no race can leave the bank without an active administrator.
 """
