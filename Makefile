@@ -122,7 +122,7 @@ lock: $(READY) ## Write the constraints anew, at the newest versions that pyproj
 	$(PIN) -U pyproject.toml --extra traces -o constraints.txt
 	$(PIN) -U pyproject.toml --extra traces --group dev -c constraints.txt -o constraints-dev.txt
 	$(PIN) -U pyproject.toml --extra traces --group bench -c constraints-dev.txt -o constraints-bench.txt
-	$(PIN) -U --only-group security pyproject.toml -o constraints-security.txt
+	$(PIN) -U --group security -o constraints-security.txt
 	echo "hatchling" | $(PIN) - -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data

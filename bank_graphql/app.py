@@ -98,14 +98,14 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with _open(settings, clock, metrics, tracing) as bank:
             services = _services(bank, settings, limiter, clock)
-            identify = BearerAuthentication(bank.identity.sessions)
+            identify = BearerAuthentication(bank.people.identity.sessions)
             app.state.graphql = GraphQLEndpoint(gate, services, identify, Page("graphiql.html"), trusted)
             app.state.direct = around(app.state.graphql)
             app.state.sockets = GraphQLSockets(
                 gate, services, identify, [*settings.origins, settings.address], request_log, trusted
             )
-            app.state.health = health.Health(bank.db, bank.identity.sessions.tokens, clock, settings.data_dir, draining)
-            app.state.keys = PublishedKeys(bank.identity.sessions.tokens)
+            app.state.health = health.Health(bank.db, bank.people.identity.sessions.tokens, clock, settings.data_dir, draining)
+            app.state.keys = PublishedKeys(bank.people.identity.sessions.tokens)
             app.state.documents = documents = Documents(bank.db, bank.issuer, bank.links)
             _tune_garbage_collector()
             own_jobs = (Job("check streams", CHECK_SECONDS, services.streams.check), ProcessMetrics(metrics).job)
@@ -152,16 +152,17 @@ def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock
         issuer=bank.issuer,
         links=bank.links,
         readers=Readers(bank.reads, bank.policy.cards.calendar, bank.clock, bank.links, bank.issuer.months),
-        identity=bank.identity,
-        users=bank.users,
-        credentials=bank.credentials,
-        step_up=bank.step_up,
+        identity=bank.people.identity,
+        users=bank.people.users,
+        credentials=bank.people.credentials,
+        step_up=bank.people.step_up,
+        addresses=bank.people.addresses,
         accounts=bank.accounts,
         closing=bank.closing,
         cards=bank.cards,
         payees=bank.payees,
         feed=bank.feed,
-        streams=Streams(bank.hub, bank.feed, bank.identity.sessions, clock),
+        streams=Streams(bank.hub, bank.feed, bank.people.identity.sessions, clock),
         execute=bank.execute,
         limiter=limiter,
         attempts_per_minute=settings.log_in_rate_limit,

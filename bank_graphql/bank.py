@@ -30,19 +30,7 @@ from bank_graphql.events import jobs as events_jobs
 from bank_graphql.events import service as events
 from bank_graphql.events.hub import Hub
 from bank_graphql.events.metrics import FeedMetrics
-from bank_graphql.identity import jobs as identity_jobs
-from bank_graphql.identity.attempts import Attempts
-from bank_graphql.identity.credentials import Credentials
-from bank_graphql.identity.factors import SecondFactors
-from bank_graphql.identity.metrics import IdentityMetrics
-from bank_graphql.identity.networks import StaffNetworks
-from bank_graphql.identity.passwords import PasswordHasher
-from bank_graphql.identity.service import Identity
-from bank_graphql.identity.sessions import Sessions
-from bank_graphql.identity.step_up import StepUp
-from bank_graphql.identity.tokens import AccessTokens, load_keys
-from bank_graphql.identity.users import Users
-from bank_graphql.keys import card_keys, keys_of_tokens
+from bank_graphql.keys import card_keys
 from bank_graphql.kit import db_metrics, machine_metrics
 from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
@@ -66,6 +54,7 @@ from bank_graphql.payments.clock import BankClock
 from bank_graphql.payments.groups import GROUP_MAX, Group
 from bank_graphql.payments.metrics import PaymentMetrics
 from bank_graphql.payments.outcomes import Outcome
+from bank_graphql.people import People, open_people
 from bank_graphql.settings import Settings
 from bank_graphql.statements import jobs as statements_jobs
 from bank_graphql.statements import verification as statements_verification
@@ -107,10 +96,7 @@ class Bank:
 
     db: Database
     reads: Reads
-    identity: Identity
-    users: Users
-    credentials: Credentials
-    step_up: StepUp
+    people: People
     accounts: Accounts
     closing: Closing
     cards: Cards
@@ -163,7 +149,8 @@ async def open_bank(
         db = await open_database(dsn, settings, tracing, max_locks=_max_concurrent_commands(settings) * LOCKS_PER_COMMAND)
         stack.push_async_callback(db.close)
         vault = await Vault.open(db, card_keys(settings), settings.card_bin)
-        identity, users = _identity(db, settings, clock, stack, IdentityMetrics(metrics), vault)
+        people = open_people(db, settings, clock, stack, metrics, vault.user_secrets_key)
+        private_keys = people.identity.sessions.tokens.private_keys
         bank_clock = BankClock(db, clock, is_movable=settings.is_sandbox)
         await bank_clock.read()
         policy = _policy(settings, vault, bank_clock, PaymentMetrics(metrics))
@@ -184,18 +171,15 @@ async def open_bank(
         issuer = Issuer(settings.name, settings.own_bic, Months(ZoneInfo(settings.time_zone)), bank_clock)
         due_jobs = _due_jobs(db, settings, issuer, expire_holds, clear_transfers)
         other_jobs = (*(each.job for each in due_jobs), *archive_jobs(settings, owner, db, clock), *replica_jobs)
-        signer = CheckpointSigner(urlsplit(settings.address).netloc, identity.sessions.tokens.private_keys)
+        signer = CheckpointSigner(urlsplit(settings.address).netloc, private_keys)
         yield Bank(
             db=db,
             reads=reads,
-            identity=identity,
-            users=users,
-            credentials=Credentials(db, identity),
-            step_up=StepUp(db, identity, clock),
+            people=people,
             accounts=Accounts(db, bank_clock, cards.cancel_of_account),
-            closing=Closing(db, identity, users, bank_clock, cards.cancel_of_account),
-            cards=Cards(db, identity, vault, bank_clock),
-            payees=Payees(db, bank_clock, Seals(identity.sessions.tokens.private_keys, "bank payees")),
+            closing=Closing(db, people.identity, people.users, bank_clock, cards.cancel_of_account),
+            cards=Cards(db, people.identity, vault, bank_clock),
+            payees=Payees(db, bank_clock, Seals(private_keys, "bank payees")),
             policy=policy,
             audit_signer=signer,
             feed=feed,
@@ -204,9 +188,9 @@ async def open_bank(
             expire_holds=expire_holds,
             clock=bank_clock,
             issuer=issuer,
-            links=Links(settings.address, identity.sessions.tokens.private_keys, clock),
+            links=Links(settings.address, private_keys, clock),
             due_jobs=due_jobs,
-            jobs=(*_jobs(db, settings, policy, bank_clock, identity, signer), *other_jobs),
+            jobs=(*_jobs(db, settings, policy, bank_clock, people, signer), *other_jobs),
             notifier=notifier,
         )
 
@@ -309,13 +293,13 @@ def _batched_execute(
 
 
 def _jobs(
-    db: Database, settings: Settings, policy: payments.Policy, clock: BankClock, identity: Identity, signer: CheckpointSigner
+    db: Database, settings: Settings, policy: payments.Policy, clock: BankClock, people: People, signer: CheckpointSigner
 ) -> tuple[Job, ...]:
     seconds = settings.job_seconds
     return (
         *([Job("read the clock", CLOCK_SECONDS, clock.read)] if clock.is_movable else []),
         *payments_jobs.jobs(db, policy, seconds=seconds, keep_keys=timedelta(days=settings.key_days)),
-        *identity_jobs.jobs(identity.attempts, seconds=seconds),
+        *people.jobs(seconds=seconds),
         *audit_jobs.jobs(db, signer, settings.audit_checkpoints, seconds=seconds),
         *events_jobs.jobs(db, policy.clock, seconds=seconds, keep=timedelta(days=settings.feed_days)),
     )
@@ -339,40 +323,6 @@ def _policy(settings: Settings, vault: Vault, clock: Clock, metrics: PaymentMetr
         clock=clock,
         metrics=metrics,
     )
-
-
-def _identity(
-    db: Database, settings: Settings, clock: Clock, stack: AsyncExitStack, metrics: IdentityMetrics, vault: Vault
-) -> tuple[Identity, Users]:
-    hasher = PasswordHasher()
-    stack.callback(hasher.close)
-    tokens = AccessTokens(
-        load_keys(keys_of_tokens(settings)),
-        issuer=settings.address,
-        audience=settings.address,
-        lifetime=timedelta(minutes=settings.access_token_minutes),
-    )
-    sessions = Sessions(
-        db,
-        tokens,
-        clock=clock,
-        lifetime=timedelta(days=settings.session_days),
-        metrics=metrics,
-        networks=StaffNetworks(settings.networks_of_staff),
-        verified_for=timedelta(minutes=settings.step_up_minutes),
-    )
-    factors = SecondFactors(vault.user_secrets_key, issuer=settings.name, clock=clock)
-    identity = Identity(
-        db,
-        hasher,
-        sessions,
-        factors,
-        Attempts(db, vault.user_secrets_key),
-        clock=clock,
-        allow_test_domains=settings.is_sandbox,
-        metrics=metrics,
-    )
-    return identity, Users(db, sessions, factors, clock)
 
 
 def _notifier(settings: Settings, dsn: str, hub: Hub[EventRow]) -> Notifier:

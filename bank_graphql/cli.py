@@ -131,7 +131,7 @@ def demo() -> None:
         async with serving.existing_bank(settings) as bank:
             is_incomplete = await demonstration.is_incomplete(bank.db)
             if is_incomplete:
-                await demonstration.fill(bank.db, bank.identity, bank.execute)
+                await demonstration.fill(bank.db, bank.people.identity, bank.execute)
             return is_incomplete
 
     if not asyncio.run(work()):
@@ -171,7 +171,7 @@ def create_user(
 
     async def work() -> None:
         async with serving.existing_bank(settings) as bank:
-            await bank.identity.create_user(email=email, password=password, full_name=full_name, role=role)
+            await bank.people.identity.create_user(email=email, password=password, full_name=full_name, role=role)
 
     try:
         asyncio.run(work())

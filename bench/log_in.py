@@ -34,15 +34,15 @@ Attempt = Callable[[], Awaitable[object]]
 
 async def attempts_at(bank: Bank) -> dict[str, dict[str, Attempt]]:
     """Make users, and return the kinds of refusals that are to take equally long."""
-    identity = bank.identity
+    identity = bank.people.identity
     identity._password_throttle.reserve_turn = lambda *_: 0.0  # type: ignore[method-assign] # they are timed without the delays
     identity._code_throttle.reserve_turn = lambda *_: 0.0  # type: ignore[method-assign]
     for name in ("ada", "grace", "eve"):
         await identity.create_user(email=f"{name}@bank.test", password=PASSWORD, full_name=name.title(), role=UserRole.CUSTOMER)
     signed_in = await identity.log_in(email="grace@bank.test", password=PASSWORD, origin=Origin())
     assert not isinstance(signed_in, LogInChallenge)
-    enrolment = await bank.credentials.enrol_totp(signed_in.actor, PASSWORD)
-    await bank.credentials.confirm_totp(signed_in.actor, TOTP(key=enrolment.secret).generate().token)
+    enrolment = await bank.people.credentials.enrol_totp(signed_in.actor, PASSWORD)
+    await bank.people.credentials.confirm_totp(signed_in.actor, TOTP(key=enrolment.secret).generate().token)
     challenge = await identity.log_in(email="grace@bank.test", password=PASSWORD, origin=Origin())
     assert isinstance(challenge, LogInChallenge)
 

@@ -16,11 +16,12 @@ from bank_graphql.events import models as events
 from bank_graphql.identity import models as identity
 from bank_graphql.kit.schema import note_versions
 from bank_graphql.ledger import models as ledger
+from bank_graphql.mail import models as mail
 from bank_graphql.payees import models as payees
 from bank_graphql.payments import models as payments
 from bank_graphql.statements import models as statements
 
-MODELS = (ledger, events, audit, identity, accounts, cards, clearing, payees, payments, statements)
+MODELS = (ledger, events, audit, mail, identity, accounts, cards, clearing, payees, payments, statements)
 ONE_AT_A_TIME = 0x62616E6B  # "bank"
 WAIT_SECONDS = 0.1
 LOCK_TIMEOUT = "2s"

@@ -118,7 +118,7 @@ CREATE TABLE public.accounts (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0020 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0022 on run with this schema.';
 CREATE UNLOGGED TABLE public.attempt_buckets (
     name_hash bytea NOT NULL,
     level double precision NOT NULL,
@@ -251,6 +251,13 @@ CREATE TABLE public.clearing_messages (
     created_at timestamp with time zone NOT NULL,
     written_at timestamp with time zone
 );
+CREATE TABLE public.email_codes (
+    name_hash bytea NOT NULL,
+    code_hash bytea NOT NULL,
+    guesses integer NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.entries (
     id bigint NOT NULL,
     transaction_id uuid NOT NULL,
@@ -312,6 +319,14 @@ CREATE TABLE public.idempotency_outcomes (
     CONSTRAINT ck_idempotency_outcomes_outcome_is_known CHECK ((outcome = ANY (ARRAY['MOVED'::text, 'OPENED'::text, 'ISSUED'::text, 'REFUSED'::text]))),
     CONSTRAINT ck_idempotency_outcomes_refusal_is_told CHECK (((outcome = 'REFUSED'::text) = (refusal IS NOT NULL))),
     CONSTRAINT ck_idempotency_outcomes_subject_is_told CHECK (((outcome = 'REFUSED'::text) = (subject_id IS NULL)))
+);
+CREATE TABLE public.outgoing_mails (
+    id uuid NOT NULL,
+    sealed bytea NOT NULL,
+    is_discarded boolean NOT NULL,
+    attempts integer NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL
 );
 CREATE TABLE public.payees (
     id uuid NOT NULL,
@@ -442,6 +457,7 @@ CREATE TABLE public.users (
     updated_at timestamp with time zone NOT NULL,
     closed_at timestamp with time zone,
     suspension_reason text,
+    email_verified_at timestamp with time zone,
     CONSTRAINT ck_users_role_is_known CHECK ((role = ANY (ARRAY['CUSTOMER'::text, 'TELLER'::text, 'AUDITOR'::text, 'PROCESSOR'::text, 'ADMIN'::text]))),
     CONSTRAINT ck_users_status_is_known CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'SUSPENDED'::text, 'CLOSED'::text])))
 );
@@ -498,6 +514,8 @@ ALTER TABLE ONLY public.cards
     ADD CONSTRAINT pk_cards PRIMARY KEY (id);
 ALTER TABLE ONLY public.clearing_messages
     ADD CONSTRAINT pk_clearing_messages PRIMARY KEY (id);
+ALTER TABLE ONLY public.email_codes
+    ADD CONSTRAINT pk_email_codes PRIMARY KEY (name_hash);
 ALTER TABLE ONLY public.entries
     ADD CONSTRAINT pk_entries PRIMARY KEY (id);
 ALTER TABLE ONLY public.external_transactions
@@ -508,6 +526,8 @@ ALTER TABLE ONLY public.feed_start
     ADD CONSTRAINT pk_feed_start PRIMARY KEY (id);
 ALTER TABLE ONLY public.idempotency_outcomes
     ADD CONSTRAINT pk_idempotency_outcomes PRIMARY KEY (user_id, key);
+ALTER TABLE ONLY public.outgoing_mails
+    ADD CONSTRAINT pk_outgoing_mails PRIMARY KEY (id);
 ALTER TABLE ONLY public.payees
     ADD CONSTRAINT pk_payees PRIMARY KEY (id);
 ALTER TABLE ONLY public.recovery_codes
@@ -557,15 +577,17 @@ CREATE INDEX ix_cards_account_id_id ON public.cards USING btree (account_id, id)
 CREATE INDEX ix_cards_expires_at ON public.cards USING btree (expires_at) WHERE (status = ANY (ARRAY['INACTIVE'::text, 'ACTIVE'::text, 'FROZEN'::text]));
 CREATE INDEX ix_cards_series_id ON public.cards USING btree (series_id);
 CREATE INDEX ix_clearing_messages_unwritten ON public.clearing_messages USING btree (id) WHERE (written_at IS NULL);
+CREATE INDEX ix_email_codes_expires_at ON public.email_codes USING btree (expires_at);
 CREATE INDEX ix_entries_account_id_id ON public.entries USING btree (account_id, id);
 CREATE INDEX ix_entries_transaction_id ON public.entries USING btree (transaction_id);
 CREATE INDEX ix_external_transactions_clears_at ON public.external_transactions USING btree (clears_at, transaction_id) WHERE (clears_at IS NOT NULL);
 CREATE INDEX ix_external_transactions_message_id ON public.external_transactions USING btree (message_id) WHERE (message_id IS NOT NULL);
 CREATE INDEX ix_external_transactions_unsent ON public.external_transactions USING btree (settles_on) WHERE ((message_id IS NULL) AND (return_reason IS NULL) AND (settles_on IS NOT NULL));
 CREATE INDEX ix_idempotency_outcomes_created_at ON public.idempotency_outcomes USING btree (created_at);
+CREATE INDEX ix_outgoing_mails_due_at ON public.outgoing_mails USING btree (due_at);
 CREATE INDEX ix_payees_owner_id_id ON public.payees USING btree (owner_id, id);
 CREATE INDEX ix_refresh_tokens_session_id ON public.refresh_tokens USING btree (session_id);
-CREATE INDEX ix_sessions_user_id ON public.sessions USING btree (user_id);
+CREATE INDEX ix_sessions_user_id_id ON public.sessions USING btree (user_id, id);
 CREATE INDEX ix_statements_account_id_id ON public.statements USING btree (account_id, id);
 CREATE INDEX ix_transaction_events_account_id_epoch_writer_sequence ON public.transaction_events USING btree (account_id, epoch, writer, sequence);
 CREATE INDEX ix_transactions_expires_at ON public.transactions USING btree (expires_at) WHERE (status = 'PENDING'::text);

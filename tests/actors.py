@@ -9,5 +9,7 @@ from tests.client import PASSWORD
 
 async def create_actor(bank: Bank, name: str, role: UserRole = UserRole.CUSTOMER) -> Actor:
     """Create a user of this role and return the actor, who has no session."""
-    user_id = await bank.identity.create_user(email=f"{name}@bank.test", password=PASSWORD, full_name=name.title(), role=role)
+    user_id = await bank.people.identity.create_user(
+        email=f"{name}@bank.test", password=PASSWORD, full_name=name.title(), role=role
+    )
     return Actor(user_id, None, PERMISSIONS[role])

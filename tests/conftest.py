@@ -182,7 +182,7 @@ def settings(dsn: str, folder: Path, origin: Origin) -> Settings:
 def password_cost() -> Iterator[None]:
     """Hash passwords cheaply, for most tests sign someone up. Modules about passwords override this, and pay the real cost."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bank_graphql.bank.PasswordHasher", partial(PasswordHasher, memory_kib=8, passes=1))
+        patch.setattr("bank_graphql.people.PasswordHasher", partial(PasswordHasher, memory_kib=8, passes=1))
         yield
 
 

@@ -25,9 +25,9 @@ async def test_an_interrupted_demo_is_completed_by_the_next_start(bank: Bank, in
         assert await demo.is_incomplete(bank.db)
         if steps < 100:
             with pytest.raises(KeyboardInterrupt):
-                await demo.fill(bank.db, bank.identity, execute)
+                await demo.fill(bank.db, bank.people.identity, execute)
     if await demo.is_incomplete(bank.db):
-        await demo.fill(bank.db, bank.identity, bank.execute)
+        await demo.fill(bank.db, bank.people.identity, bank.execute)
     assert not await demo.is_incomplete(bank.db)
     async with bank.db.connection() as connection:
         found = await connection.raw.fetch(
@@ -39,5 +39,5 @@ async def test_an_interrupted_demo_is_completed_by_the_next_start(bank: Bank, in
 
 
 async def test_a_bank_with_users_of_its_own_gets_no_demo(bank: Bank) -> None:
-    await bank.identity.create_user(email="x@bank.test", password=PASSWORD, full_name="X", role=UserRole.CUSTOMER)
+    await bank.people.identity.create_user(email="x@bank.test", password=PASSWORD, full_name="X", role=UserRole.CUSTOMER)
     assert not await demo.is_incomplete(bank.db)

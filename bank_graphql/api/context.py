@@ -14,6 +14,7 @@ from bank_graphql.api.streams import Streams
 from bank_graphql.audit import service as audit
 from bank_graphql.cards.service import Cards
 from bank_graphql.events.errors import SessionEnded
+from bank_graphql.identity.addresses import Addresses
 from bank_graphql.identity.credentials import Credentials
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.service import Identity
@@ -53,6 +54,7 @@ class Services:
     users: Users
     credentials: Credentials
     step_up: StepUp
+    addresses: Addresses
     accounts: Accounts
     closing: Closing
     cards: Cards

@@ -182,6 +182,10 @@ ChangePasswordResult = Annotated[
     Done | CredentialsRejection | ValidationRejection | StateConflictRejection | StepUpRequiredRejection,
     strawberry.union("ChangePasswordResult", description=f"Success, or a rejection. {_GROWS}"),
 ]
+MailRequestResult = Annotated[
+    Done | StateConflictRejection,
+    strawberry.union("MailRequestResult", description=f"The mail is on its way, or a rejection. {_GROWS}"),
+]
 StepUpResult = Annotated[
     Done | CredentialsRejection | ValidationRejection,
     strawberry.union("StepUpResult", description=f"Success, or a rejection. {_GROWS}"),

@@ -8,6 +8,7 @@ from bank_graphql.identity import queries, statements
 from bank_graphql.identity.enums import IdentityAction
 from bank_graphql.identity.errors import CredentialsRefused, StepUpRequired
 from bank_graphql.identity.factors import Enrolment
+from bank_graphql.identity.notices import Change
 from bank_graphql.identity.queries import SignInRow
 from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor
@@ -53,6 +54,7 @@ class Credentials:
             given = {"user": user.id, "old_hash": user.password_hash, "new_hash": new_hash}
             if not await connection.fetch(statements.REPLACE_PASSWORD_HASH, **given):
                 raise CredentialsRefused  # it was changed meanwhile
+            await self._identity.notices.changed(connection, actor.user_id, Change.PASSWORD)
             return await self._identity.sessions.end_others(connection, actor)
 
         ended = await audit.execute_audited(self._db, actor, IdentityAction.CHANGE_PASSWORD, actor.user_id, work)
@@ -89,7 +91,9 @@ class Credentials:
 
         async def work(connection: Connection) -> list[str]:
             await self._identity.sessions.require_active(connection, actor)
-            return await self._identity.factors.confirm(connection, actor.user_id, code)
+            codes = await self._identity.factors.confirm(connection, actor.user_id, code)
+            await self._identity.notices.changed(connection, actor.user_id, Change.FACTOR_ADDED)
+            return codes
 
         codes = await audit.execute_audited(self._db, actor, IdentityAction.CONFIRM_TOTP, actor.user_id, work)
         self._identity.note_good_code(actor)
@@ -111,6 +115,7 @@ class Credentials:
             if user is None:
                 raise CredentialsRefused
             await self._identity.factors.disable(connection, user.id, code)
+            await self._identity.notices.changed(connection, actor.user_id, Change.FACTOR_REMOVED)
 
         await audit.execute_audited(self._db, actor, IdentityAction.DISABLE_TOTP, actor.user_id, work)
         self._identity.note_good_code(actor)

@@ -41,6 +41,10 @@ class IdentityAction(StrEnum):
     REINSTATE_USER = "reinstateUser"
     STEP_UP = "stepUp"
     REMOVE_SECOND_FACTOR = "removeSecondFactor"
+    REQUEST_EMAIL_VERIFICATION = "requestEmailVerification"
+    VERIFY_EMAIL = "verifyEmail"
+    REQUEST_PASSWORD_RESET = "requestPasswordReset"  # noqa: S105 - an action
+    RESET_PASSWORD = "resetPassword"  # noqa: S105 - an action
 
 
 class StepUpFactor(StrEnum):

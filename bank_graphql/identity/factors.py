@@ -4,7 +4,6 @@ Each code is spent by compare-and-set: however many requests present it at once,
 """
 
 import hmac
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -20,6 +19,7 @@ from bank_graphql.identity.enums import MfaState
 from bank_graphql.identity.errors import CredentialsRefused
 from bank_graphql.identity.models import RecoveryCode, TotpFactor
 from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.codes import new_code, shown, typed
 from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.db import Connection
 from bank_graphql.kit.encryption import decrypt, encrypt
@@ -27,10 +27,6 @@ from bank_graphql.kit.statements import Insert, Query, Reads, Row
 
 RECOVERY_CODES = 10
 _CODE_LENGTH = 10
-_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's base 32: no letter can be taken for another."""
-_LOOKALIKES = str.maketrans("ILO", "110", " -")
-_MAX_CHARACTERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,21 +141,21 @@ class SecondFactors:
         if step is None:
             raise CredentialsRefused
         await connection.execute(_CONFIRM, user=user_id, now=self._clock(), step=step)
-        codes = ["".join(secrets.choice(_LETTERS) for _ in range(_CODE_LENGTH)) for _ in range(RECOVERY_CODES)]
+        codes = [new_code(_CODE_LENGTH) for _ in range(RECOVERY_CODES)]
         await connection.execute(_DELETE_CODES, user=user_id)
         await connection.insert(_INSERT_CODES, [(user_id, self._hash_of(user_id, each)) for each in codes])
-        return [f"{each[:5]}-{each[5:]}" for each in codes]
+        return [shown(each) for each in codes]
 
     async def spend(self, connection: Connection, user_id: UUID, code: str) -> bool:
         """Spend a one-time code or a recovery code of a user, and return whether it was good."""
-        code = code[:_MAX_CHARACTERS]
+        code = typed(code)
         factor = await connection.fetch_one(_FACTOR, user=user_id)
         if factor is None or factor.confirmed_at is None:
             return False
         step = self._step_of(user_id, factor, code)
         if step is not None:
             return bool(await connection.fetch(_SPEND_STEP, user=user_id, step=step))
-        code_hash = self._hash_of(user_id, code.upper().translate(_LOOKALIKES))
+        code_hash = self._hash_of(user_id, code)
         return bool(await connection.fetch(_SPEND_CODE, user=user_id, hash=code_hash, now=self._clock()))
 
     async def disable(self, connection: Connection, user_id: UUID, code: str) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, LargeBinary, text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
 from bank_graphql.identity.enums import UserRole, UserStatus
@@ -39,6 +39,7 @@ class User(SQLModel, table=True):
     updated_at: datetime = time_field()
     closed_at: datetime | None = time_field(nullable=True)
     suspension_reason: str | None = text_field(nullable=True)
+    email_verified_at: datetime | None = time_field(nullable=True)
 
 
 class AttemptBucket(SQLModel, table=True):
@@ -54,6 +55,19 @@ class AttemptBucket(SQLModel, table=True):
     level: float = Field(sa_column=Column(Double, nullable=False))
     is_allowed: bool = Field(sa_column=Column(Boolean, nullable=False))
     updated_at: datetime = time_field()
+
+
+class EmailCode(SQLModel, table=True):
+    """The keyed hash of a code that was mailed. Its name is the keyed hash of the purpose and the address."""
+
+    __tablename__ = "email_codes"
+    __table_args__ = (Index("ix_email_codes_expires_at", "expires_at"),)
+
+    name_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    code_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    guesses: int = Field(sa_column=Column(Integer, nullable=False))
+    created_at: datetime = time_field()
+    expires_at: datetime = time_field()
 
 
 class TotpFactor(SQLModel, table=True):
@@ -89,7 +103,7 @@ class Session(SQLModel, table=True):
     """
 
     __tablename__ = "sessions"
-    __table_args__ = (Index("ix_sessions_user_id", "user_id"),)
+    __table_args__ = (Index("ix_sessions_user_id_id", "user_id", "id"),)
 
     id: UUID = key_field()
     user_id: UUID = uuid_field(references="users.id")

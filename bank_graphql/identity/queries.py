@@ -55,6 +55,7 @@ class UserRow(Row):
     updated_at: datetime
     suspension_reason: str | None
     mfa_enabled: bool
+    email_verified: bool
 
 
 class SignInRow(Row):
@@ -195,6 +196,7 @@ _user_columns = (
     col(User.updated_at),
     col(User.suspension_reason),
     _mfa_enabled.label("mfa_enabled"),
+    col(User.email_verified_at).is_not(None).label("email_verified"),
 )
 _is_active = and_(
     col(Session.ended_at).is_(None),

@@ -11,6 +11,7 @@ from bank_graphql.identity.attempts import Attempts
 from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
 from bank_graphql.identity.factors import SecondFactors
 from bank_graphql.identity.metrics import IdentityMetrics
+from bank_graphql.identity.notices import Notices
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.queries import SignInRow
 from bank_graphql.identity.rules import (
@@ -54,6 +55,7 @@ class Identity:
         hasher: hashes and verifies passwords.
         sessions: opens sessions.
         factors: the users' second factors.
+        notices: tells users of what was done with their access.
         attempts: limits attempts to sign in.
         clock: gives the time.
         allow_test_domains: whether e-mail addresses may be under `.test`.
@@ -66,6 +68,7 @@ class Identity:
         hasher: PasswordHasher,
         sessions: Sessions,
         factors: SecondFactors,
+        notices: Notices,
         attempts: Attempts,
         *,
         clock: Clock,
@@ -77,6 +80,7 @@ class Identity:
         self.hasher = hasher
         self.sessions = sessions
         self.factors = factors
+        self.notices = notices
         self.attempts = attempts
         self._clock = clock
         self._allow_test_domains = allow_test_domains
@@ -119,6 +123,7 @@ class Identity:
 
         async def work(connection: Connection) -> SignedIn:
             await _insert_user(connection, user)
+            await self.notices.mail_code(connection, user.email, user.email_key)
             return await self._sign_in(connection, IdentityAction.SIGN_UP, user.id, origin)
 
         signed_in = await self._db.transact(work)
@@ -273,6 +278,8 @@ class Identity:
 
     async def _sign_in(self, connection: Connection, action: IdentityAction, user_id: UUID, origin: Origin) -> SignedIn:
         """Open a session and record it."""
+        if action != IdentityAction.SIGN_UP:
+            await self.notices.signed_in(connection, user_id, origin)
         signed_in = await self.sessions.open(connection, user_id, origin)
         await audit.write(connection, [audit.Record.of(signed_in.actor, action, user_id)])
         return signed_in

@@ -108,6 +108,12 @@ SET_STATUS = Query(
     ),
     Row,
 )
+VERIFY_EMAIL = Query(
+    update(User)
+    .where(col(User.id) == bindparam("user", type_=Uuid()), col(User.email_verified_at).is_(None))
+    .values(email_verified_at=bindparam("now"), updated_at=bindparam("now")),
+    Row,
+)
 UPDATE_PROFILE = Query(
     update(User)
     .where(col(User.id) == bindparam("user", type_=Uuid()))

@@ -14,6 +14,7 @@ from bank_graphql.identity import queries, statements
 from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
 from bank_graphql.identity.factors import SecondFactors
 from bank_graphql.identity.models import ACTIVE_ADMIN, User
+from bank_graphql.identity.notices import Change, Notices
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.queries import UserRow
 from bank_graphql.identity.rules import check_suspension_reason
@@ -46,13 +47,15 @@ class Users:
         db: the database.
         sessions: where the sessions of suspended users end.
         factors: the users' second factors.
+        notices: tells users of what was done with their access.
         clock: gives the time.
     """
 
-    def __init__(self, db: Database, sessions: Sessions, factors: SecondFactors, clock: Clock) -> None:
+    def __init__(self, db: Database, sessions: Sessions, factors: SecondFactors, notices: Notices, clock: Clock) -> None:
         self._db = db
         self._sessions = sessions
         self._factors = factors
+        self._notices = notices
         self._clock = clock
 
     async def set_role(self, actor: Actor, user_id: UUID, role: UserRole) -> None:
@@ -125,6 +128,7 @@ class Users:
             if user_id == actor.user_id:
                 raise Forbidden("Nobody can remove their own second factor without a code: call disableTotp.")
             await self._factors.remove(connection, user_id)
+            await self._notices.changed(connection, user_id, Change.FACTOR_REMOVED)
 
         await self._change(actor, IdentityAction.REMOVE_SECOND_FACTOR, user_id, change)
 

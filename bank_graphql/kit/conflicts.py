@@ -28,6 +28,7 @@ class StateConflictCode(StrEnum):
     MONEY_REMAINS = "MONEY_REMAINS"
     LAST_ADMIN = "LAST_ADMIN"
     MFA_STATE = "MFA_STATE"
+    NO_MAIL = "NO_MAIL"
     WRONG_STATUS = "WRONG_STATUS"
 
 

@@ -25,8 +25,8 @@ def _section(sql: str) -> Query[Row]:
 
 SECTIONS: Mapping[str, Query[Row]] = {
     "profile": _section(
-        "SELECT email, full_name, phone_number, role, status, suspension_reason, created_at, updated_at, closed_at "
-        "FROM users WHERE id = :user"
+        "SELECT email, email_verified_at, full_name, phone_number, role, status, suspension_reason, created_at, updated_at, "
+        "closed_at FROM users WHERE id = :user"
     ),
     "second_factor": _section("SELECT created_at, confirmed_at FROM totp_factors WHERE user_id = :user"),
     "recovery_codes": _section("SELECT used_at FROM recovery_codes WHERE user_id = :user"),

@@ -1,24 +1,16 @@
 """Passwords, second factors, and closing oneself, as clients see them."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import timedelta
 
 import asyncpg
 import pytest
 from passlib.totp import TOTP
-from starlette.applications import Starlette
 
-from bank_graphql.app import create_app
-from bank_graphql.settings import Settings
-from tests.client import INVALID, PASSWORD, SESSION, Client
-from tests.serving import connect
+from tests.api.clocked import ClockedBank
+from tests.client import INVALID, PASSWORD, Client
 
-LOG_IN = f"""mutation ($input: LogInInput!) {{ logIn(input: $input) {{
-    {SESSION} ... on MfaChallenge {{ challengeToken expiresAt }} }} }}"""
-COMPLETE = f"mutation ($token: String!, $code: String!) {{ completeLogIn(challengeToken: $token, code: $code) {{ {SESSION} }} }}"
 ENROL = "mutation ($p: String!) { enrolTotp(password: $p) { __typename ... on TotpEnrolment { secret otpauthUrl qrSvg } ... on StateConflictRejection { conflict state } } }"
 CONFIRM = "mutation ($code: String!) { confirmTotp(code: $code) { __typename ... on RecoveryCodes { codes } ... on StateConflictRejection { conflict state } } }"
 DISABLE = "mutation ($p: String!, $code: String!) { disableTotp(password: $p, code: $code) { __typename ... on StateConflictRejection { conflict state } } }"
@@ -28,42 +20,6 @@ CHANGE = (
 CLOSE = "mutation ($p: String!) { closeUser(password: $p) { __typename ... on User { status email } ... on StateConflictRejection { conflict state } } }"
 ME = "{ me { mfaEnabled } }"
 NEW_PASSWORD = "another fine long passphrase"
-
-
-@dataclass
-class ClockedBank:
-    """A bank whose clock the test sets, and Ada's client."""
-
-    app: Starlette = field(default_factory=Starlette)
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    def visitor(self) -> Client:
-        """Return a signed-out client."""
-        return Client(connect(self.app))
-
-    def code(self, secret: str, steps: int = 0) -> str:
-        """Return the code of an authenticator app now, or some steps later."""
-        return str(TOTP(key=secret).generate(int(self.now.timestamp()) + 30 * steps).token)
-
-    async def log_in(self, password: str = PASSWORD) -> dict[str, Any]:
-        """Return the answer to Ada's log-in."""
-        answer: dict[str, Any] = (await self.visitor().run(LOG_IN, input={"email": "ada@bank.test", "password": password}))[
-            "logIn"
-        ]
-        return answer
-
-    async def complete(self, token: str, code: str) -> dict[str, Any]:
-        """Return the answer to the completion of a log-in."""
-        answer: dict[str, Any] = (await self.visitor().run(COMPLETE, token=token, code=code))["completeLogIn"]
-        return answer
-
-
-@pytest.fixture
-async def clocked(settings: Settings) -> AsyncIterator[ClockedBank]:
-    made = ClockedBank()
-    made.app = create_app(settings, clock=lambda: made.now)
-    async with made.app.router.lifespan_context(made.app):
-        yield made
 
 
 @pytest.fixture

@@ -94,6 +94,8 @@ TABLE = """
     disableTotp         nothing       y      y        y        y         y        y
     closeUser           nothing       y      y        y        y         y        y
     stepUp              nothing       y      y        y        y         y        y
+    requestEmailVerification nothing  y      y        y        y         y        y
+    verifyEmail         nothing       y      y        y        y         y        y
     logOut              session       y      -        -        -         -        -
     setUserRole         user          n      -        n        n         -        y
     suspendUser         user          n      -        n        n         -        y
@@ -104,7 +106,7 @@ TABLE = """
 
     transactionFeed     account       y      -        y        y         -        y
 """
-OPEN = {"signUp", "logIn", "completeLogIn", "refreshSession", "me", "rateLimit", "clock"}
+OPEN = {"signUp", "logIn", "completeLogIn", "refreshSession", "requestPasswordReset", "resetPassword", "me", "rateLimit", "clock"}
 """What nobody has to be signed in for."""
 AMOUNT = 'amount: {amount: "1", currency: EUR}'
 MERCHANT = 'merchant: {name: "A", categoryCode: "5812", country: "DE"}'
@@ -142,6 +144,7 @@ ARGUMENTS = {
     "disableTotp": 'password: "wrong", code: "wrong"',
     "closeUser": 'password: "wrong"',
     "stepUp": 'challenge: "wrong", password: "wrong"',
+    "verifyEmail": 'code: "wrong"',
     "logOut": "sessionId: $id",
     "setUserRole": "userId: $id, role: TELLER",
     "suspendUser": 'userId: $id, reason: "r"',
@@ -157,7 +160,7 @@ ARGUMENTS = {
 """The arguments of each field; `id: $id` where none are given and the field has a subject."""
 RECORDED_AS = {"transferBatch": "transfer"}
 REFUSALS = {"NotFoundRejection": "NotFound", "ForbiddenRejection": "Forbidden"}
-QUIET = {"audit_events", "audit_seals", "attempt_buckets", "sessions", "refresh_tokens", "alembic_version"}
+QUIET = {"outgoing_mails", "audit_events", "audit_seals", "attempt_buckets", "sessions", "refresh_tokens", "alembic_version"}
 """Tables that also change when something is refused, or by what serves the tests."""
 
 

@@ -32,7 +32,7 @@ def _is_empty(value: Any) -> bool:
 
 
 async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
-    await demo.fill(bank.db, bank.identity, bank.execute)
+    await demo.fill(bank.db, bank.people.identity, bank.execute)
     ada = await raw.fetchval("SELECT id FROM users WHERE email_key = 'ada@example.com'")
     account = await raw.fetchval("SELECT id FROM accounts WHERE owner_id = $1 AND kind = 'CHECKING' ORDER BY id LIMIT 1", ada)
     entry = await raw.fetchrow("SELECT id, transaction_id FROM entries WHERE account_id = $1 ORDER BY id DESC LIMIT 1", account)

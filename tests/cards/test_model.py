@@ -91,7 +91,7 @@ class CardMachine(ModelMachine):
     def open(self) -> None:
         self.now = datetime(2026, 11, 24, 9, tzinfo=UTC)
         self.policy = replace(self.bank.policy, clock=lambda: self.now)
-        self.cards = Cards(self.bank.db, self.bank.identity, self.policy.vault, lambda: self.now)
+        self.cards = Cards(self.bank.db, self.bank.people.identity, self.policy.vault, lambda: self.now)
         self.account = self.execute(OpenAccount, kind="CHECKING", currency="EUR", name="x").account_id
         self.execute(Deposit, account_id=self.account, amount=Money(200, "EUR"))
         limits = tuple((window, Money(amount, "EUR")) for window, amount in LIMITS.items())

@@ -17,6 +17,8 @@ ELSEWHERE = {
     "card_secrets": "secrets of cards",
     "entries": "transactions say the same",
     "transaction_events": "transactions say the same",
+    "email_codes": "hashes that are deleted after minutes",
+    "outgoing_mails": "on their way to the user",
     "attempt_buckets": "hashes that are deleted after minutes",
     "audit_seals": "hashes of everything",
     "alembic_version": "", "backups": "", "bank_time": "", "clearing_messages": "", "feed_epochs": "", "feed_start": "",

@@ -222,8 +222,9 @@ async def test_a_link_opens_one_document_until_it_expires(
     for kind in ("pdfUrl", "camt053Url"):
         assert (await http.get(f"{urlsplit(links[kind]).path}?{parts.query}")).status_code == 404
     now = datetime.now(UTC)
+    keys = bank.people.identity.sessions.tokens.private_keys
     for minutes, is_valid in ((13, True), (16, False)):
-        later = Links("", bank.identity.sessions.tokens.private_keys, lambda minutes=minutes: now + timedelta(minutes=minutes))  # type: ignore[misc]
+        later = Links("", keys, lambda minutes=minutes: now + timedelta(minutes=minutes))  # type: ignore[misc]
         query = dict(pair.split("=") for pair in parts.query.split("&"))
         assert later.is_valid(parts.path, query["expires"], query["signature"]) is is_valid
 

@@ -9,6 +9,7 @@ from bank_graphql.api.results import (
     Done,
     EnrolTotpResult,
     ExportMyDataResult,
+    MailRequestResult,
     PersonalDataExport,
     RecoveryCodes,
     StepUpResult,
@@ -56,6 +57,51 @@ class CredentialMutations:
     async def disable_totp(context: Context, password: str, code: str) -> Done:
         await context.attempt_again()
         await context.services.credentials.disable_totp(context.viewer, password, code)
+        return Done()
+
+    @mutation(
+        MailRequestResult,
+        "Mail the viewer a code for `verifyEmail`. One is mailed after `signUp`, too. Within five minutes of the last one none "
+        "is sent, and that one is still good.",
+    )
+    @staticmethod
+    async def request_email_verification(context: Context) -> Done:
+        await context.attempt_again()
+        await context.services.addresses.request_verification(context.viewer)
+        return Done()
+
+    @mutation(
+        UserResult,
+        "Prove with a mailed code that the viewer reads the e-mail address. A code is good for 30 minutes and five guesses. "
+        "Notices of new devices and changed credentials are mailed to verified addresses alone.",
+    )
+    @staticmethod
+    async def verify_email(context: Context, code: str) -> UserRow | None:
+        await context.attempt_again()
+        viewer = context.viewer
+        await context.services.addresses.verify(viewer, code)
+        return await context.loader(context.readers.user).load(viewer.user_id)
+
+    @mutation(
+        MailRequestResult,
+        "Mail a code for `resetPassword` to the user with this address. The answer is the same if there is none. Within five "
+        "minutes of the last one no code is sent, and that one is still good.",
+    )
+    @staticmethod
+    async def request_password_reset(context: Context, email: str) -> Done:
+        await context.attempt(email)
+        await context.services.addresses.request_reset(email, context.origin)
+        return Done()
+
+    @mutation(
+        ChangePasswordResult,
+        "Choose a new password with a mailed code, which is good for 30 minutes and five guesses. All sessions of the user end. "
+        "A second factor stays as it is.",
+    )
+    @staticmethod
+    async def reset_password(context: Context, email: str, code: str, new_password: str) -> Done:
+        await context.attempt(email)
+        await context.services.addresses.reset(email=email, code=code, new_password=new_password, origin=context.origin)
         return Done()
 
     @mutation(

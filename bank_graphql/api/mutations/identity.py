@@ -25,7 +25,10 @@ from bank_graphql.kit.ids import uuid_of
 
 @strawberry.type
 class IdentityMutations:
-    @mutation(SignUpResult, "Create a customer, and sign in as that customer.")
+    @mutation(
+        SignUpResult,
+        "Create a customer, and sign in as that customer. A bank that sends mails sends a code for `verifyEmail`.",
+    )
     @staticmethod
     async def sign_up(context: Context, input: SignUpInput) -> AuthSession:  # noqa: A002 - the contract's name
         await context.attempt()

@@ -72,6 +72,7 @@ _described(
         "MERCHANT_BLOCKED": "The card does not pay merchants of this category.",
         "LAST_ADMIN": "The bank would be left without an active administrator.",
         "MFA_STATE": "The second factor is DISABLED, ENROLLED (its first code is awaited) or ENABLED: see `state`.",
+        "NO_MAIL": "The bank sends no mails.",
         "MONEY_REMAINS": "The balance of the account is not zero, or money is reserved on it.",
         "WRONG_STATUS": "The status does not allow this.",
     },

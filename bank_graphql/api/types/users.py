@@ -47,6 +47,7 @@ class User(Node):
     role: UserRole = strawberry.field(description="The role, which decides what the user may do.")
     status: UserStatus = strawberry.field(description="Whether the user can sign in.")
     mfa_enabled: bool = strawberry.field(description="Whether the user signs in with a second factor.")
+    email_verified: bool = strawberry.field(description="Whether the user has proved to read the address: see `verifyEmail`.")
     suspension_reason: str | None = strawberry.field(description="Why the bank suspended the user. Null if it did not.")
     created_at: DateTime = strawberry.field(description="When the user signed up.")
     updated_at: DateTime = strawberry.field(description="When the profile was last changed.")
