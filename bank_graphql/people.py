@@ -15,6 +15,7 @@ from bank_graphql.identity.factors import SecondFactors
 from bank_graphql.identity.metrics import IdentityMetrics
 from bank_graphql.identity.networks import StaffNetworks
 from bank_graphql.identity.notices import Notices
+from bank_graphql.identity.passkeys import Passkeys, RelyingParty
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.service import Identity
 from bank_graphql.identity.sessions import Sessions
@@ -48,11 +49,12 @@ class People:
     addresses: Addresses
     codes: EmailCodes
     outbox: Outbox
+    clock: Clock
 
     def jobs(self, *, seconds: float) -> tuple[Job, ...]:
         """Return the jobs that a serving process runs. `seconds` is how often to look for what is to be done."""
         return (
-            *identity_jobs.jobs(self.db, self.identity.attempts, self.codes, seconds=seconds),
+            *identity_jobs.jobs(self.db, self.identity.attempts, self.codes, self.clock, seconds=seconds),
             *mail_jobs.jobs(self.outbox, seconds=seconds),
         )
 
@@ -92,6 +94,8 @@ def open_people(
         verified_for=timedelta(minutes=settings.step_up_minutes),
     )
     factors = SecondFactors(secrets_key, issuer=settings.name, clock=clock)
+    party = RelyingParty(settings.passkeys_domain, settings.passkey_origins, settings.name)
+    passkeys = Passkeys(party, tokens.private_keys, clock)
     codes = EmailCodes(secrets_key, clock)
     outbox = Outbox(db, _sender(settings), secrets_key, clock, MailMetrics(metrics).count)
     notices = Notices(outbox, codes, settings.name, clock)
@@ -100,6 +104,7 @@ def open_people(
         hasher,
         sessions,
         factors,
+        passkeys,
         notices,
         Attempts(db, secrets_key),
         clock=clock,
@@ -115,6 +120,7 @@ def open_people(
         addresses=Addresses(db, identity, codes, outbox, bank_name=settings.name, clock=clock),
         codes=codes,
         outbox=outbox,
+        clock=clock,
     )
 
 

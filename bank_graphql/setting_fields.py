@@ -142,6 +142,11 @@ class SettingFields(BaseSettings):
     cut_off: Annotated[str, StringConstraints(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(
         "15:30", description="Payments to other banks before this time are settled on the same business day, in BANK_TIME_ZONE."
     )
+    passkey_domain: Annotated[str, StringConstraints(pattern="^[a-z0-9.-]+$")] | None = Field(
+        None,
+        description="The domain for which passkeys are made, of the bank and of all front ends: example.com. By default the host "
+        "of the bank's own address.",
+    )
     smtp_url: SecretStr | None = Field(
         None,
         description="The server that sends mails: smtps://user:password@host, or smtp://… for STARTTLS. Without it, development "

@@ -7,6 +7,7 @@ the REST service that the bank replaces still work. Others are refused, with a l
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import SecretStr, ValidationError, field_validator, model_validator
@@ -141,6 +142,19 @@ class Settings(SettingFields):
     def origins(self) -> list[str]:
         """The web origins that may call the API."""
         return [origin for each in _split(self.allowed_origins) if (origin := each.rstrip("/"))]
+
+    @property
+    def passkeys_domain(self) -> str:
+        """The domain for which passkeys are made. Addresses have none, but this machine is `localhost`."""
+        host = urlsplit(self.address).hostname or ""
+        return self.passkey_domain or ("localhost" if host in {"127.0.0.1", "::1"} else host)
+
+    @property
+    def passkey_origins(self) -> list[str]:
+        """The web origins that may ask for passkeys: the bank's own, and those that may call the API."""
+        own = urlsplit(self.address)
+        local = [f"{own.scheme}://localhost:{own.port}"] if self.passkeys_domain == "localhost" else []
+        return [f"{own.scheme}://{own.netloc}", *local, *self.origins]
 
     @property
     def tolerances(self) -> dict[str, int]:

@@ -23,7 +23,8 @@ DO $$ BEGIN
     GRANT INSERT ON balances, transactions, transaction_notes, users, sessions, refresh_tokens, accounts, idempotency_outcomes,
         cards, card_secrets, card_limits, card_blocks, card_transactions, vault_keys, statements, statement_months, payees,
         verified_payments, external_transactions, clearing_messages, totp_factors, recovery_codes,
-        audit_seals, outgoing_mails, email_codes
+        audit_seals, outgoing_mails, email_codes, passkeys,
+        answered_challenges
         TO bank_app;
     GRANT INSERT (transaction_id, account_id, amount, balance_after, booked_at) ON entries TO bank_app;
     GRANT INSERT (kind, account_id, transaction_id, occurred_at, epoch) ON transaction_events TO bank_app;
@@ -40,6 +41,7 @@ DO $$ BEGIN
     GRANT UPDATE (sealed_secret, created_at, confirmed_at, last_step) ON totp_factors TO bank_app;
     GRANT UPDATE (attempts, due_at) ON outgoing_mails TO bank_app;
     GRANT UPDATE (code_hash, guesses, created_at, expires_at) ON email_codes TO bank_app;
+    GRANT UPDATE (sign_count, is_synced, last_used_at) ON passkeys TO bank_app;
     GRANT UPDATE (used_at) ON recovery_codes TO bank_app;
     GRANT UPDATE (last_used_at, verified_at, expires_at, ended_at) ON sessions TO bank_app;
     GRANT UPDATE (used_at, reply) ON refresh_tokens TO bank_app;
@@ -51,7 +53,8 @@ DO $$ BEGIN
     GRANT UPDATE (counted) ON card_transactions TO bank_app;
     GRANT UPDATE (wrapped_key, master_key) ON card_secrets, vault_keys TO bank_app;
     GRANT DELETE ON idempotency_outcomes, transaction_events, card_limits, card_blocks TO bank_app;
-    GRANT DELETE ON totp_factors, recovery_codes, attempt_buckets, outgoing_mails, email_codes TO bank_app;
+    GRANT DELETE ON totp_factors, recovery_codes, attempt_buckets, outgoing_mails, email_codes, passkeys,
+        answered_challenges TO bank_app;
     GRANT INSERT, UPDATE ON attempt_buckets TO bank_app;
     EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
 EXCEPTION

@@ -118,7 +118,11 @@ CREATE TABLE public.accounts (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0022 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0023 on run with this schema.';
+CREATE TABLE public.answered_challenges (
+    id bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
 CREATE UNLOGGED TABLE public.attempt_buckets (
     name_hash bytea NOT NULL,
     level double precision NOT NULL,
@@ -328,6 +332,17 @@ CREATE TABLE public.outgoing_mails (
     created_at timestamp with time zone NOT NULL,
     due_at timestamp with time zone NOT NULL
 );
+CREATE TABLE public.passkeys (
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    credential_id bytea NOT NULL,
+    public_key bytea NOT NULL,
+    sign_count bigint NOT NULL,
+    name text NOT NULL,
+    is_synced boolean NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone
+);
 CREATE TABLE public.payees (
     id uuid NOT NULL,
     owner_id uuid NOT NULL,
@@ -490,6 +505,8 @@ ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT pk_accounts PRIMARY KEY (id);
+ALTER TABLE ONLY public.answered_challenges
+    ADD CONSTRAINT pk_answered_challenges PRIMARY KEY (id);
 ALTER TABLE ONLY public.attempt_buckets
     ADD CONSTRAINT pk_attempt_buckets PRIMARY KEY (name_hash);
 ALTER TABLE ONLY public.audit_events
@@ -528,6 +545,8 @@ ALTER TABLE ONLY public.idempotency_outcomes
     ADD CONSTRAINT pk_idempotency_outcomes PRIMARY KEY (user_id, key);
 ALTER TABLE ONLY public.outgoing_mails
     ADD CONSTRAINT pk_outgoing_mails PRIMARY KEY (id);
+ALTER TABLE ONLY public.passkeys
+    ADD CONSTRAINT pk_passkeys PRIMARY KEY (id);
 ALTER TABLE ONLY public.payees
     ADD CONSTRAINT pk_payees PRIMARY KEY (id);
 ALTER TABLE ONLY public.recovery_codes
@@ -562,6 +581,8 @@ ALTER TABLE ONLY public.balances
     ADD CONSTRAINT uq_balances_purpose_currency UNIQUE (purpose, currency);
 ALTER TABLE ONLY public.card_secrets
     ADD CONSTRAINT uq_card_secrets_number_hash UNIQUE (number_hash);
+ALTER TABLE ONLY public.passkeys
+    ADD CONSTRAINT uq_passkeys_credential_id UNIQUE (credential_id);
 ALTER TABLE ONLY public.statements
     ADD CONSTRAINT uq_statements_account_id_month UNIQUE (account_id, month);
 ALTER TABLE ONLY public.statements
@@ -569,6 +590,7 @@ ALTER TABLE ONLY public.statements
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT uq_users_email_key UNIQUE (email_key);
 CREATE INDEX ix_accounts_owner_id_id ON public.accounts USING btree (owner_id, id);
+CREATE INDEX ix_answered_challenges_expires_at ON public.answered_challenges USING btree (expires_at);
 CREATE INDEX ix_attempt_buckets_updated_at ON public.attempt_buckets USING btree (updated_at);
 CREATE INDEX ix_audit_events_actor_id_id ON public.audit_events USING btree (actor_id, id);
 CREATE INDEX ix_card_transactions_card_id_transaction_id ON public.card_transactions USING btree (card_id, transaction_id);
@@ -585,6 +607,7 @@ CREATE INDEX ix_external_transactions_message_id ON public.external_transactions
 CREATE INDEX ix_external_transactions_unsent ON public.external_transactions USING btree (settles_on) WHERE ((message_id IS NULL) AND (return_reason IS NULL) AND (settles_on IS NOT NULL));
 CREATE INDEX ix_idempotency_outcomes_created_at ON public.idempotency_outcomes USING btree (created_at);
 CREATE INDEX ix_outgoing_mails_due_at ON public.outgoing_mails USING btree (due_at);
+CREATE INDEX ix_passkeys_user_id ON public.passkeys USING btree (user_id);
 CREATE INDEX ix_payees_owner_id_id ON public.payees USING btree (owner_id, id);
 CREATE INDEX ix_refresh_tokens_session_id ON public.refresh_tokens USING btree (session_id);
 CREATE INDEX ix_sessions_user_id_id ON public.sessions USING btree (user_id, id);
@@ -651,6 +674,8 @@ ALTER TABLE ONLY public.external_transactions
     ADD CONSTRAINT fk_external_transactions_returned_id_transactions FOREIGN KEY (returned_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.external_transactions
     ADD CONSTRAINT fk_external_transactions_transaction_id_transactions FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
+ALTER TABLE ONLY public.passkeys
+    ADD CONSTRAINT fk_passkeys_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.payees
     ADD CONSTRAINT fk_payees_owner_id_users FOREIGN KEY (owner_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.recovery_codes

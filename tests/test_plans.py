@@ -120,6 +120,8 @@ async def filled(ada: Client, db: Database) -> Database:
     await db.transact(lambda connection: connection.raw.execute(verified))
     factor = "WITH f AS (INSERT INTO totp_factors SELECT id, '', now(), now(), 1 FROM users) INSERT INTO recovery_codes SELECT id, '' FROM users"
     await db.transact(lambda connection: connection.raw.execute(factor))
+    passkeys = "WITH c AS (INSERT INTO answered_challenges SELECT '', now()) INSERT INTO passkeys SELECT id, id, id::text::bytea, '', 0, '', true, now() FROM users"
+    await db.transact(lambda connection: connection.raw.execute(passkeys))
     mails = "WITH c AS (INSERT INTO email_codes SELECT '', '', 0, now(), now()) INSERT INTO outgoing_mails SELECT id, '', true, 0, now(), now() FROM users"
     await db.transact(lambda connection: connection.raw.execute(mails))
     await sealing.seal_events(db)

@@ -328,6 +328,9 @@ async def _node(context: Context, given: str) -> object:
     if kind == "Session":
         own = await context.services.identity.sessions.of(viewer)
         return next((row for row in own if row.id.hex == key), None)
+    if kind == "Passkey":
+        passkeys = await context.services.identity.passkeys.of(context.services.db, viewer.user_id)
+        return next((row for row in passkeys if row.id.hex == key), None)
     by_kind: dict[str, Reader[UUID, Any]] = {
         "User": readers.user,
         "Account": readers.account,

@@ -27,7 +27,8 @@ from bank_graphql.api.types.enums import PayeeMatch
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.payees import Payee
 from bank_graphql.api.types.transactions import Transaction
-from bank_graphql.api.types.users import User
+from bank_graphql.api.types.users import Passkey, User
+from bank_graphql.identity.passkeys import PasskeyRequest
 from bank_graphql.identity.queries import UserRow
 from bank_graphql.kit import money
 from bank_graphql.ledger.rules import TransactionState
@@ -150,6 +151,22 @@ class EntryExport:
     expires_at: DateTime = strawberry.field(description="When the link expires: after 15 minutes at most.")
 
 
+@strawberry.type(description="What a browser is to ask a device for, so that it makes or uses a passkey.")
+class PasskeyChallenge:
+    options: str = strawberry.field(
+        description="The options of WebAuthn in JSON: for `PublicKeyCredential.parseCreationOptionsFromJSON` after "
+        "`requestPasskey`, for `parseRequestOptionsFromJSON` after `requestPasskeyLogIn`."
+    )
+    challenge_token: str = strawberry.field(description="Send it back with the answer.")
+    expires_at: DateTime = strawberry.field(description="When the challenge expires: after five minutes.")
+
+    @classmethod
+    def of(cls, request: PasskeyRequest) -> "PasskeyChallenge":
+        """Return what the device is asked for."""
+        challenge = request.challenge
+        return cls(options=request.options, challenge_token=challenge.token, expires_at=DateTime(challenge.expires_at))
+
+
 @strawberry.type(description="A link to everything that the bank holds about the viewer.")
 class PersonalDataExport:
     url: str = strawberry.field(description="The link to a JSON document. Whoever has it can open it, without a token.")
@@ -181,6 +198,18 @@ ConfirmTotpResult = Annotated[
 ChangePasswordResult = Annotated[
     Done | CredentialsRejection | ValidationRejection | StateConflictRejection | StepUpRequiredRejection,
     strawberry.union("ChangePasswordResult", description=f"Success, or a rejection. {_GROWS}"),
+]
+RequestPasskeyResult = Annotated[
+    PasskeyChallenge | StepUpRequiredRejection,
+    strawberry.union("RequestPasskeyResult", description=f"What to ask the device for, or a rejection. {_GROWS}"),
+]
+PasskeyResult = Annotated[
+    Passkey | ValidationRejection | StepUpRequiredRejection,
+    strawberry.union("PasskeyResult", description=f"The new passkey, or a rejection. {_GROWS}"),
+]
+RemovePasskeyResult = Annotated[
+    Done | NotFoundRejection | StepUpRequiredRejection,
+    strawberry.union("RemovePasskeyResult", description=f"Success, or a rejection. {_GROWS}"),
 ]
 MailRequestResult = Annotated[
     Done | StateConflictRejection,

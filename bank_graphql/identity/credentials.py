@@ -1,4 +1,4 @@
-"""Change passwords and second factors. Each change is audited, and so is each refusal."""
+"""Change passwords, second factors and passkeys. Each change is audited, and so is each refusal."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -9,6 +9,7 @@ from bank_graphql.identity.enums import IdentityAction
 from bank_graphql.identity.errors import CredentialsRefused, StepUpRequired
 from bank_graphql.identity.factors import Enrolment
 from bank_graphql.identity.notices import Change
+from bank_graphql.identity.passkeys import PasskeyAnswer, PasskeyRequest
 from bank_graphql.identity.queries import SignInRow
 from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor
@@ -120,6 +121,53 @@ class Credentials:
         await audit.execute_audited(self._db, actor, IdentityAction.DISABLE_TOTP, actor.user_id, work)
         self._identity.note_good_code(actor)
 
+    async def request_passkey(self, actor: Actor) -> PasskeyRequest:
+        """Return what to ask the actor's device for, so that it makes a passkey.
+
+        Raises:
+            StepUpRequired: the actor did not prove a short while ago who it is.
+        """
+
+        async def work(connection: Connection) -> PasskeyRequest:
+            _require_verified(actor)
+            [profile] = await connection.fetch(queries.OWN_PROFILE, user=actor.user_id)
+            return await self._identity.passkeys.request_new(connection, actor.user_id, profile.email, profile.full_name)
+
+        return await audit.execute_audited(self._db, actor, IdentityAction.REQUEST_PASSKEY, actor.user_id, work)
+
+    async def add_passkey(self, actor: Actor, name: str, answer: PasskeyAnswer) -> UUID:
+        """Add the passkey that the actor's device made, and return its id.
+
+        Raises:
+            StepUpRequired: the actor did not prove a short while ago who it is.
+            ValidationFailed: as `Passkeys.add`.
+        """
+
+        async def work(connection: Connection) -> UUID:
+            await self._identity.sessions.require_active(connection, actor)
+            _require_verified(actor)
+            added = await self._identity.passkeys.add(connection, actor.user_id, name, answer)
+            await self._identity.notices.changed(connection, actor.user_id, Change.PASSKEY_ADDED)
+            return added
+
+        return await audit.execute_audited(self._db, actor, IdentityAction.ADD_PASSKEY, actor.user_id, work)
+
+    async def remove_passkey(self, actor: Actor, passkey_id: UUID) -> None:
+        """Forget a passkey of the actor. Sessions that it opened go on.
+
+        Raises:
+            StepUpRequired: the actor did not prove a short while ago who it is.
+            NotFound: the actor has no such passkey.
+        """
+
+        async def work(connection: Connection) -> None:
+            await self._identity.sessions.require_active(connection, actor)
+            _require_verified(actor)
+            await self._identity.passkeys.remove(connection, actor.user_id, passkey_id)
+            await self._identity.notices.changed(connection, actor.user_id, Change.PASSKEY_REMOVED)
+
+        await audit.execute_audited(self._db, actor, IdentityAction.REMOVE_PASSKEY, actor.user_id, work)
+
     async def _problem_with(self, user: SignInRow, current: str, new: str) -> FieldProblem | None:
         """Return what is wrong with a new password of a user."""
         [profile] = await self._db.fetch(queries.OWN_PROFILE, user=user.id)
@@ -127,3 +175,8 @@ class Credentials:
         if problem is not None:
             return replace(problem, path=("new",))
         return FieldProblem(("new",), "UNCHANGED", "This is the current password.") if new == current else None
+
+
+def _require_verified(actor: Actor) -> None:
+    if not actor.is_verified:
+        raise StepUpRequired

@@ -19,6 +19,7 @@ class IdentityMetrics:
             IdentityAction.SIGN_UP,
             IdentityAction.LOG_IN,
             IdentityAction.COMPLETE_LOG_IN,
+            IdentityAction.LOG_IN_WITH_PASSKEY,
             IdentityAction.REFRESH_SESSION,
         ):
             self._sign_ins.labels(action.value, "done")

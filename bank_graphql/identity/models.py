@@ -96,6 +96,33 @@ class RecoveryCode(SQLModel, table=True):
     used_at: datetime | None = time_field(nullable=True)
 
 
+class Passkey(SQLModel, table=True):
+    """The public part of a key on a user's device (WebAuthn). `is_synced`: the key is on the user's other devices, too."""
+
+    __tablename__ = "passkeys"
+    __table_args__ = (Index("ix_passkeys_user_id", "user_id"),)
+
+    id: UUID = key_field()
+    user_id: UUID = uuid_field(references="users.id")
+    credential_id: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    public_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sign_count: int = Field(sa_column=Column(BigInteger, nullable=False))
+    name: str = text_field()
+    is_synced: bool = Field(sa_column=Column(Boolean, nullable=False))
+    created_at: datetime = time_field()
+    last_used_at: datetime | None = time_field(nullable=True)
+
+
+class AnsweredChallenge(SQLModel, table=True):
+    """A challenge that was answered. It is kept until it expires, so that nobody answers it again."""
+
+    __tablename__ = "answered_challenges"
+    __table_args__ = (Index("ix_answered_challenges_expires_at", "expires_at"),)
+
+    id: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    expires_at: datetime = time_field()
+
+
 class Session(SQLModel, table=True):
     """A signed-in client of a user, from log-in to log-out. Its refresh tokens replace each other.
 

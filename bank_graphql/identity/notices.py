@@ -30,6 +30,8 @@ class Change(Enum):
     PASSWORD = "Your password was changed"  # noqa: S105 - a sentence
     FACTOR_ADDED = "A second factor was set up"
     FACTOR_REMOVED = "Your second factor was removed"
+    PASSKEY_ADDED = "A passkey was added"
+    PASSKEY_REMOVED = "A passkey was removed"
 
 
 class _DeviceRow(Row):

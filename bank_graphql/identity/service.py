@@ -2,16 +2,18 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from bank_graphql.audit import service as audit
 from bank_graphql.identity import queries, statements
 from bank_graphql.identity.attempts import Attempts
+from bank_graphql.identity.challenges import Challenges, answer
 from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
 from bank_graphql.identity.factors import SecondFactors
 from bank_graphql.identity.metrics import IdentityMetrics
 from bank_graphql.identity.notices import Notices
+from bank_graphql.identity.passkeys import PasskeyAnswer, Passkeys
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.queries import SignInRow
 from bank_graphql.identity.rules import (
@@ -29,12 +31,9 @@ from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import FieldProblem, ValidationFailed
 from bank_graphql.kit.ids import new_id
-from bank_graphql.kit.seals import Seals
 from bank_graphql.kit.text import normalise
 from bank_graphql.kit.throttle import AttemptThrottle
 
-CHALLENGE_LIFETIME = timedelta(minutes=5)
-"""How long a log-in waits for its second factor."""
 CHALLENGED = "CHALLENGED"
 """The outcome, in the audit, of a log-in with the right password that waits for a second factor."""
 
@@ -55,6 +54,7 @@ class Identity:
         hasher: hashes and verifies passwords.
         sessions: opens sessions.
         factors: the users' second factors.
+        passkeys: the users' passkeys.
         notices: tells users of what was done with their access.
         attempts: limits attempts to sign in.
         clock: gives the time.
@@ -68,6 +68,7 @@ class Identity:
         hasher: PasswordHasher,
         sessions: Sessions,
         factors: SecondFactors,
+        passkeys: Passkeys,
         notices: Notices,
         attempts: Attempts,
         *,
@@ -80,11 +81,12 @@ class Identity:
         self.hasher = hasher
         self.sessions = sessions
         self.factors = factors
+        self.passkeys = passkeys
         self.notices = notices
         self.attempts = attempts
         self._clock = clock
         self._allow_test_domains = allow_test_domains
-        self._challenges = Seals(sessions.tokens.private_keys, "bank log-ins")
+        self._challenges = Challenges(sessions.tokens.private_keys, "bank log-ins", clock)
         self._password_throttle = AttemptThrottle()
         self._code_throttle = AttemptThrottle()
 
@@ -175,21 +177,23 @@ class Identity:
             origin: where the request came from.
 
         Raises:
-            CredentialsRefused: the challenge is none, has expired, or was made before the password was changed; the code is
-                wrong or was spent; or the user is not active, or staff outside its networks.
+            CredentialsRefused: the challenge is none, has expired, was answered, or was made before the password was changed;
+                the code is wrong or was spent; or the user is not active, or staff outside its networks.
             RateLimited: too many attempts on this user are queued.
         """
-        claims = self._challenges.open(challenge_token)
-        if claims is None or self._clock().timestamp() >= claims["expires"]:
+        challenge = self._challenges.open(challenge_token)
+        if challenge is None:
             raise await refused_credentials(self._db, self._metrics, IdentityAction.COMPLETE_LOG_IN, None, origin)
-        user_id = UUID(claims["user"])
-        await self._code_throttle.wait_turn(claims["user"], origin.network)
+        user_id = UUID(challenge.claims["user"])
+        await self._code_throttle.wait_turn(user_id.hex, origin.network)
 
         async def work(connection: Connection) -> SignedIn | None:
             user = await connection.fetch_one(queries.SIGNING_IN, user=user_id)
-            if user is None or not self._may_sign_in(user, origin) or _digest_of(user.password_hash) != claims["password"]:
+            if user is None or not self._may_sign_in(user, origin):
                 return None
-            if not await self.factors.spend(connection, user_id, code):
+            if _digest_of(user.password_hash) != challenge.claims["password"]:
+                return None
+            if not await self.factors.spend(connection, user_id, code) or not await answer(connection, challenge):
                 return None
             return await self._sign_in(connection, IdentityAction.COMPLETE_LOG_IN, user_id, origin)
 
@@ -197,7 +201,32 @@ class Identity:
         if signed_in is None:
             raise await refused_credentials(self._db, self._metrics, IdentityAction.COMPLETE_LOG_IN, user_id, origin)
         self._metrics.done(IdentityAction.COMPLETE_LOG_IN)
-        self._code_throttle.record_success(claims["user"], origin.network)
+        self._code_throttle.record_success(user_id.hex, origin.network)
+        return signed_in
+
+    async def log_in_with_passkey(self, given: PasskeyAnswer, origin: Origin) -> SignedIn:
+        """Open a session for the user of a passkey. It is two factors, so no code is asked for.
+
+        Raises:
+            CredentialsRefused: the answer is not good, or was sent before; or the user is not active, or staff outside its
+                networks.
+        """
+        owner: UUID | None = None
+
+        async def work(connection: Connection) -> SignedIn | None:
+            nonlocal owner
+            owner = await self.passkeys.owner_of(connection, given)
+            user = await connection.fetch_one(queries.SIGNING_IN, user=owner) if owner else None
+            if user is None or not self._may_sign_in(user, origin):
+                return None
+            if not await self.passkeys.use(connection, user.id, given):
+                return None
+            return await self._sign_in(connection, IdentityAction.LOG_IN_WITH_PASSKEY, user.id, origin)
+
+        signed_in = await self._db.transact(work)
+        if signed_in is None:
+            raise await refused_credentials(self._db, self._metrics, IdentityAction.LOG_IN_WITH_PASSKEY, owner, origin)
+        self._metrics.done(IdentityAction.LOG_IN_WITH_PASSKEY)
         return signed_in
 
     async def verify_password(self, actor: Actor, password: str) -> bool:
@@ -270,11 +299,10 @@ class Identity:
 
     async def _challenge(self, connection: Connection, user: SignInRow, origin: Origin) -> LogInChallenge:
         """Return a challenge to a user whose password was right, and record it."""
-        expires_at = (self._clock() + CHALLENGE_LIFETIME).astimezone(UTC).replace(microsecond=0)
-        claims = {"user": user.id.hex, "expires": int(expires_at.timestamp()), "password": _digest_of(user.password_hash)}
+        made = self._challenges.make(user=user.id.hex, password=_digest_of(user.password_hash))
         record = audit.Record(None, IdentityAction.LOG_IN, user.id, CHALLENGED, origin.ip_address, origin.request_id)
         await audit.write(connection, [record])
-        return LogInChallenge(self._challenges.seal(claims), expires_at)
+        return LogInChallenge(made.token, made.expires_at)
 
     async def _sign_in(self, connection: Connection, action: IdentityAction, user_id: UUID, origin: Origin) -> SignedIn:
         """Open a session and record it."""

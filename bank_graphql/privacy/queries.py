@@ -29,6 +29,7 @@ SECTIONS: Mapping[str, Query[Row]] = {
         "closed_at FROM users WHERE id = :user"
     ),
     "second_factor": _section("SELECT created_at, confirmed_at FROM totp_factors WHERE user_id = :user"),
+    "passkeys": _section("SELECT name, is_synced, created_at, last_used_at FROM passkeys WHERE user_id = :user"),
     "recovery_codes": _section("SELECT used_at FROM recovery_codes WHERE user_id = :user"),
     "sessions": _section(
         "SELECT created_at, last_used_at, verified_at, expires_at, ended_at, user_agent, ip_address FROM sessions "

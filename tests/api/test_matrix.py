@@ -18,6 +18,7 @@ from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_ty
 from bank_graphql.api.schema import build_schema
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.kit.ids import global_id, new_id
+from tests.authenticator import Authenticator
 from tests.client import PASSWORD, Client, key
 
 COLUMNS = ("own", "CUSTOMER", "TELLER", "AUDITOR", "PROCESSOR", "ADMIN")
@@ -40,6 +41,7 @@ TABLE = """
     transactionEvents   account       y      -        y        y         -        y
     node                user          y      -        y        y         -        y
     node                session       y      -        -        -         -        -
+    node                passkey       y      -        -        -         -        -
     node                payee         y      -        y        y         -        y
     node                entry         y      -        y        y         -        y
     node                auditEvent    -      -        -        y         -        y
@@ -96,6 +98,9 @@ TABLE = """
     stepUp              nothing       y      y        y        y         y        y
     requestEmailVerification nothing  y      y        y        y         y        y
     verifyEmail         nothing       y      y        y        y         y        y
+    requestPasskey      nothing       y      y        y        y         y        y
+    addPasskey          nothing       y      y        y        y         y        y
+    removePasskey       passkey       y      -        -        -         -        -
     logOut              session       y      -        -        -         -        -
     setUserRole         user          n      -        n        n         -        y
     suspendUser         user          n      -        n        n         -        y
@@ -106,7 +111,19 @@ TABLE = """
 
     transactionFeed     account       y      -        y        y         -        y
 """
-OPEN = {"signUp", "logIn", "completeLogIn", "refreshSession", "requestPasswordReset", "resetPassword", "me", "rateLimit", "clock"}
+OPEN = {
+    "signUp",
+    "logIn",
+    "completeLogIn",
+    "refreshSession",
+    "requestPasswordReset",
+    "resetPassword",
+    "requestPasskeyLogIn",
+    "logInWithPasskey",
+    "me",
+    "rateLimit",
+    "clock",
+}
 """What nobody has to be signed in for."""
 AMOUNT = 'amount: {amount: "1", currency: EUR}'
 MERCHANT = 'merchant: {name: "A", categoryCode: "5812", country: "DE"}'
@@ -145,6 +162,7 @@ ARGUMENTS = {
     "closeUser": 'password: "wrong"',
     "stepUp": 'challenge: "wrong", password: "wrong"',
     "verifyEmail": 'code: "wrong"',
+    "addPasskey": 'name: "Me", input: {challengeToken: "wrong", credential: "wrong"}',
     "logOut": "sessionId: $id",
     "setUserRole": "userId: $id, role: TELLER",
     "suspendUser": 'userId: $id, reason: "r"',
@@ -224,6 +242,16 @@ class Things:
 MakeThings = Callable[[], Awaitable[Things]]
 
 
+async def passkey_of(client: Client) -> str:
+    """Add a passkey, and return its id."""
+    device = Authenticator()
+    asked = (await client.run("mutation { x: requestPasskey { ... on PasskeyChallenge { options challengeToken } } }"))["x"]
+    given = {"challengeToken": asked["challengeToken"], "credential": device.make(asked["options"])}
+    add = 'mutation ($i: PasskeyAnswerInput!) { x: addPasskey(name: "Phone", input: $i) { ... on Passkey { id } } }'
+    added: str = (await client.run(add, i=given))["x"]["id"]
+    return added
+
+
 @pytest.fixture
 async def make(visitor: Client, raw: asyncpg.Connection, staff: Callable[[UserRole], Awaitable[Client]]) -> MakeThings:
     """Makes customers with things of each kind. All have statements: the clock is moved once."""
@@ -252,7 +280,7 @@ async def make(visitor: Client, raw: asyncpg.Connection, staff: Callable[[UserRo
         event = await raw.fetchval("SELECT max(id) FROM audit_events")
         ids = {
             "account": account["id"], "number": account["number"], "card": card["id"], "transaction": deposit["transaction"]["id"],
-            "entry": deposit["id"], "hold": hold, "cardHold": card_hold, "paid": paid, "sent": sent, "payee": payee["addPayee"]["id"], "user": ada.user_id,
+            "entry": deposit["id"], "hold": hold, "cardHold": card_hold, "paid": paid, "sent": sent, "payee": payee["addPayee"]["id"], "passkey": await passkey_of(ada), "user": ada.user_id,
             "session": next(each["id"] for each in sessions if not each["current"]), "nothing": "",
             "statement": listed[0]["id"] if listed else "", "auditEvent": global_id("AuditEvent", event), "other": payee_account["id"],
         }  # fmt: skip
@@ -363,7 +391,7 @@ async def test_nobody_gets_anything_without_signing_in(make: MakeThings, visitor
     assert await contents(raw) == before
 
 
-NODES = ("user", "account", "transaction", "entry", "card", "statement", "payee", "session", "auditEvent")
+NODES = ("user", "account", "transaction", "entry", "card", "statement", "payee", "passkey", "session", "auditEvent")
 
 
 @pytest.mark.parametrize("column", COLUMNS)

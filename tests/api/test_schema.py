@@ -47,6 +47,7 @@ UNSIZED = {
     "LedgerVerification.checks": "a few, which the weight of the field above covers",
     "Transaction.entries": "one or two, read for all transactions together",
     "User.sessions": "at most 100, which the field's own weight covers",
+    "User.passkeys": "at most 20, which the field's own weight covers",
     "ValidationRejection.fields": "what is wrong with one input; nothing is read for it",
 }
 """Lists that declare no size and count as one item, each with the reason."""

@@ -1,6 +1,8 @@
-"""The inputs of `signUp` and `logIn`."""
+"""The inputs of `signUp` and `logIn`, and the answers of devices with passkeys."""
 
 import strawberry
+
+from bank_graphql.identity.passkeys import PasskeyAnswer
 
 
 @strawberry.input(description="The customer to create.")
@@ -17,3 +19,14 @@ class SignUpInput:
 class LogInInput:
     email: str = strawberry.field(description="The e-mail address.")
     password: str = strawberry.field(description="The password.")
+
+
+@strawberry.input(description="What a device with a passkey answered.")
+class PasskeyAnswerInput:
+    challenge_token: str = strawberry.field(description="The token of the challenge that it answers.")
+    credential: str = strawberry.field(description="The credential in JSON: `JSON.stringify(credential)` in a browser.")
+
+    @property
+    def answer(self) -> PasskeyAnswer:
+        """The answer, as the rooms take it."""
+        return PasskeyAnswer(self.challenge_token, self.credential)

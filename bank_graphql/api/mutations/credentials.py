@@ -3,6 +3,8 @@
 import strawberry
 
 from bank_graphql.api.context import Context
+from bank_graphql.api.inputs.common import passkey_id
+from bank_graphql.api.inputs.identity import PasskeyAnswerInput
 from bank_graphql.api.results import (
     ChangePasswordResult,
     ConfirmTotpResult,
@@ -10,14 +12,19 @@ from bank_graphql.api.results import (
     EnrolTotpResult,
     ExportMyDataResult,
     MailRequestResult,
+    PasskeyChallenge,
+    PasskeyResult,
     PersonalDataExport,
     RecoveryCodes,
+    RemovePasskeyResult,
+    RequestPasskeyResult,
     StepUpResult,
     TotpEnrolment,
     UserResult,
 )
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.engine.fields import mutation
+from bank_graphql.identity.passkeys import PasskeyRow
 from bank_graphql.identity.queries import UserRow
 from bank_graphql.privacy import service as privacy
 
@@ -57,6 +64,32 @@ class CredentialMutations:
     async def disable_totp(context: Context, password: str, code: str) -> Done:
         await context.attempt_again()
         await context.services.credentials.disable_totp(context.viewer, password, code)
+        return Done()
+
+    @mutation(
+        RequestPasskeyResult,
+        "Begin to add a passkey: return what to ask the device for. It requires that the viewer proved a short while ago who "
+        "they are.",
+    )
+    @staticmethod
+    async def request_passkey(context: Context) -> PasskeyChallenge:
+        return PasskeyChallenge.of(await context.services.credentials.request_passkey(context.viewer))
+
+    @mutation(
+        PasskeyResult,
+        "Add the passkey that the device made for `requestPasskey`, under a name of up to 100 characters. From now on "
+        "`logInWithPasskey` takes it. A user has at most 20.",
+    )
+    @staticmethod
+    async def add_passkey(context: Context, name: str, input: PasskeyAnswerInput) -> PasskeyRow:  # noqa: A002 - as the others
+        viewer, services = context.viewer, context.services
+        added = await services.credentials.add_passkey(viewer, name, input.answer)
+        return next(row for row in await services.identity.passkeys.of(services.db, viewer.user_id) if row.id == added)
+
+    @mutation(RemovePasskeyResult, "Forget a passkey of the viewer. Sessions that it opened go on: see `logOut`.")
+    @staticmethod
+    async def remove_passkey(context: Context, id: strawberry.ID) -> Done:  # noqa: A002 - as the others
+        await context.services.credentials.remove_passkey(context.viewer, passkey_id(id))
         return Done()
 
     @mutation(
@@ -107,12 +140,20 @@ class CredentialMutations:
     @mutation(
         StepUpResult,
         "Prove again that it is the viewer, with the challenge of a StepUpRequiredRejection and what its `factor` asks for: a "
-        "code, or the password. It holds in this session for BANK_STEP_UP_MINUTES, in other processes after 2 seconds at most.",
+        "code, or the password; or in place of either a passkey, with the challenge of `requestPasskeyLogIn`. It holds in this "
+        "session for BANK_STEP_UP_MINUTES, in other processes after 2 seconds at most. Each challenge is good for one use.",
     )
     @staticmethod
-    async def step_up(context: Context, challenge: str, code: str | None = None, password: str | None = None) -> Done:
+    async def step_up(
+        context: Context,
+        challenge: str,
+        code: str | None = None,
+        password: str | None = None,
+        passkey: PasskeyAnswerInput | None = None,
+    ) -> Done:
         await context.attempt_again()
-        await context.services.step_up.complete(context.viewer, challenge, code=code, password=password)
+        answer = passkey.answer if passkey else None
+        await context.services.step_up.complete(context.viewer, challenge, code=code, password=password, passkey=answer)
         return Done()
 
     @mutation(

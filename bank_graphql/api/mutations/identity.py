@@ -3,14 +3,16 @@
 import strawberry
 
 from bank_graphql.api.context import Context
-from bank_graphql.api.inputs.identity import LogInInput, SignUpInput
+from bank_graphql.api.inputs.identity import LogInInput, PasskeyAnswerInput, SignUpInput
 from bank_graphql.api.results import (
     AuthSession,
     Done,
     LogInResult,
     LogOutResult,
     MfaChallenge,
+    PasskeyChallenge,
     RefreshSessionResult,
+    RequestPasskeyResult,
     SignUpResult,
     UserResult,
 )
@@ -63,6 +65,26 @@ class IdentityMutations:
         await context.attempt()
         signed_in = await context.services.identity.complete_log_in(challenge_token, code, context.origin)
         return await _auth_session(context, signed_in)
+
+    @mutation(
+        RequestPasskeyResult,
+        "Begin to sign in with a passkey: return what to ask the device for. The device knows whose passkeys it has. For "
+        "`logInWithPasskey` and `stepUp`.",
+    )
+    @staticmethod
+    async def request_passkey_log_in(context: Context) -> PasskeyChallenge:
+        await context.attempt()
+        return PasskeyChallenge.of(context.services.identity.passkeys.request())
+
+    @mutation(
+        LogInResult,
+        "Sign in with a passkey, without a password. The device has verified its user, so no second factor is asked for. Each "
+        "answer is good for one use.",
+    )
+    @staticmethod
+    async def log_in_with_passkey(context: Context, input: PasskeyAnswerInput) -> AuthSession:  # noqa: A002 - as the others
+        await context.attempt()
+        return await _auth_session(context, await context.services.identity.log_in_with_passkey(input.answer, context.origin))
 
     @mutation(
         RefreshSessionResult,

@@ -14,6 +14,7 @@ from bank_graphql.api.types.sources import Keyed
 from bank_graphql.cards.queries import CARDS_OF_USERS
 from bank_graphql.engine.costs import Cost
 from bank_graphql.engine.fields import backed_by
+from bank_graphql.identity.passkeys import PasskeyRow
 from bank_graphql.identity.queries import SessionRow, UserRow
 from bank_graphql.kit.paging import page_of
 
@@ -36,6 +37,17 @@ class Session(Node):
     @staticmethod
     def current(root: Keyed, info: Info) -> bool:
         return root.id == info.context.viewer.session_id
+
+
+@strawberry.type(description="A key on a device of the viewer, with which the viewer signs in without a password (WebAuthn).")
+class Passkey(Node):
+    id: strawberry.ID = node_id("Passkey")
+    name: str = strawberry.field(description="The name that the viewer gave it.")
+    is_synced: bool = strawberry.field(description="Whether it is on other devices of the viewer, too.")
+    created_at: DateTime = strawberry.field(description="When it was added.")
+    last_used_at: DateTime | None = strawberry.field(description="When it was last used. Null if it was not.")
+
+    is_type_of = backed_by(PasskeyRow)
 
 
 @strawberry.type(description="A user of the bank: a customer, or staff.")
@@ -89,3 +101,13 @@ class User(Node):
     async def sessions(root: Keyed, info: Info) -> list[SessionRow]:
         viewer = info.context.viewer
         return await info.context.services.identity.sessions.of(viewer) if root.id == viewer.user_id else []
+
+    @strawberry.field(
+        description="The passkeys of the viewer, oldest first. Empty for any other user.",
+        graphql_type=list[Passkey],
+        directives=[Cost(weight="20")],
+    )
+    @staticmethod
+    async def passkeys(root: Keyed, info: Info) -> list[PasskeyRow]:
+        viewer, services = info.context.viewer, info.context.services
+        return await services.identity.passkeys.of(services.db, viewer.user_id) if root.id == viewer.user_id else []
