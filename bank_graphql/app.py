@@ -158,6 +158,7 @@ def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock
         step_up=bank.people.step_up,
         addresses=bank.people.addresses,
         accounts=bank.accounts,
+        approvals=bank.approvals,
         closing=bank.closing,
         cards=bank.cards,
         payees=bank.payees,

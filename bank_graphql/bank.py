@@ -14,6 +14,8 @@ from bank_graphql.accounts.closing import Closing
 from bank_graphql.accounts.feed import EventRow, Feed
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.accounts.service import Accounts
+from bank_graphql.approvals import jobs as approvals_jobs
+from bank_graphql.approvals.service import Approvals, FourEyes
 from bank_graphql.audit import jobs as audit_jobs
 from bank_graphql.audit.checkpoints import CheckpointSigner
 from bank_graphql.audit.verification import AuditChain
@@ -98,6 +100,7 @@ class Bank:
     reads: Reads
     people: People
     accounts: Accounts
+    approvals: Approvals
     closing: Closing
     cards: Cards
     payees: Payees
@@ -169,14 +172,18 @@ async def open_bank(
         expire_holds = _then_wake(wake_feed, partial(payments.expire_holds, db, policy))
         clear_transfers = _then_wake(wake_feed, partial(payments.clear_transfers, db, policy))
         issuer = Issuer(settings.name, settings.own_bic, Months(ZoneInfo(settings.time_zone)), bank_clock)
-        due_jobs = _due_jobs(db, settings, issuer, expire_holds, clear_transfers)
+        execute = _batched_execute(db, policy, settings, after_each=wake_feed, stack=stack, tracing=tracing)
+        accounts = Accounts(db, bank_clock, cards.cancel_of_account)
+        approvals = await _approvals(db, settings, people, accounts, execute, bank_clock)
+        due_jobs = _due_jobs(db, settings, issuer, expire_holds, clear_transfers, approvals)
         other_jobs = (*(each.job for each in due_jobs), *archive_jobs(settings, owner, db, clock), *replica_jobs)
         signer = CheckpointSigner(urlsplit(settings.address).netloc, private_keys)
         yield Bank(
             db=db,
             reads=reads,
             people=people,
-            accounts=Accounts(db, bank_clock, cards.cancel_of_account),
+            accounts=accounts,
+            approvals=approvals,
             closing=Closing(db, people.identity, people.users, bank_clock, cards.cancel_of_account),
             cards=Cards(db, people.identity, vault, bank_clock),
             payees=Payees(db, bank_clock, Seals(private_keys, "bank payees")),
@@ -184,15 +191,30 @@ async def open_bank(
             audit_signer=signer,
             feed=feed,
             hub=hub,
-            execute=_batched_execute(db, policy, settings, after_each=wake_feed, stack=stack, tracing=tracing),
+            execute=execute,
             expire_holds=expire_holds,
             clock=bank_clock,
             issuer=issuer,
             links=Links(settings.address, private_keys, clock),
             due_jobs=due_jobs,
-            jobs=(*_jobs(db, settings, policy, bank_clock, people, signer), *other_jobs),
+            jobs=(*_jobs(db, settings, policy, bank_clock, people, signer, approvals), *other_jobs),
             notifier=notifier,
         )
+
+
+async def _approvals(
+    db: Database,
+    settings: Settings,
+    people: People,
+    accounts: Accounts,
+    execute: Callable[[Group], Awaitable[list[Outcome]]],
+    clock: Clock,
+) -> Approvals:
+    """Return what decides about proposals, and warn if there is nobody to decide."""
+    policy = FourEyes(settings.four_eyes, settings.four_eyes_amount, timedelta(hours=settings.approval_hours))
+    approvals = Approvals(db, people.users, accounts, execute, policy, clock)
+    await approvals.warn_if_alone()
+    return approvals
 
 
 def _then_wake(wake_feed: Callable[[], None], work: Callable[[], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
@@ -221,6 +243,7 @@ def _due_jobs(
     issuer: Issuer,
     expire_holds: Callable[[], Awaitable[int]],
     clear_transfers: Callable[[], Awaitable[int]],
+    approvals: Approvals,
 ) -> tuple[DueJob, ...]:
     """Return the jobs of all rooms for what falls due."""
     seconds = settings.job_seconds
@@ -233,6 +256,7 @@ def _due_jobs(
         ),
         *cards_jobs.due_jobs(db, issuer.clock, seconds=seconds),
         *statements_jobs.due_jobs(db, issuer, seconds=seconds),
+        *approvals_jobs.due_jobs(db, approvals, seconds=seconds),
     )
 
 
@@ -293,13 +317,20 @@ def _batched_execute(
 
 
 def _jobs(
-    db: Database, settings: Settings, policy: payments.Policy, clock: BankClock, people: People, signer: CheckpointSigner
+    db: Database,
+    settings: Settings,
+    policy: payments.Policy,
+    clock: BankClock,
+    people: People,
+    signer: CheckpointSigner,
+    approvals: Approvals,
 ) -> tuple[Job, ...]:
     seconds = settings.job_seconds
     return (
         *([Job("read the clock", CLOCK_SECONDS, clock.read)] if clock.is_movable else []),
         *payments_jobs.jobs(db, policy, seconds=seconds, keep_keys=timedelta(days=settings.key_days)),
         *people.jobs(seconds=seconds),
+        *approvals_jobs.jobs(approvals, seconds=seconds),
         *audit_jobs.jobs(db, signer, settings.audit_checkpoints, seconds=seconds),
         *events_jobs.jobs(db, policy.clock, seconds=seconds, keep=timedelta(days=settings.feed_days)),
     )

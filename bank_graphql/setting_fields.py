@@ -113,6 +113,14 @@ class SettingFields(BaseSettings):
     step_up_minutes: int = Field(
         15, ge=1, le=1440, description="Minutes for which a proof (signing in, `stepUp`) is fresh. New payees always require one."
     )
+    four_eyes: bool = Field(False, description="Whether changes of roles need the approval of another administrator.")  # noqa: FBT003
+    four_eyes_amount: int | None = Field(
+        None,
+        ge=0,
+        description="Above how much, in whole units, overdraft limits and reversals need the approval of another member of "
+        "staff. By default never.",
+    )
+    approval_hours: int = Field(24, ge=1, le=720, description="Hours for which such a request waits for approval.")
     session_days: int = Field(30, ge=1, le=365, description="Days without use after which a session ends.")
     signing_keys: SecretStr | None = Field(
         None,

@@ -9,6 +9,7 @@ from sqlalchemy.util import await_only
 from sqlmodel import SQLModel
 
 from bank_graphql.accounts import models as accounts
+from bank_graphql.approvals import models as approvals
 from bank_graphql.audit import models as audit
 from bank_graphql.cards import models as cards
 from bank_graphql.clearing import models as clearing
@@ -21,7 +22,7 @@ from bank_graphql.payees import models as payees
 from bank_graphql.payments import models as payments
 from bank_graphql.statements import models as statements
 
-MODELS = (ledger, events, audit, mail, identity, accounts, cards, clearing, payees, payments, statements)
+MODELS = (ledger, events, audit, mail, identity, accounts, cards, clearing, payees, payments, statements, approvals)
 ONE_AT_A_TIME = 0x62616E6B  # "bank"
 WAIT_SECONDS = 0.1
 LOCK_TIMEOUT = "2s"

@@ -24,7 +24,7 @@ DO $$ BEGIN
         cards, card_secrets, card_limits, card_blocks, card_transactions, vault_keys, statements, statement_months, payees,
         verified_payments, external_transactions, clearing_messages, totp_factors, recovery_codes,
         audit_seals, outgoing_mails, email_codes, passkeys,
-        answered_challenges
+        answered_challenges, approvals
         TO bank_app;
     GRANT INSERT (transaction_id, account_id, amount, balance_after, booked_at) ON entries TO bank_app;
     GRANT INSERT (kind, account_id, transaction_id, occurred_at, epoch) ON transaction_events TO bank_app;
@@ -41,6 +41,7 @@ DO $$ BEGIN
     GRANT UPDATE (sealed_secret, created_at, confirmed_at, last_step) ON totp_factors TO bank_app;
     GRANT UPDATE (attempts, due_at) ON outgoing_mails TO bank_app;
     GRANT UPDATE (code_hash, guesses, created_at, expires_at) ON email_codes TO bank_app;
+    GRANT UPDATE (status, decided_by, decided_at, refusal) ON approvals TO bank_app;
     GRANT UPDATE (sign_count, is_synced, last_used_at) ON passkeys TO bank_app;
     GRANT UPDATE (used_at) ON recovery_codes TO bank_app;
     GRANT UPDATE (last_used_at, verified_at, expires_at, ended_at) ON sessions TO bank_app;

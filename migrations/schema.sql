@@ -118,10 +118,30 @@ CREATE TABLE public.accounts (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0023 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0025 on run with this schema.';
 CREATE TABLE public.answered_challenges (
     id bytea NOT NULL,
     expires_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.approvals (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    status text NOT NULL,
+    subject_id uuid NOT NULL,
+    role text,
+    amount bigint,
+    currency text,
+    reason text,
+    request_key text,
+    hold_id uuid,
+    proposed_by uuid NOT NULL,
+    decided_by uuid,
+    refusal text,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    decided_at timestamp with time zone,
+    CONSTRAINT ck_approvals_kind_is_known CHECK ((kind = ANY (ARRAY['SET_USER_ROLE'::text, 'SET_OVERDRAFT_LIMIT'::text, 'REVERSE_TRANSACTION'::text]))),
+    CONSTRAINT ck_approvals_status_is_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'APPROVED'::text, 'EXECUTED'::text, 'FAILED'::text, 'REJECTED'::text, 'EXPIRED'::text])))
 );
 CREATE UNLOGGED TABLE public.attempt_buckets (
     name_hash bytea NOT NULL,
@@ -507,6 +527,8 @@ ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT pk_accounts PRIMARY KEY (id);
 ALTER TABLE ONLY public.answered_challenges
     ADD CONSTRAINT pk_answered_challenges PRIMARY KEY (id);
+ALTER TABLE ONLY public.approvals
+    ADD CONSTRAINT pk_approvals PRIMARY KEY (id);
 ALTER TABLE ONLY public.attempt_buckets
     ADD CONSTRAINT pk_attempt_buckets PRIMARY KEY (name_hash);
 ALTER TABLE ONLY public.audit_events
@@ -591,6 +613,7 @@ ALTER TABLE ONLY public.users
     ADD CONSTRAINT uq_users_email_key UNIQUE (email_key);
 CREATE INDEX ix_accounts_owner_id_id ON public.accounts USING btree (owner_id, id);
 CREATE INDEX ix_answered_challenges_expires_at ON public.answered_challenges USING btree (expires_at);
+CREATE INDEX ix_approvals_open ON public.approvals USING btree (expires_at) WHERE (status = ANY (ARRAY['PENDING'::text, 'APPROVED'::text]));
 CREATE INDEX ix_attempt_buckets_updated_at ON public.attempt_buckets USING btree (updated_at);
 CREATE INDEX ix_audit_events_actor_id_id ON public.audit_events USING btree (actor_id, id);
 CREATE INDEX ix_card_transactions_card_id_transaction_id ON public.card_transactions USING btree (card_id, transaction_id);
@@ -618,7 +641,10 @@ CREATE INDEX ix_transactions_from_account_id_id ON public.transactions USING btr
 CREATE INDEX ix_transactions_parent_id ON public.transactions USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX ix_transactions_to_account_id_id ON public.transactions USING btree (to_account_id, id);
 CREATE INDEX ix_users_active_admins ON public.users USING btree (id) WHERE ((role = 'ADMIN'::text) AND (status = 'ACTIVE'::text));
+CREATE INDEX ix_users_staff ON public.users USING btree (role) WHERE ((role <> 'CUSTOMER'::text) AND (status <> 'CLOSED'::text));
 CREATE INDEX ix_users_words ON public.users USING gin (to_tsvector('simple'::regconfig, translate(((full_name || ' '::text) || email), '@._+-'::text, '     '::text)));
+CREATE UNIQUE INDEX uq_approvals_pending ON public.approvals USING btree (kind, subject_id) WHERE (status = 'PENDING'::text);
+CREATE UNIQUE INDEX uq_approvals_request_key ON public.approvals USING btree (proposed_by, request_key);
 CREATE UNIQUE INDEX uq_cards_replaces_id ON public.cards USING btree (replaces_id) WHERE (replaces_id IS NOT NULL);
 CREATE UNIQUE INDEX uq_external_transactions_reference ON public.external_transactions USING btree (reference, bank) WHERE (reference IS NOT NULL);
 CREATE UNIQUE INDEX uq_external_transactions_returned_id ON public.external_transactions USING btree (returned_id) WHERE (returned_id IS NOT NULL);
@@ -650,6 +676,12 @@ ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT fk_accounts_id FOREIGN KEY (id) REFERENCES public.balances(account_id);
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT fk_accounts_owner_id FOREIGN KEY (owner_id) REFERENCES public.users(id);
+ALTER TABLE ONLY public.approvals
+    ADD CONSTRAINT fk_approvals_decided_by FOREIGN KEY (decided_by) REFERENCES public.users(id);
+ALTER TABLE ONLY public.approvals
+    ADD CONSTRAINT fk_approvals_hold_id FOREIGN KEY (hold_id) REFERENCES public.transactions(id);
+ALTER TABLE ONLY public.approvals
+    ADD CONSTRAINT fk_approvals_proposed_by FOREIGN KEY (proposed_by) REFERENCES public.users(id);
 ALTER TABLE ONLY public.card_blocks
     ADD CONSTRAINT fk_card_blocks_card_id FOREIGN KEY (card_id) REFERENCES public.cards(id);
 ALTER TABLE ONLY public.card_limits

@@ -33,9 +33,10 @@ from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
 from bank_graphql.accounts.models import Account
 from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
 from bank_graphql.identity.visibility import sees_all
+from bank_graphql.kit.db import Connection
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.paging import Listing, uuid_key
-from bank_graphql.kit.statements import Query, Reads, Row, array_of
+from bank_graphql.kit.statements import Query, Reads, Row, any_of, array_of
 from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
 from bank_graphql.ledger.models import Balance, Transaction, TransactionNote
 
@@ -265,6 +266,21 @@ TRANSACTIONS_OF_ACCOUNTS = Listing(
 """The transactions that touch accounts, newest first, filtered."""
 
 
+_subject = bindparam("subject", type_=Uuid())
+_OWNED = Query(
+    select(col(Account.id)).where(
+        col(Account.owner_id) == bindparam("user", type_=Uuid()),
+        any_of(
+            col(Account.id),
+            select(_subject.label("id")),
+            select(col(Transaction.from_account_id)).where(col(Transaction.id) == _subject),
+            select(col(Transaction.to_account_id)).where(col(Transaction.id) == _subject),
+        ),
+    ),
+    Row,
+)
+
+
 async def accounts(db: Reads, requested: Sequence[Requested[UUID]]) -> list[AccountRow | None]:
     """The accounts; None where the asker may not see one."""
     return await fetch_rows(db, _ACCOUNTS, requested)
@@ -304,3 +320,8 @@ async def balances_at(db: Reads, requested: Sequence[Requested[tuple[UUID, datet
     for row in rows:
         found[row.position - 1] = row.balance
     return found
+
+
+async def owns_any(connection: Connection, user_id: UUID, subject_id: UUID) -> bool:
+    """Return whether a user owns an account, or one of the accounts of a transaction, whichever has this id."""
+    return bool(await connection.fetch(_OWNED, user=user_id, subject=subject_id))

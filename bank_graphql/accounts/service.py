@@ -196,21 +196,14 @@ class Accounts:
         """
 
         async def change(connection: Connection, account: AccountRow) -> None:
-            if not actor.is_allowed(Permission.MANAGE_ACCOUNTS):
-                raise Forbidden("Only staff may set overdraft limits.")
-            if account.owner_id == actor.user_id:
-                raise Forbidden("Nobody may set an overdraft limit of their own.")
-            if limit.currency != account.currency:
-                raise CurrencyMismatch(account.currency, limit.currency)
-            _require_open(account)
-            if limit.minor < 0:
-                raise ValidationFailed.of(("limit", "amount"), "NEGATIVE", "A limit is not negative.")
-            if account.booked - account.held + limit.minor < 0:
-                used = Money(account.held - account.booked, account.currency)
-                raise ValidationFailed.of(("limit", "amount"), "TOO_SMALL", f"The account uses {used} of its overdraft.")
+            _check_limit(actor, account, limit)
             await ledger.set_overdraft_limit(connection, account_id, limit.minor)
 
         await self._change(actor, "setOverdraftLimit", account_id, change)
+
+    async def check_overdraft_limit(self, connection: Connection, actor: Actor, account_id: UUID, limit: Money) -> None:
+        """Refuse what `set_overdraft_limit` would refuse, and change nothing."""
+        _check_limit(actor, await self._lock(connection, actor, account_id), limit)
 
     async def _change(
         self,
@@ -222,13 +215,17 @@ class Accounts:
         """Change an account under its lock, and record it in the audit; a refusal is recorded too, then raised."""
 
         async def locked(connection: Connection) -> None:
-            await ledger.lock(connection, [ledger.account_lock(account_id)])
-            account = await connection.fetch_one(_ACCOUNT, id=account_id)
-            if account is None or not sees(actor, account.owner_id):
-                raise NotFound("account", global_id("Account", account_id))
-            await change(connection, account)
+            await change(connection, await self._lock(connection, actor, account_id))
 
         await audit.execute_audited(self._db, actor, action, account_id, locked)
+
+    async def _lock(self, connection: Connection, actor: Actor, account_id: UUID) -> AccountRow:
+        """Lock an account that is visible to the actor, and return it."""
+        await ledger.lock(connection, [ledger.account_lock(account_id)])
+        account = await connection.fetch_one(_ACCOUNT, id=account_id)
+        if account is None or not sees(actor, account.owner_id):
+            raise NotFound("account", global_id("Account", account_id))
+        return account
 
     async def _set_status(
         self,
@@ -241,6 +238,22 @@ class Accounts:
         now = self._clock()
         closed = now if status == AccountStatus.CLOSED else None
         await connection.execute(SET_STATUS, account=account.id, new_status=status, by=by, reason=reason, closed=closed, now=now)
+
+
+def _check_limit(actor: Actor, account: AccountRow, limit: Money) -> None:
+    """Require that the actor may give an account an overdraft limit. Raises as `Accounts.set_overdraft_limit`."""
+    if not actor.is_allowed(Permission.MANAGE_ACCOUNTS):
+        raise Forbidden("Only staff may set overdraft limits.")
+    if account.owner_id == actor.user_id:
+        raise Forbidden("Nobody may set an overdraft limit of their own.")
+    if limit.currency != account.currency:
+        raise CurrencyMismatch(account.currency, limit.currency)
+    _require_open(account)
+    if limit.minor < 0:
+        raise ValidationFailed.of(("limit", "amount"), "NEGATIVE", "A limit is not negative.")
+    if account.booked - account.held + limit.minor < 0:
+        used = Money(account.held - account.booked, account.currency)
+        raise ValidationFailed.of(("limit", "amount"), "TOO_SMALL", f"The account uses {used} of its overdraft.")
 
 
 def _require_owner(actor: Actor, account: AccountRow) -> None:

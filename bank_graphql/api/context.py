@@ -11,6 +11,7 @@ from bank_graphql.accounts.feed import Feed
 from bank_graphql.accounts.service import Accounts
 from bank_graphql.api.loaders import Loaders, Readers
 from bank_graphql.api.streams import Streams
+from bank_graphql.approvals.service import Approvals
 from bank_graphql.audit import service as audit
 from bank_graphql.cards.service import Cards
 from bank_graphql.events.errors import SessionEnded
@@ -56,6 +57,7 @@ class Services:
     step_up: StepUp
     addresses: Addresses
     accounts: Accounts
+    approvals: Approvals
     closing: Closing
     cards: Cards
     payees: Payees

@@ -10,10 +10,14 @@ import strawberry
 from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.accounts.queries import TransactionRow
 from bank_graphql.api.context import Info
+from bank_graphql.api.types.approvals import Approval
 from bank_graphql.api.types.cards import SpendingLimit
 from bank_graphql.api.types.enums import AccountStatus, CurrencyCode, StateConflictCode, StepUpFactor
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.transactions import Transaction
+from bank_graphql.approvals import queries as approvals
+from bank_graphql.approvals.errors import ApprovalRequired
+from bank_graphql.approvals.queries import ApprovalRow
 from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.cards.rules import SpentLimit
 from bank_graphql.identity.errors import CredentialsRefused, StepUpRequired
@@ -122,6 +126,18 @@ class BatchAbortedRejection(Rejection):
     index: int = strawberry.field(description="The index of the first item that was refused, counted from 0.")
 
 
+@strawberry.type(
+    description="Another member of staff is to approve this: it waits in `approvals`. Sent again, the request gets the same "
+    "answer until it is decided."
+)
+class ApprovalRequiredRejection(Rejection):
+    approval_id: strawberry.Private[UUID]
+
+    @strawberry.field(description="The proposal that the request has become.", graphql_type=Approval)
+    async def approval(self, info: Info) -> ApprovalRow | None:
+        return await approvals.approval(info.context.services.db, self.approval_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Mapping:
     """How a kind of refusal becomes a rejection."""
@@ -139,6 +155,7 @@ REJECTIONS: dict[type[Refusal], Mapping] = {
     Forbidden: Mapping(ForbiddenRejection, lambda _: {}),
     CredentialsRefused: Mapping(CredentialsRejection, lambda _: {}),
     StepUpRequired: Mapping(StepUpRequiredRejection, lambda _: {}),
+    ApprovalRequired: Mapping(ApprovalRequiredRejection, lambda e: {"approval_id": e.approval_id}),
     InsufficientFunds: Mapping(InsufficientFundsRejection, lambda e: {"available": e.available, "required": e.required}),
     CurrencyMismatch: Mapping(CurrencyMismatchRejection, lambda e: {"expected": e.expected, "given": e.given}),
     AccountStatusRefused: Mapping(

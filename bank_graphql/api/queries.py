@@ -13,6 +13,7 @@ from bank_graphql.api.context import Context
 from bank_graphql.api.loaders import TransactionFilters, loaded_field
 from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.types.accounts import Account
+from bank_graphql.api.types.approvals import Approval
 from bank_graphql.api.types.audit import AuditEvent, AuditFilter
 from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.enums import CurrencyCode
@@ -23,6 +24,9 @@ from bank_graphql.api.types.payees import Payee
 from bank_graphql.api.types.statements import Statement
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
+from bank_graphql.approvals import queries as approvals
+from bank_graphql.approvals.enums import ApprovalStatus
+from bank_graphql.approvals.queries import ApprovalRow
 from bank_graphql.audit import queries as audit
 from bank_graphql.audit.queries import AuditFilters, AuditRow
 from bank_graphql.engine.costs import Cost, ListSize
@@ -194,7 +198,8 @@ class Query:
         key = TRANSACTIONS_OF_ACCOUNTS.key
         page = page_of(key, first, after, last, before)
         account_id = internal_account_id(Purpose.SUSPENSE, currency.value)
-        found = await root.loader(root.readers.transactions_of_account).load((account_id, page, TransactionFilters()))
+        booked = TransactionFilters(statuses=("POSTED",))  # not what is reserved there for a decision
+        found = await root.loader(root.readers.transactions_of_account).load((account_id, page, booked))
         return Paged(found, key)
 
     @strawberry.field(
@@ -215,6 +220,25 @@ class Query:
         await root.require(Permission.READ_ANY, "users")
         page = page_of(identity.USERS_KEY, first, after, last, before)
         return Paged(await identity.list_users(root.services.db, page, check_search(search)), identity.USERS_KEY)
+
+    @strawberry.field(
+        description="What members of staff propose, and others of them decide (`decide`), newest first; with `status`, those "
+        "with this one. For staff.",
+        graphql_type=Connection[Approval] | None,
+        directives=[Cost(weight="60"), page_size("first", "last")],
+    )
+    @staticmethod
+    async def approvals(
+        root: Context,
+        status: ApprovalStatus | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Paged[ApprovalRow]:
+        await root.require(Permission.READ_ANY, "approvals")
+        page = page_of(approvals.KEY, first, after, last, before)
+        return Paged(await approvals.approvals(root.services.db, page, status), approvals.KEY)
 
     @strawberry.field(
         description="The audit: what was done at the bank and what was refused, newest first. It is sealed against changes; "
@@ -325,6 +349,9 @@ async def _node(context: Context, given: str) -> object:
     if kind == "AuditEvent":
         serial = parse_serial(key) if viewer.is_allowed(Permission.READ_AUDIT) else None
         return await audit.event(context.services.db, serial) if serial is not None else None
+    if kind == "Approval":
+        uuid = parse_uuid(key) if viewer.is_allowed(Permission.READ_ANY) else None
+        return await approvals.approval(context.services.db, uuid) if uuid is not None else None
     if kind == "Session":
         own = await context.services.identity.sessions.of(viewer)
         return next((row for row in own if row.id.hex == key), None)

@@ -8,6 +8,7 @@ import strawberry
 from bank_graphql.accounts.queries import TransactionRow
 from bank_graphql.api.errors import (
     AccountStatusRejection,
+    ApprovalRequiredRejection,
     BatchAbortedRejection,
     CredentialsRejection,
     CurrencyMismatchRejection,
@@ -22,6 +23,7 @@ from bank_graphql.api.errors import (
 )
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.accounts import Account
+from bank_graphql.api.types.approvals import Approval
 from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.enums import PayeeMatch
 from bank_graphql.api.types.money import Money
@@ -230,7 +232,8 @@ UserResult = Annotated[
     | ValidationRejection
     | StateConflictRejection
     | StepUpRequiredRejection
-    | CredentialsRejection,
+    | CredentialsRejection
+    | ApprovalRequiredRejection,
     strawberry.union("UserResult", description=f"The user as changed, or a rejection. {_GROWS}"),
 ]
 AccountResult = Annotated[
@@ -242,7 +245,8 @@ AccountResult = Annotated[
     | StateConflictRejection
     | CurrencyMismatchRejection
     | AccountStatusRejection
-    | IdempotencyConflictRejection,
+    | IdempotencyConflictRejection
+    | ApprovalRequiredRejection,
     strawberry.union(
         "AccountResult",
         description=f"The account as changed, the preview of an opening in a dry run, or a rejection. {_GROWS}",
@@ -276,7 +280,8 @@ MoveMoneyResult = Annotated[
     | StateConflictRejection
     | IdempotencyConflictRejection
     | BatchAbortedRejection
-    | StepUpRequiredRejection,
+    | StepUpRequiredRejection
+    | ApprovalRequiredRejection,
     strawberry.union("MoveMoneyResult", description=f"The transaction, its preview in a dry run, or a rejection. {_GROWS}"),
 ]
 
@@ -294,6 +299,10 @@ class TransferBatchOutcome:
 TransferBatchResult = Annotated[
     TransferBatchOutcome | ValidationRejection | ForbiddenRejection,
     strawberry.union("TransferBatchResult", description=f"The results of the batch, or a rejection of the whole batch. {_GROWS}"),
+]
+DecideResult = Annotated[
+    Approval | NotFoundRejection | ForbiddenRejection | StateConflictRejection,
+    strawberry.union("DecideResult", description=f"The proposal as decided, or a rejection. {_GROWS}"),
 ]
 ClockResult = Annotated[
     ClockAdvanced | ForbiddenRejection | ValidationRejection,

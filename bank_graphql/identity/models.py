@@ -16,6 +16,10 @@ ACTIVE_ADMIN = "role = 'ADMIN' AND status = 'ACTIVE'"
 """The condition, in SQL, that a user is an administrator who can act."""
 
 
+IS_STAFF = "role <> 'CUSTOMER' AND status <> 'CLOSED'"
+"""The condition, in SQL, that a user is a member of staff who acts, or would if reinstated."""
+
+
 class User(SQLModel, table=True):
     """A customer or a member of staff, who signs in with an e-mail address and a password."""
 
@@ -24,6 +28,7 @@ class User(SQLModel, table=True):
         one_of("role", UserRole),
         one_of("status", UserStatus),
         Index("ix_users_words", text(WORDS), postgresql_using="gin"),
+        Index("ix_users_staff", "role", postgresql_where=text(IS_STAFF)),
         Index("ix_users_active_admins", "id", postgresql_where=text(ACTIVE_ADMIN)),
     )
 

@@ -22,13 +22,14 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    text,
 )
 from sqlalchemy.orm import Mapped
 from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from bank_graphql.identity.enums import UserRole, UserStatus
-from bank_graphql.identity.models import WORDS, RefreshToken, Session, TotpFactor, User
+from bank_graphql.identity.models import IS_STAFF, WORDS, RefreshToken, Session, TotpFactor, User
 from bank_graphql.identity.visibility import is_visible, sees_all, sees_processed
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Connection, Database
@@ -280,6 +281,16 @@ REFRESH_TOKEN = Query(
 )
 
 
+class _CountRow(Row):
+    count: int
+
+
+_STAFF = Query(
+    select(func.count().label("count"))
+    .select_from(User)
+    .where(text(IS_STAFF), col(User.role) == any_(array_of("roles", Text())), col(User.id) != bindparam("but", type_=Uuid())),
+    _CountRow,
+)
 _ALL_USERS = RootListing(select(*_user_columns), by=col(User.id), key=uuid_key("User"), record=UserRow)
 _FOUND_USERS = RootListing(
     select(*_user_columns).where(
@@ -291,6 +302,12 @@ _FOUND_USERS = RootListing(
 )
 USERS_KEY = _ALL_USERS.key
 """The type of the keys by which users are listed."""
+
+
+async def count_staff(db: Reads, roles: Sequence[UserRole], but: UUID | None = None) -> int:
+    """Return how many users have one of these roles of staff and are not closed, but for one."""
+    found = await db.fetch_one(_STAFF, roles=list(roles), but=but or UUID(int=0))
+    return found.count if found else 0
 
 
 async def list_users(db: Reads, page: Page, search: str | None) -> Slice[UserRow]:

@@ -67,14 +67,15 @@ class Users:
         """
 
         async def change(connection: Connection, user: UserRow) -> None:
-            if user.status == UserStatus.CLOSED:
-                raise _wrong_status(user)
-            if role != UserRole.ADMIN:
-                await _require_other_admin(connection, user)
+            await _check_role(connection, user, role)
             await connection.execute(statements.SET_ROLE, user=user_id, new_role=role, now=self._clock())
 
         await self._change(actor, IdentityAction.SET_USER_ROLE, user_id, change, detail=role)
         self._sessions.cache.forget()
+
+    async def check_role(self, connection: Connection, actor: Actor, user_id: UUID, role: UserRole) -> None:
+        """Refuse what `set_role` would refuse, and change nothing."""
+        await _check_role(connection, await self._lock(connection, actor, user_id), role)
 
     async def suspend(self, actor: Actor, user_id: UUID, reason: str) -> None:
         """Suspend a user, whose sessions end at once.
@@ -158,23 +159,35 @@ class Users:
         detail: str | None = None,
     ) -> None:
         async def locked(connection: Connection) -> None:
-            await connection.lock([_LOCK])
-            user = await connection.fetch_one(queries.OWN_PROFILE, user=user_id)
-            if user is None or not sees(actor, user_id):
-                raise NotFound("user", global_id("User", user_id))
-            # Read again: another administrator may have changed the actor's role a moment ago.
-            [own] = await connection.fetch(queries.OWN_PROFILE, user=actor.user_id)
-            is_admin = own.role == UserRole.ADMIN and own.status == UserStatus.ACTIVE
-            if not is_admin or not actor.is_allowed(Permission.MANAGE_USERS):
-                raise Forbidden("Only administrators may do this.")
-            await change(connection, user)
+            await change(connection, await self._lock(connection, actor, user_id))
 
         await audit.execute_audited(self._db, actor, action, user_id, locked, detail=detail)
+
+    async def _lock(self, connection: Connection, actor: Actor, user_id: UUID) -> UserRow:
+        """Keep the roles and statuses of all users as they are, and return a user whom the actor may change."""
+        await connection.lock([_LOCK])
+        user = await connection.fetch_one(queries.OWN_PROFILE, user=user_id)
+        if user is None or not sees(actor, user_id):
+            raise NotFound("user", global_id("User", user_id))
+        # Read again: another administrator may have changed the actor's role a moment ago.
+        [own] = await connection.fetch(queries.OWN_PROFILE, user=actor.user_id)
+        is_admin = own.role == UserRole.ADMIN and own.status == UserStatus.ACTIVE
+        if not is_admin or not actor.is_allowed(Permission.MANAGE_USERS):
+            raise Forbidden("Only administrators may do this.")
+        return user
 
     async def _set_status(self, connection: Connection, user_id: UUID, status: UserStatus, reason: str | None) -> None:
         now = self._clock()
         closed = now if status == UserStatus.CLOSED else None
         await connection.execute(statements.SET_STATUS, user=user_id, new_status=status, reason=reason, closed=closed, now=now)
+
+
+async def _check_role(connection: Connection, user: UserRow, role: UserRole) -> None:
+    """Require that a user may get a role."""
+    if user.status == UserStatus.CLOSED:
+        raise _wrong_status(user)
+    if role != UserRole.ADMIN:
+        await _require_other_admin(connection, user)
 
 
 async def _require_other_admin(connection: Connection, user: UserRow) -> None:

@@ -29,6 +29,7 @@ class StateConflictCode(StrEnum):
     LAST_ADMIN = "LAST_ADMIN"
     MFA_STATE = "MFA_STATE"
     NO_MAIL = "NO_MAIL"
+    APPROVAL_PENDING = "APPROVAL_PENDING"
     WRONG_STATUS = "WRONG_STATUS"
 
 

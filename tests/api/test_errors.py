@@ -144,6 +144,7 @@ def test_every_refusal_has_its_rejection() -> None:
 def test_the_codes_of_refusals_are_those_in_stored_rows() -> None:
     assert sorted(kind.code for kind in REJECTIONS) == [
         "AccountStatusRefused",
+        "ApprovalRequired",
         "BatchAborted",
         "CredentialsRefused",
         "CurrencyMismatch",
@@ -179,7 +180,8 @@ EXPECTED = {
     "requestPasswordReset": {"StateConflictRejection"},
     "resetPassword": {"CredentialsRejection", "ValidationRejection"},
     "closeUser": {"CredentialsRejection", "StateConflictRejection", "StepUpRequiredRejection"},
-    "setUserRole": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection"},
+    "decide": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection"},
+    "setUserRole": {"ApprovalRequiredRejection", "NotFoundRejection", "ForbiddenRejection", "StateConflictRejection"},
     "suspendUser": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection", "ValidationRejection"},
     "removeSecondFactor": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection"},
     "reinstateUser": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection"},

@@ -17,7 +17,7 @@ from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_ty
 
 from bank_graphql.api.schema import build_schema
 from bank_graphql.identity.enums import UserRole
-from bank_graphql.kit.ids import global_id, new_id
+from bank_graphql.kit.ids import global_id, new_id, uuid_of
 from tests.authenticator import Authenticator
 from tests.client import PASSWORD, Client, key
 
@@ -41,6 +41,7 @@ TABLE = """
     transactionEvents   account       y      -        y        y         -        y
     node                user          y      -        y        y         -        y
     node                session       y      -        -        -         -        -
+    node                approval      -      -        y        y         -        y
     node                passkey       y      -        -        -         -        -
     node                payee         y      -        y        y         -        y
     node                entry         y      -        y        y         -        y
@@ -48,6 +49,7 @@ TABLE = """
     nodes               account       y      -        y        y         -        y
     users               nothing       !      !        y        y         !        y
     suspense            nothing       !      !        y        y         !        y
+    approvals           nothing       !      !        y        y         !        y
     auditEvents         nothing       !      !        !        y         !        y
     ledgerVerification  nothing       !      !        !        y         !        y
 
@@ -102,6 +104,7 @@ TABLE = """
     addPasskey          nothing       y      y        y        y         y        y
     removePasskey       passkey       y      -        -        -         -        -
     logOut              session       y      -        -        -         -        -
+    decide              approval      -      -        y        n         -        y
     setUserRole         user          n      -        n        n         -        y
     suspendUser         user          n      -        n        n         -        y
     reinstateUser       user          n      -        n        n         -        y
@@ -164,6 +167,7 @@ ARGUMENTS = {
     "verifyEmail": 'code: "wrong"',
     "addPasskey": 'name: "Me", input: {challengeToken: "wrong", credential: "wrong"}',
     "logOut": "sessionId: $id",
+    "decide": "approvalId: $id, approve: false",
     "setUserRole": "userId: $id, role: TELLER",
     "suspendUser": 'userId: $id, reason: "r"',
     "reinstateUser": "userId: $id",
@@ -242,6 +246,17 @@ class Things:
 MakeThings = Callable[[], Awaitable[Things]]
 
 
+async def approval_about(raw: asyncpg.Connection, account_id: str, user_id: str) -> str:
+    """Have somebody propose an overdraft limit, and return the proposal's id."""
+    key, ids = new_id(), (uuid_of(account_id, "Account"), uuid_of(user_id, "User"))
+    await raw.execute(
+        "INSERT INTO approvals (id, kind, status, subject_id, amount, currency, proposed_by, created_at, expires_at) "
+        "VALUES ($1, 'SET_OVERDRAFT_LIMIT', 'PENDING', $2, 5, 'EUR', $3, now(), now() + interval '1 year')",
+        *(key, *ids),
+    )
+    return global_id("Approval", key)
+
+
 async def passkey_of(client: Client) -> str:
     """Add a passkey, and return its id."""
     device = Authenticator()
@@ -280,7 +295,7 @@ async def make(visitor: Client, raw: asyncpg.Connection, staff: Callable[[UserRo
         event = await raw.fetchval("SELECT max(id) FROM audit_events")
         ids = {
             "account": account["id"], "number": account["number"], "card": card["id"], "transaction": deposit["transaction"]["id"],
-            "entry": deposit["id"], "hold": hold, "cardHold": card_hold, "paid": paid, "sent": sent, "payee": payee["addPayee"]["id"], "passkey": await passkey_of(ada), "user": ada.user_id,
+            "entry": deposit["id"], "hold": hold, "cardHold": card_hold, "paid": paid, "sent": sent, "payee": payee["addPayee"]["id"], "passkey": await passkey_of(ada), "approval": await approval_about(raw, account["id"], grace.user_id), "user": ada.user_id,
             "session": next(each["id"] for each in sessions if not each["current"]), "nothing": "",
             "statement": listed[0]["id"] if listed else "", "auditEvent": global_id("AuditEvent", event), "other": payee_account["id"],
         }  # fmt: skip
@@ -391,7 +406,7 @@ async def test_nobody_gets_anything_without_signing_in(make: MakeThings, visitor
     assert await contents(raw) == before
 
 
-NODES = ("user", "account", "transaction", "entry", "card", "statement", "payee", "passkey", "session", "auditEvent")
+NODES = ("user", "account", "transaction", "entry", "card", "statement", "payee", "passkey", "approval", "session", "auditEvent")
 
 
 @pytest.mark.parametrize("column", COLUMNS)

@@ -42,6 +42,7 @@ UNSTEADY = {
     "completeLogIn",
     "closeUser",
     "setUserRole",
+    "decide",
     "suspendUser",
     "reinstateUser",
     "stepUp",

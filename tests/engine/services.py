@@ -30,6 +30,7 @@ def services_of(bank: Bank) -> Services:
         step_up=bank.people.step_up,
         addresses=bank.people.addresses,
         accounts=bank.accounts,
+        approvals=bank.approvals,
         closing=bank.closing,
         cards=bank.cards,
         payees=bank.payees,

@@ -17,6 +17,7 @@ ELSEWHERE = {
     "card_secrets": "secrets of cards",
     "entries": "transactions say the same",
     "transaction_events": "transactions say the same",
+    "approvals": "what staff propose: its effects are elsewhere",
     "answered_challenges": "random bytes",
     "email_codes": "hashes that are deleted after minutes",
     "outgoing_mails": "on their way to the user",

@@ -54,6 +54,11 @@ def account_id(given: str) -> UUID:
     return _key_in(given, "Account")
 
 
+def approval_id(given: str) -> UUID:
+    """Return the key in a proposal's global id. Raises as `_key_in`."""
+    return _key_in(given, "Approval")
+
+
 def passkey_id(given: str) -> UUID:
     """Return the key in a passkey's global id. Raises as `_key_in`."""
     return _key_in(given, "Passkey")

@@ -1,13 +1,15 @@
 """The mutations.
 
-`identity` signing up, in and out · `credentials` passwords and second factors · `users` roles and suspensions · `accounts`
-opening, changing, closing · `money` transfers, holds, refunds · `cards` issuing and changing cards · `clearing` payments to
-other banks and from them · `payees` saving account numbers · `statements` issuing and exporting · `sandbox` moving the clock.
+`identity` signing up, in and out · `credentials` passwords, second factors, passkeys · `users` roles and suspensions ·
+`approvals` deciding what others propose · `accounts` opening, changing, closing · `money` transfers, holds, refunds · `cards`
+issuing and changing cards · `clearing` payments to other banks and from them · `payees` saving account numbers · `statements`
+issuing and exporting · `sandbox` moving the clock.
 """
 
 import strawberry
 
 from bank_graphql.api.mutations.accounts import AccountMutations
+from bank_graphql.api.mutations.approvals import ApprovalMutations
 from bank_graphql.api.mutations.cards import CardMutations
 from bank_graphql.api.mutations.clearing import ClearingMutations
 from bank_graphql.api.mutations.credentials import CredentialMutations
@@ -26,6 +28,7 @@ class Mutation(
     IdentityMutations,
     CredentialMutations,
     UserMutations,
+    ApprovalMutations,
     AccountMutations,
     MoneyMutations,
     CardMutations,

@@ -62,12 +62,14 @@ class AccountMutations:
         return await _account(context, key)
 
     @mutation(
-        AccountResult, "Set how far an account may go below zero. For tellers and administrators, not for accounts of their own."
+        AccountResult,
+        "Set how far an account may go below zero. For tellers and administrators, not for accounts of their own. Above "
+        "BANK_FOUR_EYES_AMOUNT another one is to approve it.",
     )
     @staticmethod
     async def set_overdraft_limit(context: Context, id: strawberry.ID, limit: MoneyInput) -> AccountRow | None:  # noqa: A002
         key = account_id(id)
-        await context.services.accounts.set_overdraft_limit(context.viewer, key, limit.any("limit"))
+        await context.services.approvals.set_overdraft_limit(context.viewer, key, limit.any("limit"))
         return await _account(context, key)
 
 

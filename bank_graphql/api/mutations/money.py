@@ -113,7 +113,9 @@ class MoneyMutations:
     )
     @staticmethod
     async def reverse_transaction(context: Context, input: ReverseTransactionInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
-        return await moved(context, input.command(context.viewer))
+        outcome = await context.services.approvals.reverse(context.viewer, input.command(context.viewer))
+        result: MoneyMoved | MoneyPreview = await _result(context, outcome)
+        return result
 
     @mutation(
         MoveMoneyResult,

@@ -17,12 +17,12 @@ class UserMutations:
     @mutation(
         UserResult,
         "Give a user another role. It holds for the user's sessions within 2 seconds. The last active administrator cannot lose "
-        "the role. For administrators.",
+        "the role. For administrators; with BANK_FOUR_EYES another one is to approve it.",
     )
     @staticmethod
     async def set_user_role(context: Context, user_id: strawberry.ID, role: UserRole) -> UserRow | None:
         key = key_of(user_id)
-        await context.services.users.set_role(context.viewer, key, role)
+        await context.services.approvals.set_role(context.viewer, key, role)
         return await _changed(context, key)
 
     @mutation(

@@ -22,6 +22,7 @@ _KINDS = {
     **dict.fromkeys(CardAction, "Card"),
     **dict.fromkeys(("addPayee", "renamePayee", "removePayee"), "Payee"),
     "exportMyData": "User",
+    "decide": "Approval",
     "openAccount": "Account",
     "issueCard": "Card",
     "expireCard": "Card",
@@ -45,7 +46,9 @@ class AuditEvent(Node):
     request_id: str | None = strawberry.field(
         description="The request's id, as in its answer's header and in the logs. The client may have chosen it."
     )
-    detail: str | None = strawberry.field(description="To what it was changed: the role, for `setUserRole`. Null for all others.")
+    detail: str | None = strawberry.field(
+        description="To what it was changed: the role, for `setUserRole`; APPROVED or REJECTED, for `decide`. Null for others."
+    )
 
     is_type_of = backed_by(AuditRow)
 

@@ -7,6 +7,7 @@ import strawberry
 from strawberry.types.enum import has_enum_definition
 
 from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
+from bank_graphql.approvals.enums import ApprovalKind, ApprovalStatus
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.events.enums import TransactionEventKind
 from bank_graphql.identity.enums import StepUpFactor, UserRole, UserStatus
@@ -52,6 +53,27 @@ class EntryDirection(StrEnum):
 
 strawberry.enum(EntryDirection, description="CREDIT adds money to the account, DEBIT takes money off it.")
 _described(
+    ApprovalKind,
+    f"What members of staff propose.{_GROWS}",
+    {
+        "SET_USER_ROLE": "Another role for a user.",
+        "SET_OVERDRAFT_LIMIT": "An overdraft limit of an account.",
+        "REVERSE_TRANSACTION": "The reversal of a transaction.",
+    },
+)
+_described(
+    ApprovalStatus,
+    f"What became of a proposal.{_GROWS}",
+    {
+        "PENDING": "It waits for a decision.",
+        "APPROVED": "It was approved, and is being executed.",
+        "EXECUTED": "It was approved and executed.",
+        "FAILED": "It was approved, and could not be executed.",
+        "REJECTED": "It was rejected.",
+        "EXPIRED": "Nobody decided it in time.",
+    },
+)
+_described(
     StateConflictCode,
     f"Which rule a state conflict is about.{_GROWS}",
     {
@@ -73,6 +95,7 @@ _described(
         "LAST_ADMIN": "The bank would be left without an active administrator.",
         "MFA_STATE": "The second factor is DISABLED, ENROLLED (its first code is awaited) or ENABLED: see `state`.",
         "NO_MAIL": "The bank sends no mails.",
+        "APPROVAL_PENDING": "Another proposal about the same waits for a decision.",
         "MONEY_REMAINS": "The balance of the account is not zero, or money is reserved on it.",
         "WRONG_STATUS": "The status does not allow this.",
     },

@@ -1,8 +1,8 @@
 """The commands, one class each: what it names (`targets`) and how it is decided (`decide`), in memory.
 
-`base` what all have · `cash` deposits and withdrawals · `transfers` · `holds` place, capture, release, expire · `reversals` ·
-`accounts` opening · `cards` issue, replace, authorise, refund · `clearing` payments to other banks and from them. A new command
-is a class, and its name in the import, in `COMMANDS` and in `__all__`.
+`base` what all have · `cash` deposits and withdrawals · `transfers` · `holds` place, capture, release, expire · `reversals` and
+what is reserved for them · `accounts` opening · `cards` issue, replace, authorise, refund · `clearing` payments to other banks
+and from them. A new command is a class, and its name in the import, in `COMMANDS` and in `__all__`.
 """
 
 from bank_graphql.payments.commands.accounts import OpenAccount
@@ -11,7 +11,7 @@ from bank_graphql.payments.commands.cards import AuthorizeCard, IssueCard, Refun
 from bank_graphql.payments.commands.cash import Deposit, Withdraw
 from bank_graphql.payments.commands.clearing import ClearTransfer, ReceiveTransfer, ReturnTransfer, SettleTransfer
 from bank_graphql.payments.commands.holds import CaptureHold, ExpireHold, PlaceHold, ReleaseHold
-from bank_graphql.payments.commands.reversals import ReverseTransaction
+from bank_graphql.payments.commands.reversals import ReleaseReservation, ReserveReversal, ReverseTransaction
 from bank_graphql.payments.commands.transfers import Destination, Transfer
 
 COMMANDS: tuple[type[Command], ...] = (
@@ -26,7 +26,9 @@ COMMANDS: tuple[type[Command], ...] = (
     ReceiveTransfer,
     RefundCardPayment,
     ReleaseHold,
+    ReleaseReservation,
     ReplaceCard,
+    ReserveReversal,
     ReturnTransfer,
     ReverseTransaction,
     SettleTransfer,
@@ -53,7 +55,9 @@ __all__ = [
     "ReceiveTransfer",
     "RefundCardPayment",
     "ReleaseHold",
+    "ReleaseReservation",
     "ReplaceCard",
+    "ReserveReversal",
     "ReturnTransfer",
     "ReverseTransaction",
     "SettleTransfer",

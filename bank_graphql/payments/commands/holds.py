@@ -10,9 +10,9 @@ from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.errors import Forbidden, ValidationFailed
 from bank_graphql.kit.money import Money
-from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
+from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
 from bank_graphql.ledger.errors import CurrencyMismatch
-from bank_graphql.ledger.rules import TransactionState
+from bank_graphql.ledger.rules import TransactionState, internal_account_id
 from bank_graphql.payments import card_rules
 from bank_graphql.payments.commands.base import Command, Targets
 from bank_graphql.payments.commands.transfers import Destination, payment_accounts, require_inside, require_proof
@@ -155,6 +155,8 @@ def _pending_hold(actor: Actor, transaction_id: UUID, state: BatchState) -> Tran
     hold = state.visible_transaction(actor, transaction_id)
     if hold.kind != TransactionKind.HOLD:
         raise StateConflict(StateConflictCode.NOT_A_HOLD, hold.status, "This transaction is not a hold.")
+    if hold.to_account_id == internal_account_id(Purpose.SUSPENSE, hold.currency):
+        raise Forbidden("This money waits for a decision about a reversal: see decide.")
     if hold.id in state.cards.payments:
         card_rules.require_network(actor, hold.from_account_id, state)
     elif not state.is_owner(actor, hold.to_account_id) and (
