@@ -114,7 +114,7 @@ def open_people(
     return People(
         db=db,
         identity=identity,
-        users=Users(db, sessions, factors, notices, clock),
+        users=Users(db, sessions, factors, passkeys, notices, clock),
         credentials=Credentials(db, identity),
         step_up=StepUp(db, identity, clock),
         addresses=Addresses(db, identity, codes, outbox, bank_name=settings.name, clock=clock),

@@ -36,7 +36,7 @@ DO $$ BEGIN
     GRANT UPDATE (booked, held, overdraft_limit, updated_at) ON balances TO bank_app;
     GRANT UPDATE (status, captured, posted_at) ON transactions TO bank_app;
     GRANT UPDATE (password_hash, full_name, phone_number, role, status, closed_at, suspension_reason, email_verified_at,
-        updated_at) ON users
+        email, email_key, erased_at, updated_at) ON users
         TO bank_app;
     GRANT UPDATE (sealed_secret, created_at, confirmed_at, last_step) ON totp_factors TO bank_app;
     GRANT UPDATE (attempts, due_at) ON outgoing_mails TO bank_app;
@@ -44,15 +44,17 @@ DO $$ BEGIN
     GRANT UPDATE (status, decided_by, decided_at, refusal) ON approvals TO bank_app;
     GRANT UPDATE (sign_count, is_synced, last_used_at) ON passkeys TO bank_app;
     GRANT UPDATE (used_at) ON recovery_codes TO bank_app;
-    GRANT UPDATE (last_used_at, verified_at, expires_at, ended_at) ON sessions TO bank_app;
+    GRANT UPDATE (last_used_at, verified_at, expires_at, ended_at, user_agent, ip_address) ON sessions TO bank_app;
     GRANT UPDATE (used_at, reply) ON refresh_tokens TO bank_app;
     GRANT UPDATE (name, status, frozen_by, freeze_reason, updated_at, closed_at) ON accounts TO bank_app;
-    GRANT UPDATE (status, frozen_by, updated_at) ON cards TO bank_app;
+    GRANT UPDATE (status, frozen_by, holder_name, updated_at) ON cards TO bank_app;
     GRANT UPDATE (name, removed_at) ON payees TO bank_app;
     GRANT UPDATE (clears_at, return_reason, message_id) ON external_transactions TO bank_app;
+    GRANT UPDATE (name) ON verified_payments TO bank_app;
     GRANT UPDATE (written_at) ON clearing_messages TO bank_app;
     GRANT UPDATE (counted) ON card_transactions TO bank_app;
     GRANT UPDATE (wrapped_key, master_key) ON card_secrets, vault_keys TO bank_app;
+    GRANT DELETE ON transaction_notes, payees TO bank_app;
     GRANT DELETE ON idempotency_outcomes, transaction_events, card_limits, card_blocks TO bank_app;
     GRANT DELETE ON totp_factors, recovery_codes, attempt_buckets, outgoing_mails, email_codes, passkeys,
         answered_challenges TO bank_app;

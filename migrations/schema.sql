@@ -118,7 +118,7 @@ CREATE TABLE public.accounts (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0025 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0026 on run with this schema.';
 CREATE TABLE public.answered_challenges (
     id bytea NOT NULL,
     expires_at timestamp with time zone NOT NULL
@@ -493,6 +493,7 @@ CREATE TABLE public.users (
     closed_at timestamp with time zone,
     suspension_reason text,
     email_verified_at timestamp with time zone,
+    erased_at timestamp with time zone,
     CONSTRAINT ck_users_role_is_known CHECK ((role = ANY (ARRAY['CUSTOMER'::text, 'TELLER'::text, 'AUDITOR'::text, 'PROCESSOR'::text, 'ADMIN'::text]))),
     CONSTRAINT ck_users_status_is_known CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'SUSPENDED'::text, 'CLOSED'::text])))
 );

@@ -100,6 +100,20 @@ async def open_accounts(
     )
 
 
+class _IdRow(Row):
+    id: UUID
+
+
+_owner = bindparam("owner", type_=Uuid())
+_OWNED = Query(select(col(Account.id)).where(col(Account.owner_id) == _owner), _IdRow)
+_ERASE = Query(
+    update(Account).where(col(Account.owner_id) == _owner).values(name=bindparam("new_name", type_=Text()), freeze_reason=None),
+    Row,
+)
+ERASED_NAME = "Account"
+"""The name of the accounts of a user who was erased."""
+
+
 class Accounts:
     """Changes to single accounts: names, freezing, closing, limits. Each is audited, and so is each refusal.
 
@@ -276,3 +290,10 @@ def _authority(actor: Actor, account: AccountRow) -> FrozenBy:
         return FrozenBy.STAFF
     _require_owner(actor, account)
     return FrozenBy.OWNER
+
+
+async def erase(connection: Connection, owner_id: UUID) -> None:
+    """Erase the names of a user's accounts, and what was written about payments from them. What was booked stays."""
+    owned = await connection.fetch(_OWNED, owner=owner_id)
+    await ledger.erase_notes(connection, [row.id for row in owned])
+    await connection.execute(_ERASE, owner=owner_id, new_name=ERASED_NAME)

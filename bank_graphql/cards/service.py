@@ -53,6 +53,16 @@ _INSERT_PAYMENTS = Insert(
     *("transaction_id", "card_id", "series_id", "authorized_at", "counted"),
     *("merchant_name", "merchant_category", "merchant_country", "decline_reason"),
 )
+_owned = select(col(Account.id)).where(col(Account.owner_id) == bindparam("owner", type_=Uuid()))
+_of_owner = select(col(Card.id)).where(any_of(col(Card.account_id), _owned))
+_ERASE_HOLDER = Query(
+    update(Card).where(any_of(col(Card.id), _of_owner)).values(holder_name=bindparam("new_name", type_=Text())), Row
+)
+_ERASE_KEYS = Query(
+    update(CardSecret).where(any_of(col(CardSecret.card_id), _of_owner)).values(wrapped_key=b"", master_key=""), Row
+)
+ERASED_HOLDER = "ERASED"
+"""The holder's name on the cards of a user who was erased."""
 _LIVE = text("cards.status IN ('INACTIVE', 'ACTIVE', 'FROZEN')")  # as the partial index on expires_at is defined
 _card = bindparam("card", type_=Uuid())
 _CARD = Query(with_accounts(select(*CARD_COLUMNS).select_from(Card)).where(col(Card.id) == _card), CardRow)
@@ -361,3 +371,9 @@ def _authority(actor: Actor, card: CardRow) -> FrozenBy:
         return FrozenBy.STAFF
     _require_owner(actor, card)
     return FrozenBy.OWNER
+
+
+async def erase(connection: Connection, owner_id: UUID) -> None:
+    """Erase the holder's name on a user's cards, which are cancelled, and the keys that decrypt their numbers."""
+    await connection.execute(_ERASE_KEYS, owner=owner_id)
+    await connection.execute(_ERASE_HOLDER, owner=owner_id, new_name=ERASED_HOLDER)

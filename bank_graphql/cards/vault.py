@@ -71,7 +71,9 @@ SEALED = Query(
 )
 _WRAPPED_BY_OTHERS = Query(
     _sealed.where(
-        col(CardSecret.card_id) > bindparam("after", type_=Uuid()), col(CardSecret.master_key) != bindparam("by", type_=Text())
+        col(CardSecret.card_id) > bindparam("after", type_=Uuid()),
+        col(CardSecret.master_key) != bindparam("by", type_=Text()),
+        func.length(col(CardSecret.wrapped_key)) > 0,  # the key of an erased card is gone
     )
     .order_by(col(CardSecret.card_id))
     .limit(bindparam("maximum", type_=BigInteger()))

@@ -39,6 +39,7 @@ class IdentityAction(StrEnum):
     SET_USER_ROLE = "setUserRole"
     SUSPEND_USER = "suspendUser"
     REINSTATE_USER = "reinstateUser"
+    ERASE_USER = "eraseUser"
     STEP_UP = "stepUp"
     REQUEST_PASSKEY = "requestPasskey"
     ADD_PASSKEY = "addPasskey"

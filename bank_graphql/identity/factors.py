@@ -183,6 +183,10 @@ class SecondFactors:
             raise _conflict(_state_of(factor), "The user has no second factor.")
         await self._delete(connection, user_id)
 
+    async def erase(self, connection: Connection, user_id: UUID) -> None:
+        """Delete the second factor and the recovery codes of a user who is closed, if there are any."""
+        await self._delete(connection, user_id)
+
     async def _delete(self, connection: Connection, user_id: UUID) -> None:
         await connection.execute(_DELETE_CODES, user=user_id)
         await connection.execute(_DELETE_FACTOR, user=user_id)

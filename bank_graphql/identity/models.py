@@ -45,6 +45,7 @@ class User(SQLModel, table=True):
     closed_at: datetime | None = time_field(nullable=True)
     suspension_reason: str | None = text_field(nullable=True)
     email_verified_at: datetime | None = time_field(nullable=True)
+    erased_at: datetime | None = time_field(nullable=True)
 
 
 class AttemptBucket(SQLModel, table=True):

@@ -141,6 +141,8 @@ _USE = Query(
 )
 _REMOVE = Query(delete(Passkey).where(_of_user, col(Passkey.id) == bindparam("id", type_=Uuid())).returning(col(Passkey.id)), Row)
 
+_ERASE = Query(delete(Passkey).where(_of_user), Row)
+
 
 class Passkeys:
     """The passkeys of all users. The only writer of their table.
@@ -216,6 +218,10 @@ class Passkeys:
         """
         if not await connection.fetch(_REMOVE, user=user_id, id=passkey_id):
             raise NotFound("passkey", global_id("Passkey", passkey_id))
+
+    async def erase(self, connection: Connection, user_id: UUID) -> None:
+        """Forget all passkeys of a user."""
+        await connection.execute(_ERASE, user=user_id)
 
     def request(self) -> PasskeyRequest:
         """Return what to ask a device for, so that it proves with a passkey who its user is. The device knows who that is."""

@@ -55,6 +55,7 @@ class UserRow(Row):
     created_at: datetime
     updated_at: datetime
     suspension_reason: str | None
+    erased_at: datetime | None
     mfa_enabled: bool
     email_verified: bool
 
@@ -196,6 +197,7 @@ _user_columns = (
     col(User.created_at),
     col(User.updated_at),
     col(User.suspension_reason),
+    col(User.erased_at),
     _mfa_enabled.label("mfa_enabled"),
     col(User.email_verified_at).is_not(None).label("email_verified"),
 )

@@ -108,6 +108,25 @@ SET_STATUS = Query(
     ),
     Row,
 )
+ERASE_USER = Query(
+    update(User)
+    .where(col(User.id) == bindparam("user", type_=Uuid()))
+    .values(
+        email=bindparam("address", type_=Text()),
+        email_key=bindparam("address", type_=Text()),
+        password_hash="",
+        full_name=bindparam("name", type_=Text()),
+        phone_number=None,
+        suspension_reason=None,
+        email_verified_at=None,
+        erased_at=bindparam("now"),
+        updated_at=bindparam("now"),
+    ),
+    Row,
+)
+ERASE_SESSIONS = Query(
+    update(Session).where(col(Session.user_id) == bindparam("user", type_=Uuid())).values(user_agent=None, ip_address=None), Row
+)
 VERIFY_EMAIL = Query(
     update(User)
     .where(col(User.id) == bindparam("user", type_=Uuid()), col(User.email_verified_at).is_(None))

@@ -1,4 +1,4 @@
-"""What staff do with users: their roles, suspension and reinstatement; and how a user is closed.
+"""What staff do with users: their roles, suspension, reinstatement and erasure; and how a user is closed.
 
 Changes of roles and statuses run one at a time, so that no race can leave the bank without an active administrator.
 """
@@ -15,6 +15,7 @@ from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
 from bank_graphql.identity.factors import SecondFactors
 from bank_graphql.identity.models import ACTIVE_ADMIN, User
 from bank_graphql.identity.notices import Change, Notices
+from bank_graphql.identity.passkeys import Passkeys
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.queries import UserRow
 from bank_graphql.identity.rules import check_suspension_reason
@@ -28,6 +29,8 @@ from bank_graphql.kit.errors import Forbidden, NotFound
 from bank_graphql.kit.ids import global_id, lock_key
 from bank_graphql.kit.statements import Query, Row
 
+ERASED_NAME = "Erased user"
+"""The name of a user who was erased."""
 _LOCK = lock_key("users", UUID(int=0))
 _OTHER_ADMIN = Query(
     select(col(User.id))
@@ -47,14 +50,18 @@ class Users:
         db: the database.
         sessions: where the sessions of suspended users end.
         factors: the users' second factors.
+        passkeys: the users' passkeys.
         notices: tells users of what was done with their access.
         clock: gives the time.
     """
 
-    def __init__(self, db: Database, sessions: Sessions, factors: SecondFactors, notices: Notices, clock: Clock) -> None:
+    def __init__(
+        self, db: Database, sessions: Sessions, factors: SecondFactors, passkeys: Passkeys, notices: Notices, clock: Clock
+    ) -> None:
         self._db = db
         self._sessions = sessions
         self._factors = factors
+        self._passkeys = passkeys
         self._notices = notices
         self._clock = clock
 
@@ -116,6 +123,33 @@ class Users:
             await self._set_status(connection, user_id, UserStatus.ACTIVE, None)
 
         await self._change(actor, IdentityAction.REINSTATE_USER, user_id, change)
+
+    async def erase(self, actor: Actor, user_id: UUID, others: Callable[[Connection, UUID], Awaitable[None]]) -> None:
+        """Erase what the bank knows about a closed user as a person. The user stays, because the books refer to it.
+
+        Args:
+            actor: an administrator.
+            user_id: the user.
+            others: called in the transaction, to erase what other rooms know.
+
+        Raises:
+            NotFound, Forbidden: the user is not visible to the actor; the actor may not manage users.
+            StateConflict: `WRONG_STATUS`: the user is not closed, or was erased before.
+        """
+
+        async def change(connection: Connection, user: UserRow) -> None:
+            if user.status != UserStatus.CLOSED:
+                raise _wrong_status(user)
+            if user.erased_at is not None:
+                raise StateConflict(StateConflictCode.WRONG_STATUS, "ERASED", "The user was erased already.")
+            await others(connection, user_id)
+            await self._factors.erase(connection, user_id)
+            await self._passkeys.erase(connection, user_id)
+            await connection.execute(statements.ERASE_SESSIONS, user=user_id)
+            given = {"address": f"{user_id.hex}@erased.invalid", "name": ERASED_NAME, "now": self._clock()}
+            await connection.execute(statements.ERASE_USER, user=user_id, **given)
+
+        await self._change(actor, IdentityAction.ERASE_USER, user_id, change)
 
     async def remove_second_factor(self, actor: Actor, user_id: UUID) -> None:
         """Delete the second factor of a user who has lost it, after the bank has made sure by other means who that is.

@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable
 from operator import attrgetter
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Uuid, any_, bindparam, update
+from sqlalchemy import BigInteger, Uuid, any_, bindparam, delete, select, update
 from sqlmodel import col
 
 from bank_graphql.kit.db import Connection
 from bank_graphql.kit.ids import lock_key
-from bank_graphql.kit.statements import Insert, Query, Row, Update, Writes, array_of
+from bank_graphql.kit.statements import Insert, Query, Row, Update, Writes, any_of, array_of
 from bank_graphql.ledger.enums import ChangeKind
 from bank_graphql.ledger.models import Balance, Entry, Transaction, TransactionNote
 from bank_graphql.ledger.rules import LedgerState, NewEntry
@@ -39,6 +39,15 @@ _INSERT_NOTES = Insert(TransactionNote, "transaction_id", "description")
 _INSERT_ENTRIES = Insert(Entry, *NewEntry._fields, shared=["booked_at"])
 _UPDATE_BALANCES = Update(Balance, "account_id", "booked", "held", "updated_at", shared=["updated_at"])
 _UPDATE_PENDING = Update(Transaction, "id", "status", "captured", "posted_at")
+_ERASE_NOTES = Query(
+    delete(TransactionNote).where(
+        any_of(
+            col(TransactionNote.transaction_id),
+            select(col(Transaction.id)).where(col(Transaction.from_account_id) == any_(array_of("ids", Uuid()))),
+        )
+    ),
+    Row,
+)
 _SET_OVERDRAFT_LIMIT = Query(
     update(Balance)
     .where(col(Balance.account_id) == any_(array_of("ids", Uuid())))
@@ -98,3 +107,8 @@ def _write_balances(writes: Writes, state: LedgerState, touched: Collection[UUID
 async def set_overdraft_limit(connection: Connection, account_id: UUID, limit: int) -> None:
     """Set how far an account may go below zero, in minor units. Its lock must be held."""
     await connection.execute(_SET_OVERDRAFT_LIMIT, ids=[account_id], overdraft_limit=limit)
+
+
+async def erase_notes(connection: Connection, account_ids: Collection[UUID]) -> None:
+    """Erase what was written about the transactions from these accounts. The transactions stay as they are."""
+    await connection.execute(_ERASE_NOTES, ids=list(account_ids))

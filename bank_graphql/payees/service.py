@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import DateTime, Text, Uuid, bindparam, update
+from sqlalchemy import DateTime, Text, Uuid, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
+from bank_graphql.accounts.models import Account
 from bank_graphql.audit import service as audit
 from bank_graphql.identity.errors import StepUpRequired
 from bank_graphql.kit.actor import Actor
@@ -17,7 +18,8 @@ from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import NotFound, ValidationFailed
 from bank_graphql.kit.ids import global_id, lock_key, new_id
 from bank_graphql.kit.seals import Seals
-from bank_graphql.kit.statements import Insert, Query, Writes
+from bank_graphql.kit.statements import Insert, Query, Row, Writes, any_of
+from bank_graphql.ledger.models import Transaction
 from bank_graphql.payees import queries
 from bank_graphql.payees.enums import PayeeMatch
 from bank_graphql.payees.matching import compare
@@ -47,6 +49,15 @@ _REMOVE = Query(
 )
 
 
+_ERASE_PAYEES = Query(delete(Payee).where(col(Payee.owner_id) == _owner), Row)
+_owned = select(col(Account.id)).where(col(Account.owner_id) == _owner)
+_paid = select(col(Transaction.id)).where(any_of(col(Transaction.from_account_id), _owned))
+_ERASE_VERIFIED = Query(
+    update(VerifiedPayment)
+    .where(any_of(col(VerifiedPayment.transaction_id), _paid))
+    .values(name=bindparam("new_name", type_=Text())),
+    Row,
+)
 _INSERT_VERIFIED = Insert(VerifiedPayment, "transaction_id", "match", "name")
 LIFETIME = timedelta(minutes=15)
 """How long a verification can be used for a payment."""
@@ -178,3 +189,9 @@ class Payees:
             return changed
 
         return await audit.execute_audited(self._db, actor, action, payee_id, work)
+
+
+async def erase(connection: Connection, owner_id: UUID) -> None:
+    """Delete a user's payees, and erase the names under which payees were verified for the user's payments."""
+    await connection.execute(_ERASE_PAYEES, owner_id=owner_id)
+    await connection.execute(_ERASE_VERIFIED, owner_id=owner_id, new_name="")

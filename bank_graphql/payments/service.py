@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from sqlalchemy import BigInteger, DateTime, bindparam, delete, select, tuple_
+from sqlalchemy import BigInteger, DateTime, Uuid, bindparam, delete, select, tuple_
 from sqlmodel import col
 
 from bank_graphql.accounts import service as accounts
@@ -60,6 +60,7 @@ _DELETE_OUTCOMES = Query(
     .returning(col(IdempotencyOutcome.user_id)),
     Row,
 )
+_ERASE_OUTCOMES = Query(delete(IdempotencyOutcome).where(col(IdempotencyOutcome.user_id) == bindparam("user", type_=Uuid())), Row)
 _log = structlog.get_logger(__name__)
 BANK = Actor(UUID(int=0), None, frozenset())
 """The bank itself, which lets holds expire, and plays the clearing of a sandbox."""
@@ -220,3 +221,8 @@ async def delete_old_keys(db: Database, policy: Policy, keep: timedelta, batch_s
         deleted += len(rows)
         if len(rows) < batch_size:
             return deleted
+
+
+async def erase(connection: Connection, user_id: UUID) -> None:
+    """Delete the idempotency keys of a user who is closed and sends no request again."""
+    await connection.execute(_ERASE_OUTCOMES, user=user_id)

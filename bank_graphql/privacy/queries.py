@@ -26,7 +26,7 @@ def _section(sql: str) -> Query[Row]:
 SECTIONS: Mapping[str, Query[Row]] = {
     "profile": _section(
         "SELECT email, email_verified_at, full_name, phone_number, role, status, suspension_reason, created_at, updated_at, "
-        "closed_at FROM users WHERE id = :user"
+        "closed_at, erased_at FROM users WHERE id = :user"
     ),
     "second_factor": _section("SELECT created_at, confirmed_at FROM totp_factors WHERE user_id = :user"),
     "passkeys": _section("SELECT name, is_synced, created_at, last_used_at FROM passkeys WHERE user_id = :user"),

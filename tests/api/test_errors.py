@@ -184,6 +184,7 @@ EXPECTED = {
     "setUserRole": {"ApprovalRequiredRejection", "NotFoundRejection", "ForbiddenRejection", "StateConflictRejection"},
     "suspendUser": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection", "ValidationRejection"},
     "removeSecondFactor": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection"},
+    "eraseUser": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection"},
     "reinstateUser": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection"},
     "logOut": {"NotFoundRejection"},
     "updateProfile": {"ValidationRejection"},

@@ -107,6 +107,7 @@ TABLE = """
     decide              approval      -      -        y        n         -        y
     setUserRole         user          n      -        n        n         -        y
     suspendUser         user          n      -        n        n         -        y
+    eraseUser           user          n      -        n        n         -        y
     reinstateUser       user          n      -        n        n         -        y
     removeSecondFactor  user          n      -        n        n         -        y
     exportMyData        nothing       y      y        y        y         y        y
@@ -171,6 +172,7 @@ ARGUMENTS = {
     "setUserRole": "userId: $id, role: TELLER",
     "suspendUser": 'userId: $id, reason: "r"',
     "reinstateUser": "userId: $id",
+    "eraseUser": "userId: $id",
     "removeSecondFactor": "userId: $id",
     "advanceClock": 'to: "2000-01-01T00:00:00Z"',
     "accountByNumber": "number: $id",

@@ -45,6 +45,7 @@ UNSTEADY = {
     "decide",
     "suspendUser",
     "reinstateUser",
+    "eraseUser",
     "stepUp",
     "requestEmailVerification",
     "requestPasskey",

@@ -10,6 +10,7 @@ from bank_graphql.api.results import UserResult
 from bank_graphql.api.types.enums import UserRole
 from bank_graphql.engine.fields import mutation
 from bank_graphql.identity.queries import UserRow
+from bank_graphql.privacy import service as privacy
 
 
 @strawberry.type
@@ -41,6 +42,18 @@ class UserMutations:
     async def reinstate_user(context: Context, user_id: strawberry.ID) -> UserRow | None:
         key = key_of(user_id)
         await context.services.users.reinstate(context.viewer, key)
+        return await _changed(context, key)
+
+    @mutation(
+        UserResult,
+        "Erase what the bank knows about a closed user as a person: name, addresses, payees, what the user wrote about payments, "
+        "card numbers. It cannot be undone. What was booked stays, and so do issued statements and the audit. The e-mail address "
+        "can sign up again. For administrators.",
+    )
+    @staticmethod
+    async def erase_user(context: Context, user_id: strawberry.ID) -> UserRow | None:
+        key = key_of(user_id)
+        await privacy.erase_user(context.services.users, context.viewer, key)
         return await _changed(context, key)
 
     @mutation(

@@ -61,6 +61,7 @@ class User(Node):
     mfa_enabled: bool = strawberry.field(description="Whether the user signs in with a second factor.")
     email_verified: bool = strawberry.field(description="Whether the user has proved to read the address: see `verifyEmail`.")
     suspension_reason: str | None = strawberry.field(description="Why the bank suspended the user. Null if it did not.")
+    erased_at: DateTime | None = strawberry.field(description="When the user was erased: see `eraseUser`. Null if not.")
     created_at: DateTime = strawberry.field(description="When the user signed up.")
     updated_at: DateTime = strawberry.field(description="When the profile was last changed.")
 
