@@ -97,6 +97,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with _open(settings, clock, metrics, tracing) as bank:
+            await bank.approvals.warn_if_alone()
             services = _services(bank, settings, limiter, clock)
             identify = BearerAuthentication(bank.people.identity.sessions)
             app.state.graphql = GraphQLEndpoint(gate, services, identify, Page("graphiql.html"), trusted)

@@ -174,7 +174,7 @@ async def open_bank(
         issuer = Issuer(settings.name, settings.own_bic, Months(ZoneInfo(settings.time_zone)), bank_clock)
         execute = _batched_execute(db, policy, settings, after_each=wake_feed, stack=stack, tracing=tracing)
         accounts = Accounts(db, bank_clock, cards.cancel_of_account)
-        approvals = await _approvals(db, settings, people, accounts, execute, bank_clock)
+        approvals = _approvals(db, settings, people, accounts, execute, bank_clock)
         due_jobs = _due_jobs(db, settings, issuer, expire_holds, clear_transfers, approvals)
         other_jobs = (*(each.job for each in due_jobs), *archive_jobs(settings, owner, db, clock), *replica_jobs)
         signer = CheckpointSigner(urlsplit(settings.address).netloc, private_keys)
@@ -202,7 +202,7 @@ async def open_bank(
         )
 
 
-async def _approvals(
+def _approvals(
     db: Database,
     settings: Settings,
     people: People,
@@ -210,11 +210,9 @@ async def _approvals(
     execute: Callable[[Group], Awaitable[list[Outcome]]],
     clock: Clock,
 ) -> Approvals:
-    """Return what decides about proposals, and warn if there is nobody to decide."""
+    """Return what decides about proposals."""
     policy = FourEyes(settings.four_eyes, settings.four_eyes_amount, timedelta(hours=settings.approval_hours))
-    approvals = Approvals(db, people.users, accounts, execute, policy, clock)
-    await approvals.warn_if_alone()
-    return approvals
+    return Approvals(db, people.users, accounts, execute, policy, clock)
 
 
 def _then_wake(wake_feed: Callable[[], None], work: Callable[[], Awaitable[int]]) -> Callable[[], Awaitable[int]]:

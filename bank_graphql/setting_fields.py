@@ -117,8 +117,9 @@ class SettingFields(BaseSettings):
     four_eyes_amount: int | None = Field(
         None,
         ge=0,
-        description="Above how much, in whole units, overdraft limits and reversals need the approval of another member of "
-        "staff. By default never.",
+        le=1_000_000_000_000,
+        description="Above how much, in whole units, higher overdraft limits and reversals need the approval of another member "
+        "of staff. By default never.",
     )
     approval_hours: int = Field(24, ge=1, le=720, description="Hours for which such a request waits for approval.")
     session_days: int = Field(30, ge=1, le=365, description="Days without use after which a session ends.")
@@ -150,19 +151,18 @@ class SettingFields(BaseSettings):
     cut_off: Annotated[str, StringConstraints(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(
         "15:30", description="Payments to other banks before this time are settled on the same business day, in BANK_TIME_ZONE."
     )
-    passkey_domain: Annotated[str, StringConstraints(pattern="^[a-z0-9.-]+$")] | None = Field(
+    passkey_domain: str | None = Field(
         None,
         description="The domain for which passkeys are made, of the bank and of all front ends: example.com. By default the host "
-        "of the bank's own address.",
+        "of the bank's own address, and localhost for 127.0.0.1.",
     )
     smtp_url: SecretStr | None = Field(
         None,
-        description="The server that sends mails: smtps://user:password@host, or smtp://… for STARTTLS. Without it, development "
-        "writes them to the folder `mails` in BANK_DATA_DIR, and production sends none.",
+        description="The server that sends mails: smtps://user:password@host, or smtp://… for STARTTLS, which this machine "
+        "itself need not have. Without it, development writes them to the folder `mails` in BANK_DATA_DIR, and "
+        "production sends none.",
     )
-    mail_from: Annotated[str, StringConstraints(pattern="^[^\\s@]+@[^\\s@]+$")] | None = Field(
-        None, description="The address that mails come from. BANK_SMTP_URL needs it."
-    )
+    mail_from: str | None = Field(None, description="The address that mails come from. BANK_SMTP_URL needs it.")
     rate_limit: int | None = Field(
         None,
         ge=200_000,

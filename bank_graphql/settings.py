@@ -20,6 +20,8 @@ from bank_graphql.kit.dsn import parse_dsn
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.setting_fields import SettingFields
 
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]*[a-z][a-z0-9-]*)*", re.ASCII)
+_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 _TOLERANCE = re.compile(r"[0-9]{4}:[0-9]{1,3}", re.ASCII)
 
 
@@ -52,6 +54,22 @@ class Settings(SettingFields):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError("there is no such time zone: give one like Europe/Berlin") from error
+        return value
+
+    @field_validator("passkey_domain")
+    @classmethod
+    def _require_domain(cls, value: str | None) -> str | None:
+        if value is not None and not (_DOMAIN.fullmatch(value) and (value == "localhost" or "." in value.strip("."))):
+            raise ValueError(
+                "give a domain alone, in small letters, as in example.com: no scheme, no port, no number of an address"
+            )
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _require_address(cls, value: str | None) -> str | None:
+        if value is not None and not _ADDRESS.fullmatch(value):
+            raise ValueError("give an address alone, as in bank@example.com")
         return value
 
     @field_validator("staff_networks")
@@ -93,6 +111,14 @@ class Settings(SettingFields):
             raise ValueError("BANK_METRICS_PORT is the bank's own port: choose another")
         if self.pool_min_size > self.pool_max_size:
             raise ValueError("BANK_POOL_MIN_SIZE is larger than BANK_POOL_MAX_SIZE")
+        return self
+
+    @model_validator(mode="after")
+    def _require_own_domain(self) -> Self:
+        hosts = [urlsplit(each).hostname or "" for each in self.passkey_origins]
+        domain = self.passkeys_domain
+        if self.passkey_domain and not any(host == domain or host.endswith(f".{domain}") for host in hosts):
+            raise ValueError("BANK_PASSKEY_DOMAIN is neither the domain of BANK_PUBLIC_URL nor of one of BANK_ALLOWED_ORIGINS")
         return self
 
     @property

@@ -41,7 +41,7 @@ DO $$ BEGIN
     GRANT UPDATE (sealed_secret, created_at, confirmed_at, last_step) ON totp_factors TO bank_app;
     GRANT UPDATE (attempts, due_at) ON outgoing_mails TO bank_app;
     GRANT UPDATE (code_hash, guesses, created_at, expires_at) ON email_codes TO bank_app;
-    GRANT UPDATE (status, decided_by, decided_at, refusal) ON approvals TO bank_app;
+    GRANT UPDATE (status, decided_by, decided_at, refusal, is_finished) ON approvals TO bank_app;
     GRANT UPDATE (sign_count, is_synced, last_used_at) ON passkeys TO bank_app;
     GRANT UPDATE (used_at) ON recovery_codes TO bank_app;
     GRANT UPDATE (last_used_at, verified_at, expires_at, ended_at, user_agent, ip_address) ON sessions TO bank_app;

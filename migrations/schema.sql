@@ -137,6 +137,7 @@ CREATE TABLE public.approvals (
     proposed_by uuid NOT NULL,
     decided_by uuid,
     refusal text,
+    is_finished boolean NOT NULL,
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     decided_at timestamp with time zone,
@@ -614,7 +615,9 @@ ALTER TABLE ONLY public.users
     ADD CONSTRAINT uq_users_email_key UNIQUE (email_key);
 CREATE INDEX ix_accounts_owner_id_id ON public.accounts USING btree (owner_id, id);
 CREATE INDEX ix_answered_challenges_expires_at ON public.answered_challenges USING btree (expires_at);
-CREATE INDEX ix_approvals_open ON public.approvals USING btree (expires_at) WHERE (status = ANY (ARRAY['PENDING'::text, 'APPROVED'::text]));
+CREATE INDEX ix_approvals_pending ON public.approvals USING btree (expires_at) WHERE (status = 'PENDING'::text);
+CREATE INDEX ix_approvals_subject_id ON public.approvals USING btree (subject_id);
+CREATE INDEX ix_approvals_unfinished ON public.approvals USING btree (decided_at) WHERE ((NOT is_finished) AND (decided_at IS NOT NULL));
 CREATE INDEX ix_attempt_buckets_updated_at ON public.attempt_buckets USING btree (updated_at);
 CREATE INDEX ix_audit_events_actor_id_id ON public.audit_events USING btree (actor_id, id);
 CREATE INDEX ix_card_transactions_card_id_transaction_id ON public.card_transactions USING btree (card_id, transaction_id);
@@ -644,7 +647,7 @@ CREATE INDEX ix_transactions_to_account_id_id ON public.transactions USING btree
 CREATE INDEX ix_users_active_admins ON public.users USING btree (id) WHERE ((role = 'ADMIN'::text) AND (status = 'ACTIVE'::text));
 CREATE INDEX ix_users_staff ON public.users USING btree (role) WHERE ((role <> 'CUSTOMER'::text) AND (status <> 'CLOSED'::text));
 CREATE INDEX ix_users_words ON public.users USING gin (to_tsvector('simple'::regconfig, translate(((full_name || ' '::text) || email), '@._+-'::text, '     '::text)));
-CREATE UNIQUE INDEX uq_approvals_pending ON public.approvals USING btree (kind, subject_id) WHERE (status = 'PENDING'::text);
+CREATE UNIQUE INDEX uq_approvals_pending ON public.approvals USING btree (subject_id, kind) WHERE (status = 'PENDING'::text);
 CREATE UNIQUE INDEX uq_approvals_request_key ON public.approvals USING btree (proposed_by, request_key);
 CREATE UNIQUE INDEX uq_cards_replaces_id ON public.cards USING btree (replaces_id) WHERE (replaces_id IS NOT NULL);
 CREATE UNIQUE INDEX uq_external_transactions_reference ON public.external_transactions USING btree (reference, bank) WHERE (reference IS NOT NULL);

@@ -1,6 +1,8 @@
 """The bank as a whole: its lock table, its queue, and requests larger than a batch."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -9,6 +11,7 @@ import pytest
 from bank_graphql import bank
 from bank_graphql.accounts.enums import AccountKind
 from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.db import Connection
 from bank_graphql.kit.errors import ConfigurationError, Unavailable
 from bank_graphql.kit.money import Money
 from bank_graphql.payments.commands import Deposit, OpenAccount
@@ -17,6 +20,8 @@ from bank_graphql.payments.outcomes import Moved, Opened
 from bank_graphql.settings import Settings
 from tests.actors import create_actor
 from tests.client import key
+
+T = TypeVar("T")
 
 
 async def test_a_lock_table_too_small_for_full_batches_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,3 +72,20 @@ async def test_a_request_larger_than_a_batch_is_executed_in_order_even_if_it_is_
             await asyncio.sleep(0)
         amounts = await raw.fetchval("SELECT array_agg(amount ORDER BY id) FROM entries WHERE account_id = $1", account_id)
         assert amounts == list(range(1, 21))
+
+
+async def test_every_job_runs_with_the_rights_of_the_application(settings: Settings, dsn: str) -> None:
+    """Tests connect as the owner of the tables. A job that needs a right that the application lacks would fail where nobody looks."""
+    async with bank.open_bank(settings) as opened:
+
+        async def restricted(work: Callable[[Connection], Awaitable[T]]) -> T:
+            async def as_application(connection: Connection) -> T:
+                await connection.raw.execute("SET LOCAL ROLE bank_app")
+                return await work(connection)
+
+            return await transact(as_application)
+
+        transact = opened.db.transact
+        opened.db.transact = restricted  # type: ignore[method-assign]
+        for job in opened.jobs:
+            await job.run()

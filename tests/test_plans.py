@@ -122,7 +122,7 @@ async def filled(ada: Client, db: Database) -> Database:
     await db.transact(lambda connection: connection.raw.execute(factor))
     passkeys = "WITH c AS (INSERT INTO answered_challenges SELECT '', now()) INSERT INTO passkeys SELECT id, id, id::text::bytea, '', 0, '', true, now() FROM users"
     await db.transact(lambda connection: connection.raw.execute(passkeys))
-    approvals = "INSERT INTO approvals (id, kind, status, subject_id, proposed_by, created_at, expires_at) SELECT id, 'SET_USER_ROLE', 'PENDING', id, id, now(), now() FROM users"
+    approvals = "INSERT INTO approvals (id, kind, status, subject_id, proposed_by, is_finished, created_at, expires_at) SELECT id, 'SET_USER_ROLE', 'PENDING', id, id, false, now(), now() + interval '1 year' FROM users"
     await db.transact(lambda connection: connection.raw.execute(approvals))
     mails = "WITH c AS (INSERT INTO email_codes SELECT '', '', 0, now(), now()) INSERT INTO outgoing_mails SELECT id, '', true, 0, now(), now() FROM users"
     await db.transact(lambda connection: connection.raw.execute(mails))

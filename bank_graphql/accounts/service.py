@@ -200,8 +200,16 @@ class Accounts:
 
         await self._change(actor, "closeAccount", account_id, change)
 
-    async def set_overdraft_limit(self, actor: Actor, account_id: UUID, limit: Money) -> None:
+    async def set_overdraft_limit(
+        self, actor: Actor, account_id: UUID, limit: Money, confirm: Callable[[Connection], Awaitable[None]] | None = None
+    ) -> None:
         """Set how far an account may go below zero.
+
+        Args:
+            actor: a member of staff.
+            account_id: the account.
+            limit: the limit.
+            confirm: called in the transaction, before anything is changed; it may refuse.
 
         Raises:
             NotFound, Forbidden: the account is not visible to the actor; the actor is not staff, or owns it.
@@ -211,6 +219,8 @@ class Accounts:
 
         async def change(connection: Connection, account: AccountRow) -> None:
             _check_limit(actor, account, limit)
+            if confirm is not None:
+                await confirm(connection)
             await ledger.set_overdraft_limit(connection, account_id, limit.minor)
 
         await self._change(actor, "setOverdraftLimit", account_id, change)

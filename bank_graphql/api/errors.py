@@ -127,8 +127,8 @@ class BatchAbortedRejection(Rejection):
 
 
 @strawberry.type(
-    description="Another member of staff is to approve this: it waits in `approvals`. Sent again, the request gets the same "
-    "answer until it is decided."
+    description="Another member of staff is to approve this: it waits in `approvals`. Sent again by the same user, and "
+    "with the same key if it has one, the request gets the same answer until it is decided."
 )
 class ApprovalRequiredRejection(Rejection):
     approval_id: strawberry.Private[UUID]

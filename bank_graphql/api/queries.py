@@ -223,7 +223,7 @@ class Query:
 
     @strawberry.field(
         description="What members of staff propose, and others of them decide (`decide`), newest first; with `status`, those "
-        "with this one. For staff.",
+        "with this one. For tellers, auditors and administrators.",
         graphql_type=Connection[Approval] | None,
         directives=[Cost(weight="60"), page_size("first", "last")],
     )

@@ -49,15 +49,15 @@ KEY = _ALL.key
 _APPROVAL = Query(select(*_COLUMNS).where(col(Approval.id) == _id), ApprovalRow)
 LOCKED = Query(select(*_COLUMNS).where(col(Approval.id) == _id).with_for_update(), ApprovalRow)
 """A proposal, which nobody else decides meanwhile."""
-PENDING = Query(
+ABOUT = Query(
     select(*_COLUMNS).where(
         col(Approval.kind) == bindparam("kind", type_=Text()),
         col(Approval.subject_id) == bindparam("subject", type_=Uuid()),
-        text("status = 'PENDING'"),
+        col(Approval.status) == _status,
     ),
     ApprovalRow,
 )
-"""The proposal of a kind about one thing that waits for a decision."""
+"""The proposals of a kind about one thing that have a status. At most one is PENDING."""
 OF_REQUEST = Query(
     select(*_COLUMNS).where(
         col(Approval.proposed_by) == bindparam("user", type_=Uuid()),
@@ -68,11 +68,15 @@ OF_REQUEST = Query(
 """The proposal that a request became."""
 UNFINISHED = Query(
     select(*_COLUMNS)
-    .where(text("status = 'APPROVED'"), col(Approval.decided_at) < bindparam("before", type_=DateTime(timezone=True)))
+    .where(
+        text("NOT is_finished AND decided_at IS NOT NULL"),
+        col(Approval.decided_at) < bindparam("before", type_=DateTime(timezone=True)),
+    )
+    .order_by(col(Approval.decided_at))
     .limit(bindparam("maximum", type_=BigInteger())),
     ApprovalRow,
 )
-"""Proposals that were approved and not executed, because the process that was to do so ended."""
+"""Proposals that were decided, and not executed or released, because the process that was to do so ended."""
 _NEXT_EXPIRY = Query(
     select(func.min(Approval.expires_at).label("due_at")).where(
         text("status = 'PENDING'"), col(Approval.expires_at) > bindparam("after", type_=DateTime(timezone=True))

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,11 +13,12 @@ from bank_graphql.accounts.service import Accounts
 from bank_graphql.approvals import queries, statements
 from bank_graphql.approvals.enums import ApprovalKind, ApprovalStatus
 from bank_graphql.approvals.errors import ApprovalRequired
+from bank_graphql.approvals.execution import DECIDERS, SET_OVERDRAFT_LIMIT, Execution, as_now
 from bank_graphql.approvals.queries import ApprovalRow
 from bank_graphql.approvals.statements import NewApproval
 from bank_graphql.audit import service as audit
 from bank_graphql.identity import queries as identity_queries
-from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
+from bank_graphql.identity.enums import IdentityAction, UserRole
 from bank_graphql.identity.permissions import PERMISSIONS, Permission
 from bank_graphql.identity.users import Users
 from bank_graphql.kit.actor import Actor
@@ -27,23 +28,19 @@ from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import Forbidden, NotFound, Refusal
 from bank_graphql.kit.ids import global_id, new_id
 from bank_graphql.kit.money import CURRENCY_DIGITS, Money
-from bank_graphql.payments.commands import ReleaseReservation, ReserveReversal, ReverseTransaction
+from bank_graphql.payments import queries as payments_queries
+from bank_graphql.payments.commands import ReserveReversal, ReverseTransaction
+from bank_graphql.payments.errors import IdempotencyConflict
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome, Preview
-from bank_graphql.payments.service import BANK
 
 DECIDE = "decide"
 """The action of a decision, in the audit."""
-SET_OVERDRAFT_LIMIT = "setOverdraftLimit"
+EXPIRE = "expireApproval"
+"""The action of a proposal that nobody has decided in time, in the audit."""
 FINISHED_AFTER = timedelta(seconds=10)
 """After how long an approved proposal that is not executed is taken over."""
 _PIECE = 50
-_DECIDERS = {
-    ApprovalKind.SET_USER_ROLE: Permission.MANAGE_USERS,
-    ApprovalKind.SET_OVERDRAFT_LIMIT: Permission.MANAGE_ACCOUNTS,
-    ApprovalKind.REVERSE_TRANSACTION: Permission.REVERSE,
-}
-"""What one must be allowed to do to propose and to decide."""
 _log = structlog.get_logger(__name__)
 
 
@@ -92,6 +89,7 @@ class Approvals:
         self._accounts = accounts
         self._execute = execute
         self._policy = policy
+        self._execution = Execution(db, users, accounts, execute)
         self._clock = clock
 
     async def set_role(self, actor: Actor, user_id: UUID, role: UserRole) -> None:
@@ -101,7 +99,9 @@ class Approvals:
             ApprovalRequired: it is proposed now.
             Refusal: as `Users.set_role`, or another proposal about the user waits.
         """
-        if not self._policy.roles or not await self._has_decider(actor, ApprovalKind.SET_USER_ROLE):
+        present = await self._db.fetch_one(identity_queries.OWN_PROFILE, user=user_id)
+        changes = present is not None and present.role != role
+        if not self._policy.roles or not changes or not await self._has_decider(actor, ApprovalKind.SET_USER_ROLE):
             await self._users.set_role(actor, user_id, role)
             return
         proposal = self._proposal(actor, ApprovalKind.SET_USER_ROLE, user_id, role=role)
@@ -119,8 +119,13 @@ class Approvals:
             ApprovalRequired: it is proposed now.
             Refusal: as `Accounts.set_overdraft_limit`, or another proposal about the account waits.
         """
-        is_large = self._policy.is_above(limit.minor, limit.currency)
-        if not is_large or not await self._has_decider(actor, ApprovalKind.SET_OVERDRAFT_LIMIT):
+        [present] = await accounts_queries.accounts(self._db, [(actor, [account_id])])
+        rises = present is not None and limit.minor > present.overdraft_limit
+        if (
+            not rises
+            or not self._policy.is_above(limit.minor, limit.currency)
+            or not await self._has_decider(actor, ApprovalKind.SET_OVERDRAFT_LIMIT)
+        ):
             await self._accounts.set_overdraft_limit(actor, account_id, limit)
             return
         proposal = self._proposal(actor, ApprovalKind.SET_OVERDRAFT_LIMIT, account_id, money=limit)
@@ -138,21 +143,19 @@ class Approvals:
             ApprovalRequired: it is proposed, now or with this key before.
             Refusal: as `ReverseTransaction`; another proposal about the transaction waits; or that with this key was rejected.
         """
-        if command.dry_run or command.key is None or not await self._is_large(actor, command):
+        if command.dry_run or command.key is None or self._policy.above is None:
             return await self._execute_one(command)
         earlier = await self._db.fetch_one(queries.OF_REQUEST, user=actor.user_id, key=command.key)
         if earlier is not None:
-            return await self._repeated(earlier, command)
+            return await self._repeated(actor, earlier, command)
+        if await payments_queries.is_used(self._db, actor.user_id, command.key) or not await self._is_large(actor, command):
+            return await self._execute_one(command)
         await self._refuse_if_waiting(actor, command)
-        moved = await self._execute_one(
-            ReserveReversal(
-                actor=actor,
-                key=_derived(command.key),
-                transaction_id=command.transaction_id,
-                reason=command.reason,
-                expires_at=self._clock() + self._policy.lasts,
-            )
+        until = self._clock() + self._policy.lasts
+        reservation = ReserveReversal(
+            actor=actor, key=_derived(command.key), transaction_id=command.transaction_id, reason=command.reason, until=until
         )
+        moved = await self._execute_one(reservation)
         hold_id = moved.transaction_id if isinstance(moved, Moved) and moved.transaction_id != command.transaction_id else None
         proposal = self._proposal(
             actor,
@@ -164,8 +167,10 @@ class Approvals:
         )
         try:
             await self._propose(actor, command.action, proposal, _nothing)
-        except StateConflict:
-            await self._release(hold_id)
+        except ApprovalRequired:
+            raise
+        except Exception:
+            await self._execution.release(hold_id)
             raise
         raise AssertionError  # a proposal always ends in a refusal
 
@@ -181,47 +186,56 @@ class Approvals:
         """
         status = ApprovalStatus.APPROVED if approve else ApprovalStatus.REJECTED
 
-        async def work(connection: Connection) -> ApprovalRow:
+        async def work(connection: Connection) -> None:
             found = await connection.fetch_one(queries.LOCKED, id=approval_id)
-            current = await self._as_now(connection, actor)
+            current = await as_now(connection, actor)
             if found is None or not current.is_allowed(Permission.READ_ANY):
                 raise NotFound("approval", global_id("Approval", approval_id))
             await self._require_decider(connection, current, found, approve=approve)
             now = self._clock()
             if found.status != ApprovalStatus.PENDING or found.expires_at <= now:
                 state = ApprovalStatus.EXPIRED if found.status == ApprovalStatus.PENDING else found.status
-                raise StateConflict(StateConflictCode.WRONG_STATUS, state, f"The proposal is {state.lower()}.")
+                raise StateConflict(
+                    StateConflictCode.WRONG_STATUS, state, f"It cannot be decided any more: the proposal is {state}."
+                )
             await connection.execute(statements.DECIDED, id=approval_id, new_status=status, user=actor.user_id, now=now)
-            return found
 
-        proposal = await audit.execute_audited(self._db, actor, DECIDE, approval_id, work, detail=status)
-        if approve:
-            await self._carry_out(proposal)
-        else:
-            await self._release(proposal.hold_id)
+        await audit.execute_audited(self._db, actor, DECIDE, approval_id, work, detail=status)
+        decided = await queries.approval(self._db, approval_id)
+        if decided is not None:
+            await self._execution.finish(decided)
 
     async def expire_due(self) -> int:
         """Let the proposals expire that are due, and return how many did. Their holds expire at the same time."""
-        return len(await self._db.transact(lambda connection: connection.fetch(statements.EXPIRE, now=self._clock())))
+        return len(await self._db.transact(self._expire))
 
     async def finish(self) -> int:
-        """Execute what was approved by processes that ended before they could, and return how many proposals those were."""
+        """Finish what was decided by processes that ended before they could, and return how many proposals those were."""
         given = {"before": self._clock() - FINISHED_AFTER, "maximum": _PIECE}
-        unfinished = await self._db.fetch(queries.UNFINISHED, **given)
-        for proposal in unfinished:
-            await self._carry_out(proposal)
-        return len(unfinished)
+        finished = 0
+        for proposal in await self._db.fetch(queries.UNFINISHED, **given):
+            try:
+                await self._execution.finish(proposal)
+                finished += 1
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others are not to wait for it
+                _log.warning("a proposal cannot be finished and is tried again", approval=str(proposal.id), exc_info=error)
+        return finished
 
     async def warn_if_alone(self) -> None:
-        """Log which proposals nobody could decide: there one person is enough."""
+        """Log which proposals nobody else could decide: for these one person is enough."""
         for kind in ApprovalKind:
             is_on = self._policy.roles if kind == ApprovalKind.SET_USER_ROLE else self._policy.above is not None
             if is_on and await identity_queries.count_staff(self._db, _roles_that_decide(kind)) < 2:
-                _log.warning("four eyes are asked for, and there are not two people: one is enough until there are", kind=kind)
+                _log.warning(
+                    "four eyes are asked for, and there are no two people: one is enough until `create-user` makes another",
+                    setting="BANK_FOUR_EYES" if kind == ApprovalKind.SET_USER_ROLE else "BANK_FOUR_EYES_AMOUNT",
+                    proposal=kind,
+                    roles=_roles_that_decide(kind),
+                )
 
     async def _has_decider(self, actor: Actor, kind: ApprovalKind) -> bool:
         """Return whether the actor may propose this, and somebody else may decide it. A suspended user counts, if reinstated."""
-        if not actor.is_allowed(_DECIDERS[kind]):
+        if not actor.is_allowed(DECIDERS[kind]):
             return False
         return await identity_queries.count_staff(self._db, _roles_that_decide(kind), but=actor.user_id) > 0
 
@@ -234,20 +248,42 @@ class Approvals:
 
     async def _refuse_if_waiting(self, actor: Actor, command: ReverseTransaction) -> None:
         """Refuse a reversal that somebody has proposed already, before its money is reserved twice."""
-        given = {"kind": ApprovalKind.REVERSE_TRANSACTION, "subject": command.transaction_id}
-        waiting = await self._db.fetch_one(queries.PENDING, **given)
+        waiting = await self._db.fetch_one(
+            queries.ABOUT,
+            kind=ApprovalKind.REVERSE_TRANSACTION,
+            subject=command.transaction_id,
+            status=ApprovalStatus.PENDING,
+        )
         if waiting is not None and waiting.expires_at > self._clock():
-            await audit.execute_audited(self._db, actor, command.action, command.transaction_id, _refuse_second)
+            await self._refuse(actor, command, _another_waits())
 
-    async def _repeated(self, earlier: ApprovalRow, command: ReverseTransaction) -> Moved | Opened | Issued | Preview:
+    async def _repeated(
+        self, actor: Actor, earlier: ApprovalRow, command: ReverseTransaction
+    ) -> Moved | Opened | Issued | Preview:
         """Answer a request whose key has become a proposal."""
-        if (earlier.subject_id, earlier.reason) == (command.transaction_id, command.reason):
-            if earlier.status in {ApprovalStatus.PENDING, ApprovalStatus.APPROVED}:
-                raise ApprovalRequired(earlier.id)
-            if earlier.status != ApprovalStatus.EXECUTED:
-                reason = f"The proposal with this key is {earlier.status.lower()}: {earlier.refusal or 'use a new key'}"
-                raise StateConflict(StateConflictCode.WRONG_STATUS, earlier.status, reason)
-        return await self._execute_one(command)
+        if (earlier.subject_id, earlier.reason) != (command.transaction_id, command.reason):
+            await self._refuse(actor, command, IdempotencyConflict(None))
+        if earlier.status in {ApprovalStatus.PENDING, ApprovalStatus.APPROVED}:
+            await self._refuse(actor, command, ApprovalRequired(earlier.id))
+        if earlier.status != ApprovalStatus.EXECUTED:
+            ended = f"The proposal with this key has ended as {earlier.status}."
+            reason = " ".join(filter(None, (ended, earlier.refusal, "Use a new key to propose it again.")))
+            await self._refuse(actor, command, StateConflict(StateConflictCode.WRONG_STATUS, earlier.status, reason))
+        return await self._execute_one(replace(command, approval_id=earlier.id))
+
+    async def _refuse(self, actor: Actor, command: ReverseTransaction, refusal: Refusal) -> None:
+        """Record a refusal, and raise it."""
+
+        async def refuse(_: Connection) -> None:
+            raise refusal
+
+        await audit.execute_audited(self._db, actor, command.action, command.transaction_id, refuse)
+
+    async def _expire(self, connection: Connection) -> list[statements.ExpiredRow]:
+        """Let proposals expire that are due, and record it."""
+        expired = await connection.fetch(statements.EXPIRE, now=self._clock())
+        await audit.write(connection, [audit.Record(None, EXPIRE, row.id) for row in expired])
+        return expired
 
     def _proposal(
         self,
@@ -264,8 +300,17 @@ class Approvals:
         now = self._clock()
         amount, currency = (money.minor, money.currency) if money else (None, None)
         request = (role, amount, currency, reason, request_key, hold_id)
-        lasts = self._policy.lasts
-        return NewApproval(new_id(), kind, ApprovalStatus.PENDING, subject_id, *request, actor.user_id, now, now + lasts)
+        return NewApproval(
+            new_id(),
+            kind,
+            ApprovalStatus.PENDING,
+            subject_id,
+            *request,
+            proposed_by=actor.user_id,
+            is_finished=False,
+            created_at=now,
+            expires_at=now + self._policy.lasts,
+        )
 
     async def _propose(
         self, actor: Actor, action: str, proposal: NewApproval, check: Callable[[Connection], Awaitable[None]]
@@ -278,69 +323,26 @@ class Approvals:
 
         async def work(connection: Connection) -> None:
             await check(connection)
-            await connection.fetch(statements.EXPIRE, now=self._clock())
+            await self._expire(connection)
             await connection.insert(statements.INSERT, [proposal])
-            waiting = await connection.fetch_one(queries.PENDING, kind=proposal.kind, subject=proposal.subject_id)
+            waiting = await connection.fetch_one(
+                queries.ABOUT, kind=proposal.kind, subject=proposal.subject_id, status=ApprovalStatus.PENDING
+            )
             if waiting is None or _request_of(waiting) != _request_of(proposal):
-                await _refuse_second(connection)
-                return
+                raise _another_waits()
             raise ApprovalRequired(waiting.id)
 
-        await audit.execute_audited(self._db, actor, action, proposal.subject_id, work)
+        await audit.execute_audited(self._db, actor, action, proposal.subject_id, work, detail=proposal.role)
 
     async def _require_decider(self, connection: Connection, actor: Actor, proposal: ApprovalRow, *, approve: bool) -> None:
-        if not actor.is_allowed(_DECIDERS[proposal.kind]):
+        if not actor.is_allowed(DECIDERS[proposal.kind]):
             raise Forbidden("Your role may not decide this.")
-        if not approve:
-            return
         if proposal.proposed_by == actor.user_id:
-            raise Forbidden("Nobody may approve a proposal of their own.")
+            if approve:
+                raise Forbidden("Nobody may approve a proposal of their own.")
+            return
         if await accounts_queries.owns_any(connection, actor.user_id, proposal.subject_id):
             raise Forbidden("Nobody may decide about money of their own.")
-
-    async def _as_now(self, connection: Connection, actor: Actor) -> Actor:
-        """Return an actor with what its user is allowed to do at present."""
-        [user] = await connection.fetch(identity_queries.OWN_PROFILE, user=actor.user_id)
-        permissions = PERMISSIONS[user.role] if user.status == UserStatus.ACTIVE else frozenset[Permission]()
-        return Actor(actor.user_id, actor.session_id, permissions, actor.origin)
-
-    async def _carry_out(self, proposal: ApprovalRow) -> None:
-        """Execute an approved proposal as its proposer, and store whether it could be executed. Twice is as good as once."""
-        proposer = Actor(proposal.proposed_by, None, frozenset())
-        proposer = await self._db.transact(lambda connection: self._as_now(connection, proposer))
-        refusal: Refusal | None = None
-        try:
-            await self._carry_out_as(proposer, proposal)
-        except Refusal as refused:
-            refusal = refused
-        given = {
-            "id": proposal.id,
-            "old_status": ApprovalStatus.APPROVED,
-            "new_status": ApprovalStatus.EXECUTED if refusal is None else ApprovalStatus.FAILED,
-            "refusal": None if refusal is None else str(refusal),
-        }
-        await self._db.transact(lambda connection: connection.execute(statements.FINISH, **given))
-
-    async def _carry_out_as(self, proposer: Actor, proposal: ApprovalRow) -> None:
-        if not proposer.is_allowed(_DECIDERS[proposal.kind]):
-            raise Forbidden("Whoever proposed this may no longer do it.")
-        match proposal.kind:
-            case ApprovalKind.SET_USER_ROLE:
-                await self._users.set_role(proposer, proposal.subject_id, UserRole(proposal.role or ""))
-            case ApprovalKind.SET_OVERDRAFT_LIMIT:
-                limit = Money(proposal.amount or 0, proposal.currency or "")
-                await self._accounts.set_overdraft_limit(proposer, proposal.subject_id, limit)
-            case ApprovalKind.REVERSE_TRANSACTION:
-                reversal = ReverseTransaction(
-                    actor=proposer,
-                    key=proposal.request_key,
-                    transaction_id=proposal.subject_id,
-                    reason=proposal.reason or "",
-                )
-                # In one transaction: nobody spends what was reserved before the reversal takes it.
-                outcomes = await self._execute(Group((*_release(proposal.hold_id), reversal)))
-                if isinstance(outcomes[-1], Refusal):
-                    raise outcomes[-1]
 
     async def _execute_one(self, command: ReserveReversal | ReverseTransaction) -> Moved | Opened | Issued | Preview:
         [outcome] = await self._execute(Group((command,)))
@@ -348,17 +350,9 @@ class Approvals:
             raise outcome
         return outcome
 
-    async def _release(self, hold_id: UUID | None) -> None:
-        if hold_id is not None:
-            await self._execute(Group(_release(hold_id)))
-
-
-def _release(hold_id: UUID | None) -> tuple[ReleaseReservation, ...]:
-    return () if hold_id is None else (ReleaseReservation(actor=BANK, key=None, transaction_id=hold_id),)
-
 
 def _roles_that_decide(kind: ApprovalKind) -> list[UserRole]:
-    return [role for role, permissions in PERMISSIONS.items() if _DECIDERS[kind] in permissions]
+    return [role for role, permissions in PERMISSIONS.items() if DECIDERS[kind] in permissions]
 
 
 def _request_of(proposal: ApprovalRow | NewApproval) -> tuple[object, ...]:
@@ -374,9 +368,9 @@ def _derived(key: str) -> str:
     return f"approval/{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
 
 
-async def _refuse_second(_: Connection) -> None:
+def _another_waits() -> StateConflict:
     reason = "Another proposal about this waits for a decision."
-    raise StateConflict(StateConflictCode.APPROVAL_PENDING, ApprovalStatus.PENDING, reason)
+    return StateConflict(StateConflictCode.APPROVAL_PENDING, ApprovalStatus.PENDING, reason)
 
 
 async def _nothing(_: Connection) -> None:

@@ -26,8 +26,15 @@ class NewApproval(NamedTuple):
     request_key: str | None
     hold_id: UUID | None
     proposed_by: UUID
+    is_finished: bool
     created_at: datetime
     expires_at: datetime
+
+
+class ExpiredRow(Row):
+    """A proposal that has expired."""
+
+    id: UUID
 
 
 _id = bindparam("id", type_=Uuid())
@@ -42,14 +49,15 @@ DECIDED = Query(
 )
 FINISH = Query(
     update(Approval)
-    .where(col(Approval.id) == _id, col(Approval.status) == bindparam("old_status", type_=Text()))
-    .values(status=_new_status, refusal=bindparam("refusal", type_=Text())),
+    .where(col(Approval.id) == _id, col(Approval.status) == bindparam("old_status", type_=Text()), text("NOT is_finished"))
+    .values(status=_new_status, refusal=bindparam("refusal", type_=Text()), is_finished=True)
+    .returning(col(Approval.id)),
     Row,
 )
 EXPIRE = Query(
     update(Approval)
     .where(text("status = 'PENDING'"), col(Approval.expires_at) <= _now)
-    .values(status=ApprovalStatus.EXPIRED)
+    .values(status=ApprovalStatus.EXPIRED, is_finished=True)
     .returning(col(Approval.id)),
-    Row,
+    ExpiredRow,
 )

@@ -104,7 +104,7 @@ class Addresses:
         await self._db.transact(work)
 
     async def reset(self, *, email: str, code: str, new_password: str, origin: Origin) -> None:
-        """Give a user who has a mailed code a new password, and end all sessions. A second factor stays as it is.
+        """Give a user who has a mailed code a new password, and end all sessions.
 
         Raises:
             ValidationFailed: the new password is too weak. The code is still good.
@@ -129,14 +129,25 @@ class Addresses:
                 return None
             given = {"user": user.id, "old_hash": user.password_hash, "new_hash": new_hash}
             await connection.execute(statements.REPLACE_PASSWORD_HASH, **given)
+            await self._remove_others_keys(connection, user.id)
             await connection.execute(statements.VERIFY_EMAIL, user=user.id, now=self._clock())
-            await self._identity.notices.changed(connection, user.id, Change.PASSWORD)
+            await self._identity.notices.changed(connection, user.id, Change.RESET)
             return await self._identity.sessions.end_all(connection, user.id)
 
         ended = await self._db.transact(work)
         if ended is None:
             raise CredentialsRefused
         self._identity.sessions.cache.end(ended)
+
+    async def _remove_others_keys(self, connection: Connection, user_id: UUID) -> None:
+        """Remove the passkeys of a user who has lost the password: a thief may have added them.
+
+        The second factor too, if nobody has proved before to read the address: then it may be that of somebody else.
+        """
+        await self._identity.passkeys.remove_all(connection, user_id)
+        [profile] = await connection.fetch(queries.OWN_PROFILE, user=user_id)
+        if not profile.email_verified:
+            await self._identity.factors.erase(connection, user_id)
 
     def _require_mail(self) -> None:
         if not self._outbox.is_open:

@@ -29,12 +29,10 @@ _ANSWER = Query(
     .returning(col(AnsweredChallenge.expires_at)),
     Row,
 )
-_expired = select(col(AnsweredChallenge.id)).where(
-    col(AnsweredChallenge.expires_at) < bindparam("now", type_=DateTime(timezone=True))
-)
+_ANSWERED = Query(select(col(AnsweredChallenge.expires_at)).where(col(AnsweredChallenge.id) == _id), Row)
 _DELETE_EXPIRED = Query(
     delete(AnsweredChallenge)
-    .where(col(AnsweredChallenge.id).in_(_expired.with_for_update(skip_locked=True)))
+    .where(col(AnsweredChallenge.expires_at) < bindparam("now", type_=DateTime(timezone=True)))
     .returning(col(AnsweredChallenge.expires_at)),
     Row,
 )
@@ -92,6 +90,11 @@ async def answer(connection: Connection, challenge: Challenge) -> bool:
     """Note that a challenge was answered, and return whether this is the first answer."""
     given = {"id": challenge.id, "expires": challenge.expires_at}
     return bool(await connection.fetch(_ANSWER, **given))
+
+
+async def is_answered(connection: Connection, challenge: Challenge) -> bool:
+    """Return whether a challenge was answered, so that nothing else is spent on it in vain."""
+    return bool(await connection.fetch(_ANSWERED, id=challenge.id))
 
 
 async def delete_expired(db: Database, clock: Clock) -> int:

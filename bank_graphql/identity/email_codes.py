@@ -1,6 +1,6 @@
 """Codes that are mailed to an address, to prove that its owner reads it. The only writer of their table.
 
-A code is for one purpose and one address, good for one use, for a while, and for a few guesses. Rows do not say
+A code is for one purpose and one address, good for one use and for a while. Rows do not say
 whose they are, so that there can be one for any address, whether the bank knows it or not.
 """
 
@@ -23,9 +23,9 @@ LIFETIME = timedelta(minutes=30)
 """How long a code is good."""
 PAUSE = timedelta(minutes=5)
 """How long it takes until another code is made for the same address."""
-MAX_GUESSES = 5
-"""How many codes may be tried. After that a new one is to be requested."""
-_LENGTH = 8
+MAX_GUESSES = 10_000
+"""How many codes may be tried: so many that nobody uses them up for somebody else, and far too few to find one of 2^50."""
+_LENGTH = 10
 
 
 class CodePurpose(StrEnum):
@@ -52,7 +52,8 @@ _MAKE = Query(
     _made.on_conflict_do_update(
         index_elements=["name_hash"],
         set_={name: _made.excluded[name] for name in ("code_hash", "guesses", "created_at", "expires_at")},
-        where=col(EmailCode.created_at) <= bindparam("recent", type_=DateTime(timezone=True)),
+        where=(col(EmailCode.created_at) <= bindparam("recent", type_=DateTime(timezone=True)))
+        | (col(EmailCode.guesses) >= bindparam("maximum", type_=Integer())),
     ).returning(col(EmailCode.guesses)),
     Row,
 )
@@ -88,7 +89,14 @@ class EmailCodes:
         """Return a new code, in place of an older one; None if one was made a moment ago, which is then still good."""
         code, now = new_code(_LENGTH), self._clock()
         name = self._name_of(purpose, email_key)
-        given = {"name": name, "code": self._hash_of(name, code), "now": now, "expires": now + LIFETIME, "recent": now - PAUSE}
+        given = {
+            "name": name,
+            "code": self._hash_of(name, code),
+            "now": now,
+            "expires": now + LIFETIME,
+            "recent": now - PAUSE,
+            "maximum": MAX_GUESSES,
+        }
         return shown(code) if await connection.fetch(_MAKE, **given) else None
 
     async def spend(self, connection: Connection, purpose: CodePurpose, email_key: str, code: str) -> bool:

@@ -172,14 +172,14 @@ class SecondFactors:
             raise CredentialsRefused
         await self._delete(connection, user_id)
 
-    async def remove(self, connection: Connection, user_id: UUID) -> None:
+    async def remove(self, connection: Connection, user_id: UUID, *, required: bool) -> None:
         """Delete a user's second factor and recovery codes without a code of them.
 
         Raises:
-            StateConflict: none is in use.
+            StateConflict: none is in use, and one is required.
         """
         factor = await connection.fetch_one(_FACTOR_TO_CHANGE, user=user_id)
-        if factor is None or factor.confirmed_at is None:
+        if required and (factor is None or factor.confirmed_at is None):
             raise _conflict(_state_of(factor), "The user has no second factor.")
         await self._delete(connection, user_id)
 

@@ -28,6 +28,7 @@ class Change(Enum):
     """A change of how a user signs in, as the user is told of it."""
 
     PASSWORD = "Your password was changed"  # noqa: S105 - a sentence
+    RESET = "Your password was changed and your passkeys were removed"
     FACTOR_ADDED = "A second factor was set up"
     FACTOR_REMOVED = "Your second factor was removed"
     PASSKEY_ADDED = "A passkey was added"
@@ -106,7 +107,10 @@ class Notices:
         [profile] = await connection.fetch(queries.OWN_PROFILE, user=user_id)
         if not profile.email_verified:
             return
-        advice = "If it was you, there is nothing to do. If not, change your password, end all other sessions, and write to us."
+        advice = (
+            "If it was you, there is nothing to do. If not, change your password, end all other sessions, remove passkeys that "
+        )
+        advice += "are not yours, and write to us."
         when = f"This was at {self._clock():%Y-%m-%d %H:%M} UTC."
         body = letter(*paragraphs, f"{when} {advice}", signed_by=self._bank_name)
         await self._outbox.add(connection, Mail(profile.email, f"{subject} - {self._bank_name}", body))

@@ -20,6 +20,7 @@ from webauthn import (
     verify_authentication_response,
     verify_registration_response,
 )
+from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
     AttestationFormat,
@@ -44,6 +45,8 @@ MAX_PASSKEYS = 20
 """How many passkeys a user may have."""
 NAME_MAX = 100
 _MAX_CHARACTERS = 20_000
+_MAX_ID_BYTES = 1023
+"""The longest id of a passkey that WebAuthn allows."""
 _MALFORMED = (WebAuthnException, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 """What the library raises for what devices never send."""
 
@@ -141,7 +144,7 @@ _USE = Query(
 )
 _REMOVE = Query(delete(Passkey).where(_of_user, col(Passkey.id) == bindparam("id", type_=Uuid())).returning(col(Passkey.id)), Row)
 
-_ERASE = Query(delete(Passkey).where(_of_user), Row)
+_REMOVE_ALL = Query(delete(Passkey).where(_of_user).returning(col(Passkey.id)), Row)
 
 
 class Passkeys:
@@ -219,9 +222,9 @@ class Passkeys:
         if not await connection.fetch(_REMOVE, user=user_id, id=passkey_id):
             raise NotFound("passkey", global_id("Passkey", passkey_id))
 
-    async def erase(self, connection: Connection, user_id: UUID) -> None:
-        """Forget all passkeys of a user."""
-        await connection.execute(_ERASE, user=user_id)
+    async def remove_all(self, connection: Connection, user_id: UUID) -> bool:
+        """Forget all passkeys of a user, and return whether there were any."""
+        return bool(await connection.fetch(_REMOVE_ALL, user=user_id))
 
     def request(self) -> PasskeyRequest:
         """Return what to ask a device for, so that it proves with a passkey who its user is. The device knows who that is."""
@@ -279,9 +282,11 @@ class Passkeys:
                 expected_origin=list(self._party.origins),
                 require_user_verification=True,
             )
+            decoded_public_key_to_cryptography(decode_credential_public_key(made.credential_public_key))  # or it never signs in
         except _MALFORMED:
             return None
-        return made if made.fmt == AttestationFormat.NONE else None
+        is_usable = made.fmt == AttestationFormat.NONE and len(made.credential_id) <= _MAX_ID_BYTES
+        return made if is_usable else None
 
 
 def _named_in(credential: str) -> tuple[bytes, bytes | None] | None:

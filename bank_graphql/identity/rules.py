@@ -31,6 +31,8 @@ def check_email(text: str, *, allow_test_domains: bool) -> str | FieldProblem:
         valid = validate_email(address, check_deliverability=False, test_environment=allow_test_domains)
     except EmailNotValidError:
         return FieldProblem(("email",), "INVALID", "This is not an e-mail address.")
+    if "=?" in valid.local_part:  # mail programs read it as the beginning of an encoded word, and so as another address
+        return FieldProblem(("email",), "INVALID", "This is not an e-mail address.")
     return valid.normalized
 
 

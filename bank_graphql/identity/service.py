@@ -8,7 +8,7 @@ from uuid import UUID
 from bank_graphql.audit import service as audit
 from bank_graphql.identity import queries, statements
 from bank_graphql.identity.attempts import Attempts
-from bank_graphql.identity.challenges import Challenges, answer
+from bank_graphql.identity.challenges import Challenges, answer, is_answered
 from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
 from bank_graphql.identity.factors import SecondFactors
 from bank_graphql.identity.metrics import IdentityMetrics
@@ -191,7 +191,7 @@ class Identity:
             user = await connection.fetch_one(queries.SIGNING_IN, user=user_id)
             if user is None or not self._may_sign_in(user, origin):
                 return None
-            if _digest_of(user.password_hash) != challenge.claims["password"]:
+            if _digest_of(user.password_hash) != challenge.claims["password"] or await is_answered(connection, challenge):
                 return None
             if not await self.factors.spend(connection, user_id, code) or not await answer(connection, challenge):
                 return None

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bank_graphql.audit import service as audit
 from bank_graphql.identity import statements
-from bank_graphql.identity.challenges import Challenges, answer
+from bank_graphql.identity.challenges import Challenges, answer, is_answered
 from bank_graphql.identity.enums import IdentityAction, StepUpFactor
 from bank_graphql.identity.errors import CredentialsRefused
 from bank_graphql.identity.passkeys import PasskeyAnswer
@@ -73,7 +73,7 @@ class StepUp:
 
         async def work(connection: Connection) -> None:
             await self._identity.sessions.require_active(connection, actor)
-            if not is_good or challenge is None:
+            if not is_good or challenge is None or await is_answered(connection, challenge):
                 raise CredentialsRefused
             if not await self._spend(connection, actor, code if factor == StepUpFactor.CODE else None, passkey):
                 raise CredentialsRefused

@@ -65,8 +65,16 @@ class Users:
         self._notices = notices
         self._clock = clock
 
-    async def set_role(self, actor: Actor, user_id: UUID, role: UserRole) -> None:
+    async def set_role(
+        self, actor: Actor, user_id: UUID, role: UserRole, confirm: Callable[[Connection], Awaitable[None]] | None = None
+    ) -> None:
         """Give a user another role. The user's sessions go on with it, within 2 seconds.
+
+        Args:
+            actor: an administrator.
+            user_id: the user.
+            role: the role.
+            confirm: called in the transaction, before anything is changed; it may refuse.
 
         Raises:
             NotFound, Forbidden: the user is not visible to the actor; the actor may not manage users.
@@ -75,6 +83,8 @@ class Users:
 
         async def change(connection: Connection, user: UserRow) -> None:
             await _check_role(connection, user, role)
+            if confirm is not None:
+                await confirm(connection)
             await connection.execute(statements.SET_ROLE, user=user_id, new_role=role, now=self._clock())
 
         await self._change(actor, IdentityAction.SET_USER_ROLE, user_id, change, detail=role)
@@ -144,7 +154,7 @@ class Users:
                 raise StateConflict(StateConflictCode.WRONG_STATUS, "ERASED", "The user was erased already.")
             await others(connection, user_id)
             await self._factors.erase(connection, user_id)
-            await self._passkeys.erase(connection, user_id)
+            await self._passkeys.remove_all(connection, user_id)
             await connection.execute(statements.ERASE_SESSIONS, user=user_id)
             given = {"address": f"{user_id.hex}@erased.invalid", "name": ERASED_NAME, "now": self._clock()}
             await connection.execute(statements.ERASE_USER, user=user_id, **given)
@@ -152,17 +162,18 @@ class Users:
         await self._change(actor, IdentityAction.ERASE_USER, user_id, change)
 
     async def remove_second_factor(self, actor: Actor, user_id: UUID) -> None:
-        """Delete the second factor of a user who has lost it, after the bank has made sure by other means who that is.
+        """Delete the second factor and the passkeys of a user who has lost them, once the bank is sure who that is.
 
         Raises:
             NotFound, Forbidden: the user is not visible to the actor; the actor may not manage users, or is that user.
-            StateConflict: `MFA_STATE`: the user has none.
+            StateConflict: `MFA_STATE`: the user has neither.
         """
 
         async def change(connection: Connection, _: UserRow) -> None:
             if user_id == actor.user_id:
                 raise Forbidden("Nobody can remove their own second factor without a code: call disableTotp.")
-            await self._factors.remove(connection, user_id)
+            had_passkeys = await self._passkeys.remove_all(connection, user_id)
+            await self._factors.remove(connection, user_id, required=not had_passkeys)
             await self._notices.changed(connection, user_id, Change.FACTOR_REMOVED)
 
         await self._change(actor, IdentityAction.REMOVE_SECOND_FACTOR, user_id, change)

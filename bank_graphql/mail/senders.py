@@ -1,6 +1,8 @@
 """Where mails go: to an SMTP server (by aiosmtplib), or into a folder, where developers read them."""
 
+import asyncio
 import ssl
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from ipaddress import ip_address
@@ -14,6 +16,8 @@ import aiosmtplib
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.mail.letters import Mail
 
+SEND_SECONDS = 30
+"""How long it may take to send a mail."""
 _TIMEOUT_SECONDS = 20
 
 
@@ -51,7 +55,7 @@ class SmtpSender:
             port = parts.port
         except ValueError as error:
             raise _malformed() from error
-        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path.strip("/"):
             raise _malformed()
         is_secure = parts.scheme == "smtps"
         self._sender = sender
@@ -69,7 +73,9 @@ class SmtpSender:
     async def send(self, mail_id: UUID, mail: Mail) -> None:
         """Send a mail. See `Sender`."""
         try:
-            await aiosmtplib.send(message_of(mail_id, mail, self._sender), **self._options)  # type: ignore[arg-type]
+            message = message_of(mail_id, mail, self._sender)
+            async with asyncio.timeout(SEND_SECONDS):
+                await aiosmtplib.send(message, sender=self._sender, recipients=[mail.to], **self._options)  # type: ignore[arg-type]
         except aiosmtplib.SMTPRecipientsRefused as error:
             if all(500 <= each.code < 600 for each in error.recipients):
                 raise MailRefusedError from error
@@ -99,9 +105,16 @@ class FolderSender:
 
 
 def message_of(mail_id: UUID, mail: Mail, sender: str) -> EmailMessage:
-    """Return a mail in the form in which it is sent (RFC 5322). Sent twice, it has the same `Message-ID`."""
+    """Return a mail in the form in which it is sent (RFC 5322). Sent twice, it has the same `Message-ID`.
+
+    Raises:
+        ValueError: mail programs would read the address as another one, or the subject has more than one line.
+    """
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = sender, mail.to, mail.subject
+    local, _, domain = mail.to.rpartition("@")
+    message["From"], message["To"], message["Subject"] = sender, Address(username=local, domain=domain), mail.subject
+    if "=?" in mail.to or [each.addr_spec for each in message["To"].addresses] != [mail.to]:
+        raise ValueError("an address that is read as another one")
     message["Date"] = formatdate(usegmt=True)
     message["Message-ID"] = make_msgid(mail_id.hex, sender.rpartition("@")[2]) if "@" in sender else make_msgid(mail_id.hex)
     message["Auto-Submitted"] = "auto-generated"
@@ -118,4 +131,5 @@ def _is_own(host: str) -> bool:
 
 
 def _malformed() -> ConfigurationError:
-    return ConfigurationError("BANK_SMTP_URL cannot be read: give smtps://user:password@host, or smtp://… for STARTTLS.")
+    form = "give smtps://user:password@host:port, or smtp://… for STARTTLS"
+    return ConfigurationError(f"BANK_SMTP_URL cannot be read: {form}, and write @ : / in a password as %40 %3A %2F.")

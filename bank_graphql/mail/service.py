@@ -22,12 +22,12 @@ from bank_graphql.mail.senders import MailRefusedError, Sender
 
 KEPT_FOR = timedelta(days=1)
 """For how long a mail is tried to be sent."""
-LEASE = timedelta(minutes=2)
-"""How long a process has to send a mail before another one may."""
+LEASE = timedelta(minutes=5)
+"""How long a process has to send the mails that it has taken before another one may: longer than all of them can take."""
 FIRST_DELAY = timedelta(seconds=30)
 """After how long a mail that could not be sent is tried again. Each further time it takes twice as long, an hour at most."""
 _MAX_DELAY = timedelta(hours=1)
-_PIECE = 20
+_PIECE = 8
 _log = structlog.get_logger(__name__)
 
 
@@ -129,9 +129,11 @@ class Outbox:
         except MailRefusedError:
             _log.warning("the mail server refuses a mail for good", mail=str(row.id))
             return await self._delete(row, "refused")
-        except (OSError, aiosmtplib.SMTPException) as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with this mail, others are not to wait for it
             # The error's text may name the address, or hold what the server was sent.
-            _log.warning("a mail cannot be sent and is tried again", mail=str(row.id), error=type(error).__name__)
+            _log.warning(
+                "a mail cannot be sent and is tried again", mail=str(row.id), error=type(error).__name__, why=_why(error)
+            )
             self._count("failed")
             await self._postpone(row)
             return False
@@ -146,3 +148,11 @@ class Outbox:
     async def _postpone(self, row: _MailRow) -> None:
         delay = min(FIRST_DELAY * 2 ** min(row.attempts - 1, 10), _MAX_DELAY)
         await self._db.transact(lambda connection: connection.execute(_POSTPONE, id=row.id, due=self._clock() + delay))
+
+
+def _why(error: Exception) -> str | int | None:
+    """Return what is wrong, as far as it names nobody: why there is no connection, or the server's code."""
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return int(error.code)
+    is_about_the_server = isinstance(error, aiosmtplib.SMTPConnectError) or type(error) is aiosmtplib.SMTPException
+    return str(error) if is_about_the_server else None

@@ -25,7 +25,8 @@ class BankTime(SQLModel, table=True):
 class IdempotencyOutcome(SQLModel, table=True):
     """The outcome of a user's key, written in the transaction of what it did. It never changes, and is deleted when it is old.
 
-    It needs no foreign key to the user, because users are never deleted.
+    It needs no foreign key to the user, because users are never deleted. What was approved has its approval in the place of a
+    user: nobody else can use that key.
     """
 
     __tablename__ = "idempotency_outcomes"

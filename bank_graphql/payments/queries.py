@@ -53,6 +53,10 @@ class AccountOrKeyRow(Row):
     refusal: str | None
 
 
+class _KeyRow(Row):
+    key: str
+
+
 class LockedTransactionRow(Row):
     """A transaction. If it was made by card, it has a `card_id` and values in the columns after that."""
 
@@ -190,7 +194,21 @@ _NEXT_EXPIRY = Query(
 )
 
 
+_USED = Query(
+    select(col(IdempotencyOutcome.key)).where(
+        col(IdempotencyOutcome.user_id) == bindparam("user", type_=Uuid()),
+        col(IdempotencyOutcome.key) == bindparam("key", type_=Text()),
+    ),
+    _KeyRow,
+)
+
+
 async def next_expiry(db: Database, after: datetime) -> datetime | None:
     """Return when the next hold expires after a time; None if none does."""
     [row] = await db.fetch(_NEXT_EXPIRY, after=after)
     return row.due_at
+
+
+async def is_used(db: Database, user_id: UUID, key: str) -> bool:
+    """Return whether an outcome is stored under a user's key."""
+    return bool(await db.fetch(_USED, user=user_id, key=key))

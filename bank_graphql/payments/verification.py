@@ -11,12 +11,14 @@ CHECKS = (
                || ' that is not there, or not this user''s' AS problem
         FROM idempotency_outcomes o
         LEFT JOIN users u ON u.id = o.user_id
+        LEFT JOIN approvals p ON p.id = o.user_id
         LEFT JOIN transactions t ON o.outcome = 'MOVED' AND t.id = o.subject_id
         LEFT JOIN accounts f ON f.id = t.from_account_id
         LEFT JOIN accounts g ON g.id = t.to_account_id
         LEFT JOIN accounts a ON o.outcome = 'OPENED' AND a.id = o.subject_id
         LEFT JOIN cards c JOIN accounts d ON d.id = c.account_id ON o.outcome = 'ISSUED' AND c.id = o.subject_id
-        WHERE u.id IS NULL OR (o.outcome = 'MOVED' AND (t.id IS NULL OR (u.role = 'CUSTOMER' AND o.user_id NOT IN (
+        WHERE (u.id IS NULL AND p.id IS NULL)
+            OR (o.outcome = 'MOVED' AND (t.id IS NULL OR (u.role = 'CUSTOMER' AND o.user_id NOT IN (
                 coalesce(f.owner_id, g.owner_id), coalesce(g.owner_id, f.owner_id)))))
             OR (o.outcome = 'OPENED' AND a.owner_id IS DISTINCT FROM o.user_id)
             OR (o.outcome = 'ISSUED' AND d.owner_id IS DISTINCT FROM o.user_id) LIMIT 1

@@ -31,7 +31,12 @@ from bank_graphql.kit.fair_share import FairShare
 _QUERIES = frozenset({OperationType.QUERY})
 _QUERIES_AND_MUTATIONS = _QUERIES | {OperationType.MUTATION}
 _ALL = frozenset(OperationType)
-_SIGN_INS = frozenset({"signUp", "logIn", "completeLogIn", "refreshSession", "__typename"})
+_SIGN_INS = frozenset(
+    {
+        *("signUp", "logIn", "completeLogIn", "refreshSession", "requestPasskeyLogIn", "logInWithPasskey"),
+        *("requestPasswordReset", "resetPassword", "__typename"),
+    }
+)
 _MAX_ERRORS = 20
 """How many mistakes of one request are reported."""
 

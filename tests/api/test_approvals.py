@@ -11,6 +11,7 @@ import pytest
 from starlette.applications import Starlette
 
 from bank_graphql.app import create_app
+from bank_graphql.approvals import queries
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.kit.ids import uuid_of
 from bank_graphql.settings import Settings
@@ -102,7 +103,7 @@ async def test_a_role_changes_when_another_administrator_approves_it(bank: Caref
     told = [(each["action"], each["outcome"], each["detail"]) for each in events if each["action"] in {"decide", "setUserRole"}]
     assert ("setUserRole", "DONE", "TELLER") in told
     assert ("decide", "DONE", "APPROVED") in told
-    assert ("setUserRole", "ApprovalRequired", None) in told
+    assert ("setUserRole", "ApprovalRequired", "TELLER") in told
     assert ("decide", "Forbidden", "APPROVED") in told
 
 
@@ -241,7 +242,9 @@ async def test_nobody_decides_about_money_of_their_own(bank: Careful) -> None:
     source, to = await bank.ada.open(deposit="500"), await bank.admin.open()
     moved = (await bank.ada.transfer(source["id"], to["id"], "150"))["transaction"]["id"]
     proposed = await run(bank.teller, REVERSE, input={"transactionId": moved, "reason": "r", "idempotencyKey": "k"})
-    assert (await run(bank.admin, DECIDE, id=proposed["approval"]["id"], approve=True))["__typename"] == "ForbiddenRejection"
+    for approve in (True, False):
+        decided = await run(bank.admin, DECIDE, id=proposed["approval"]["id"], approve=approve)
+        assert decided["__typename"] == "ForbiddenRejection"
     assert (await run(bank.other_admin, DECIDE, id=proposed["approval"]["id"], approve=True))["status"] == "EXECUTED"
     proposed = await run(bank.teller, SET_LIMIT, id=to["id"], limit=money("1000"))
     assert (await run(bank.admin, DECIDE, id=proposed["approval"]["id"], approve=True))["__typename"] == "ForbiddenRejection"
@@ -274,18 +277,81 @@ async def test_racing_proposals_reserve_the_money_once(bank: Careful, paid: Paid
     assert await balance(paid) == ("200.00", "50.00")
 
 
-async def test_what_was_approved_is_executed_although_the_process_ended(
-    bank: Careful, paid: Paid, raw: asyncpg.Connection
+@pytest.mark.parametrize(
+    ("status", "ended", "left"), [("APPROVED", "EXECUTED", ("50.00", "50.00")), ("REJECTED", "REJECTED", ("200.00", "200.00"))]
+)
+async def test_what_was_decided_is_finished_although_the_process_ended(
+    bank: Careful, paid: Paid, raw: asyncpg.Connection, status: str, ended: str, left: tuple[str, str]
 ) -> None:
     proposed = await run(bank.teller, REVERSE, input=reversal(paid))
-    key_of_approval = uuid_of(proposed["approval"]["id"], "Approval")
-    decided = "UPDATE approvals SET status = 'APPROVED', decided_at = now() - interval '1 minute' WHERE id = $1"
-    await raw.execute(decided, key_of_approval)  # and then it ended
     approvals = bank.app.state.graphql._services.approvals
-    assert sum(await asyncio.gather(*(approvals.finish() for _ in range(3)))) >= 1
-    assert await raw.fetchval("SELECT status FROM approvals") == "EXECUTED"
-    assert await balance(paid) == ("50.00", "50.00")
+    decided = "UPDATE approvals SET status = $2, decided_at = now() - interval '1 minute' WHERE id = $1"
+    await raw.execute(decided, uuid_of(proposed["approval"]["id"], "Approval"), status)  # and then it ended
+    await asyncio.gather(*(approvals.finish() for _ in range(3)))
+    assert await raw.fetchval("SELECT status FROM approvals") == ended
+    assert await balance(paid) == left
+    assert await approvals.finish() == 0
     await assert_verified(approvals._db)
+
+
+async def test_a_role_is_set_once_although_the_process_ended(bank: Careful, raw: asyncpg.Connection) -> None:
+    proposed = await run(bank.admin, SET_ROLE, id=bank.ada.user_id, role="TELLER")
+    await run(bank.other_admin, DECIDE, id=proposed["approval"]["id"], approve=True)
+    back = await run(bank.admin, SET_ROLE, id=bank.ada.user_id, role="CUSTOMER")
+    await run(bank.other_admin, DECIDE, id=back["approval"]["id"], approve=True)
+    key_of_first = uuid_of(proposed["approval"]["id"], "Approval")
+    assert key_of_first is not None
+    first = await queries.approval(bank.app.state.graphql._services.db, key_of_first)
+    await bank.app.state.graphql._services.approvals._execution.finish(first)  # as one who has read it before would
+    assert await raw.fetchval("SELECT role FROM users WHERE email = 'ada@bank.test'") == "CUSTOMER"
+    assert await raw.fetchval("SELECT status FROM approvals WHERE id = $1", key_of_first) == "EXECUTED"
+
+
+async def test_a_key_is_for_one_proposal(bank: Careful, paid: Paid) -> None:
+    """Neither another request nor the end of the first one lets it pass without a second person."""
+    other = (await bank.ada.transfer(paid.source["id"], paid.to["id"], "120"))["transaction"]["id"]
+    proposed = await run(bank.teller, REVERSE, input=reversal(paid))
+    for _ in range(2):
+        for given in (reversal(paid, reason="Another"), reversal(paid, transactionId=other)):
+            assert (await run(bank.teller, REVERSE, input=given))["__typename"] == "IdempotencyConflictRejection"
+        await run(bank.teller, DECIDE, id=proposed["approval"]["id"], approve=False)
+    small = (await bank.ada.transfer(paid.source["id"], paid.to["id"], "1"))["transaction"]["id"]
+    assert (await run(bank.teller, REVERSE, input=reversal(paid, transactionId=small)))[
+        "__typename"
+    ] == "IdempotencyConflictRejection"
+
+
+async def test_the_key_of_another_request_makes_no_proposal(bank: Careful, paid: Paid) -> None:
+    account = await bank.teller.open()
+    await bank.teller.deposit(account["id"], "1", idempotencyKey="k")
+    assert (await run(bank.teller, REVERSE, input=reversal(paid)))["__typename"] == "IdempotencyConflictRejection"
+    proposed = await run(bank.teller, REVERSE, input=reversal(paid, "other"))
+    await bank.teller.deposit(account["id"], "1", idempotencyKey="other")  # the proposal does not need it any more
+    assert (await run(bank.admin, DECIDE, id=proposed["approval"]["id"], approve=True))["status"] == "EXECUTED"
+
+
+async def test_a_refused_reversal_is_refused_again_with_its_key(bank: Careful, paid: Paid) -> None:
+    await paid.grace.withdraw(paid.to["id"], "100")
+    for _ in range(2):
+        assert (await run(bank.teller, REVERSE, input=reversal(paid)))["__typename"] == "InsufficientFundsRejection"
+
+
+async def test_what_fails_frees_its_money(bank: Careful, paid: Paid, raw: asyncpg.Connection) -> None:
+    proposed = await run(bank.teller, REVERSE, input=reversal(paid))
+    await raw.execute("UPDATE users SET status = 'SUSPENDED' WHERE email = 'carol@bank.test'")
+    decided = await run(bank.admin, DECIDE, id=proposed["approval"]["id"], approve=True)
+    assert (decided["status"], decided["hold"]["status"]) == ("FAILED", "VOIDED")
+    assert await balance(paid) == ("200.00", "200.00")
+    outcomes = await raw.fetch("SELECT outcome FROM audit_events WHERE action = 'reverseTransaction' ORDER BY id")
+    assert [row["outcome"] for row in outcomes] == ["ApprovalRequired", "Forbidden"]
+
+
+async def test_what_changes_nothing_or_lowers_a_limit_needs_one_person(bank: Careful) -> None:
+    assert (await run(bank.admin, SET_ROLE, id=bank.ada.user_id, role="CUSTOMER"))["role"] == "CUSTOMER"
+    account = await bank.ada.open()
+    proposed = await run(bank.teller, SET_LIMIT, id=account["id"], limit=money("300"))
+    await run(bank.admin, DECIDE, id=proposed["approval"]["id"], approve=True)
+    assert (await run(bank.teller, SET_LIMIT, id=account["id"], limit=money("200")))["overdraftLimit"] == {"amount": "200.00"}
 
 
 async def test_what_was_proposed_never_changes(bank: Careful, dsn: str) -> None:

@@ -12,6 +12,8 @@ from bank_graphql.app import create_app
 from bank_graphql.environment import Environment
 from bank_graphql.settings import Settings
 from tests.api.clocked import ClockedBank
+from tests.api.test_passkeys import add, answer
+from tests.authenticator import Authenticator
 from tests.client import INVALID, PASSWORD, Client
 from tests.serving import serving
 
@@ -27,7 +29,7 @@ KEYS = {"signing_keys": "signing-keys", "card_keys": "card-master-keys"}
 
 def code_in(mail: object) -> str:
     """Return the code in a mail."""
-    [code] = re.findall(r"^[0-9A-Z]{4}-[0-9A-Z]{4}$", mail.get_content(), re.MULTILINE)  # type: ignore[attr-defined]
+    [code] = re.findall(r"^[0-9A-Z]{5}-[0-9A-Z]{5}$", mail.get_content(), re.MULTILINE)  # type: ignore[attr-defined]
     assert isinstance(code, str)
     return code
 
@@ -48,7 +50,7 @@ async def test_an_address_is_verified_by_the_code_that_is_mailed_to_it(clocked: 
     [welcome] = await clocked.mails()
     assert (welcome["To"], welcome["From"]) == ("ada@bank.test", "bank@127.0.0.1")
     assert await ada.run(ME) == {"me": {"emailVerified": False}}
-    assert (await ada.run(VERIFY, code="0000-0000"))["x"] == {"__typename": "CredentialsRejection"}
+    assert (await ada.run(VERIFY, code="00000-00000"))["x"] == {"__typename": "CredentialsRejection"}
     written_otherwise = code_in(welcome).lower().replace("-", " ")
     assert (await ada.run(VERIFY, code=written_otherwise))["x"] == {"__typename": "User", "emailVerified": True}
     assert await ada.run(ME) == {"me": {"emailVerified": True}}
@@ -56,7 +58,9 @@ async def test_an_address_is_verified_by_the_code_that_is_mailed_to_it(clocked: 
     assert (await ada.run(ASK))["x"] == {"__typename": "StateConflictRejection", "conflict": "WRONG_STATUS", "state": "VERIFIED"}
 
 
-async def test_a_code_expires_is_replaced_after_a_pause_and_ends_with_its_guesses(clocked: ClockedBank, ada: Client) -> None:
+async def test_a_code_expires_is_replaced_after_a_pause_and_ends_with_its_guesses(
+    clocked: ClockedBank, ada: Client, raw: asyncpg.Connection
+) -> None:
     [first] = await clocked.mails()
     assert (await ada.run(ASK))["x"] == {"__typename": "Done"}
     assert await clocked.mails() == []  # the first is still good
@@ -64,11 +68,11 @@ async def test_a_code_expires_is_replaced_after_a_pause_and_ends_with_its_guesse
     assert (await ada.run(ASK))["x"] == {"__typename": "Done"}
     [second] = await clocked.mails()
     assert (await ada.run(VERIFY, code=code_in(first)))["x"] == {"__typename": "CredentialsRejection"}
-    for _ in range(4):
-        assert (await ada.run(VERIFY, code="0000-0000"))["x"] == {"__typename": "CredentialsRejection"}
+    for _ in range(9):  # guesses do not use up the code of somebody else
+        assert (await ada.run(VERIFY, code="00000-00000"))["x"] == {"__typename": "CredentialsRejection"}
+    await raw.execute("UPDATE email_codes SET guesses = 10000")
     assert (await ada.run(VERIFY, code=code_in(second)))["x"] == {"__typename": "CredentialsRejection"}
-    clocked.now += timedelta(minutes=5)
-    await ada.run(ASK)
+    assert (await ada.run(ASK))["x"] == {"__typename": "Done"}  # at once, because the last one is used up
     [third] = await clocked.mails()
     clocked.now += timedelta(minutes=30)
     relogged = clocked.visitor().signed_in(await clocked.log_in())
@@ -106,7 +110,9 @@ async def test_a_forgotten_password_is_replaced_and_all_sessions_end(clocked: Cl
     assert (await clocked.log_in())["__typename"] == "CredentialsRejection"
     relogged = clocked.visitor().signed_in(await clocked.log_in(NEW_PASSWORD))
     assert await relogged.run(ME) == {"me": {"emailVerified": True}}
-    assert [each["Subject"] for each in await clocked.mails()] == ["Your password was changed - The Bank"]
+    assert [each["Subject"] for each in await clocked.mails()] == [
+        "Your password was changed and your passkeys were removed - The Bank"
+    ]
 
 
 async def test_a_reset_does_not_say_whether_an_address_is_known(
@@ -131,7 +137,7 @@ async def test_a_reset_does_not_say_whether_an_address_is_known(
         after = tuple(await raw.fetchrow(counted) or ())
         assert [new - old for old, new in zip(before, after, strict=True)] == [1, 1, 1], address
         assert len(await clocked.mails()) == mails, address
-        answer = (await clocked.visitor().run(RESET, email=address, code="0000-0000", new=NEW_PASSWORD))["x"]
+        answer = (await clocked.visitor().run(RESET, email=address, code="00000-00000", new=NEW_PASSWORD))["x"]
         assert answer["__typename"] == "CredentialsRejection"
 
 
@@ -147,16 +153,33 @@ async def test_codes_and_addresses_of_strangers_are_stored_as_hashes(clocked: Cl
     assert "stranger" not in stored
 
 
-async def test_a_second_factor_stays_when_the_password_is_reset(clocked: ClockedBank, ada: Client) -> None:
-    await clocked.mails()
+@pytest.mark.parametrize("is_verified", [True, False])
+async def test_a_reset_leaves_nothing_to_whoever_was_there_before(clocked: ClockedBank, ada: Client, is_verified: bool) -> None:
+    """Somebody may have signed up with the address of somebody else, or have stolen a token."""
+    [welcome] = await clocked.mails()
+    if is_verified:
+        await ada.run(VERIFY, code=code_in(welcome))
+    device = Authenticator()
+    assert (await add(ada, device))["__typename"] == "Passkey"
     enrol = "mutation ($p: String!) { x: enrolTotp(password: $p) { ... on TotpEnrolment { secret } } }"
     secret = (await ada.run(enrol, p=PASSWORD))["x"]["secret"]
     await ada.run("mutation ($code: String!) { confirmTotp(code: $code) { __typename } }", code=clocked.code(secret))
-    await clocked.visitor().run(FORGOT, email="ada@bank.test")
+    await clocked.mails()
+    visitor = clocked.visitor()
+    await visitor.run(FORGOT, email="ada@bank.test")
     [mail] = await clocked.mails()
-    done = await clocked.visitor().run(RESET, email="ada@bank.test", code=code_in(mail), new=NEW_PASSWORD)
+    done = await visitor.run(RESET, email="ada@bank.test", code=code_in(mail), new=NEW_PASSWORD)
     assert done["x"] == {"__typename": "Done"}
-    assert (await clocked.log_in(NEW_PASSWORD))["__typename"] == "MfaChallenge"
+    log_in = "mutation ($input: PasskeyAnswerInput!) { x: logInWithPasskey(input: $input) { __typename } }"
+    assert (await visitor.run(log_in, input=await answer(visitor, device)))["x"] == {"__typename": "CredentialsRejection"}
+    assert (await clocked.log_in(NEW_PASSWORD))["__typename"] == ("MfaChallenge" if is_verified else "AuthSession")
+
+
+async def test_signing_in_goes_on_with_a_token_that_is_not_good(clocked: ClockedBank, ada: Client) -> None:
+    stale = Client(clocked.visitor().http, "not a token")
+    assert (await stale.run(FORGOT, email="ada@bank.test"))["x"] == {"__typename": "Done"}
+    assert (await stale.run("mutation { x: requestPasskeyLogIn { __typename } }"))["x"] == {"__typename": "PasskeyChallenge"}
+    assert (await stale.error(ASK))["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 async def test_users_hear_of_new_devices_once(clocked: ClockedBank, verified: Client) -> None:

@@ -252,8 +252,8 @@ async def approval_about(raw: asyncpg.Connection, account_id: str, user_id: str)
     """Have somebody propose an overdraft limit, and return the proposal's id."""
     key, ids = new_id(), (uuid_of(account_id, "Account"), uuid_of(user_id, "User"))
     await raw.execute(
-        "INSERT INTO approvals (id, kind, status, subject_id, amount, currency, proposed_by, created_at, expires_at) "
-        "VALUES ($1, 'SET_OVERDRAFT_LIMIT', 'PENDING', $2, 5, 'EUR', $3, now(), now() + interval '1 year')",
+        "INSERT INTO approvals (id, kind, status, subject_id, amount, currency, proposed_by, is_finished, created_at, expires_at) "
+        "VALUES ($1, 'SET_OVERDRAFT_LIMIT', 'PENDING', $2, 5, 'EUR', $3, false, now(), now() + interval '1 year')",
         *(key, *ids),
     )
     return global_id("Approval", key)

@@ -9,9 +9,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from bank_graphql.identity.enums import UserRole
 from tests.api.clocked import ClockedBank
 from tests.authenticator import USER_PRESENT, USER_VERIFIED, Authenticator, text_of
 from tests.client import INVALID, PASSWORD, SESSION, Client
+from tests.serving import sign_in_staff
 
 CHALLENGE = (
     "__typename ... on PasskeyChallenge { options challengeToken expiresAt } ... on StepUpRequiredRejection { challenge factor }"
@@ -153,7 +155,13 @@ async def test_an_answer_is_good_once_for_five_minutes_and_for_an_active_user(
 
 
 @pytest.mark.parametrize(
-    "device", [Authenticator(origin="http://evil.example"), Authenticator(flags=USER_PRESENT), Authenticator(flags=USER_VERIFIED)]
+    "device",
+    [
+        Authenticator(origin="http://evil.example"),
+        Authenticator(flags=USER_PRESENT),
+        Authenticator(flags=USER_VERIFIED),
+        Authenticator(credential_id=bytes(1024)),
+    ],
 )
 async def test_a_passkey_that_is_not_verified_is_not_added(ada: Client, device: Authenticator) -> None:
     assert (await add(ada, device))["fields"] == [{"path": ["credential"], "code": "NOT_VERIFIED"}]
@@ -168,6 +176,16 @@ async def test_a_passkey_belongs_to_one_user_and_its_challenge_too(clocked: Cloc
     assert (await ada.run(ADD, name="Phone", input=given))["x"]["__typename"] == "Passkey"
     assert (await add(grace, device))["fields"] == [{"path": ["credential"], "code": "TAKEN"}]
     assert (await add(ada, Authenticator(), name=""))["fields"] == [{"path": ["name"], "code": "REQUIRED"}]
+
+
+async def test_a_lost_passkey_is_removed_by_an_administrator(clocked: ClockedBank, ada: Client) -> None:
+    device = Authenticator()
+    await add(ada, device)
+    admin = await sign_in_staff(clocked.app, clocked.visitor(), UserRole.ADMIN)
+    remove = "mutation ($id: ID!) { x: removeSecondFactor(userId: $id) { __typename } }"
+    assert (await admin.run(remove, id=ada.user_id))["x"] == {"__typename": "User"}
+    assert (await admin.run(remove, id=ada.user_id))["x"] == {"__typename": "StateConflictRejection"}
+    assert (await ada.run(ME))["me"]["passkeys"] == []
 
 
 async def test_a_user_has_twenty_passkeys_at_most(ada: Client) -> None:

@@ -1,6 +1,7 @@
 """Mails reach an SMTP server, over TLS where it is not this machine, and are tried again when they do not."""
 
 import asyncio
+import contextlib
 import email
 import ssl
 from collections.abc import Iterator
@@ -35,10 +36,12 @@ class Server:
         self.recipient_answer = "250 OK"
         self.received: list[Any] = []
         self.users: list[bytes] = []
+        self.recipients: list[str] = []
 
     async def handle_RCPT(self, _: Any, __: Any, envelope: Any, address: str, ___: Any) -> str:  # noqa: N802 - aiosmtpd's name
         if self.recipient_answer.startswith("250"):
             envelope.rcpt_tos.append(address)
+            self.recipients.append(address)
         return self.recipient_answer
 
     async def handle_DATA(self, _: Any, __: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
@@ -185,3 +188,26 @@ async def test_discarded_mails_are_stored_like_others_and_never_sent(
     assert await outbox.send_due() == 0
     assert await raw.fetchval("SELECT count(*) FROM outgoing_mails") == 0
     assert server.received == []
+
+
+async def test_a_mail_that_cannot_be_made_stops_no_other(
+    db: Database, raw: asyncpg.Connection, smtp: tuple[Server, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, address = smtp
+    counts = Counts()
+    outbox = Outbox(db, SmtpSender(f"smtp://{address}", "b@example.com"), KEY, lambda: datetime.now(UTC), counts.count)
+    poison = Mail("=?us-ascii?q?v=0A0?=@x.test", "Your code\r\nBcc: eve@bank.test", "…")
+    for mail in (MAIL, poison, MAIL, poison, MAIL):
+        await db.transact(lambda connection, mail=mail: outbox.add(connection, mail))  # type: ignore[misc]
+    assert await outbox.send_due() == 3
+    assert [each["To"] for each in server.received] == ["ada@bank.test"] * 3
+    assert counts == {"sent": 3, "failed": 2}
+
+
+@pytest.mark.parametrize("local", ["=?us-ascii?q?ada?=", "a,b", '"a b"', "ü", "a>,<b"])
+async def test_a_mail_goes_to_its_address_whatever_mail_programs_make_of_it(smtp: tuple[Server, str], local: str) -> None:
+    server, address = smtp
+    sender = SmtpSender(f"smtp://{address}", "bank@example.com")
+    with contextlib.suppress(Exception):  # what cannot be sent is sent to nobody
+        await sender.send(new_id(), Mail(f"{local}@x.test", "s", "t"))
+    assert set(server.recipients) <= {f"{local}@x.test"}

@@ -105,7 +105,7 @@ class CredentialMutations:
 
     @mutation(
         UserResult,
-        "Prove with a mailed code that the viewer reads the e-mail address. A code is good for 30 minutes and five guesses. "
+        "Prove with a mailed code that the viewer reads the e-mail address. A code is good for 30 minutes. "
         "Notices of new devices and changed credentials are mailed to verified addresses alone.",
     )
     @staticmethod
@@ -128,8 +128,8 @@ class CredentialMutations:
 
     @mutation(
         ChangePasswordResult,
-        "Choose a new password with a mailed code, which is good for 30 minutes and five guesses. All sessions of the user end. "
-        "A second factor stays as it is.",
+        "Choose a new password with a mailed code, which is good for 30 minutes. All sessions of the user end, passkeys are "
+        "removed, and the address counts as verified. A second factor stays, unless the address was not verified before.",
     )
     @staticmethod
     async def reset_password(context: Context, email: str, code: str, new_password: str) -> Done:
@@ -139,9 +139,9 @@ class CredentialMutations:
 
     @mutation(
         StepUpResult,
-        "Prove again that it is the viewer, with the challenge of a StepUpRequiredRejection and what its `factor` asks for: a "
-        "code, or the password; or in place of either a passkey, with the challenge of `requestPasskeyLogIn`. It holds in this "
-        "session for BANK_STEP_UP_MINUTES, in other processes after 2 seconds at most. Each challenge is good for one use.",
+        "Prove again that it is the viewer: with the challenge of a StepUpRequiredRejection, and with what its `factor` asks "
+        "for, a code or the password, or in place of either with what a device answered to `requestPasskeyLogIn`. It holds in "
+        "this session for BANK_STEP_UP_MINUTES, in other processes after 2 seconds at most. Each challenge is good for one use.",
     )
     @staticmethod
     async def step_up(

@@ -109,7 +109,7 @@ class MoneyMutations:
     @mutation(
         MoveMoneyResult,
         "Reverse a posted transaction, in full and once, by a transaction with the opposite entries. For tellers and "
-        "administrators.",
+        "administrators; above BANK_FOUR_EYES_AMOUNT another one is to approve it, and the money is reserved until then.",
     )
     @staticmethod
     async def reverse_transaction(context: Context, input: ReverseTransactionInput) -> MoneyMoved | MoneyPreview:  # noqa: A002

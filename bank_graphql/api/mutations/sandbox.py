@@ -12,10 +12,10 @@ from bank_graphql.engine.fields import mutation
 class SandboxMutations:
     @mutation(
         ClockResult,
-        "Move the bank's clock forward, by five years at most, and do all that falls due on the way, each at its own time and in "
-        "order: holds and cards expire, payments to other banks are settled or returned, statements are issued. The clock then "
-        "stands still until it is moved again. Tokens, rate "
-        "limits and the audit keep the real time. In a sandbox only.",
+        "Move the bank's clock forward, by five years at most, and do all that falls due on the way, each at its own time and "
+        "in order: holds, proposals and cards expire, payments to other banks are settled or returned, statements are issued. "
+        "The clock then stands still until it is moved again. Tokens, rate limits and the audit keep the real time. In a "
+        "sandbox only.",
     )
     @staticmethod
     async def advance_clock(context: Context, to: DateTime) -> ClockAdvanced:

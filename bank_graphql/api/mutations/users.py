@@ -58,8 +58,8 @@ class UserMutations:
 
     @mutation(
         UserResult,
-        "Remove the second factor of a user who has lost device and recovery codes, once it is certain who that is. The user "
-        "then signs in with the password alone. For administrators.",
+        "Remove the second factor and the passkeys of a user who has lost device and recovery codes, once it is certain who "
+        "that is. The user then signs in with the password alone. For administrators.",
     )
     @staticmethod
     async def remove_second_factor(context: Context, user_id: strawberry.ID) -> UserRow | None:

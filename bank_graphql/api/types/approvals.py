@@ -19,8 +19,8 @@ from bank_graphql.kit import money
 
 
 @strawberry.type(
-    description="What a member of staff proposes, and another one decides: it never changes. Once approved, it is executed "
-    "as its proposer, who must still be allowed to do it."
+    description="What a member of staff proposes, and another one decides. What is proposed never changes. Once approved, it is "
+    "executed as its proposer, who must still be allowed to do it."
 )
 class Approval(Node):
     id: strawberry.ID = node_id("Approval")

@@ -22,7 +22,7 @@ _KINDS = {
     **dict.fromkeys(CardAction, "Card"),
     **dict.fromkeys(("addPayee", "renamePayee", "removePayee"), "Payee"),
     "exportMyData": "User",
-    "decide": "Approval",
+    **dict.fromkeys(("decide", "expireApproval"), "Approval"),
     "openAccount": "Account",
     "issueCard": "Card",
     "expireCard": "Card",

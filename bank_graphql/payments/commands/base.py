@@ -94,7 +94,7 @@ class Command(ABC):
         return hashlib.blake2b(orjson.dumps([self.action, _given(self)], _plain, _OPTIONS), digest_size=16).digest()
 
 
-_NOT_INPUT = frozenset({"actor", "key", "dry_run", "is_expired", "batch_total"})
+_NOT_INPUT = frozenset({"actor", "key", "dry_run", "is_expired", "batch_total", "until"})
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 

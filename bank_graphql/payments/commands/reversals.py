@@ -17,21 +17,29 @@ from bank_graphql.kit.money import Money
 from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
 from bank_graphql.ledger.rules import TransactionState
 from bank_graphql.payments import card_rules
-from bank_graphql.payments.commands.base import Command, Targets
+from bank_graphql.payments.commands.base import Command, Key, Targets
 from bank_graphql.payments.outcomes import Decision, Moved
 from bank_graphql.payments.state import BatchState
 
+RESERVED = "Reserved until the bank has decided about a correction."
+"""What the owner of the money reads about the hold; the reason is read once it is reversed."""
 _NOT_REVERSIBLE = frozenset({TransactionKind.HOLD, TransactionKind.REVERSAL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReverseTransaction(Command):
-    """Reverse a posted transaction."""
+    """Reverse a posted transaction. What was approved is stored under a key of its approval, which no user can use."""
 
     transaction_id: UUID
     reason: str
+    approval_id: UUID | None = None
 
     action = "reverseTransaction"
+
+    @property
+    def stored_key(self) -> Key | None:
+        """The key under which the outcome is stored."""
+        return Command.stored_key.__get__(self) if self.approval_id is None else (self.approval_id, self.action)
 
     def targets(self) -> Targets:
         """Return the transaction."""
@@ -60,7 +68,7 @@ class ReserveReversal(Command):
 
     transaction_id: UUID
     reason: str
-    expires_at: datetime
+    until: datetime
 
     action = "reserveReversal"
 
@@ -81,7 +89,7 @@ class ReserveReversal(Command):
         source = ledger.accounts[original.to_account_id]
         suspense = ledger.internal_account(Purpose.SUSPENSE, original.currency, state.now)
         amount = Money(original.amount, original.currency)
-        hold = ledger.place_hold(source, suspense, amount, self.reason, state.now, expires_at=self.expires_at)
+        hold = ledger.place_hold(source, suspense, amount, RESERVED, state.now, expires_at=self.until)
         return Moved(hold.id, hold)
 
 
