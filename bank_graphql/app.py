@@ -24,6 +24,7 @@ from bank_graphql.audit.jobs import require_writable
 from bank_graphql.bank import Bank, open_bank
 from bank_graphql.engine.executor import Executor
 from bank_graphql.environment import Environment, LogLevel
+from bank_graphql.identity.attempts import share_costs
 from bank_graphql.kit import log
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.jobs import Job, JobMetrics, running
@@ -50,6 +51,8 @@ from bank_graphql.web.trusted import TrustedDocuments, read_manifest
 
 GRAPHQL = "/graphql"
 METRICS = "/metrics"
+SHARE_SECONDS = 1
+"""How often processes tell each other what was spent of rate limits."""
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> Starlette:
@@ -109,7 +112,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
             app.state.keys = PublishedKeys(bank.people.identity.sessions.tokens)
             app.state.documents = documents = Documents(bank.db, bank.issuer, bank.links)
             _tune_garbage_collector()
-            own_jobs = (Job("check streams", CHECK_SECONDS, services.streams.check), ProcessMetrics(metrics).job)
+            own_jobs = (*_jobs(services), ProcessMetrics(metrics).job)
             async with running((*bank.jobs, *own_jobs), JobMetrics(metrics)), draining.on_signals(services.streams.end_all):
                 yield
             services.streams.end_all()
@@ -169,6 +172,12 @@ def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock
         limiter=limiter,
         attempts_per_minute=settings.log_in_rate_limit,
     )
+
+
+def _jobs(services: Services) -> tuple[Job, ...]:
+    """Return the jobs for clients of this process: whether streams may go on, and what others have spent of rate limits."""
+    share = partial(share_costs, services.limiter, services.identity.attempts)
+    return Job("check streams", CHECK_SECONDS, services.streams.check), Job("share costs", SHARE_SECONDS, share)
 
 
 def _metrics_page(metrics: Metrics, settings: Settings) -> MetricsPage | None:

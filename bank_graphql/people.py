@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from bank_graphql.environment import Environment
 from bank_graphql.identity import jobs as identity_jobs
 from bank_graphql.identity.addresses import Addresses
-from bank_graphql.identity.attempts import Attempts
+from bank_graphql.identity.attempts import Buckets, PostgresBuckets
 from bank_graphql.identity.credentials import Credentials
 from bank_graphql.identity.email_codes import EmailCodes
 from bank_graphql.identity.factors import SecondFactors
@@ -17,6 +17,7 @@ from bank_graphql.identity.networks import StaffNetworks
 from bank_graphql.identity.notices import Notices
 from bank_graphql.identity.passkeys import Passkeys, RelyingParty
 from bank_graphql.identity.passwords import PasswordHasher
+from bank_graphql.identity.redis_buckets import RedisBuckets
 from bank_graphql.identity.service import Identity
 from bank_graphql.identity.sessions import Sessions
 from bank_graphql.identity.step_up import StepUp
@@ -106,7 +107,7 @@ def open_people(
         factors,
         passkeys,
         notices,
-        Attempts(db, secrets_key),
+        _buckets(db, settings, secrets_key, stack),
         clock=clock,
         allow_test_domains=settings.is_sandbox,
         metrics=identity_metrics,
@@ -122,6 +123,15 @@ def open_people(
         outbox=outbox,
         clock=clock,
     )
+
+
+def _buckets(db: Database, settings: Settings, key: bytes, stack: AsyncExitStack) -> Buckets:
+    """Return the buckets that processes share: in Redis if there is one, otherwise in the database."""
+    if settings.redis_url is None:
+        return PostgresBuckets(db, key)
+    buckets = RedisBuckets(settings.redis_url.get_secret_value(), key)
+    stack.push_async_callback(buckets.close)
+    return buckets
 
 
 def _sender(settings: Settings) -> Sender | None:

@@ -178,7 +178,9 @@ class SettingFields(BaseSettings):
     )
     job_seconds: float = Field(5, ge=0.05, le=3600, description="Seconds between two searches for what is due.")
     redis_url: SecretStr | None = Field(
-        None, description="A Redis by which processes wake each other for the feed: redis://…. Without it, PostgreSQL does it."
+        None,
+        description="A Redis or Valkey by which processes wake each other for the feed, and share rate limits: redis://…. "
+        "Without it, PostgreSQL does both.",
     )
     feed_days: int = Field(90, ge=1, le=3650, description="Days for which the feed keeps its events.")
     key_days: int = Field(90, ge=30, le=3650, description="Days for which idempotency keys are stored.")

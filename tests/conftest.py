@@ -28,6 +28,7 @@ from tests.client import Client
 from tests.databases import Databases
 from tests.e2e.processes import fill, is_setting
 from tests.folders import reachable_folder
+from tests.ports import free_port
 from tests.serving import sandbox, serving, sign_in_staff
 
 UNSAFE_BUT_FAST = {
@@ -248,6 +249,25 @@ async def grace(visitor: Client) -> Client:
 def staff(app: Starlette, visitor: Client) -> Callable[[UserRole], Awaitable[Client]]:
     """Makes members of staff, signed in."""
     return partial(sign_in_staff, app, visitor)
+
+
+@pytest.fixture
+async def redis(folder: Path) -> AsyncIterator[str]:
+    """A Redis."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed; the bank runs without it, and .ci/run installs it")
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder),
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if b"Ready to accept" in line:
+            break
+    yield f"redis://127.0.0.1:{port}"
+    process.terminate()
+    await process.wait()
 
 
 @pytest.fixture

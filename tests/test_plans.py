@@ -19,7 +19,7 @@ import pytest
 
 import bank_graphql
 from bank_graphql.audit import sealing
-from bank_graphql.identity.attempts import Attempts
+from bank_graphql.identity.attempts import PostgresBuckets
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.statements import Query
 from tests.client import Client
@@ -127,7 +127,7 @@ async def filled(ada: Client, db: Database) -> Database:
     mails = "WITH c AS (INSERT INTO email_codes SELECT '', '', 0, now(), now()) INSERT INTO outgoing_mails SELECT id, '', true, 0, now(), now() FROM users"
     await db.transact(lambda connection: connection.raw.execute(mails))
     await sealing.seal_events(db)
-    await Attempts(db, bytes(32)).spend("a", 10)
+    await PostgresBuckets(db, bytes(32)).spend("a", 10)
     await ada.advance(await ada.clock() + timedelta(days=70))
     return db
 

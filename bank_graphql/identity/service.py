@@ -7,7 +7,7 @@ from uuid import UUID
 
 from bank_graphql.audit import service as audit
 from bank_graphql.identity import queries, statements
-from bank_graphql.identity.attempts import Attempts
+from bank_graphql.identity.attempts import Buckets
 from bank_graphql.identity.challenges import Challenges, answer, is_answered
 from bank_graphql.identity.enums import IdentityAction, UserRole, UserStatus
 from bank_graphql.identity.factors import SecondFactors
@@ -70,7 +70,7 @@ class Identity:
         factors: SecondFactors,
         passkeys: Passkeys,
         notices: Notices,
-        attempts: Attempts,
+        attempts: Buckets,
         *,
         clock: Clock,
         allow_test_domains: bool,

@@ -1,7 +1,7 @@
 """Limit rates with token buckets.
 
-A bucket holds the cost that a caller may spend, and refills at an even rate. Buckets are kept in the memory of one process, so
-with several processes each grants the full rate.
+A bucket holds the cost that a caller may spend, and refills at an even rate. Buckets are kept in the memory of one process. What
+is spent from shared ones is told the other processes every second: for as long each grants the full rate.
 """
 
 import time
@@ -52,9 +52,10 @@ class RateLimiter:
         self._monotonic = monotonic
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self.refusals: Counter[str] = Counter()
+        self._to_share: dict[tuple[str, int], int] = {}
 
-    def spend(self, bucket: str, cost: int, *, per_minute: int) -> BucketState:
-        """Spend `cost` from a bucket that holds `per_minute` and refills at that rate.
+    def spend(self, bucket: str, cost: int, *, per_minute: int, shared: bool = False) -> BucketState:
+        """Spend `cost` from a bucket that holds `per_minute` and refills at that rate; `shared` if other processes do, too.
 
         Raises:
             RateLimited: less than `cost` remains. Nothing is spent.
@@ -72,8 +73,22 @@ class RateLimiter:
             self.note_refusal(bucket)
             missing = min(cost, per_minute) - level
             raise RateLimited(retry_after=max(1, round(missing * 60 / per_minute + 0.5)))
+        if shared:
+            self._to_share[bucket, per_minute] = self._to_share.get((bucket, per_minute), 0) + cost
         return BucketState(per_minute, int(level), cost, (per_minute - level) * 60 / per_minute)
 
     def note_refusal(self, bucket: str) -> None:
         """Count that there was too little in a bucket, here or where processes share it."""
         self.refusals[bucket.partition("/")[0]] += 1
+
+    def take_spent(self) -> dict[tuple[str, int], int]:
+        """Return what was spent from shared buckets since the last call, by their names and what they hold."""
+        spent, self._to_share = self._to_share, {}
+        return spent
+
+    def note_shared(self, bucket: str, used: float, *, per_minute: int) -> None:
+        """Note how much all processes together have used of a bucket: no more than the rest is left in it."""
+        found = self._buckets.get(bucket)
+        if found is not None:
+            level, updated_at = found
+            self._buckets[bucket] = (min(level, max(0.0, per_minute - used)), updated_at)

@@ -189,7 +189,7 @@ class OperationGate:
 
     def _spend(self, cost: int, context: Context, already: int = 0) -> None:
         limit = self._user_limit if context.bearer else self._address_limit
-        bucket = context.services.limiter.spend(context.bucket_name, cost, per_minute=limit)
+        bucket = context.services.limiter.spend(context.bucket_name, cost, per_minute=limit, shared=True)
         self._share.record(context.bucket_name, cost)
         context.bucket = replace(bucket, cost=cost + already) if already else bucket
 

@@ -1,23 +1,29 @@
 """Attempts are limited for all processes together."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
+from redis.asyncio import from_url
 
 from bank_graphql.app import create_app
-from bank_graphql.identity.attempts import Attempts
+from bank_graphql.identity.attempts import Buckets, PostgresBuckets, share_costs
+from bank_graphql.identity.redis_buckets import RedisBuckets
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import RateLimited, Unavailable
+from bank_graphql.kit.rate_limiter import RateLimiter
 from bank_graphql.settings import Settings
 from tests.client import Client
+from tests.ports import free_port
 from tests.serving import serving
 
 KEY = bytes(32)
 LOG_IN = 'mutation { logIn(input: {email: "nobody@bank.test", password: "wrong"}) { __typename } }'
 
 
-async def allowed(attempts: Attempts, bucket: str = "a", per_minute: int = 10) -> bool:
+async def allowed(attempts: Buckets, bucket: str = "a", per_minute: int = 10) -> bool:
     try:
         await attempts.spend(bucket, per_minute)
     except RateLimited:
@@ -25,15 +31,26 @@ async def allowed(attempts: Attempts, bucket: str = "a", per_minute: int = 10) -
     return True
 
 
-async def test_racing_attempts_of_two_processes_fill_one_bucket(db: Database) -> None:
-    processes = [Attempts(db, KEY), Attempts(db, KEY)]
+@pytest.fixture(params=["postgres", "redis"])
+async def processes(request: pytest.FixtureRequest, db: Database, redis: str) -> AsyncIterator[list[Buckets]]:
+    """The buckets as two processes know them."""
+    if request.param == "postgres":
+        yield [PostgresBuckets(db, KEY) for _ in range(2)]
+        return
+    made = [RedisBuckets(redis, KEY) for _ in range(2)]
+    yield [*made]
+    for each in made:
+        await each.close()
+
+
+async def test_racing_attempts_of_two_processes_fill_one_bucket(processes: list[Buckets]) -> None:
     results = await asyncio.gather(*(allowed(processes[number % 2]) for number in range(50)))
     assert sum(results) == 10
     assert await allowed(processes[0], "another")
 
 
 async def test_a_bucket_empties_evenly_and_tells_when_to_try_again(db: Database, raw: asyncpg.Connection) -> None:
-    attempts = Attempts(db, KEY)
+    attempts = PostgresBuckets(db, KEY)
     for _ in range(10):
         await attempts.spend("a", 10)
     for _ in range(2):  # a refused attempt does not count
@@ -49,7 +66,7 @@ async def test_a_bucket_empties_evenly_and_tells_when_to_try_again(db: Database,
 
 
 async def test_names_are_stored_as_hashes_and_old_buckets_deleted(db: Database, raw: asyncpg.Connection) -> None:
-    attempts = Attempts(db, KEY)
+    attempts = PostgresBuckets(db, KEY)
     await attempts.spend("ada@bank.test", 10)
     assert b"ada" not in await raw.fetchval("SELECT name_hash FROM attempt_buckets")
     assert await attempts.delete_old() == 0
@@ -61,7 +78,7 @@ async def test_without_the_database_no_attempt_is_allowed(dsn: str) -> None:
     database = await Database.open(dsn, max_size=2)
     await database.close()
     with pytest.raises(Unavailable):
-        await Attempts(database, KEY).spend("a", 10)
+        await PostgresBuckets(database, KEY).spend("a", 10)
 
 
 async def test_two_processes_share_the_limit_of_an_address(settings: Settings) -> None:
@@ -72,3 +89,60 @@ async def test_two_processes_share_the_limit_of_an_address(settings: Settings) -
             answer = await Client((one, two)[number % 2]).post(LOG_IN)
             codes += [error["extensions"]["code"] for error in answer.get("errors", [])]
     assert codes == ["RATE_LIMITED"] * 4  # a tenth of the limit, at one e-mail address
+
+
+async def test_a_bucket_in_redis_is_hashed_and_goes_by_itself(redis: str) -> None:
+    client: Any = from_url(redis)
+    buckets = RedisBuckets(redis, KEY)
+    await buckets.spend("ada@bank.test", 10)
+    [name] = await client.keys()
+    assert b"ada" not in name
+    assert 590 < await client.ttl(name) <= 600
+    assert await buckets.delete_old() == 0
+    await buckets.close()
+    await client.aclose()
+
+
+async def test_without_redis_no_attempt_is_allowed() -> None:
+    buckets = RedisBuckets(f"redis://127.0.0.1:{free_port()}", KEY)
+    with pytest.raises(Unavailable):
+        await buckets.spend("a", 10)
+    await buckets.close()
+
+
+async def test_processes_learn_what_others_have_spent(processes: list[Buckets]) -> None:
+    now = [0.0]
+    limiters = [RateLimiter(lambda: now[0]) for _ in range(2)]
+    for limiter in limiters:
+        assert limiter.spend("user/a", 400, per_minute=1000, shared=True).remaining == 600
+    limiters[0].spend("other", 400, per_minute=1000)
+    for limiter, buckets in (*zip(limiters, processes, strict=True), (limiters[0], processes[0])):
+        limiter.spend("user/b", 1, per_minute=1000, shared=True)
+        await share_costs(limiter, buckets)
+    assert limiters[1].spend("user/a", 1, per_minute=1000, shared=True).remaining in range(199, 220)  # it shared last
+    limiters[0].spend("user/a", 1, per_minute=1000, shared=True)
+    await share_costs(limiters[0], processes[0])
+    with pytest.raises(RateLimited):
+        limiters[0].spend("user/a", 300, per_minute=1000, shared=True)
+    assert limiters[0].spend("other", 1, per_minute=1000).remaining == 599  # it is of this process alone
+    used = await processes[0].add({"user/a": 5000}, 1000)
+    assert used["user/a"] == 1000  # a debt is no larger than the bucket
+    assert await processes[1].add({}, 1000) == {}
+
+
+async def test_requests_of_two_processes_spend_one_limit_and_go_on_without_it(settings: Settings) -> None:
+    limited = settings.model_copy(update={"rate_limit": 200_000})
+    query = "{ rateLimit { remaining } }"
+    async with serving(create_app(limited)) as one, serving(create_app(limited)) as two:
+        ada = await Client(one).sign_up("ada@bank.test", "Ada")
+        for _ in range(20):
+            await ada.run("{ users: __schema { types { fields { name } } } }")
+        await ada.run(query)
+        there = Client(two, ada.token)
+        assert (await there.run(query))["rateLimit"]["remaining"] > 190_000
+        limiters = [http._transport.app.state.graphql._services.limiter for http in (one, two)]  # type: ignore[attr-defined]
+        buckets = one._transport.app.state.graphql._services.identity.attempts  # type: ignore[attr-defined]
+        for limiter in limiters:
+            await share_costs(limiter, buckets)
+        here = (await ada.run(query))["rateLimit"]["remaining"]
+        assert abs((await there.run(query))["rateLimit"]["remaining"] - here) < 10_000

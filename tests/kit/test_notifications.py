@@ -1,7 +1,6 @@
 """Notifications between processes: received by the others, and again after the connection was broken."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 
 from bank_graphql.kit import notifications
 from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
-from tests.ports import free_port
 
 END_LISTENERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -36,21 +34,6 @@ class Receiver:
         async with asyncio.timeout(15):
             await self.received.wait()
         self.received.clear()
-
-
-@pytest.fixture
-async def redis(folder: Path) -> AsyncIterator[str]:
-    """A Redis."""
-    if shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed; the bank runs without it, and .ci/run installs it")
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder),
-        stdout=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    yield f"redis://127.0.0.1:{port}"
-    process.terminate()
-    await process.wait()
 
 
 @pytest.fixture(params=["postgres", "redis"])

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from bank_graphql.settings import Settings
 from tests.client import Client
 from tests.serving import connect, scope
 
@@ -104,6 +105,12 @@ DOCUMENTS: tuple[Make, ...] = (
 )  # fmt: skip
 
 
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """A bank that does little by itself, so that what is measured is the request."""
+    return settings.model_copy(update={"job_seconds": 3600})
+
+
 class Watched:
     """Runs requests, and notes which of them cost too much."""
 
@@ -115,7 +122,7 @@ class Watched:
         """Return the answer to a request, which is made again if it was slow: another task may have run meanwhile."""
         self.given += len(given)
         costs: list[float] = []
-        while len(costs) < 3 and min(costs, default=1) > MAX_SECONDS:
+        while len(costs) < 5 and min(costs, default=1) > MAX_SECONDS:
             began = process_time()
             answer = await request()
             costs.append(process_time() - began)
