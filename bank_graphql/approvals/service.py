@@ -99,9 +99,7 @@ class Approvals:
             ApprovalRequired: it is proposed now.
             Refusal: as `Users.set_role`, or another proposal about the user waits.
         """
-        present = await self._db.fetch_one(identity_queries.OWN_PROFILE, user=user_id)
-        changes = present is not None and present.role != role
-        if not self._policy.roles or not changes or not await self._has_decider(actor, ApprovalKind.SET_USER_ROLE):
+        if not self._policy.roles or not await self._changes_role(actor, user_id, role):
             await self._users.set_role(actor, user_id, role)
             return
         proposal = self._proposal(actor, ApprovalKind.SET_USER_ROLE, user_id, role=role)
@@ -119,13 +117,8 @@ class Approvals:
             ApprovalRequired: it is proposed now.
             Refusal: as `Accounts.set_overdraft_limit`, or another proposal about the account waits.
         """
-        [present] = await accounts_queries.accounts(self._db, [(actor, [account_id])])
-        rises = present is not None and limit.minor > present.overdraft_limit
-        if (
-            not rises
-            or not self._policy.is_above(limit.minor, limit.currency)
-            or not await self._has_decider(actor, ApprovalKind.SET_OVERDRAFT_LIMIT)
-        ):
+        is_above = self._policy.is_above(limit.minor, limit.currency)
+        if not is_above or not await self._raises_limit(actor, account_id, limit):
             await self._accounts.set_overdraft_limit(actor, account_id, limit)
             return
         proposal = self._proposal(actor, ApprovalKind.SET_OVERDRAFT_LIMIT, account_id, money=limit)
@@ -238,6 +231,17 @@ class Approvals:
         if not actor.is_allowed(DECIDERS[kind]):
             return False
         return await identity_queries.count_staff(self._db, _roles_that_decide(kind), but=actor.user_id) > 0
+
+    async def _changes_role(self, actor: Actor, user_id: UUID, role: UserRole) -> bool:
+        """Return whether a user would get another role, and somebody could approve it."""
+        present = await self._db.fetch_one(identity_queries.OWN_PROFILE, user=user_id)
+        return present is not None and present.role != role and await self._has_decider(actor, ApprovalKind.SET_USER_ROLE)
+
+    async def _raises_limit(self, actor: Actor, account_id: UUID, limit: Money) -> bool:
+        """Return whether an account would get a higher overdraft limit, and somebody could approve it."""
+        [present] = await accounts_queries.accounts(self._db, [(actor, [account_id])])
+        rises = present is not None and limit.minor > present.overdraft_limit
+        return rises and await self._has_decider(actor, ApprovalKind.SET_OVERDRAFT_LIMIT)
 
     async def _is_large(self, actor: Actor, command: ReverseTransaction) -> bool:
         """Return whether a reversal is to be approved. What is reversed never changes its amount."""
