@@ -19,7 +19,7 @@ DO $$ BEGIN
     GRANT USAGE ON SCHEMA public TO bank_app;
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO bank_app;
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO bank_app;
-    GRANT EXECUTE ON FUNCTION balance_at, feed_epoch TO bank_app;
+    GRANT EXECUTE ON FUNCTION balance_at, feed_epoch, erase_address TO bank_app;
     GRANT INSERT ON balances, transactions, transaction_notes, users, sessions, refresh_tokens, accounts, idempotency_outcomes,
         cards, card_secrets, card_limits, card_blocks, card_transactions, vault_keys, statements, statement_months, payees,
         verified_payments, external_transactions, clearing_messages, totp_factors, recovery_codes,
@@ -36,7 +36,7 @@ DO $$ BEGIN
     GRANT UPDATE (booked, held, overdraft_limit, updated_at) ON balances TO bank_app;
     GRANT UPDATE (status, captured, posted_at) ON transactions TO bank_app;
     GRANT UPDATE (password_hash, full_name, phone_number, role, status, closed_at, suspension_reason, email_verified_at,
-        email, email_key, erased_at, updated_at) ON users
+        updated_at) ON users
         TO bank_app;
     GRANT UPDATE (sealed_secret, created_at, confirmed_at, last_step) ON totp_factors TO bank_app;
     GRANT UPDATE (attempts, due_at) ON outgoing_mails TO bank_app;

@@ -73,6 +73,16 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+CREATE FUNCTION public.erase_address(erased uuid, at timestamp with time zone) RETURNS SETOF uuid
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+        UPDATE users
+        SET email = translate(erased::text, '-', '') || '@erased.invalid', email_verified_at = NULL, erased_at = at,
+            email_key = translate(erased::text, '-', '') || '@erased.invalid'
+        WHERE id = erased AND status = 'CLOSED' AND erased_at IS NULL
+        RETURNING id
+    $$;
 CREATE TABLE public.feed_epochs (
     epoch integer NOT NULL,
     cluster text NOT NULL,

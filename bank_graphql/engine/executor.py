@@ -37,7 +37,7 @@ from bank_graphql.engine.plan import Operation, Planner
 from bank_graphql.kit.errors import BadRequest, Refusal, TooComplex, Unavailable
 
 _log = structlog.get_logger(__name__)
-_MAX_SOURCE = 200_000
+_MAX_SOURCE = 100_000
 """Characters of a document."""
 
 

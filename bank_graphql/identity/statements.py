@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Boolean, DateTime, LargeBinary, Text, Uuid, bindparam, case, func, true, update
+from sqlalchemy import Boolean, DateTime, LargeBinary, Text, Uuid, bindparam, case, func, select, true, update
 from sqlmodel import col
 
 from bank_graphql.identity.enums import UserRole, UserStatus
@@ -112,18 +112,18 @@ ERASE_USER = Query(
     update(User)
     .where(col(User.id) == bindparam("user", type_=Uuid()))
     .values(
-        email=bindparam("address", type_=Text()),
-        email_key=bindparam("address", type_=Text()),
         password_hash="",
         full_name=bindparam("name", type_=Text()),
         phone_number=None,
         suspension_reason=None,
-        email_verified_at=None,
-        erased_at=bindparam("now"),
         updated_at=bindparam("now"),
     ),
     Row,
 )
+ERASE_ADDRESS = Query(
+    select(func.erase_address(bindparam("user", type_=Uuid()), bindparam("now", type_=DateTime(timezone=True)))), Row
+)
+"""Replace the address of a closed user. It is a function of the database, because the application may not change addresses."""
 ERASE_SESSIONS = Query(
     update(Session).where(col(Session.user_id) == bindparam("user", type_=Uuid())).values(user_agent=None, ip_address=None), Row
 )

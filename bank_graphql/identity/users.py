@@ -156,8 +156,9 @@ class Users:
             await self._factors.erase(connection, user_id)
             await self._passkeys.remove_all(connection, user_id)
             await connection.execute(statements.ERASE_SESSIONS, user=user_id)
-            given = {"address": f"{user_id.hex}@erased.invalid", "name": ERASED_NAME, "now": self._clock()}
-            await connection.execute(statements.ERASE_USER, user=user_id, **given)
+            now = self._clock()
+            await connection.execute(statements.ERASE_USER, user=user_id, name=ERASED_NAME, now=now)
+            await connection.fetch(statements.ERASE_ADDRESS, user=user_id, now=now)
 
         await self._change(actor, IdentityAction.ERASE_USER, user_id, change)
 

@@ -7,6 +7,7 @@ import asyncio
 import gzip
 import json
 import random
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from time import process_time
 from typing import Any
@@ -132,7 +133,7 @@ class Watched:
 
     def check(self, log: str) -> None:
         """Require that nothing was slow, that there was no fault, and that less was logged than sent."""
-        assert self.slow == []
+        assert self.slow == [] or sys.gettrace() is not None  # what measures coverage costs several times as much
         assert "exception" not in log
         assert len(log) <= self.given
 
