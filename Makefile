@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+INFRASTRUCTURE := $(VENV)-infrastructure
 READY_FOR_BENCH := $(VENV)/.ready-for-bench
 PIN = $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header
 PAGES := bank_graphql/playground
@@ -16,7 +17,7 @@ TOOLS := tests/schema/node_modules/.package-lock.json tests/e2e/clients/node_mod
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup playground tools screenshots serve test test-deep coverage smoke faults bench bench-quick check image lint types layers container workflows sync format lock schema clean
+.PHONY: help setup playground tools screenshots serve test test-deep coverage smoke faults bench bench-quick check image lint types layers container workflows infrastructure azure-schema sync format lock schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 20
@@ -80,7 +81,7 @@ bench: $(READY_FOR_BENCH) ## Measure against the best of its kind (needs wrk, np
 bench-quick: $(READY_FOR_BENCH) ## The same in fewer and shorter rounds
 	$(BIN)/python -m bench --quick $(ARGS)
 
-check: $(READY) lint types layers container workflows sync conformance ## Everything that is strict: lint, types, layers, container files, workflows, schema, migrations, conformance
+check: $(READY) lint types layers container workflows infrastructure sync conformance ## Everything that is strict: lint, types, layers, container files, workflows, schema, migrations, conformance
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -101,6 +102,19 @@ workflows: $(READY)
 	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/shellcheck --severity=warning .ci/run .ci/sbom infrastructure/scripts/*.sh
+
+# Terraform as a library, in an environment of its own: it is large, and nothing else needs it.
+$(INFRASTRUCTURE)/.ready: constraints-infrastructure.txt
+	@$(PYTHON) -m venv $(INFRASTRUCTURE)
+	@$(INFRASTRUCTURE)/bin/python -m pip install -q --require-hashes -r constraints-infrastructure.txt
+	@touch $@
+
+infrastructure: $(READY) $(INFRASTRUCTURE)/.ready ## Check Terraform's files: their format, arguments and references
+	$(INFRASTRUCTURE)/bin/python -m tests.infrastructure.formatting
+	$(BIN)/python -m pytest -q tests/infrastructure/test_terraform.py
+
+azure-schema: $(INFRASTRUCTURE)/.ready ## Take what Terraform's files need from the schema of azurerm
+	$(INFRASTRUCTURE)/bin/python -m tests.infrastructure.azurerm
 
 sync: $(READY)
 	$(BIN)/python -m pytest -q tests/test_sync.py
@@ -123,6 +137,7 @@ lock: $(READY) ## Write the constraints anew, at the newest versions that pyproj
 	$(PIN) -U pyproject.toml --extra traces --group dev -c constraints.txt -o constraints-dev.txt
 	$(PIN) -U pyproject.toml --extra traces --group bench -c constraints-dev.txt -o constraints-bench.txt
 	$(PIN) -U --group security -o constraints-security.txt
+	$(PIN) -U --group infrastructure -o constraints-infrastructure.txt
 	echo "hatchling" | $(PIN) - -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data

@@ -1,0 +1,5 @@
+resource_group_name  = "rg-bank-state"
+storage_account_name = "stbankstate"
+container_name       = "state"
+key                  = "production.tfstate"
+use_azuread_auth     = true
