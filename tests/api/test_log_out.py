@@ -80,9 +80,10 @@ async def log_out(app: Starlette, token: str, sent: Sent) -> None:
     await app(scope("http", token), receive, send)
 
 
+@pytest.mark.parametrize("rounds", [3, pytest.param(12, marks=pytest.mark.deep)])
 @pytest.mark.parametrize("subscribe", [subscribe_by_event_stream, subscribe_by_socket])
 async def test_nothing_is_sent_once_a_log_out_is_answered(
-    app: Starlette, visitor: Client, ada: Client, grace: Client, subscribe: Callable[..., Awaitable[None]]
+    app: Starlette, visitor: Client, ada: Client, grace: Client, subscribe: Callable[..., Awaitable[None]], rounds: int
 ) -> None:
     """Other customers keep paying the account whose owner logs out, so that events happen all the time."""
     account, source = (await ada.open())["id"], (await grace.open(deposit="1000"))["id"]
@@ -93,7 +94,7 @@ async def test_nothing_is_sent_once_a_log_out_is_answered(
             await grace.transfer(source, account, "0.01")
 
     paying = [asyncio.create_task(pay()) for _ in range(8)]
-    for _ in range(12):
+    for _ in range(rounds):
         mine = await visitor.log_in("ada@bank.test")
         assert mine.token is not None
         sent: Sent = []

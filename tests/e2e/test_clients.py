@@ -80,7 +80,7 @@ class Follower:
                 await process.wait()
 
 
-@pytest.mark.parametrize("breaks", [10, pytest.param(250, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("breaks", [4, pytest.param(250, marks=pytest.mark.deep)])
 async def test_breaks_lose_nothing_and_repeat_nothing(folder: Path, examples: dict[str, Path], breaks: int) -> None:
     followers = {Follower(breaks): kind for kind in ("websocket", "events") for _ in range(EACH)}
     async with Server(folder, "--workers", "2", BANK_DEMO="false") as server:

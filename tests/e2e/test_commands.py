@@ -1,7 +1,6 @@
 """The commands other than `serve`."""
 
 import json
-import os
 import subprocess
 import sys
 import zipfile
@@ -126,7 +125,7 @@ async def test_sessions_continue_after_a_rotation_of_signing_keys(folder: Path) 
         assert (await ada.run("{ me { email } }"))["me"]["email"] == "ada@example.com"
 
 
-@pytest.mark.skipif(sys.version_info[:2] != (3, 11) and "CI" not in os.environ, reason="once is enough")
+@pytest.mark.deep
 def test_an_installed_wheel_works_outside_the_checkout(folder: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=ROOT, check=True, capture_output=True

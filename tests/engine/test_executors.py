@@ -263,8 +263,8 @@ def _nulled(value: Any, path: list[Any]) -> list[Any]:
 @pytest.mark.parametrize(
     ("kind", "how_many"),
     [
-        ("query", 320),
-        ("mutation", 160),
+        ("query", 128),
+        ("mutation", 64),
         pytest.param("query", 1600, marks=pytest.mark.deep),
         pytest.param("mutation", 400, marks=pytest.mark.deep),
     ],
