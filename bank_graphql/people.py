@@ -9,13 +9,14 @@ from bank_graphql.environment import Environment
 from bank_graphql.identity import jobs as identity_jobs
 from bank_graphql.identity.addresses import Addresses
 from bank_graphql.identity.attempts import Buckets, PostgresBuckets
+from bank_graphql.identity.authenticators import RelyingParty
 from bank_graphql.identity.credentials import Credentials
 from bank_graphql.identity.email_codes import EmailCodes
 from bank_graphql.identity.factors import SecondFactors
 from bank_graphql.identity.metrics import IdentityMetrics
 from bank_graphql.identity.networks import StaffNetworks
 from bank_graphql.identity.notices import Notices
-from bank_graphql.identity.passkeys import Passkeys, RelyingParty
+from bank_graphql.identity.passkeys import Passkeys
 from bank_graphql.identity.passwords import PasswordHasher
 from bank_graphql.identity.redis_buckets import RedisBuckets
 from bank_graphql.identity.service import Identity

@@ -1,36 +1,19 @@
-"""Passkeys (WebAuthn, by py_webauthn): keys on a user's device, with which the user signs in without a password.
+"""Passkeys (WebAuthn): keys on a user's device, with which the user signs in without a password.
 
 A device that uses a passkey has verified its user, by a fingerprint or a PIN. So a passkey is two factors, and no code is
 asked for.
 """
 
-from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import orjson
 from sqlalchemy import BigInteger, Boolean, DateTime, LargeBinary, Uuid, bindparam, delete, select, update
 from sqlmodel import col
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    options_to_json,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AttestationFormat,
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
-from webauthn.registration.verify_registration_response import VerifiedRegistration
 
+from bank_graphql.identity import authenticators
+from bank_graphql.identity.authenticators import RelyingParty
 from bank_graphql.identity.challenges import Challenge, Challenges
 from bank_graphql.identity.challenges import answer as answer_challenge
 from bank_graphql.identity.models import Passkey
@@ -44,26 +27,6 @@ from bank_graphql.kit.text import check_name
 MAX_PASSKEYS = 20
 """How many passkeys a user may have."""
 NAME_MAX = 100
-_MAX_CHARACTERS = 20_000
-_MAX_ID_BYTES = 1023
-"""The longest id of a passkey that WebAuthn allows."""
-_MALFORMED = (WebAuthnException, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
-"""What the library raises for what devices never send."""
-
-
-@dataclass(frozen=True, slots=True)
-class RelyingParty:
-    """The bank as devices know it.
-
-    Attributes:
-        domain: the domain for which passkeys are made. Devices use them there and on its subdomains alone.
-        origins: the origins of the pages that may ask for them.
-        name: the bank's name, as devices show it.
-    """
-
-    domain: str
-    origins: Sequence[str]
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,21 +133,9 @@ class Passkeys:
         """Return what to ask a user's device for, so that it makes a passkey. One that has one already makes none."""
         known = await db.fetch(_CREDENTIALS, user=user_id)
         challenge = self._new.make(user=user_id.hex)
-        options = generate_registration_options(
-            rp_id=self._party.domain,
-            rp_name=self._party.name,
-            user_id=user_id.bytes,
-            user_name=email,
-            user_display_name=full_name,
-            challenge=challenge.id,
-            exclude_credentials=[PublicKeyCredentialDescriptor(id=row.credential_id) for row in known],
-            authenticator_selection=AuthenticatorSelectionCriteria(
-                resident_key=ResidentKeyRequirement.REQUIRED,
-                require_resident_key=True,
-                user_verification=UserVerificationRequirement.REQUIRED,
-            ),
-        )
-        return PasskeyRequest(options_to_json(options), challenge)
+        ids = [row.credential_id for row in known]
+        options = authenticators.creation_options(self._party, user_id, email, full_name, challenge=challenge.id, known=ids)
+        return PasskeyRequest(options, challenge)
 
     async def add(self, connection: Connection, user_id: UUID, name: str, answer: PasskeyAnswer) -> UUID:
         """Store the passkey that a user's device made, and return its id.
@@ -197,15 +148,14 @@ class Passkeys:
         if len(await connection.fetch(_CREDENTIALS, user=user_id)) >= MAX_PASSKEYS:
             raise ValidationFailed.of("credential", "TOO_MANY", f"You have {MAX_PASSKEYS} passkeys: remove one first.")
         challenge = self._new.open(answer.challenge_token)
-        made = self._verify_new(challenge, answer.credential) if challenge else None
+        made = authenticators.verify_made(self._party, challenge.id, answer.credential) if challenge else None
         if challenge is None or made is None or challenge.claims["user"] != user_id.hex:
             raise _not_verified()
         if not await answer_challenge(connection, challenge):
             raise _not_verified()
         passkey_id = new_id()
         row = (
-            passkey_id, user_id, made.credential_id, made.credential_public_key, made.sign_count, checked,
-            made.credential_backed_up, self._clock(),
+            passkey_id, user_id, made.credential_id, made.public_key, made.sign_count, checked, made.is_synced, self._clock(),
         )  # fmt: skip
         await connection.insert(_INSERT, [row])
         stored = await connection.fetch_one(_KEY, credential=made.credential_id)
@@ -229,14 +179,11 @@ class Passkeys:
     def request(self) -> PasskeyRequest:
         """Return what to ask a device for, so that it proves with a passkey who its user is. The device knows who that is."""
         challenge = self._uses.make()
-        options = generate_authentication_options(
-            rp_id=self._party.domain, challenge=challenge.id, user_verification=UserVerificationRequirement.REQUIRED
-        )
-        return PasskeyRequest(options_to_json(options), challenge)
+        return PasskeyRequest(authenticators.request_options(self._party, challenge.id), challenge)
 
     async def owner_of(self, connection: Connection, answer: PasskeyAnswer) -> UUID | None:
         """Return the id of the user whose passkey an answer names; None if there is none. The answer is not verified."""
-        named = _named_in(answer.credential)
+        named = authenticators.named_in(answer.credential)
         owner = await connection.fetch_one(_OWNER, credential=named[0]) if named else None
         return owner.user_id if owner else None
 
@@ -246,63 +193,23 @@ class Passkeys:
         The caller has locked the user's row.
         """
         challenge = self._uses.open(answer.challenge_token)
-        named = _named_in(answer.credential)
+        named = authenticators.named_in(answer.credential)
         if challenge is None or named is None:
             return False
         credential_id, user_handle = named
         key = await connection.fetch_one(_KEY, credential=credential_id)
         if key is None or key.user_id != user_id or user_handle not in {None, user_id.bytes}:
             return False
-        try:
-            used = verify_authentication_response(
-                credential=answer.credential,
-                expected_challenge=challenge.id,
-                expected_rp_id=self._party.domain,
-                expected_origin=list(self._party.origins),
-                credential_public_key=key.public_key,
-                credential_current_sign_count=key.sign_count,
-                require_user_verification=True,
-            )
-        except _MALFORMED:
+        used = authenticators.verify_used(
+            self._party, challenge.id, answer.credential, public_key=key.public_key, sign_count=key.sign_count
+        )
+        if used is None:
             return False
         if not await answer_challenge(connection, challenge):
             return False
-        given = {"count": used.new_sign_count, "synced": used.credential_backed_up, "now": self._clock()}
+        given = {"count": used.sign_count, "synced": used.is_synced, "now": self._clock()}
         await connection.execute(_USE, credential=credential_id, **given)
         return True
-
-    def _verify_new(self, challenge: Challenge, credential: str) -> VerifiedRegistration | None:
-        if len(credential) > _MAX_CHARACTERS:
-            return None
-        try:
-            made = verify_registration_response(
-                credential=credential,
-                expected_challenge=challenge.id,
-                expected_rp_id=self._party.domain,
-                expected_origin=list(self._party.origins),
-                require_user_verification=True,
-            )
-            decoded_public_key_to_cryptography(decode_credential_public_key(made.credential_public_key))  # or it never signs in
-        except _MALFORMED:
-            return None
-        is_usable = made.fmt == AttestationFormat.NONE and len(made.credential_id) <= _MAX_ID_BYTES
-        return made if is_usable else None
-
-
-def _named_in(credential: str) -> tuple[bytes, bytes | None] | None:
-    """Return the ids of the passkey and of the user that a device names; None if it is no credential."""
-    if len(credential) > _MAX_CHARACTERS:
-        return None
-    try:
-        given = orjson.loads(credential)
-        handle = given["response"].get("userHandle")
-        return _decoded(given["rawId"]), _decoded(handle) if handle else None
-    except _MALFORMED:
-        return None
-
-
-def _decoded(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _not_verified() -> ValidationFailed:
