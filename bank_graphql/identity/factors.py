@@ -27,6 +27,7 @@ from bank_graphql.kit.statements import Insert, Query, Reads, Row
 
 RECOVERY_CODES = 10
 _CODE_LENGTH = 10
+_NO_CODE = "000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,10 @@ class SecondFactors:
         factor = await connection.fetch_one(_FACTOR, user=user_id)
         if factor is None or factor.confirmed_at is None:
             return False
-        step = self._step_of(user_id, factor, code)
-        if step is not None:
+        # Both kinds take equally long to be refused.
+        is_one_time = code.isascii() and code.isdigit()
+        step = self._step_of(user_id, factor, code if is_one_time else _NO_CODE)
+        if step is not None and is_one_time:
             return bool(await connection.fetch(_SPEND_STEP, user=user_id, step=step))
         code_hash = self._hash_of(user_id, code)
         return bool(await connection.fetch(_SPEND_CODE, user=user_id, hash=code_hash, now=self._clock()))
