@@ -178,12 +178,12 @@ variable "log_days" {
 }
 
 variable "alert_addresses" {
-  description = "Who hears of alerts and of the budget, by e-mail."
+  description = "Who gets alerts and the budget's notices, by e-mail."
   type        = list(string)
 
   validation {
     condition     = length(var.alert_addresses) > 0
-    error_message = "Somebody has to hear of alerts."
+    error_message = "Somebody has to get the alerts."
   }
 }
 

@@ -164,7 +164,7 @@ class PasskeyChallenge:
 
     @classmethod
     def of(cls, request: PasskeyRequest) -> "PasskeyChallenge":
-        """Return what the device is asked for."""
+        """Return the request for the device."""
         challenge = request.challenge
         return cls(options=request.options, challenge_token=challenge.token, expires_at=DateTime(challenge.expires_at))
 

@@ -130,7 +130,7 @@ class Approvals:
         )
 
     async def reverse(self, actor: Actor, command: ReverseTransaction) -> Moved | Opened | Issued | Preview:
-        """Reverse a transaction, or propose it and reserve what it takes back.
+        """Reverse a transaction, or propose it and hold the money that it debits.
 
         Raises:
             ApprovalRequired: it is proposed, now or with this key before.
@@ -220,7 +220,7 @@ class Approvals:
             is_on = self._policy.roles if kind == ApprovalKind.SET_USER_ROLE else self._policy.above is not None
             if is_on and await identity_queries.count_staff(self._db, _roles_that_decide(kind)) < 2:
                 _log.warning(
-                    "four eyes are asked for, and there are no two people: one is enough until `create-user` makes another",
+                    "four eyes are required, and there are no two people: one is enough until `create-user` makes another",
                     setting="BANK_FOUR_EYES" if kind == ApprovalKind.SET_USER_ROLE else "BANK_FOUR_EYES_AMOUNT",
                     proposal=kind,
                     roles=_roles_that_decide(kind),

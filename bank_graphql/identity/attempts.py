@@ -1,7 +1,7 @@
 """Token buckets that all processes share: in the database, or in Redis or Valkey (`redis_buckets`).
 
-Attempts, such as log-ins from one network, ask them each time: without the database none is allowed. What requests cost is told
-them every second, so that no request waits for it: without the database each process grants the full rate.
+Attempts, such as log-ins from one network, are counted there each time: without the database none is allowed. What requests cost
+is added every second, so that no request waits for it: without the database each process grants the full rate.
 """
 
 import hashlib

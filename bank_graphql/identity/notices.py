@@ -25,7 +25,7 @@ _MAX_SHOWN = 100
 
 
 class Change(Enum):
-    """A change of how a user signs in, as the user is told of it."""
+    """A change of how a user signs in, as the mail about it says it."""
 
     PASSWORD = "Your password was changed"  # noqa: S105 - a sentence
     RESET = "Your password was changed and your passkeys were removed"
@@ -50,7 +50,7 @@ _DEVICES = Query(
 
 
 class Notices:
-    """Tells users what was done with their access, and asks them to verify their addresses.
+    """Mails users what was done with their access, and codes that verify their addresses.
 
     Args:
         outbox: takes the mails.

@@ -31,7 +31,7 @@ NAME_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class PasskeyRequest:
-    """What a device is asked for.
+    """A request for a device.
 
     Attributes:
         options: in JSON, for `parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON` in a browser.

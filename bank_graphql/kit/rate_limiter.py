@@ -1,7 +1,7 @@
 """Limit rates with token buckets.
 
 A bucket holds the cost that a caller may spend, and refills at an even rate. Buckets are kept in the memory of one process. What
-is spent from shared ones is told the other processes every second: for as long each grants the full rate.
+is spent from shared ones reaches the other processes every second: for as long each grants the full rate.
 """
 
 import time

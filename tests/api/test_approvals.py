@@ -100,11 +100,11 @@ async def test_a_role_changes_when_another_administrator_approves_it(bank: Caref
     late = await run(bank.other_admin, DECIDE, id=approval["id"], approve=False)
     assert (late["conflict"], late["state"]) == ("WRONG_STATUS", "EXECUTED")
     events = (await bank.admin.run("{ auditEvents { nodes { action outcome detail actor { id } } } }"))["auditEvents"]["nodes"]
-    told = [(each["action"], each["outcome"], each["detail"]) for each in events if each["action"] in {"decide", "setUserRole"}]
-    assert ("setUserRole", "DONE", "TELLER") in told
-    assert ("decide", "DONE", "APPROVED") in told
-    assert ("setUserRole", "ApprovalRequired", "TELLER") in told
-    assert ("decide", "Forbidden", "APPROVED") in told
+    found = [(each["action"], each["outcome"], each["detail"]) for each in events if each["action"] in {"decide", "setUserRole"}]
+    assert ("setUserRole", "DONE", "TELLER") in found
+    assert ("decide", "DONE", "APPROVED") in found
+    assert ("setUserRole", "ApprovalRequired", "TELLER") in found
+    assert ("decide", "Forbidden", "APPROVED") in found
 
 
 async def test_a_proposal_is_rejected_by_another_or_withdrawn(bank: Careful) -> None:
@@ -364,7 +364,7 @@ async def test_what_was_proposed_never_changes(bank: Careful, dsn: str) -> None:
     await application.close()
 
 
-async def test_a_bank_with_one_administrator_is_told_so_and_not_locked_out(
+async def test_a_bank_with_one_administrator_is_warned_and_not_locked_out(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = settings.model_copy(update={"four_eyes": True, "four_eyes_amount": 0})

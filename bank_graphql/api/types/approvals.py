@@ -79,7 +79,7 @@ class Approval(Node):
 
     @loaded_field(
         lambda readers: readers.transaction,
-        description="The hold that reserves what a reversal is to take back from a customer.",
+        description="The hold on the money that a reversal is to debit from a customer.",
         graphql_type=Transaction | None,
     )
     @staticmethod

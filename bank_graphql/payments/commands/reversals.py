@@ -1,7 +1,7 @@
 """Reversals: a posted transaction is reversed once, in full, by a transaction with the opposite entries.
 
-One that is to be approved first has what it will take back reserved: by a hold to the bank's suspense account, which nobody can
-capture, and only the bank itself releases.
+Before one that is to be approved, the money that it will debit is held for the bank's suspense account: nobody can capture such a
+hold, and only the bank itself releases it.
 """
 
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class ReverseTransaction(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReserveReversal(Command):
-    """Reserve what a reversal will take back from a customer, until somebody has decided about it."""
+    """Hold the money that a reversal will debit from a customer, until somebody has decided about it."""
 
     transaction_id: UUID
     reason: str
