@@ -99,7 +99,7 @@ async def execute_audited(
         actor: who requests the action.
         action: the API's name for it.
         subject_id: the thing; None for what is about no single one.
-        work: executes the action. It raises a refusal before it writes anything.
+        work: executes the action. What it writes before it raises a refusal is committed too, as a wrong guess at a code is.
         detail: as in `Record`.
 
     Returns:

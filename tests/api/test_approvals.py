@@ -127,6 +127,26 @@ async def test_what_its_proposer_may_no_longer_do_fails(bank: Careful, raw: asyn
     assert await raw.fetchval("SELECT role FROM users WHERE email = 'ada@bank.test'") == "CUSTOMER"
 
 
+async def test_what_its_decider_may_no_longer_do_is_forbidden(bank: Careful, raw: asyncpg.Connection) -> None:
+    proposed = await run(bank.admin, SET_ROLE, id=bank.ada.user_id, role="TELLER")
+    await bank.other_admin.run(LIST)  # this process knows what bob was allowed to do a moment ago
+    await raw.execute("UPDATE users SET role = 'TELLER' WHERE email = 'bob@bank.test'")
+    decided = await run(bank.other_admin, DECIDE, id=proposed["approval"]["id"], approve=True)
+    assert decided["__typename"] == "ForbiddenRejection"
+    assert await raw.fetchval("SELECT status FROM approvals") == "PENDING"
+
+
+async def test_what_has_expired_is_not_approved_and_is_proposed_again(bank: Careful, raw: asyncpg.Connection) -> None:
+    first = (await run(bank.admin, SET_ROLE, id=bank.ada.user_id, role="TELLER"))["approval"]["id"]
+    # It expires by itself a moment later, when the process looks for what is due.
+    await raw.execute("UPDATE approvals SET created_at = created_at - interval '2 days', expires_at = now() - interval '1 day'")
+    late = await run(bank.other_admin, DECIDE, id=first, approve=True)
+    assert (late["conflict"], late["state"]) == ("WRONG_STATUS", "EXPIRED")
+    second = await run(bank.admin, SET_ROLE, id=bank.ada.user_id, role="TELLER")
+    assert second["__typename"] == "ApprovalRequiredRejection"
+    assert second["approval"]["id"] != first
+
+
 async def test_an_overdraft_above_the_amount_is_approved_by_another(bank: Careful) -> None:
     account = await bank.ada.open()
     assert (await run(bank.teller, SET_LIMIT, id=account["id"], limit=money("100")))["overdraftLimit"] == {"amount": "100.00"}
@@ -265,6 +285,7 @@ async def test_of_racing_decisions_one_wins(bank: Careful, paid: Paid, racers: i
 
 
 async def test_racing_proposals_reserve_the_money_once(bank: Careful, paid: Paid) -> None:
+    await paid.grace.deposit(paid.to["id"], "1000")  # enough for the holds of all
     answers = await asyncio.gather(
         *(
             run(client, REVERSE, input=reversal(paid, f"k{number % 2}"))
@@ -274,7 +295,7 @@ async def test_racing_proposals_reserve_the_money_once(bank: Careful, paid: Paid
     )
     proposals = {each["approval"]["id"] for each in answers if each["__typename"] == "ApprovalRequiredRejection"}
     assert len(proposals) == 1
-    assert await balance(paid) == ("200.00", "50.00")
+    assert await balance(paid) == ("1200.00", "1050.00")
 
 
 @pytest.mark.parametrize(
@@ -295,16 +316,18 @@ async def test_what_was_decided_is_finished_although_the_process_ended(
 
 
 async def test_a_role_is_set_once_although_the_process_ended(bank: Careful, raw: asyncpg.Connection) -> None:
+    services = bank.app.state.graphql._services
     proposed = await run(bank.admin, SET_ROLE, id=bank.ada.user_id, role="TELLER")
-    await run(bank.other_admin, DECIDE, id=proposed["approval"]["id"], approve=True)
+    key = uuid_of(proposed["approval"]["id"], "Approval")
+    assert key is not None
+    await raw.execute("UPDATE approvals SET status = 'APPROVED', decided_at = now() WHERE id = $1", key)  # and then it ended
+    approved = await queries.approval(services.db, key)
+    await services.approvals._execution.finish(approved)
     back = await run(bank.admin, SET_ROLE, id=bank.ada.user_id, role="CUSTOMER")
     await run(bank.other_admin, DECIDE, id=back["approval"]["id"], approve=True)
-    key_of_first = uuid_of(proposed["approval"]["id"], "Approval")
-    assert key_of_first is not None
-    first = await queries.approval(bank.app.state.graphql._services.db, key_of_first)
-    await bank.app.state.graphql._services.approvals._execution.finish(first)  # as one who has read it before would
+    await services.approvals._execution.finish(approved)  # as another process would that has read it meanwhile
     assert await raw.fetchval("SELECT role FROM users WHERE email = 'ada@bank.test'") == "CUSTOMER"
-    assert await raw.fetchval("SELECT status FROM approvals WHERE id = $1", key_of_first) == "EXECUTED"
+    assert await raw.fetchval("SELECT status FROM approvals WHERE id = $1", key) == "EXECUTED"
 
 
 async def test_a_key_is_for_one_proposal(bank: Careful, paid: Paid) -> None:
