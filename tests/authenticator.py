@@ -28,12 +28,14 @@ class Authenticator:
         origin: the page that it believes to be on.
         flags: what it says of its user.
         count: how often the passkey was used, if it counts.
+        attests: whether it says, signed by a new passkey, of which make it is.
     """
 
     origin: str = ORIGIN
     flags: int = USER_PRESENT | USER_VERIFIED
     count: int = 0
     counts: bool = True
+    attests: bool = False
     user_handle: str = ""
     credential_id: bytes = field(default_factory=lambda: token_bytes(16))
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
@@ -46,8 +48,11 @@ class Authenticator:
         public = cbor2.dumps({1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32, "big"), -3: point.y.to_bytes(32, "big")})
         of_key = bytes(16) + len(self.credential_id).to_bytes(2, "big") + self.credential_id + public
         data = self._data(asked["rp"]["id"], HAS_KEY) + of_key
-        attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
         client_data = self._client_data("webauthn.create", asked["challenge"])
+        made: dict[str, Any] = {"fmt": "none", "attStmt": {}, "authData": data}
+        if self.attests:
+            made |= {"fmt": "packed", "attStmt": {"alg": -7, "sig": self._signed(data, client_data)}}
+        attestation = cbor2.dumps(made)
         return self._credential(clientDataJSON=text_of(client_data), attestationObject=text_of(attestation), **changes)
 
     def use(self, options: str, **changes: Any) -> str:
@@ -55,15 +60,17 @@ class Authenticator:
         asked = json.loads(options)
         self.count += self.counts
         data, client_data = self._data(asked["rpId"]), self._client_data("webauthn.get", asked["challenge"])
-        signature = self.key.sign(data + hashlib.sha256(client_data).digest(), ec.ECDSA(hashes.SHA256()))
         given = {
-            "clientDataJSON": text_of(client_data), "authenticatorData": text_of(data), "signature": text_of(signature),
-            "userHandle": self.user_handle,
+            "clientDataJSON": text_of(client_data), "authenticatorData": text_of(data),
+            "signature": text_of(self._signed(data, client_data)), "userHandle": self.user_handle,
         }  # fmt: skip
         return self._credential(**{**given, **changes})
 
     def _data(self, domain: str, more: int = 0) -> bytes:
         return hashlib.sha256(domain.encode()).digest() + bytes([self.flags | more]) + self.count.to_bytes(4, "big")
+
+    def _signed(self, data: bytes, client_data: bytes) -> bytes:
+        return self.key.sign(data + hashlib.sha256(client_data).digest(), ec.ECDSA(hashes.SHA256()))
 
     def _client_data(self, kind: str, challenge: str) -> bytes:
         return json.dumps({"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}).encode()

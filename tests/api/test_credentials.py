@@ -128,6 +128,9 @@ async def test_a_challenge_is_answered_once(clocked: ClockedBank, enrolled: Enro
     assert (await clocked.complete(challenge, "000000"))["__typename"] == "CredentialsRejection"  # a slip may be corrected
     answers = await asyncio.gather(*(clocked.complete(challenge, code) for code in enrolled.recovery[:5]))
     assert sorted(each["__typename"] for each in answers) == ["AuthSession", *["CredentialsRejection"] * 4]
+    unspent = enrolled.recovery[5]
+    assert (await clocked.complete(challenge, unspent))["__typename"] == "CredentialsRejection"
+    assert (await clocked.complete((await clocked.log_in())["challengeToken"], unspent))["__typename"] == "AuthSession"
 
 
 @pytest.mark.parametrize("racers", [20, pytest.param(1000, marks=pytest.mark.deep)])

@@ -104,15 +104,26 @@ async def test_a_forgotten_password_is_replaced_and_all_sessions_end(clocked: Cl
     ] == "CredentialsRejection"
     weak = (await visitor.run(RESET, **given, new="short"))["x"]
     assert weak["fields"] == [{"path": ["newPassword"], "code": "TOO_SHORT"}]
+    await ada.run(ME)  # the process knows that her session is active
     assert (await visitor.run(RESET, **given, new=NEW_PASSWORD))["x"] == {"__typename": "Done"}
-    assert (await visitor.run(RESET, **given, new=NEW_PASSWORD))["x"]["__typename"] == "CredentialsRejection"
     assert (await ada.error(ME))["extensions"]["code"] == "UNAUTHENTICATED"
+    assert (await visitor.run(RESET, **given, new=NEW_PASSWORD))["x"]["__typename"] == "CredentialsRejection"
     assert (await clocked.log_in())["__typename"] == "CredentialsRejection"
     relogged = clocked.visitor().signed_in(await clocked.log_in(NEW_PASSWORD))
     assert await relogged.run(ME) == {"me": {"emailVerified": True}}
     assert [each["Subject"] for each in await clocked.mails()] == [
         "Your password was changed and your passkeys were removed - The Bank"
     ]
+
+
+async def test_a_code_for_a_password_ends_with_the_user(clocked: ClockedBank, ada: Client, raw: asyncpg.Connection) -> None:
+    visitor = clocked.visitor()
+    await visitor.run(FORGOT, email="ada@bank.test")
+    given = {"email": "ada@bank.test", "code": code_in((await clocked.mails())[-1])}
+    await raw.execute("UPDATE users SET status = 'SUSPENDED'")
+    assert (await visitor.run(RESET, **given, new=NEW_PASSWORD))["x"]["__typename"] == "CredentialsRejection"
+    await raw.execute("UPDATE users SET status = 'ACTIVE'")
+    assert (await clocked.log_in())["__typename"] == "AuthSession"
 
 
 async def test_a_reset_does_not_say_whether_an_address_is_known(

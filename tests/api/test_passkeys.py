@@ -161,6 +161,7 @@ async def test_an_answer_is_good_once_for_five_minutes_and_for_an_active_user(
         Authenticator(flags=USER_PRESENT),
         Authenticator(flags=USER_VERIFIED),
         Authenticator(credential_id=bytes(1024)),
+        Authenticator(attests=True),
     ],
 )
 async def test_a_passkey_that_is_not_verified_is_not_added(ada: Client, device: Authenticator) -> None:
@@ -189,8 +190,10 @@ async def test_a_lost_passkey_is_removed_by_an_administrator(clocked: ClockedBan
 
 
 async def test_a_user_has_twenty_passkeys_at_most(ada: Client) -> None:
-    for number in range(20):
+    for number in range(19):
         assert (await add(ada, Authenticator(), f"Phone {number}"))["__typename"] == "Passkey"
+    racing = await asyncio.gather(*(add(ada, Authenticator()) for _ in range(4)))
+    assert [each["__typename"] for each in racing].count("Passkey") == 1
     assert (await add(ada, Authenticator()))["fields"] == [{"path": ["credential"], "code": "TOO_MANY"}]
 
 
@@ -213,12 +216,22 @@ async def test_passkeys_are_changed_after_a_fresh_proof_and_are_one_themselves(c
     assert (await ada.run(REMOVE, id=added["id"]))["x"] == {"__typename": "Done"}
 
 
-async def test_the_passkey_of_somebody_else_is_no_proof(clocked: ClockedBank, ada: Client) -> None:
+@pytest.mark.parametrize("named", [{}, {"userHandle": None}])
+async def test_the_passkey_of_somebody_else_is_no_proof(clocked: ClockedBank, ada: Client, named: dict[str, None]) -> None:
     grace = await clocked.visitor().sign_up("grace@bank.test", "Grace Hopper")
     device = Authenticator()
     await add(grace, device)
     clocked.now += timedelta(minutes=16)
     refused = (await ada.run(ASK))["x"]
-    assert (await ada.run(STEP_UP, c=refused["challenge"], input=await answer(ada, device)))["x"][
-        "__typename"
-    ] == "CredentialsRejection"
+    given = await answer(ada, device, **named)
+    assert (await ada.run(STEP_UP, c=refused["challenge"], input=given))["x"]["__typename"] == "CredentialsRejection"
+
+
+async def test_passkeys_do_not_change_after_the_session_has_ended(ada: Client, raw: asyncpg.Connection) -> None:
+    added = await add(ada, Authenticator())
+    asked = (await ada.run(ASK))["x"]
+    given = {"challengeToken": asked["challengeToken"], "credential": Authenticator().make(asked["options"])}
+    await raw.execute("UPDATE sessions SET ended_at = now()")  # by another process, a moment ago
+    assert (await ada.error(ADD, name="Phone", input=given))["extensions"]["code"] == "UNAUTHENTICATED"
+    assert (await ada.error(REMOVE, id=added["id"]))["extensions"]["code"] == "UNAUTHENTICATED"
+    assert await raw.fetchval("SELECT count(*) FROM passkeys") == 1

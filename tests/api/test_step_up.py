@@ -145,9 +145,13 @@ async def test_with_a_second_factor_the_password_is_not_enough(ada: Client, cloc
         required = await x(ada, document, **given)
         assert (required["__typename"], required["factor"]) == ("StepUpRequiredRejection", "CODE")
     assert (await step_up(ada, required["challenge"], password=PASSWORD))["fields"] == [{"path": ["code"], "code": "REQUIRED"}]
+    another = await x(ada, ADD_PAYEE)
     code = clock.code(secret)
     assert await step_up(ada, required["challenge"], code=code) == {"__typename": "Done"}
-    assert await step_up(ada, required["challenge"], code=code) == {"__typename": "CredentialsRejection"}
+    unspent = clock.code(secret)
+    assert await step_up(ada, required["challenge"], code=unspent) == {"__typename": "CredentialsRejection"}
+    assert await step_up(ada, another["challenge"], code=code) == {"__typename": "CredentialsRejection"}
+    assert await step_up(ada, another["challenge"], code=unspent) == {"__typename": "Done"}
     assert (await x(ada, REVEAL, id=card["id"]))["__typename"] == "CardSecrets"
     assert (await x(ada, CHANGE))["__typename"] == "Done"
 
