@@ -94,7 +94,8 @@ async def test_a_closed_user_is_erased_and_the_books_stay(
     assert {place for places in left.values() for place in places} <= set(KEPT), left
     assert await counted(raw) == books
     await assert_verified(db)
-    assert await app.state.graphql._services.cards._vault.rotate(db) == 0  # the card has no key any more
+    assert await raw.fetchval("SELECT wrapped_key FROM card_secrets") == b""  # so nobody can decrypt the number
+    assert await app.state.graphql._services.cards._vault.rotate(db) == 0
     again = (await admin.run(ERASE, id=zora.user_id))["x"]
     assert (again["conflict"], again["state"]) == ("WRONG_STATUS", "ERASED")
     new = await visitor.sign_up("zora@bank.test", "Zora Neale Hurston")
