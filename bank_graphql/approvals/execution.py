@@ -17,6 +17,7 @@ from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import Forbidden, Refusal
 from bank_graphql.kit.money import Money
+from bank_graphql.payments import queries as payments_queries
 from bank_graphql.payments.commands import ReleaseReservation, ReverseTransaction
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Outcome
@@ -83,7 +84,7 @@ class Execution:
             if not await self._close(connection, proposal, ApprovalStatus.EXECUTED):
                 raise StateConflict(StateConflictCode.WRONG_STATUS, ApprovalStatus.EXECUTED, "It was executed already.")
 
-        if not proposer.is_allowed(DECIDERS[proposal.kind]):
+        if not proposer.is_allowed(DECIDERS[proposal.kind]) and not await self._is_reversed(proposal):
             await audit.execute_audited(self._db, proposer, _ACTIONS[proposal.kind], proposal.subject_id, confirm)
         match proposal.kind:
             case ApprovalKind.SET_USER_ROLE:
@@ -104,6 +105,11 @@ class Execution:
                 if isinstance(outcomes[-1], Refusal):
                     raise outcomes[-1]
                 await self._db.transact(lambda connection: self._close(connection, proposal, ApprovalStatus.EXECUTED))
+
+    async def _is_reversed(self, proposal: ApprovalRow) -> bool:
+        """Return whether a reversal was executed by a process that ended before it had noted that."""
+        is_reversal = proposal.kind == ApprovalKind.REVERSE_TRANSACTION
+        return is_reversal and await payments_queries.is_used(self._db, proposal.id, ReverseTransaction.action)
 
     async def _close(
         self, connection: Connection, proposal: ApprovalRow, status: ApprovalStatus, refusal: str | None = None

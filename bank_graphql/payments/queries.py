@@ -210,5 +210,5 @@ async def next_expiry(db: Database, after: datetime) -> datetime | None:
 
 
 async def is_used(db: Database, user_id: UUID, key: str) -> bool:
-    """Return whether an outcome is stored under a user's key."""
+    """Return whether an outcome is stored under a key of a user, or of a proposal."""
     return bool(await db.fetch(_USED, user=user_id, key=key))

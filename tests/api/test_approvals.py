@@ -315,6 +315,23 @@ async def test_what_was_decided_is_finished_although_the_process_ended(
     await assert_verified(approvals._db)
 
 
+async def test_what_was_reversed_is_noted_although_its_proposer_may_no_longer_do_it(
+    bank: Careful, paid: Paid, raw: asyncpg.Connection
+) -> None:
+    services = bank.app.state.graphql._services
+    proposed = await run(bank.teller, REVERSE, input=reversal(paid))
+    key = uuid_of(proposed["approval"]["id"], "Approval")
+    assert key is not None
+    await raw.execute("UPDATE approvals SET status = 'APPROVED', decided_at = now()")
+    approved = await queries.approval(services.db, key)
+    await services.approvals._execution.finish(approved)
+    await raw.execute("UPDATE approvals SET status = 'APPROVED', is_finished = false")  # it ended before it had noted that
+    await raw.execute("UPDATE users SET status = 'SUSPENDED' WHERE email = 'carol@bank.test'")
+    await services.approvals._execution.finish(approved)
+    assert await raw.fetchval("SELECT status FROM approvals") == "EXECUTED"
+    assert await balance(paid) == ("50.00", "50.00")
+
+
 async def test_a_role_is_set_once_although_the_process_ended(bank: Careful, raw: asyncpg.Connection) -> None:
     services = bank.app.state.graphql._services
     proposed = await run(bank.admin, SET_ROLE, id=bank.ada.user_id, role="TELLER")
