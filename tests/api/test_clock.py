@@ -1,6 +1,7 @@
 """The clock of a sandbox can be moved: what falls due happens in order, each at its own time, and nothing else happens."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -46,7 +47,9 @@ async def test_the_clock_is_real_until_it_is_moved_and_then_stands_still(ada: Cl
     assert (await ada.advance(START))["happened"] == 0
 
 
-async def test_what_falls_due_happens_in_order_and_at_its_time(ada: Client, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_what_falls_due_happens_in_order_and_at_its_time(
+    ada: Client, raw: "asyncpg.Connection[asyncpg.Record]", wait_until_idle: Callable[[], Awaitable[None]]
+) -> None:
     await ada.advance(START)
     payer, payee = (await ada.open(deposit="100"))["id"], (await ada.open())["id"]
     card = (await ada.issue(payer))["id"]
@@ -58,12 +61,14 @@ async def test_what_falls_due_happens_in_order_and_at_its_time(ada: Client, raw:
     released = (await ada.place_hold(payer, payee, "5", expiresAt=text(START + timedelta(days=4))))["transaction"]["id"]
     await ada.release_hold(released)
     authorised = (await ada.authorize(card, "7"))["transaction"]
+    await wait_until_idle()
     cursor = (await ada.run("{ feedCursor }"))["feedCursor"]
 
     outcome = await ada.advance(START + timedelta(days=30))
     assert (outcome["happened"], outcome["details"]) == (
         6, [{"what": "expire holds", "count": 4}, {"what": "issue statements", "count": 2}],
     )  # fmt: skip
+    await wait_until_idle()
     events = (await ada.run(EVENTS, after=cursor))["transactionEvents"]["nodes"]
     assert {each["kind"] for each in events} == {"EXPIRED"}
     seen = list(dict.fromkeys((each["transaction"]["id"], each["occurredAt"]) for each in events))

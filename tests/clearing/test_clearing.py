@@ -53,9 +53,12 @@ async def require_right(bank: Bank) -> None:
     assert [each for each in await verification.verify(bank.db, CHECKS) if not each.ok] == []
 
 
-async def test_a_payment_is_held_until_it_is_settled(ada: Client, bank: Bank) -> None:
+async def test_a_payment_is_held_until_it_is_settled(
+    ada: Client, bank: Bank, wait_until_idle: Callable[[], Awaitable[None]]
+) -> None:
     await ada.advance(THURSDAY)
     payer = (await ada.open(deposit="100"))["id"]
+    await wait_until_idle()
     cursor = (await ada.run("{ feedCursor }"))["feedCursor"]
     sent = (await ada.send(payer, "30", description="Rent"))["transaction"]
     assert (sent["kind"], sent["status"], sent["to"]) == (
@@ -76,6 +79,7 @@ async def test_a_payment_is_held_until_it_is_settled(ada: Client, bank: Bank) ->
         "nodes"
     ]
     assert entry["transaction"] == {**{name: shown[name] for name in ("createdAt", "postedAt")}, "to": {"name": "Jane Abroad"}}
+    await wait_until_idle()
     events = await ada.run(
         "query ($after: String) { transactionEvents(after: $after) { nodes { kind transaction { id } } } }", after=cursor
     )

@@ -6,7 +6,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -199,7 +199,9 @@ async def test_a_start_in_a_read_only_folder_is_refused_in_a_line(folder: Path, 
             pass
 
 
-async def test_a_clock_that_jumps_changes_no_balance_and_no_order(settings: Settings) -> None:
+async def test_a_clock_that_jumps_changes_no_balance_and_no_order(
+    settings: Settings, wait_until_idle: Callable[[], Awaitable[None]]
+) -> None:
     now = [utc_now()]
     app = create_app(settings, clock=lambda: now[0])
     async with serving(app) as http:
@@ -207,6 +209,7 @@ async def test_a_clock_that_jumps_changes_no_balance_and_no_order(settings: Sett
         account = (await ada.open(deposit="10"))["id"]
         until = (now[0] + timedelta(days=7)).isoformat()
         held = await ada.place_hold(account, (await ada.open())["id"], "3", expiresAt=until)
+        await wait_until_idle()
         cursor = (await ada.run("{ feedCursor }"))["feedCursor"]
         jumps = [timedelta(hours=-1), timedelta(minutes=59), timedelta(days=-400), timedelta(days=400, minutes=1)]
         for jump in jumps:
@@ -214,6 +217,7 @@ async def test_a_clock_that_jumps_changes_no_balance_and_no_order(settings: Sett
             for _ in range(3):
                 assert await outcome_of_deposit(ada, account) == "MoneyMoved"
         assert await ada.booked(account) == "22.00"
+        await wait_until_idle()
         events = (await ada.run(EVENTS, after=cursor))["transactionEvents"]["nodes"]
         assert len({event["cursor"] for event in events}) == 12
         assert len(set(await entries_of(ada, account))) == 13
