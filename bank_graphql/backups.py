@@ -43,9 +43,9 @@ async def back_up(settings: Settings, path: Path, *, recipient: str | None, repo
         ConfigurationError: the backup is not possible.
     """
     async with open_server(settings) as dsn:
-        await schema.require_current(dsn)
-        size = await asyncio.to_thread(dumps.dump, dsn, path, recipient=recipient, report=report)
-        db = await Database.open(dsn)
+        await schema.require_current(dsn, schema=settings.database_schema)
+        size = await asyncio.to_thread(dumps.dump, dsn, path, schema=settings.database_schema, recipient=recipient, report=report)
+        db = await Database.open(dsn, schema=settings.database_schema)
         try:
             await records.record(db, records.DUMP, size, clock())
             await db.transact(lambda connection: audit.write(connection, [audit.Record(None, "backup")]))
@@ -80,13 +80,15 @@ async def restore(
         ConfigurationError: the database is not empty, or the restore is not possible.
     """
     dumps.require_readable(path)
+    name = settings.database_schema
     async with open_server(settings) as dsn:
-        await schema.begin_restore(dsn)
-        await asyncio.to_thread(dumps.load, dsn, path, identity=identity_file, report=report)
-        await schema.migrate(dsn, is_restoring=True)
-        is_right = await _complete(dsn, on_finding, clock)
+        await schema.begin_restore(dsn, schema=name)
+        await asyncio.to_thread(dumps.load, dsn, path, schema=name, identity=identity_file, report=report)
+        await schema.require_restored(dsn, schema=name)
+        await schema.migrate(dsn, schema=name, is_restoring=True)
+        is_right = await _complete(dsn, name, on_finding, clock)
         if is_right:
-            await schema.end_restore(dsn)
+            await schema.end_restore(dsn, schema=name)
     return is_right
 
 
@@ -106,13 +108,13 @@ async def recover(
         raise ConfigurationError("Only the embedded database with BANK_ARCHIVE_DIR can be recovered to a point in time.")
 
     async def finish(dsn: str) -> bool:
-        await schema.migrate(dsn)
-        return await _complete(dsn, on_finding, clock)
+        await schema.migrate(dsn, schema=settings.database_schema)
+        return await _complete(dsn, settings.database_schema, on_finding, clock)
 
     return await archive.recover(settings.data_dir.resolve(), kept, time, clock, finish)
 
 
-async def _complete(dsn: str, on_finding: Callable[[Finding], None], clock: Clock) -> bool:
+async def _complete(dsn: str, name: str, on_finding: Callable[[Finding], None], clock: Clock) -> bool:
     """End all sessions, begin a new epoch of the feed, and verify the books; return whether they are right."""
 
     async def work(connection: Connection) -> None:
@@ -120,7 +122,7 @@ async def _complete(dsn: str, on_finding: Callable[[Finding], None], clock: Cloc
         await events.begin_epoch(connection, clock)
         await audit.write(connection, [audit.Record(None, "restore")])
 
-    db = await Database.open(dsn)
+    db = await Database.open(dsn, schema=name)
     try:
         await db.transact(work)
         await seal_events(db)

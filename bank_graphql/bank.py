@@ -37,6 +37,7 @@ from bank_graphql.kit import db_metrics, machine_metrics
 from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Database
+from bank_graphql.kit.db_session import PUBLIC
 from bank_graphql.kit.embedded import SUPERUSER
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.jobs import DueJob, Job
@@ -355,9 +356,10 @@ def _policy(settings: Settings, vault: Vault, clock: Clock, metrics: PaymentMetr
 
 
 def _notifier(settings: Settings, dsn: str, hub: Hub[EventRow]) -> Notifier:
+    channel = CHANNEL if settings.database_schema == PUBLIC else f"{CHANNEL}_{settings.database_schema}"
     if settings.redis_url is not None:
-        return RedisNotifier(settings.redis_url.get_secret_value(), CHANNEL, hub.wake)
-    return PostgresNotifier(dsn, CHANNEL, hub.wake)
+        return RedisNotifier(settings.redis_url.get_secret_value(), channel, hub.wake)
+    return PostgresNotifier(dsn, channel, hub.wake)
 
 
 def _max_concurrent_commands(settings: Settings) -> int:

@@ -28,6 +28,7 @@ from bank_graphql.keys import rotate_card_keys
 from bank_graphql.kit import log, schema
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.db_errors import describe
+from bank_graphql.kit.db_session import PUBLIC
 from bank_graphql.kit.dsn import without_password
 from bank_graphql.kit.embedded import program
 from bank_graphql.kit.errors import ConfigurationError, Unavailable, ValidationFailed
@@ -114,7 +115,7 @@ def migrate() -> None:
 
     async def work() -> None:
         async with open_server(settings) as dsn:
-            await schema.migrate(dsn)
+            await schema.migrate(dsn, schema=settings.database_schema)
 
     asyncio.run(work())
     print("The schema is up to date.")
@@ -290,6 +291,8 @@ def psql(arguments: Annotated[list[str] | None, typer.Argument(help="Arguments o
             command = [program("psql", dsn), address, *(arguments or [])]
             # psql handles Ctrl-C by cancelling its query, so this process must not stop before psql ends.
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
+            if settings.database_schema != PUBLIC:
+                secrets["PGOPTIONS"] = f"-c search_path={settings.database_schema}"
             client = await asyncio.create_subprocess_exec(*command, env={**os.environ, **secrets})
             return await client.wait()
 

@@ -27,7 +27,11 @@ from bank_graphql.settings import Settings
 ROLE = "bank_app"
 """The application's role, made by the migrations: it can add to the books and cannot rewrite them."""
 ARCHIVE_CHECK_SECONDS = 600
-_OWNS = "SELECT EXISTS (SELECT FROM pg_tables WHERE tablename = 'entries' AND pg_has_role(session_user, tableowner, 'MEMBER'))"
+_OWNS = """
+SELECT EXISTS (
+    SELECT FROM pg_class WHERE oid = to_regclass('entries') AND pg_has_role(session_user, relowner, 'MEMBER')
+)
+"""
 _log = structlog.get_logger(__name__)
 
 
@@ -128,11 +132,13 @@ def _require_lock_table(size: int, needed: int) -> None:
 
 
 async def _connect(dsn: str, settings: Settings, tracing: Tracing | None, **more: Any) -> Database:
+    table = f'"{settings.database_schema}".entries'
     return await Database.open(
         dsn,
+        schema=settings.database_schema,
         min_size=settings.pool_min_size,
         max_size=settings.pool_max_size,
-        role=ROLE if await can_set_role(dsn, ROLE, insert_into="entries", timeout=more.get("acquire_timeout", 10)) else None,
+        role=ROLE if await can_set_role(dsn, ROLE, insert_into=table, timeout=more.get("acquire_timeout", 10)) else None,
         query_logger=tracing.statement if tracing else None,
         **more,
     )

@@ -32,9 +32,9 @@ async def prepare_and_run(settings: Settings, progress: Progress, run: Callable[
     async with open_server(settings) as dsn:  # kept open, so that the embedded server keeps running
         progress.waiting_for("the database's schema")
         if settings.migrate:
-            await schema.migrate(dsn)
+            await schema.migrate(dsn, schema=settings.database_schema)
         else:
-            await schema.require_current(dsn)
+            await schema.require_current(dsn, schema=settings.database_schema)
         progress.waiting_for("the bank to open")
         async with open_bank(settings) as bank:
             if settings.is_demo and await demonstration.is_incomplete(bank.db):
@@ -78,7 +78,7 @@ async def existing_bank(settings: Settings) -> AsyncIterator[Bank]:
     """
     require_data(settings)
     async with open_server(settings) as dsn:
-        await schema.require_current(dsn)
+        await schema.require_current(dsn, schema=settings.database_schema)
         async with open_bank(settings) as bank:
             yield bank
 

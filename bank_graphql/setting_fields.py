@@ -39,6 +39,10 @@ class SettingFields(BaseSettings):
         validation_alias=AliasChoices("DATABASE_URL", "BANK_DATABASE_URL"),
         description="An external PostgreSQL 15 or newer, postgresql://user:password@host/name. Without it: the embedded one.",
     )
+    database_schema: str = Field(
+        "public",
+        description="The schema of the database that the bank lives in; `migrate` makes it. Several banks can share a database.",
+    )
     owner_database_url: SecretStr | None = Field(
         None,
         description="The same database as the owner of its schema: migrate, backup, restore and psql use it. By default "

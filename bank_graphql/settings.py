@@ -22,6 +22,7 @@ from bank_graphql.setting_fields import SettingFields
 
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]*[a-z][a-z0-9-]*)*", re.ASCII)
 _ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+")
+_SCHEMA = re.compile(r"(?!pg_|information_schema$)[a-z_][a-z0-9_]{0,39}", re.ASCII)
 _TOLERANCE = re.compile(r"[0-9]{4}:[0-9]{1,3}", re.ASCII)
 
 
@@ -54,6 +55,13 @@ class Settings(SettingFields):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError("there is no such time zone: give one like Europe/Berlin") from error
+        return value
+
+    @field_validator("database_schema")
+    @classmethod
+    def _require_schema(cls, value: str) -> str:
+        if not _SCHEMA.fullmatch(value):
+            raise ValueError("give at most 40 small letters, digits and underscores, which do not begin with 'pg_' or a digit")
         return value
 
     @field_validator("passkey_domain")

@@ -15,10 +15,10 @@ END $$;
 
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bank_app') THEN RETURN; END IF;
-    REVOKE ALL ON ALL TABLES IN SCHEMA public FROM bank_app;
-    GRANT USAGE ON SCHEMA public TO bank_app;
-    GRANT SELECT ON ALL TABLES IN SCHEMA public TO bank_app;
-    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO bank_app;
+    EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM bank_app', current_schema());
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO bank_app', current_schema());
+    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO bank_app', current_schema());
+    EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA %I TO bank_app', current_schema());
     GRANT EXECUTE ON FUNCTION balance_at, feed_epoch, erase_address TO bank_app;
     GRANT INSERT ON balances, transactions, transaction_notes, users, sessions, refresh_tokens, accounts, idempotency_outcomes,
         cards, card_secrets, card_limits, card_blocks, card_transactions, vault_keys, statements, statement_months, payees,

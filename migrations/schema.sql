@@ -1,15 +1,15 @@
 CREATE FUNCTION public.balance_at(account uuid, moment timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET search_path TO 'public', 'pg_temp'
     AS $$
 DECLARE
-    entry public.entries;
+    entry entries;
     balance bigint := 0;
     lowest bigint := 1;
     highest bigint := 9223372036854775807;
     middle bigint;
 BEGIN
-    SELECT * INTO entry FROM public.entries WHERE (account_id, id) <= (account, highest)
+    SELECT * INTO entry FROM entries WHERE (account_id, id) <= (account, highest)
         ORDER BY account_id DESC, id DESC LIMIT 1;
     IF entry.account_id IS DISTINCT FROM account THEN
         RETURN 0;
@@ -20,7 +20,7 @@ BEGIN
     highest := entry.id - 1;
     WHILE lowest <= highest LOOP
         middle := lowest + (highest - lowest) / 2;
-        SELECT * INTO entry FROM public.entries WHERE (account_id, id) >= (account, middle) ORDER BY account_id, id LIMIT 1;
+        SELECT * INTO entry FROM entries WHERE (account_id, id) >= (account, middle) ORDER BY account_id, id LIMIT 1;
         IF entry.booked_at <= moment THEN
             balance := entry.balance_after;
             lowest := entry.id + 1;
@@ -32,7 +32,7 @@ BEGIN
 END $$;
 CREATE FUNCTION public.check_standing() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET search_path TO 'public', 'pg_temp'
     AS $$
 BEGIN
     IF OLD.status IS DISTINCT FROM 'PENDING'
@@ -50,12 +50,12 @@ BEGIN
 END $$;
 CREATE FUNCTION public.check_zero_sum() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET search_path TO 'public', 'pg_temp'
     AS $$
 BEGIN
     IF EXISTS (
         SELECT FROM (
-            SELECT transaction_id, amount, (SELECT currency FROM public.balances b WHERE b.account_id = i.account_id) AS currency
+            SELECT transaction_id, amount, (SELECT currency FROM balances b WHERE b.account_id = i.account_id) AS currency
             FROM inserted i
         ) entry
         GROUP BY transaction_id, currency HAVING sum(amount) IS DISTINCT FROM 0
@@ -65,7 +65,7 @@ BEGIN
     IF EXISTS (
         SELECT FROM inserted i
         WHERE (
-            SELECT id FROM public.transactions t
+            SELECT id FROM transactions t
             WHERE t.id = i.transaction_id AND i.account_id IN (t.from_account_id, t.to_account_id)
         ) IS NULL
     ) THEN
@@ -90,11 +90,11 @@ CREATE TABLE public.feed_epochs (
 );
 CREATE FUNCTION public.feed_epoch() RETURNS integer
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET search_path TO 'public', 'pg_temp'
     RETURN COALESCE((SELECT max(feed_epochs.epoch) AS max FROM public.feed_epochs), 0);
 CREATE FUNCTION public.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET search_path TO 'public', 'pg_temp'
     AS $$
 BEGIN
     RAISE EXCEPTION '% of % refused: the books are corrected by new transactions', TG_OP, TG_TABLE_NAME

@@ -144,6 +144,7 @@ class Database(Reads):
         max_size: int = 10,
         statement_timeout: float = 15.0,
         acquire_timeout: float = 10.0,
+        schema: str = db_session.PUBLIC,
         role: str | None = None,
         is_replica: bool = False,
         query_logger: "Callable[[LoggedQuery], None] | None" = None,
@@ -156,6 +157,7 @@ class Database(Reads):
             max_size: the maximum number of connections; work beyond it waits for one.
             statement_timeout: seconds after which the server cancels a statement.
             acquire_timeout: seconds to wait for a connection.
+            schema: the schema with the bank's tables.
             role: the role to set in each session; None to stay the user who connects.
             is_replica: whether it is a standby, to read from only.
             query_logger: called after each statement; None for nothing.
@@ -167,6 +169,7 @@ class Database(Reads):
         limit = f"{int(statement_timeout * 1000)}"
         settings = {
             "timezone": "UTC",
+            "search_path": db_session.search_path(schema),
             "jit": "off",
             **db_session.INDEX_PLANS,
             "statement_timeout": limit,

@@ -69,7 +69,7 @@ _STANDBYS = Query(
 _TABLES = Query(
     text("""
     SELECT relname::text AS name, pg_total_relation_size(oid) AS size, greatest(reltuples, 0)::float8 AS rows
-    FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+    FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
     """),
     _TableRow,
 )

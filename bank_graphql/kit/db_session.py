@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from asyncpg.connection import LoggedQuery
 
 MINIMUM_VERSION = 15
+PUBLIC = "public"
+"""The schema that every database has."""
 DriverConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 """A connection of the driver, of its own or from its pool."""
 _WHOLE_TABLE_METHODS = [
@@ -43,6 +45,11 @@ SELECT current_setting('max_locks_per_transaction')::bigint
 LOCK = "EXECUTE take_locks('{{{}}}')"
 """Takes advisory locks: text without parameters, to run in one round trip with BEGIN, but planned once per connection."""
 _CREATE_DATABASE = "CREATE DATABASE bank ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0"
+
+
+def search_path(schema: str) -> str:
+    """Return the search path of a session for a schema. Temporary tables are last, so that they hide none of the schema's."""
+    return f'"{schema}", pg_temp'
 
 
 async def set_up(

@@ -1,4 +1,4 @@
-"""Dump a database into a file and load it, by PostgreSQL's own programs, encrypted by `age` if requested.
+"""Dump a schema of a database into a file and load it, by PostgreSQL's own programs, encrypted by `age` if requested.
 
 A file is complete or is not there: it is written beside its place, and moved there at the end. The programs run outside the event
 loop, and get the database's password by their environment.
@@ -25,12 +25,13 @@ _ENCRYPTED = b"age-encryption.org/"
 """What a file that `age` has encrypted begins with."""
 
 
-def dump(dsn: str, path: Path, *, recipient: str | None, report: Report) -> int:
-    """Dump a database into a new file, in the custom format of `pg_dump`, without owners and rights.
+def dump(dsn: str, path: Path, *, schema: str, recipient: str | None, report: Report) -> int:
+    """Dump a schema into a new file, in the custom format of `pg_dump`, without owners and rights.
 
     Args:
         dsn: the database.
         path: the file.
+        schema: the schema's name.
         recipient: the public key of `age` to encrypt it for; None for no encryption.
         report: called while it is written.
 
@@ -41,7 +42,8 @@ def dump(dsn: str, path: Path, *, recipient: str | None, report: Report) -> int:
         ConfigurationError: the file exists or cannot be written, a program is missing, or the dump failed.
     """
     address, variables = without_password(dsn)
-    commands = [[program("pg_dump", dsn), "--format=custom", "--no-owner", "--no-privileges", f"--dbname={address}"]]
+    flags = ["--format=custom", f"--schema={schema}", "--no-owner", "--no-privileges"]
+    commands = [[program("pg_dump", dsn), *flags, f"--dbname={address}"]]
     if recipient is not None:
         commands.append([_age(), "--encrypt", "--recipient", recipient])
     draft = path.with_name(f".bank-{secrets.token_hex(8)}.part")
@@ -61,12 +63,13 @@ def dump(dsn: str, path: Path, *, recipient: str | None, report: Report) -> int:
     return size
 
 
-def load(dsn: str, path: Path, *, identity: Path | None, report: Report) -> None:
-    """Load a dump into an empty database, in one transaction.
+def load(dsn: str, path: Path, *, schema: str, identity: Path | None, report: Report) -> None:
+    """Load what a dump has of a schema into that schema, which is empty, in one transaction.
 
     Args:
         dsn: the database, as the owner of its schema.
         path: the file.
+        schema: the schema's name.
         identity: the file with the private key of `age`; None if the dump is not encrypted.
         report: called while it is read.
 
@@ -74,7 +77,7 @@ def load(dsn: str, path: Path, *, identity: Path | None, report: Report) -> None
         ConfigurationError: the file cannot be read or decrypted, a program is missing, or the load failed and had no effect.
     """
     address, variables = without_password(dsn)
-    flags = ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]
+    flags = [f"--schema={schema}", "--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]
     commands = [[program("pg_restore", dsn), *flags, f"--dbname={address}"]]
     try:
         with path.open("rb") as file:

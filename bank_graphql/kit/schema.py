@@ -9,7 +9,7 @@ import asyncio
 import random
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +27,7 @@ from sqlalchemy.pool import NullPool
 import bank_graphql
 from bank_graphql.kit import db_session
 from bank_graphql.kit.db_errors import as_configuration_error
+from bank_graphql.kit.db_session import PUBLIC
 from bank_graphql.kit.errors import ConfigurationError
 
 _GRANT_ATTEMPTS = 20
@@ -39,7 +40,7 @@ _OTHER_APPLICATION = (
 _RUNS_WITH = "Versions of the bank from schema {} on run with this schema."
 _COMMENT = "SELECT obj_description('alembic_version'::regclass)"
 _UNFINISHED = "restore_unfinished"
-_HAS_TABLES = "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename <> $1)"
+_HAS_TABLES = "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = current_schema() AND tablename <> $1)"
 _HAS_LEDGER = "SELECT to_regclass('balances') IS NOT NULL AND to_regclass('entries') IS NOT NULL"
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -54,14 +55,16 @@ def configuration() -> Config:
     return config
 
 
-async def migrate(dsn: str, revision: str = "head", *, is_restoring: bool = False) -> None:
-    """Upgrade the schema to a revision. Several processes may call this at the same time: the migrations run one at a time.
+async def migrate(dsn: str, revision: str = "head", *, schema: str = PUBLIC, is_restoring: bool = False) -> None:
+    """Upgrade the schema to a revision, and make it if there is none.
 
-    A newer schema that this version of the bank runs with stays as it is.
+    Several processes may call this at the same time: the migrations run one at a time. A newer schema that this version of the
+    bank runs with stays as it is.
 
     Args:
         dsn: the database, as the owner of its schema.
         revision: the revision.
+        schema: the name of the schema.
         is_restoring: whether a backup is being restored into the database.
 
     Raises:
@@ -69,18 +72,27 @@ async def migrate(dsn: str, revision: str = "head", *, is_restoring: bool = Fals
             has the schema of another application, or of a newer version of the bank with which this one does not run.
     """
     with as_configuration_error("The database cannot be migrated", "Check the rights of this user, who must own the schema."):
-        if await _require_usable(dsn, is_restoring=is_restoring):
+        if await _require_usable(dsn, schema, is_restoring=is_restoring):
             return
-        await _upgrade(dsn, revision)
+        await _make(dsn, schema)
+        await _upgrade(dsn, schema, revision)
         if revision == "head":
-            await _grant(dsn)
+            await _grant(dsn, schema)
 
 
-async def _upgrade(dsn: str, revision: str) -> None:
+async def _make(dsn: str, schema: str) -> None:
+    """Make a schema if there is none."""
+    async with _connected(dsn, schema) as connection:
+        if await connection.fetchval("SELECT to_regnamespace(quote_ident($1)) IS NULL", schema):
+            with suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateSchemaError):  # another process was first
+                await connection.execute(f'CREATE SCHEMA "{schema}"')
+
+
+async def _upgrade(dsn: str, schema: str, revision: str) -> None:
     """Upgrade, and try again while others use a table: a migration gives up soon, so that they need not wait behind it."""
     for attempt in range(_UPGRADE_ATTEMPTS):
         try:
-            await _run(dsn, lambda config: command.upgrade(config, revision))
+            await _run(dsn, schema, lambda config: command.upgrade(config, revision))
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE or attempt == _UPGRADE_ATTEMPTS - 1:
                 raise
@@ -89,25 +101,27 @@ async def _upgrade(dsn: str, revision: str) -> None:
             return
 
 
-async def require_current(dsn: str) -> None:
+async def require_current(dsn: str, *, schema: str = PUBLIC) -> None:
     """Make sure that the schema is the one that this version of the bank needs, or a newer one that it runs with.
 
     Raises:
         ConfigurationError: it is not, or the database cannot be reached or is not usable for the bank.
     """
     with as_configuration_error("The database's schema cannot be read", "Check the rights of this user."):
-        if await _require_usable(dsn):
+        if await _require_usable(dsn, schema):
             return
-        found = await _run(dsn, lambda config: MigrationContext.configure(config.attributes["connection"]).get_current_revision())
+        found = await _run(
+            dsn, schema, lambda config: MigrationContext.configure(config.attributes["connection"]).get_current_revision()
+        )
     head = _scripts().get_current_head()
     if found != head:
         now = f"has the schema {found}" if found else "has no schema yet"
         raise ConfigurationError(f"The database {now}, and needs {head}: run 'bank-graphql migrate'.")
 
 
-async def downgrade(dsn: str, revision: str) -> None:
+async def downgrade(dsn: str, revision: str, *, schema: str = PUBLIC) -> None:
     """Downgrade the schema to a revision; `base` is an empty database."""
-    await _run(dsn, lambda config: command.downgrade(config, revision))
+    await _run(dsn, schema, lambda config: command.downgrade(config, revision))
 
 
 async def check(dsn: str) -> None:
@@ -116,30 +130,42 @@ async def check(dsn: str) -> None:
     Raises:
         CommandError: they differ.
     """
-    await _run(dsn, command.check)
+    await _run(dsn, PUBLIC, command.check)
 
 
-async def begin_restore(dsn: str) -> None:
-    """Mark an empty database: the bank refuses it until `end_restore`, so that none opens that is incomplete or not verified.
+async def begin_restore(dsn: str, *, schema: str = PUBLIC) -> None:
+    """Mark an empty schema: the bank refuses it until `end_restore`, so that none opens that is incomplete or not verified.
 
     Raises:
         ConfigurationError: it is not empty, cannot be reached or is not usable for the bank.
     """
     with as_configuration_error():
-        await _require_usable(dsn, is_restoring=True)
-        async with _connected(dsn) as connection:
+        await _require_usable(dsn, schema, is_restoring=True)
+        await _make(dsn, schema)
+        async with _connected(dsn, schema) as connection:
             if await connection.fetchval(_HAS_TABLES, _UNFINISHED):
-                raise ConfigurationError("There is a bank in this database: restore into an empty one.")
+                raise ConfigurationError(f"There is a bank in the schema {schema} of this database: restore into an empty one.")
             await connection.execute(f"CREATE TABLE IF NOT EXISTS {_UNFINISHED} ()")
 
 
-async def end_restore(dsn: str) -> None:
+async def require_restored(dsn: str, *, schema: str = PUBLIC) -> None:
+    """Make sure that a bank was loaded into the schema.
+
+    Raises:
+        ConfigurationError: what was loaded was of another schema.
+    """
+    async with _connected(dsn, schema) as connection:
+        if not await connection.fetchval(_HAS_LEDGER):
+            raise ConfigurationError(f"The backup has no bank of the schema {schema}: set BANK_DATABASE_SCHEMA to its schema.")
+
+
+async def end_restore(dsn: str, *, schema: str = PUBLIC) -> None:
     """Remove the mark, so that the bank may open."""
-    async with _connected(dsn) as connection:
+    async with _connected(dsn, schema) as connection:
         await connection.execute(f"DROP TABLE {_UNFINISHED}")
 
 
-async def _require_usable(dsn: str, *, is_restoring: bool = False) -> bool:
+async def _require_usable(dsn: str, schema: str, *, is_restoring: bool = False) -> bool:
     """Make sure that the bank can use the database, and that its schema is one of the bank's that this version can use.
 
     Returns:
@@ -148,7 +174,7 @@ async def _require_usable(dsn: str, *, is_restoring: bool = False) -> bool:
     Raises:
         ConfigurationError: one of these is not so.
     """
-    async with _connected(dsn) as connection, _connected(dsn) as second:
+    async with _connected(dsn, schema) as connection, _connected(dsn, schema) as second:
         db_session.require_version(connection)
         await db_session.require_sessions(connection, second)
         await db_session.require_unicode(connection)
@@ -181,10 +207,10 @@ def note_versions(connection: Connection, revision: str | None) -> None:
         connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{_RUNS_WITH.format(oldest)}'"))
 
 
-async def _grant(dsn: str) -> None:
+async def _grant(dsn: str, schema: str) -> None:
     """Grant the application's role its rights again; see `migrations/grants.sql`."""
     statements = (Path(configuration().get_main_option("script_location") or "") / "grants.sql").read_text(encoding="utf-8")
-    async with _connected(dsn) as connection:
+    async with _connected(dsn, schema) as connection:
         for attempt in range(_GRANT_ATTEMPTS):
             try:
                 await connection.execute(statements)
@@ -198,12 +224,13 @@ async def _grant(dsn: str) -> None:
 
 
 @asynccontextmanager
-async def _connected(dsn: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+async def _connected(dsn: str, schema: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     with as_configuration_error():
         # Without a statement cache: otherwise a prepared statement fails behind a pooler that does not keep sessions, before the
         # pooler is detected.
         connection = await asyncpg.connect(dsn, timeout=10, statement_cache_size=0)
     try:
+        await connection.execute(f"SET search_path = {db_session.search_path(schema)}")
         yield connection
     finally:
         await connection.close(timeout=2)
@@ -213,12 +240,14 @@ def _scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(configuration())
 
 
-async def _run(dsn: str, run: Callable[[Config], T]) -> T:
+async def _run(dsn: str, schema: str, run: Callable[[Config], T]) -> T:
     """Run an Alembic command on a connection of its own, and return its result."""
 
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
         with as_configuration_error():
-            return await asyncpg.connect(dsn, timeout=10)
+            connection = await asyncpg.connect(dsn, timeout=10)
+            await connection.execute(f"SET search_path = {db_session.search_path(schema)}")
+            return connection
 
     engine = create_async_engine("postgresql+asyncpg://", poolclass=NullPool, async_creator=connect)
 

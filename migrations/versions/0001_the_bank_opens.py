@@ -12,7 +12,7 @@ branch_labels = None
 depends_on = None
 
 REFUSE_CHANGE = """
-CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     RAISE EXCEPTION '% of % refused: the books are corrected by new transactions', TG_OP, TG_TABLE_NAME
         USING ERRCODE = 'restrict_violation';
@@ -21,10 +21,10 @@ END $$
 # The search path is fixed, so that no table of somebody's own is taken for one of the bank's.
 # All entries of a transaction are inserted by one statement, so the statement's own rows tell whether they balance.
 CHECK_ZERO_SUM = """
-CREATE FUNCTION check_zero_sum() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+CREATE FUNCTION check_zero_sum() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF EXISTS (
-        SELECT FROM inserted JOIN public.balances USING (account_id)
+        SELECT FROM inserted JOIN balances USING (account_id)
         GROUP BY transaction_id, currency HAVING sum(amount) IS DISTINCT FROM 0
     ) THEN
         RAISE EXCEPTION 'the entries of a transaction do not sum to zero' USING ERRCODE = 'check_violation';

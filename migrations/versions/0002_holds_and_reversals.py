@@ -26,7 +26,7 @@ CHECKS = {
 
 # Only a pending hold changes, and of that only where it stands. IS DISTINCT FROM, so that NULLs are no way around.
 CHECK_STANDING = """
-CREATE FUNCTION check_standing() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+CREATE FUNCTION check_standing() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF OLD.status IS DISTINCT FROM 'PENDING'
         OR (NEW.id, NEW.kind, NEW.amount, NEW.currency, NEW.from_account_id, NEW.to_account_id, NEW.parent_id,

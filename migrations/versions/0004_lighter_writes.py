@@ -9,7 +9,7 @@ depends_on = None
 
 _CHECK = """
 CREATE OR REPLACE FUNCTION check_zero_sum() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+    LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF EXISTS ({query}) THEN
         RAISE EXCEPTION 'the entries of a transaction do not sum to zero' USING ERRCODE = 'check_violation';
@@ -20,13 +20,13 @@ END $$
 # A join would be planned once and for all by the size of whatever batch comes first: as one that reads the whole table, perhaps.
 BY_LOOKING_UP = """
         SELECT FROM (
-            SELECT transaction_id, amount, (SELECT currency FROM public.balances b WHERE b.account_id = i.account_id) AS currency
+            SELECT transaction_id, amount, (SELECT currency FROM balances b WHERE b.account_id = i.account_id) AS currency
             FROM inserted i
         ) entry
         GROUP BY transaction_id, currency HAVING sum(amount) IS DISTINCT FROM 0
     """
 BY_JOINING = """
-        SELECT FROM inserted JOIN public.balances USING (account_id)
+        SELECT FROM inserted JOIN balances USING (account_id)
         GROUP BY transaction_id, currency HAVING sum(amount) IS DISTINCT FROM 0
     """
 # Events are copies that are deleted again, written only together with what they tell of; `verify` compares them with the books.

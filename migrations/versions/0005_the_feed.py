@@ -13,7 +13,7 @@ depends_on = None
 # The epoch of whoever writes without naming it; the application names it.
 FEED_EPOCH = """
 CREATE FUNCTION feed_epoch() RETURNS integer LANGUAGE sql STABLE
-    SET search_path = pg_catalog, public, pg_temp
+    SET search_path FROM CURRENT
     RETURN coalesce((SELECT max(epoch) FROM feed_epochs), 0)
 """
 

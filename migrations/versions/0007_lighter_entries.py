@@ -14,7 +14,7 @@ depends_on = None
 
 _FUNCTION = """
 CREATE OR REPLACE FUNCTION check_zero_sum() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+    LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
 {checks}
     RETURN NULL;
@@ -27,7 +27,7 @@ _REFUSAL = """    IF EXISTS ({query}) THEN
 SUMS = _REFUSAL.format(
     query="""
         SELECT FROM (
-            SELECT transaction_id, amount, (SELECT currency FROM public.balances b WHERE b.account_id = i.account_id) AS currency
+            SELECT transaction_id, amount, (SELECT currency FROM balances b WHERE b.account_id = i.account_id) AS currency
             FROM inserted i
         ) entry
         GROUP BY transaction_id, currency HAVING sum(amount) IS DISTINCT FROM 0
@@ -40,7 +40,7 @@ PLACES = _REFUSAL.format(
     query="""
         SELECT FROM inserted i
         WHERE (
-            SELECT id FROM public.transactions t
+            SELECT id FROM transactions t
             WHERE t.id = i.transaction_id AND i.account_id IN (t.from_account_id, t.to_account_id)
         ) IS NULL
     """,

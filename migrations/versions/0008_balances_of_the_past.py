@@ -13,15 +13,15 @@ depends_on = None
 # Entries are looked for by account and id as one, which only the index on the two can answer, whatever the planner believes.
 BALANCE_AT = """
 CREATE FUNCTION balance_at(account uuid, moment timestamptz) RETURNS bigint
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+    LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
-    entry public.entries;
+    entry entries;
     balance bigint := 0;
     lowest bigint := 1;
     highest bigint := 9223372036854775807;
     middle bigint;
 BEGIN
-    SELECT * INTO entry FROM public.entries WHERE (account_id, id) <= (account, highest)
+    SELECT * INTO entry FROM entries WHERE (account_id, id) <= (account, highest)
         ORDER BY account_id DESC, id DESC LIMIT 1;
     IF entry.account_id IS DISTINCT FROM account THEN
         RETURN 0;
@@ -32,7 +32,7 @@ BEGIN
     highest := entry.id - 1;
     WHILE lowest <= highest LOOP
         middle := lowest + (highest - lowest) / 2;
-        SELECT * INTO entry FROM public.entries WHERE (account_id, id) >= (account, middle) ORDER BY account_id, id LIMIT 1;
+        SELECT * INTO entry FROM entries WHERE (account_id, id) >= (account, middle) ORDER BY account_id, id LIMIT 1;
         IF entry.booked_at <= moment THEN
             balance := entry.balance_after;
             lowest := entry.id + 1;

@@ -13,7 +13,7 @@ runs_with = "0026"
 # The application may not change addresses, so that nobody who has its rights gives an account to somebody else. This it may do.
 _FUNCTION = """
     CREATE FUNCTION erase_address(erased uuid, at timestamptz) RETURNS SETOF uuid LANGUAGE sql SECURITY DEFINER
-    SET search_path = public, pg_temp AS $$
+    SET search_path FROM CURRENT AS $$
         UPDATE users
         SET email = translate(erased::text, '-', '') || '@erased.invalid', email_verified_at = NULL, erased_at = at,
             email_key = translate(erased::text, '-', '') || '@erased.invalid'

@@ -71,7 +71,7 @@ async def test_a_backup_has_the_bank_as_it_is_and_restores_into_an_empty_one(fol
         assert [each["transaction"]["amount"]["amount"] for each in events["transactionEvents"]["nodes"]] == ["2.00"]
     assert command("verify", folder=other).returncode == 0
     occupied = command("restore", str(file), folder=other)
-    assert "There is a bank in this database" in occupied.stderr
+    assert "There is a bank in the schema public of this database" in occupied.stderr
 
 
 def test_what_cannot_be_restored_leaves_no_bank_that_opens(filled_folder: Path, other: Path, tmp_path: Path) -> None:
