@@ -88,14 +88,11 @@ resource "azurerm_container_app" "bank" {
     external_enabled           = true # of the environment, whose addresses are private
     allow_insecure_connections = false
 
-    # Pinned to revisions, and never to the latest one: a new revision gets what var.traffic gives it.
-    dynamic "traffic_weight" {
-      for_each = var.traffic
-      content {
-        label           = traffic_weight.key
-        revision_suffix = traffic_weight.value.revision
-        percentage      = traffic_weight.value.percentage
-      }
+    # Pinned to the first revision, and never to the latest one. Later ones begin with nothing, and the scripts shift the traffic.
+    traffic_weight {
+      label           = "blue"
+      revision_suffix = var.revision
+      percentage      = 100
     }
   }
 
@@ -166,6 +163,10 @@ resource "azurerm_container_app" "bank" {
   }
 
   depends_on = [azurerm_role_assignment.secrets, azurerm_role_assignment.pull, azurerm_private_endpoint.bank]
+
+  lifecycle {
+    ignore_changes = [ingress[0].traffic_weight]
+  }
 }
 
 resource "azurerm_container_app_job" "bank" {

@@ -88,24 +88,6 @@ variable "revision" {
   type        = string
 }
 
-variable "traffic" {
-  description = "Which revisions get how much of the traffic, in per cent, by their labels. A new revision begins with 0."
-  type = map(object({
-    revision   = string
-    percentage = number
-  }))
-
-  validation {
-    condition     = length(setsubtract(keys(var.traffic), ["blue", "green"])) == 0
-    error_message = "The labels are blue and green."
-  }
-
-  validation {
-    condition     = sum([for each in values(var.traffic) : each.percentage]) == 100
-    error_message = "The percentages of all revisions add up to 100."
-  }
-}
-
 variable "public_url" {
   description = "The bank's own address as its clients know it: BANK_PUBLIC_URL. By default that of Front Door."
   type        = string

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Applies a plan, which adds a revision without traffic, and gives it the label green.
+# Usage: add-revision.sh PLAN REVISION
+[ $# = 2 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "${BASH_SOURCE[0]}")/azure.sh"
+new=$APP--$2
+[ "$(weight_of "$new")" = 0 ] || die "The revision $2 has traffic already: choose another name."
+terraform -chdir="$(dirname "${BASH_SOURCE[0]}")/.." apply -input=false -lock-timeout=5m "$1"
+[ "$(weight_of "$new")" = 0 ] || die "The new revision has traffic. Its weight is to be pinned: run roll-back.sh."
+app revision label add --label green --revision "$new" --no-prompt >/dev/null
+for _ in $(seq 60); do
+    state=$(app revision show --revision "$new" --query properties.healthState)
+    [ "$state" != Healthy ] || { echo "The revision $2 runs, without traffic."; exit; }
+    sleep "${POLL_SECONDS:-5}"
+done
+die "The revision $2 does not become healthy: $state."

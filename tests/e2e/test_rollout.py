@@ -1,0 +1,161 @@
+"""The scripts that deploy, against servers of two versions behind a small proxy: their order, the weights, and the ways back."""
+
+import asyncio
+import io
+import os
+import signal
+import subprocess
+import tarfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bank_graphql.kit.embedded import EmbeddedPostgres
+from tests.client import Client
+from tests.e2e.cloud import Cloud
+from tests.e2e.processes import Server
+from tests.e2e.test_rolling import paying, until_there_are
+from tests.e2e.test_upgrade import MIGRATIONS, SCHEMA, OldServer, commit_before, git
+from tests.kit.postgres import query
+from tests.sync import ROOT
+
+SCRIPTS = ROOT / "infrastructure" / "scripts"
+OLD, NEW = "bank@sha256:old", "bank@sha256:new"
+pytestmark = pytest.mark.deep
+
+
+class Rollout:
+    """A bank of one version under load, and the scripts that replace it by another."""
+
+    def __init__(self, cloud: Cloud, environment: dict[str, str], folder: Path, dsn: str) -> None:
+        self.cloud = cloud
+        self.dsn = dsn
+        self._environment = {**environment, "POLL_SECONDS": "0.1", "WATCH_SECONDS": "1"}
+        self._folder = folder
+
+    async def script(self, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a script to its end."""
+        process = await asyncio.create_subprocess_exec(
+            SCRIPTS / name, *arguments, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        out, err = await process.communicate()
+        return subprocess.CompletedProcess(name, process.returncode or 0, out.decode(), err.decode())
+
+    async def plan(self, revision: str) -> str:
+        """Plan a revision of the new image, and return the plan's file."""
+        file = str(self._folder / "plan")
+        planned = await self.script("plan.sh", "staging", file, NEW, revision)
+        assert planned.returncode == 0, planned.stderr
+        assert "Digest: " in planned.stdout
+        return file
+
+    async def deploy(self, revision: str = "new") -> "subprocess.CompletedProcess[str]":
+        """Deploy the new image."""
+        return await self.script("deploy.sh", await self.plan(revision), NEW, revision)
+
+
+@pytest.fixture
+async def rollout(folder: Path, tmp_path: Path) -> AsyncIterator[Rollout]:
+    """A bank of the version before the newest migration, which has all the traffic."""
+    newest = max(MIGRATIONS.glob("*.py"))
+    before = commit_before(newest)
+    if before is None:
+        pytest.skip("there is no Git history from before the newest migration, as in an archive or a shallow clone")
+    code, programs = tmp_path / "code", tmp_path / "programs"
+    programs.mkdir()
+    with tarfile.open(fileobj=io.BytesIO(git("archive", "--format=tar", before))) as archive:
+        archive.extractall(code, filter="data")
+    async with EmbeddedPostgres(folder) as dsn, AsyncExitStack() as servers:
+
+        async def start(image: str) -> Server:
+            more = {"BANK_DRAIN_SECONDS": "0.5", "BANK_LOG_IN_RATE_LIMIT": "100000"}
+            if image == OLD:
+                return await servers.enter_async_context(OldServer(code, folder, "--no-demo", **more))
+            return await servers.enter_async_context(Server(folder, "--no-demo", BANK_MIGRATE="false", **more))
+
+        cloud = Cloud(folder, start)
+        async with cloud.running(programs) as environment:
+            await cloud.add("old", OLD)
+            cloud.weights["bank--old"], cloud.labels["blue"] = 100, "bank--old"
+            yield Rollout(cloud, environment, tmp_path, dsn)
+
+
+async def test_a_version_replaces_another_under_load_and_goes_back_without_a_failed_request(rollout: Rollout) -> None:
+    cloud = rollout.cloud
+    newest = max(MIGRATIONS.glob("*.py")).name[:4]
+    ada = await Client(cloud.revisions["bank--old"].http).sign_up("ada@bank.test", "Ada Lovelace")
+    account = (await ada.open())["id"]
+    assert await query(rollout.dsn, SCHEMA) != newest
+    async with paying(cloud.url, ada.token or "", account) as paid:
+        await until_there_are(20, paid)
+        deployed = await rollout.deploy()
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        assert await query(rollout.dsn, SCHEMA) == newest
+        assert cloud.commands == [
+            "migrate", "add revision", "smoke", "weights new=10 old=90", "smoke", "weights new=50 old=50", "smoke",
+            "weights new=100 old=0", "smoke",
+        ]  # fmt: skip
+        assert cloud.labels == {"blue": "bank--new", "previous": "bank--old"}
+        assert cloud.answered["bank--new"] > 20
+        before, answered = len(paid), cloud.answered["bank--old"]
+        await until_there_are(before + 20, paid)
+        assert cloud.answered["bank--old"] == answered, "the old revision still has traffic"
+
+        back = await rollout.script("roll-back.sh")
+        assert back.returncode == 0, back.stderr
+        assert (cloud.weights, cloud.labels) == (
+            {"bank--new": 0, "bank--old": 100}, {"blue": "bank--old", "previous": "bank--new"},
+        )  # fmt: skip
+        await until_there_are(len(paid) + 20, paid)
+        assert cloud.answered["bank--old"] > answered + 10
+
+        again = await rollout.deploy("newer")
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert set(cloud.revisions) == {"bank--old", "bank--newer"}, "what nobody goes back to is stopped"
+        await until_there_are(len(paid) + 20, paid)
+    assert set(paid) == {"MoneyMoved"}
+    assert float(await Client(cloud.revisions["bank--newer"].http, ada.token).booked(account)) == len(paid)
+
+
+async def test_a_revision_that_fails_its_smoke_test_gets_no_traffic(rollout: Rollout) -> None:
+    cloud = rollout.cloud
+    plan = await rollout.plan("bad")
+    for step in (("migrate.sh", NEW), ("add-revision.sh", plan, "bad")):
+        done = await rollout.script(*step)
+        assert done.returncode == 0, done.stderr
+    os.kill(cloud.revisions["bank--bad"].process.pid, signal.SIGKILL)
+    smoked = await rollout.script("smoke.sh")
+    assert (smoked.returncode, smoked.stderr.count("\n")) == (1, 1)
+    assert "The job smoke ended as Failed" in smoked.stderr
+    assert cloud.weights == {"bank--old": 100, "bank--bad": 0}
+    back = await rollout.script("roll-back.sh")
+    assert (back.returncode, cloud.weights) == (0, {"bank--old": 100, "bank--bad": 0})
+    again = await rollout.script("roll-back.sh")
+    assert (again.returncode, cloud.weights["bank--old"]) == (1, 100)
+    assert "no revision to go back to" in again.stderr
+    refused = await rollout.script("shift-traffic.sh", "10")
+    assert "There are no two revisions" in refused.stderr
+
+
+async def test_a_revision_that_breaks_in_traffic_loses_it(rollout: Rollout) -> None:
+    cloud = rollout.cloud
+    deploying = asyncio.create_task(rollout.deploy("rotten"))
+    async with asyncio.timeout(90):
+        while cloud.weights.get("bank--rotten") != 10:
+            await asyncio.sleep(0.05)
+    os.kill(cloud.revisions["bank--rotten"].process.pid, signal.SIGKILL)
+    deployed = await deploying
+    assert deployed.returncode == 1
+    assert cloud.commands[-1] == "weights old=100 rotten=0"
+    assert cloud.labels == {"blue": "bank--old"}
+
+
+async def test_who_uses_a_script_wrongly_learns_how(rollout: Rollout) -> None:
+    for script in sorted(SCRIPTS.glob("*.sh")):
+        if script.name not in {"azure.sh", "container.sh"}:
+            wrong = await rollout.script(script.name, *["x"] * 7)
+            assert (wrong.returncode, wrong.stdout) == (2, "")
+            assert f"Usage: {script.name}" in wrong.stderr
+    assert "from 0 to 100" in (await rollout.script("shift-traffic.sh", "101")).stderr
