@@ -13,7 +13,7 @@ BUILT := $(PAGES)/dist/index.html
 # A file of tests stays with one worker, which then starts its servers once; the slow ones come first.
 PYTEST = $(if $(DATABASE_URL),TEST_DATABASE_URL="$(DATABASE_URL)" )$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest \
 	-n 2 --dist loadfile --no-loadscope-reorder --durations=15
-TOOLS := tests/schema/node_modules/.package-lock.json tests/e2e/clients/node_modules/.package-lock.json
+TOOLS := $(patsubst %,tests/%/node_modules/.package-lock.json,schema e2e/clients infrastructure/kql)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -109,9 +109,9 @@ $(INFRASTRUCTURE)/.ready: constraints-infrastructure.txt
 	@$(INFRASTRUCTURE)/bin/python -m pip install -q --require-hashes -r constraints-infrastructure.txt
 	@touch $@
 
-infrastructure: $(READY) $(INFRASTRUCTURE)/.ready ## Check Terraform's files: their format, arguments and references
+infrastructure: $(READY) $(INFRASTRUCTURE)/.ready tools ## Check what is in infrastructure/, as far as it can be without a cloud
 	$(INFRASTRUCTURE)/bin/python -m tests.infrastructure.formatting
-	$(BIN)/python -m pytest -q tests/infrastructure/test_terraform.py
+	$(BIN)/python -m pytest -q tests/infrastructure/test_terraform.py tests/infrastructure/test_queries.py
 
 azure-schema: $(INFRASTRUCTURE)/.ready ## Take what Terraform's files need from the schema of azurerm
 	$(INFRASTRUCTURE)/bin/python -m tests.infrastructure.azurerm
@@ -141,4 +141,4 @@ lock: $(READY) ## Write the constraints anew, at the newest versions that pyproj
 	echo "hatchling" | $(PIN) - -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data
-	rm -rf bench/peer/node_modules $(PAGES)/node_modules $(PAGES)/dist tests/schema/node_modules tests/e2e/clients/node_modules $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage dist build
+	rm -rf bench/peer/node_modules $(PAGES)/node_modules $(PAGES)/dist $(TOOLS:/.package-lock.json=) $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage dist build

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
+
 from bank_graphql.audit import service as audit
 from bank_graphql.identity import queries, statements
 from bank_graphql.identity.enums import IdentityAction
@@ -24,6 +26,7 @@ from bank_graphql.kit.ids import global_id, new_id
 
 _MAX_USER_AGENT = 500
 """The maximum number of characters of a user agent that are stored."""
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +228,9 @@ class Sessions:
 async def refused_credentials(
     db: Database, metrics: IdentityMetrics, action: IdentityAction, subject_id: UUID | None, origin: Origin
 ) -> CredentialsRefused:
-    """Count and record that credentials of somebody who is not signed in were refused, and return the refusal."""
+    """Count, log and record that credentials of somebody who is not signed in were refused, and return the refusal."""
     metrics.refused(action)
+    _log.warning("credentials were refused", action=action.value, address=origin.network)
     record = audit.Record(None, action, subject_id, CredentialsRefused.code, origin.ip_address, origin.request_id)
     await db.transact(lambda connection: audit.write(connection, [record]))
     return CredentialsRefused()

@@ -9,12 +9,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from bank_graphql.api.context import Context
-from bank_graphql.api.errors import REJECTIONS, Rejection
-from bank_graphql.api.results import TransferBatchOutcome
 from bank_graphql.engine.executor import Executor
-from bank_graphql.kit.errors import Refusal, Unavailable
+from bank_graphql.kit.errors import Unavailable
 from bank_graphql.kit.metrics import CONTENT_TYPE, Increments, Metrics
 from bank_graphql.kit.rate_limiter import RateLimiter
+from bank_graphql.web.rejections import rejections_of
 
 
 class WebMetrics:
@@ -50,24 +49,14 @@ class WebMetrics:
         if kind == OperationType.SUBSCRIPTION.value:
             self._subscriptions.labels(outcome).inc()
             return
-        for each in context.outcomes.values():
-            self._count_rejections(each)
+        for rejection in rejections_of(context):
+            self._rejections.labels(rejection).inc()
         known = self._ok_by_kind.get(kind) if outcome == "OK" else None
         (known or self._durations.labels(kind, outcome)).observe(seconds)
 
     def response(self, status: int) -> None:
         """Count an answer to an HTTP request; 0 where the client went away before it began."""
         self._statuses["200" if status == 200 else str(status)] += 1
-
-    def _count_rejections(self, outcome: object) -> None:
-        """Count the outcome of a mutation if it is a rejection, or the rejections of a batch."""
-        if isinstance(outcome, TransferBatchOutcome):
-            for result in outcome.results:
-                self._count_rejections(result)
-        elif isinstance(outcome, Rejection):
-            self._rejections.labels(type(outcome).__name__).inc()
-        elif isinstance(outcome, Refusal):
-            self._rejections.labels(REJECTIONS[type(outcome)].rejection.__name__).inc()
 
     def watch(self, executor: Executor, limiter: RateLimiter) -> None:
         """Sample what an executor and a rate limiter count themselves."""

@@ -9,6 +9,7 @@ import structlog
 
 from bank_graphql.api.context import Context
 from bank_graphql.engine.executor import Request
+from bank_graphql.web.rejections import rejections_of
 
 _MAX_PATH = 100
 _log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ def _fields(request: Request, context: Context) -> dict[str, object]:
         "operation": context.kind,
         "document": hashlib.sha256(request.query.encode()).hexdigest()[:16],
         "outcome": context.outcome,
+        "rejections": sorted(set(rejections_of(context))) or None,
         "actor_id": str(context.bearer.user_id) if context.bearer else None,
         "cost": context.bucket.cost if context.bucket else None,
         "statements": context.statements,
