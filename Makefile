@@ -128,6 +128,7 @@ image: ## Build the server's image and run it, where no container engine is (as 
 format: $(READY) ## Format the code, and mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	@[ ! -e $(INFRASTRUCTURE)/.ready ] || $(INFRASTRUCTURE)/bin/python -m tests.infrastructure.formatting --write
 
 schema: $(READY) ## Write schema.graphql and migrations/schema.sql anew
 	$(BIN)/python -m tests.sync
