@@ -111,7 +111,8 @@ $(INFRASTRUCTURE)/.ready: constraints-infrastructure.txt
 
 infrastructure: $(READY) $(INFRASTRUCTURE)/.ready tools ## Check what is in infrastructure/, as far as it can be without a cloud
 	$(INFRASTRUCTURE)/bin/python -m tests.infrastructure.formatting
-	$(BIN)/python -m pytest -q tests/infrastructure/test_terraform.py tests/infrastructure/test_queries.py
+	$(INFRASTRUCTURE)/bin/python -m tests.infrastructure.kubernetes
+	$(BIN)/python -m pytest -q tests/infrastructure/test_terraform.py tests/infrastructure/test_kubernetes.py tests/infrastructure/test_queries.py
 
 azure-schema: $(INFRASTRUCTURE)/.ready ## Take what Terraform's files need from the schema of azurerm
 	$(INFRASTRUCTURE)/bin/python -m tests.infrastructure.azurerm
