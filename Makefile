@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 INFRASTRUCTURE := $(VENV)-infrastructure
+POLICIES := $(VENV)-policies
 READY_FOR_BENCH := $(VENV)/.ready-for-bench
 PIN = $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header
 PAGES := bank_graphql/playground
@@ -109,9 +110,16 @@ $(INFRASTRUCTURE)/.ready: constraints-infrastructure.txt
 	@$(INFRASTRUCTURE)/bin/python -m pip install -q --require-hashes -r constraints-infrastructure.txt
 	@touch $@
 
-infrastructure: $(READY) $(INFRASTRUCTURE)/.ready tools ## Check what is in infrastructure/, as far as it can be without a cloud
+# Checkov, which pins what others need in other versions.
+$(POLICIES)/.ready: constraints-policies.txt
+	@$(PYTHON) -m venv $(POLICIES)
+	@$(POLICIES)/bin/python -m pip install -q --require-hashes -r constraints-policies.txt
+	@touch $@
+
+infrastructure: $(READY) $(INFRASTRUCTURE)/.ready $(POLICIES)/.ready tools ## Check what is in infrastructure/, as far as it can be without a cloud
 	$(INFRASTRUCTURE)/bin/python -m tests.infrastructure.formatting
 	$(INFRASTRUCTURE)/bin/python -m tests.infrastructure.kubernetes
+	$(POLICIES)/bin/python -m tests.infrastructure.policies
 	$(BIN)/python -m pytest -q tests/infrastructure/test_terraform.py tests/infrastructure/test_kubernetes.py tests/infrastructure/test_queries.py
 
 azure-schema: $(INFRASTRUCTURE)/.ready ## Take what Terraform's files need from the schema of azurerm
@@ -140,6 +148,7 @@ lock: $(READY) ## Write the constraints anew, at the newest versions that pyproj
 	$(PIN) -U pyproject.toml --extra traces --group bench -c constraints-dev.txt -o constraints-bench.txt
 	$(PIN) -U --group security -o constraints-security.txt
 	$(PIN) -U --group infrastructure -o constraints-infrastructure.txt
+	$(PIN) -U --group policies -o constraints-policies.txt
 	echo "hatchling" | $(PIN) - -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data

@@ -1,5 +1,7 @@
 """Whether the manifests for Kubernetes are what its API takes. `make infrastructure` runs it, with `kubernetes-validate`."""
 
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +50,11 @@ def main() -> None:
         assert right in server, right
         if not problems(server.replace(right, wrong, 1), VERSIONS[-1]):
             sys.exit(f"The check does not find {wrong!r}.")
+    if (kubectl := shutil.which("kubectl")) is not None:  # all files as kustomize makes one of them
+        rendered = subprocess.run([kubectl, "kustomize", MANIFESTS], capture_output=True, text=True, check=False)
+        if rendered.returncode:
+            sys.exit(rendered.stderr)
+        texts["kustomization.yaml"] = rendered.stdout
     found = [
         f"{name}, {version}: {each}" for version in VERSIONS for name, text in texts.items() for each in problems(text, version)
     ]
