@@ -21,6 +21,8 @@ from bank_graphql.kit.postgres_process import last_error
 Report = Callable[[int], None]
 """Called with the number of bytes so far."""
 _CHUNK = 1024 * 1024
+_BROKEN_PIPE = b"Broken pipe"
+"""How the complaint of a program ends that wrote to one that had failed."""
 _ENCRYPTED = b"age-encryption.org/"
 """What a file that `age` has encrypted begins with."""
 
@@ -77,8 +79,12 @@ def load(dsn: str, path: Path, *, schema: str, identity: Path | None, report: Re
         ConfigurationError: the file cannot be read or decrypted, a program is missing, or the load failed and had no effect.
     """
     address, variables = without_password(dsn)
-    flags = [f"--schema={schema}", "--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]
-    commands = [[program("pg_restore", dsn), *flags, f"--dbname={address}"]]
+    # As a script, for pg_restore sets what servers older than itself do not know. Rows, which may be any text, come after COPY.
+    commands = [
+        [program("pg_restore", dsn), f"--schema={schema}", "--no-owner", "--no-privileges", "--file=-"],
+        ["sed", "1,/^COPY /{/^SET transaction_timeout = 0;$/d;}"],
+        [program("psql", dsn), "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", f"--dbname={address}"],
+    ]
     try:
         with path.open("rb") as file:
             is_encrypted = file.read(len(_ENCRYPTED)) == _ENCRYPTED
@@ -154,7 +160,7 @@ def _run(
         outputs = [each.stderr.read() if each.stderr else b"" for each in running]
     codes = [each.returncode for each in running]
     for code, output in zip(codes, outputs, strict=True):
-        if code > 0 and output:
+        if code > 0 and output and not output.rstrip().endswith(_BROKEN_PIPE):
             raise ConfigurationError(f"{what}: {last_error(output.splitlines())}.")
     if any(codes):
         raise ConfigurationError(f"{what}.")
