@@ -133,7 +133,7 @@ def _step(name: str) -> Iterator[Callable[[str], None]]:
     try:
         yield notes.append
     except SmokeError as error:
-        print(f"WRONG {name}: {error}")
+        print(f"FAIL  {name}: {error}")
         raise typer.Exit(1) from error
     print(f"ok    {name}: {', '.join([*notes, f'{(perf_counter() - began) * 1000:.0f} ms'])}")
 

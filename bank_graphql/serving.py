@@ -8,6 +8,7 @@ from bank_graphql.bank import Bank, open_bank
 from bank_graphql.database import open_server, take_base_if_due
 from bank_graphql.kit import schema
 from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.db_session import PUBLIC
 from bank_graphql.kit.progress import Progress
 from bank_graphql.kit.terminal import fail
 from bank_graphql.settings import Settings
@@ -57,6 +58,8 @@ def _greet(settings: Settings) -> None:
     if settings.is_demo:
         print(how_to_sign_in())
     where = "at DATABASE_URL" if settings.database_url else str((settings.data_dir / "postgres").resolve())
+    if settings.database_schema != PUBLIC:
+        where += f", schema {settings.database_schema}"
     print(f"Data              {where}")
     if settings.metrics_port is not None:
         print(f"Metrics           http://{settings.metrics_host}:{settings.metrics_port}/metrics")

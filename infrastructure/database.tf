@@ -23,7 +23,7 @@ locals {
 }
 
 resource "azurerm_postgresql_flexible_server" "bank" {
-  name                          = "psql-${local.prefix}"
+  name                          = "psql-${local.prefix}-${substr(sha256(var.subscription_id), 0, 6)}"
   location                      = var.location
   resource_group_name           = azurerm_resource_group.bank.name
   version                       = "18"
@@ -107,7 +107,7 @@ resource "azurerm_postgresql_flexible_server_database" "bank" {
 # One to read from, and one in the second region to fail over to.
 resource "azurerm_postgresql_flexible_server" "replica" {
   for_each                      = local.replicas
-  name                          = "psql-${local.prefix}-${each.key}"
+  name                          = "psql-${local.prefix}-${substr(sha256(var.subscription_id), 0, 6)}-${each.key}"
   location                      = each.value.location
   resource_group_name           = azurerm_resource_group.bank.name
   create_mode                   = "Replica"
@@ -120,7 +120,8 @@ resource "azurerm_postgresql_flexible_server" "replica" {
   tags                          = local.tags
 
   lifecycle {
-    ignore_changes = [zone, create_mode, source_server_id] # a replica that was promoted is none any more
+    prevent_destroy = true
+    ignore_changes  = [zone, create_mode, source_server_id] # a replica that was promoted is none any more
   }
 }
 

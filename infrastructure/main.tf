@@ -32,7 +32,7 @@ data "azurerm_client_config" "current" {}
 locals {
   prefix = "${var.name}-${var.environment}"
   # Names that may have letters and digits only, and are unique in the world.
-  compact = substr(replace("${var.name}${var.environment}${substr(sha256(var.subscription_id), 0, 6)}", "-", ""), 0, 24)
+  compact = substr(replace("${var.name}${var.environment}${substr(sha256(var.subscription_id), 0, 6)}", "-", ""), 0, 21)
   tags    = merge(var.tags, { application = "bank_graphql", environment = var.environment })
   # The second region is there only if it is named.
   recovery = var.recovery_location == null ? {} : { (var.recovery_location) = "recovery" }

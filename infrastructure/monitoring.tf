@@ -15,13 +15,13 @@ locals {
 
   # What is wrong when a line like this is in the log of a server. The threshold is the number of lines in the window.
   log_alerts = {
-    faults        = { says = "a field failed", above = 0, window = "PT5M", severity = 1, description = "Requests end in faults: runbook Errors." }
-    database-away = { says = "PostgreSQL cannot be", above = 0, window = "PT5M", severity = 0, description = "The database cannot be reached: runbook Database." }
-    not-writable  = { says = "the database cannot be written to", above = 0, window = "PT5M", severity = 0, description = "The database cannot be written to: runbook Disk." }
+    faults        = { says = "a field failed", above = 0, window = "PT5M", severity = 1, description = "Requests end in faults: runbook Error rate." }
+    database-away = { says = "PostgreSQL cannot be", above = 0, window = "PT5M", severity = 0, description = "The database cannot be reached: runbook Database down." }
+    not-writable  = { says = "the database cannot be written to", above = 0, window = "PT5M", severity = 0, description = "The database cannot be written to: runbook Disk full." }
     feed          = { says = "the feed cannot be read", above = 3, window = "PT15M", severity = 2, description = "Subscribers get no events: runbook Feed lag." }
     jobs          = { says = "a job failed and is tried again", above = 5, window = "PT15M", severity = 2, description = "A periodic job fails: runbook Jobs." }
     mails         = { says = "a mail cannot be sent", above = 5, window = "PT15M", severity = 2, description = "Mails cannot be sent: runbook Mails." }
-    replica       = { says = "the replica is left out", above = 3, window = "PT15M", severity = 3, description = "Reads go to the primary: runbook Replicas." }
+    replica       = { says = "the replica is left out", above = 3, window = "PT15M", severity = 3, description = "Reads go to the primary: runbook Replica unused." }
     wrong-books   = { says = "WRONG ", above = 0, window = "PT1H", severity = 0, description = "verify found a discrepancy: runbook Ledger problems." }
   }
 
@@ -89,22 +89,23 @@ resource "azurerm_monitor_action_group" "bank" {
 }
 
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "bank" {
-  for_each             = local.log_alerts
-  name                 = "alert-${local.prefix}-${each.key}"
-  location             = var.location
-  resource_group_name  = azurerm_resource_group.bank.name
-  scopes               = [azurerm_log_analytics_workspace.bank.id]
-  severity             = each.value.severity
-  evaluation_frequency = each.value.window
-  window_duration      = each.value.window
-  description          = each.value.description
-  tags                 = local.tags
+  for_each              = local.log_alerts
+  name                  = "alert-${local.prefix}-${each.key}"
+  location              = var.location
+  resource_group_name   = azurerm_resource_group.bank.name
+  scopes                = [azurerm_log_analytics_workspace.bank.id]
+  severity              = each.value.severity
+  evaluation_frequency  = each.value.window
+  skip_query_validation = true # the table of the logs comes with the first line
+  window_duration       = each.value.window
+  description           = each.value.description
+  tags                  = local.tags
 
   criteria {
     query                   = <<-KQL
       ContainerAppConsoleLogs_CL
       | where ContainerAppName_s startswith "${local.prefix}" or ContainerJobName_s startswith "${local.prefix}"
-      | where Log_s contains "${each.value.says}"
+      | where Log_s contains_cs "${each.value.says}"
     KQL
     time_aggregation_method = "Count"
     operator                = "GreaterThan"

@@ -7,7 +7,7 @@
 new=$APP--$2
 [ "$(weight_of "$new")" = 0 ] || die "The revision $2 has traffic already: choose another name."
 terraform -chdir="$(dirname "${BASH_SOURCE[0]}")/.." apply -input=false -lock-timeout=5m "$1"
-[ "$(weight_of "$new")" = 0 ] || die "The new revision has traffic. Its weight is to be pinned: run roll-back.sh."
+[ "$(weight_of "$new")" = 0 ] || die "The new revision has traffic before it was tried: run roll-back.sh."
 app revision label add --label green --revision "$new" --no-prompt >/dev/null
 for _ in $(seq 60); do
     state=$(app revision show --revision "$new" --query properties.healthState)

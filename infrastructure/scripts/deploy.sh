@@ -8,14 +8,15 @@ set -euo pipefail
 steps=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 "$steps/migrate.sh" "$2"
-"$steps/add-revision.sh" "$1" "$3"
 trap '[ $? = 0 ] || "$steps/roll-back.sh"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+"$steps/add-revision.sh" "$1" "$3"
 "$steps/smoke.sh"
 for percent in 10 50 100; do
     "$steps/shift-traffic.sh" $percent
     sleep "${WATCH_SECONDS:-300}" & wait $! # a signal ends the waiting
     "$steps/smoke.sh"
 done
+trap - EXIT # the new revision is right: nothing takes its traffic away any more
 "$steps/finish.sh"

@@ -13,4 +13,4 @@ app revision label add --label previous --revision "$old" --no-prompt >/dev/null
 for each in $(app revision list --query '[?properties.active].name'); do
     [ "$each" = "$old" ] || [ "$each" = "$new" ] || app revision deactivate --revision "$each" >/dev/null
 done
-echo "$new is blue. $old runs on, for roll-back.sh."
+echo "$new is blue. $old runs on, for 'roll-back.sh previous'."

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Shows what would change in an environment, writes the plan for add-revision.sh, and prints the digest of what it shows.
-# Without IMAGE and REVISION, those that run stay. With them there will be a new revision.
+# Without IMAGE and REVISION, those of the newest revision stay. With them there will be a new one.
+# Terraform's other variables come from TF_VAR_…: see README.md.
 # Usage: plan.sh ENVIRONMENT PLAN [IMAGE REVISION]
 #   ENVIRONMENT is one of infrastructure/environments, PLAN the absolute path of a file, IMAGE name@sha256:…, REVISION a new suffix.
-[ $# = 2 ] || [ $# = 4 ] || { sed -n '2,5s/^# //p' "$0" >&2; exit 2; }
+[ $# = 2 ] || [ $# = 4 ] || { sed -n '2,6s/^# //p' "$0" >&2; exit 2; }
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/azure.sh"
 image=${3:-$(app show --query 'properties.template.containers[0].image')}
@@ -11,7 +12,7 @@ revision=${4:-$(app show --query properties.template.revisionSuffix)}
 terraform() { command terraform -chdir="$(dirname "${BASH_SOURCE[0]}")/.." "$@"; }
 terraform init -input=false -reconfigure -backend-config="environments/$1.backend.hcl" >/dev/null
 terraform plan -input=false -lock-timeout=5m -var-file="environments/$1.tfvars" \
-    -var "image=${image##*/}" -var "revision=$revision" -out="$2" >/dev/null
+    -var "image=${image#*azurecr.io/}" -var "revision=$revision" -out="$2" >/dev/null
 shown=$(terraform show -no-color "$2")
 echo "$shown"
 echo "Digest: $(sha256sum <<<"$shown" | cut -d ' ' -f 1)"

@@ -1,22 +1,18 @@
 #!/usr/bin/env bash
-# Gives all the traffic back at once: during a deployment to the revision that had it (blue), after one to the one before (previous).
-# The database stays as it is, for the old servers can use it.
-# Usage: roll-back.sh
-[ $# = 0 ] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
+# Gives all the traffic back at once, and takes it from all other revisions. The database stays, for old servers can use it.
+# Usage: roll-back.sh            during a deployment: to the revision with the label blue
+#        roll-back.sh previous   after a deployment: to the one before, which has the label previous
+[ $# = 0 ] || [ "$*" = previous ] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/azure.sh"
-blue=$(revision_with blue)
-green=$(revision_with green)
-previous=$(revision_with previous)
-[ -n "$blue" ] || die "No revision is blue."
-if [ -n "$green" ]; then
-    app ingress traffic set --revision-weight "$blue=100" "$green=0" >/dev/null
-    app revision label remove --label green >/dev/null
-    echo "$blue has all the traffic. $green runs on, without any."
-elif [ -n "$previous" ]; then
-    app ingress traffic set --revision-weight "$previous=100" "$blue=0" >/dev/null
+to=$(revision_with "${1:-blue}")
+[ -n "$to" ] || die "No revision has the label ${1:-blue}."
+weights=("$to=100")
+for each in $(app ingress traffic show --query "[?weight>\`0\` && revisionName!='$to'].revisionName"); do weights+=("$each=0"); done
+app ingress traffic set --revision-weight "${weights[@]}" >/dev/null
+if [ $# = 1 ]; then
     app revision label swap --source previous --target blue >/dev/null
-    echo "$previous has all the traffic. $blue runs on, without any."
-else
-    die "There is no revision to go back to: $blue has all the traffic."
+elif [ -n "$(revision_with green)" ]; then
+    app revision label remove --label green >/dev/null
 fi
+echo "$to has all the traffic."

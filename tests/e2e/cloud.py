@@ -141,6 +141,8 @@ class Cloud:
         return ""
 
     def _traffic(self, query: str) -> str:
+        if found := re.fullmatch(r"\[\?weight>`0` && revisionName!='([\w-]+)'\]\.revisionName", query):
+            return "\n".join(name for name, weight in self.weights.items() if weight and name != found[1])
         if found := re.fullmatch(r"\[\?label=='(\w+)'\]\.revisionName", query):
             return self.labels.get(found[1], "")
         found = re.fullmatch(r"\[\?revisionName=='([\w-]+)'\]\.weight", query)

@@ -103,7 +103,9 @@ async def test_a_version_replaces_another_under_load_and_goes_back_without_a_fai
         await until_there_are(before + 20, paid)
         assert cloud.answered["bank--old"] == answered, "the old revision still has traffic"
 
-        back = await rollout.script("roll-back.sh")
+        still = await rollout.script("roll-back.sh")
+        assert (still.returncode, cloud.weights["bank--new"]) == (0, 100), "no deployment is under way, so nothing changes"
+        back = await rollout.script("roll-back.sh", "previous")
         assert back.returncode == 0, back.stderr
         assert (cloud.weights, cloud.labels) == (
             {"bank--new": 0, "bank--old": 100}, {"blue": "bank--old", "previous": "bank--new"},
@@ -133,8 +135,10 @@ async def test_a_revision_that_fails_its_smoke_test_gets_no_traffic(rollout: Rol
     back = await rollout.script("roll-back.sh")
     assert (back.returncode, cloud.weights) == (0, {"bank--old": 100, "bank--bad": 0})
     again = await rollout.script("roll-back.sh")
-    assert (again.returncode, cloud.weights["bank--old"]) == (1, 100)
-    assert "no revision to go back to" in again.stderr
+    assert (again.returncode, cloud.weights["bank--old"]) == (0, 100)
+    further = await rollout.script("roll-back.sh", "previous")
+    assert (further.returncode, cloud.weights["bank--old"]) == (1, 100)
+    assert "No revision has the label previous" in further.stderr
     refused = await rollout.script("shift-traffic.sh", "10")
     assert "There are no two revisions" in refused.stderr
 

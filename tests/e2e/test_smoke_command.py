@@ -43,11 +43,11 @@ async def test_what_is_wrong_is_one_line(folder: Path) -> None:
         tried = command("smoke", server.url, folder=folder)
     assert tried.returncode == 1
     assert steps(tried.stdout) == ["ready", "version"]
-    assert re.fullmatch(r"WRONG sign up: .+", tried.stdout.splitlines()[-1])
+    assert re.fullmatch(r"FAIL  sign up: .+", tried.stdout.splitlines()[-1])
 
 
 def test_a_bank_that_is_not_there_is_one_line(folder: Path) -> None:
     tried = command("smoke", f"http://127.0.0.1:{free_port()}", folder=folder)
-    assert (tried.returncode, tried.stdout, tried.stderr) == (1, "WRONG ready: [Errno 111] Connection refused\n", "")
+    assert (tried.returncode, tried.stdout, tried.stderr) == (1, "FAIL  ready: [Errno 111] Connection refused\n", "")
     tried = command("smoke", "bank.example", folder=folder)
     assert (tried.returncode, tried.stderr) == (1, "bank-graphql: Give the bank's address, as in https://bank.example.\n")

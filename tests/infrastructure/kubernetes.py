@@ -13,7 +13,7 @@ import yaml
 MANIFESTS = Path(__file__).parents[2] / "infrastructure" / "kubernetes"
 VERSIONS = ("1.31", "1.34", "1.37")
 FAULTS = {
-    "replicas: 2": "replicas: two",
+    "revisionHistoryLimit: 5": "revisionHistoryLimit: five",
     "maxUnavailable: 0": "maxUnavailabel: 0",
     "containerPort: 8000": "port: 8000",
     "kind: Deployment": "kind: Deploymant",
