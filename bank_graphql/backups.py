@@ -108,8 +108,11 @@ async def recover(
         raise ConfigurationError("Only the embedded database with BANK_ARCHIVE_DIR can be recovered to a point in time.")
 
     async def finish(dsn: str) -> bool:
-        await schema.migrate(dsn, schema=settings.database_schema)
-        return await _complete(dsn, settings.database_schema, on_finding, clock)
+        are_right = []
+        for name in await schema.banks(dsn):  # of all schemas, for the whole server went back
+            await schema.migrate(dsn, schema=name)
+            are_right.append(await _complete(dsn, name, on_finding, clock))
+        return all(are_right)
 
     return await archive.recover(settings.data_dir.resolve(), kept, time, clock, finish)
 

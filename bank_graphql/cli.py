@@ -29,7 +29,7 @@ from bank_graphql.kit import log, schema
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.db_errors import describe
 from bank_graphql.kit.db_session import PUBLIC
-from bank_graphql.kit.dsn import without_password
+from bank_graphql.kit.dsn import with_search_path, without_password
 from bank_graphql.kit.embedded import program
 from bank_graphql.kit.errors import ConfigurationError, Unavailable, ValidationFailed
 from bank_graphql.kit.files import replace_text
@@ -292,7 +292,7 @@ def psql(arguments: Annotated[list[str] | None, typer.Argument(help="Arguments o
             # psql handles Ctrl-C by cancelling its query, so this process must not stop before psql ends.
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
             if settings.database_schema != PUBLIC:
-                secrets["PGOPTIONS"] = f"-c search_path={settings.database_schema}"
+                address = with_search_path(address, settings.database_schema)
             client = await asyncio.create_subprocess_exec(*command, env={**os.environ, **secrets})
             return await client.wait()
 

@@ -41,7 +41,8 @@ class SettingFields(BaseSettings):
     )
     database_schema: str = Field(
         "public",
-        description="The schema of the database that the bank lives in; `migrate` makes it. Several banks can share a database.",
+        description="The schema of the database that the bank lives in; `migrate` makes it. Several banks of one owner can "
+        "share a database.",
     )
     owner_database_url: SecretStr | None = Field(
         None,

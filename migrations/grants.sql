@@ -19,6 +19,7 @@ DO $$ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO bank_app', current_schema());
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO bank_app', current_schema());
     EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA %I TO bank_app', current_schema());
+    REVOKE ALL ON FUNCTION erase_address FROM PUBLIC; -- a restored database has lost this, too
     GRANT EXECUTE ON FUNCTION balance_at, feed_epoch, erase_address TO bank_app;
     GRANT INSERT ON balances, transactions, transaction_notes, users, sessions, refresh_tokens, accounts, idempotency_outcomes,
         cards, card_secrets, card_limits, card_blocks, card_transactions, vault_keys, statements, statement_months, payees,
@@ -71,4 +72,11 @@ DO $$ BEGIN
     END IF;
 EXCEPTION
     WHEN insufficient_privilege OR invalid_grant_operation THEN RAISE NOTICE 'bank_app cannot read statistics';
+END $$;
+
+-- Nobody else may make functions or operators where those of the books look for theirs. Without it: as the schema's owner says.
+DO $$ BEGIN
+    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', current_schema());
+EXCEPTION
+    WHEN insufficient_privilege THEN RAISE NOTICE 'the schema is not owned by this user';
 END $$;

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from ipaddress import IPv6Network
+from ipaddress import IPv6Address, IPv6Network
 from uuid import UUID
 
 
@@ -25,7 +25,8 @@ class Origin:
 def _network(address: str | None) -> str | None:
     if address is None or ":" not in address:
         return address
-    return str(IPv6Network((address, 64), strict=False).network_address)
+    mapped = IPv6Address(address.partition("%")[0]).ipv4_mapped
+    return str(mapped or IPv6Network((address, 64), strict=False).network_address)
 
 
 @dataclass(frozen=True, slots=True)

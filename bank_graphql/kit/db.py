@@ -169,7 +169,6 @@ class Database(Reads):
         limit = f"{int(statement_timeout * 1000)}"
         settings = {
             "timezone": "UTC",
-            "search_path": db_session.search_path(schema),
             "jit": "off",
             **db_session.INDEX_PLANS,
             "statement_timeout": limit,
@@ -186,7 +185,7 @@ class Database(Reads):
                 command_timeout=statement_timeout + 1,
                 server_settings={"application_name": "bank_graphql"},
                 connection_class=_StatelessConnection,
-                init=partial(db_session.set_up, settings=settings, query_logger=query_logger),
+                init=partial(db_session.set_up, settings=settings, schema=schema, query_logger=query_logger),
             )
         database = cls(pool, acquire_timeout)
         try:

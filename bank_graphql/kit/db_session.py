@@ -5,11 +5,13 @@ Settings are set by a statement after connecting, not in the start-up message, i
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
+from uuid import UUID
 
 import asyncpg
 
 from bank_graphql.kit.db_errors import POOLER_WITHOUT_SESSIONS, as_configuration_error
 from bank_graphql.kit.errors import ConfigurationError
+from bank_graphql.kit.ids import lock_key
 
 if TYPE_CHECKING:
     from asyncpg.connection import LoggedQuery
@@ -36,7 +38,7 @@ INDEX_PLANS = {
 IS_READ_ONLY = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
 """Whether the server is read-only: as a standby, or because it was set to be."""
 _SET_ALL = "SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS settings (name, value)"
-_PREPARE_LOCK = "PREPARE take_locks (bigint[]) AS SELECT count(pg_advisory_xact_lock(key)) FROM unnest($1) AS locks (key)"
+_PREPARE_LOCK = "PREPARE take_locks (bigint[]) AS SELECT count(pg_advisory_xact_lock(key # {})) FROM unnest($1) AS locks (key)"
 LOCK_TABLE_SIZE = """
 SELECT current_setting('max_locks_per_transaction')::bigint
     * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint)
@@ -55,6 +57,7 @@ def search_path(schema: str) -> str:
 async def set_up(
     connection: DriverConnection,
     settings: Mapping[str, str],
+    schema: str = PUBLIC,
     query_logger: "Callable[[LoggedQuery], None] | None" = None,
 ) -> None:
     """Set the settings of a new session, and prepare the statement that takes locks.
@@ -62,10 +65,11 @@ async def set_up(
     Args:
         connection: the driver's connection.
         settings: names and values as in `SET`, including `role`.
+        schema: the schema. Banks in several schemas of a database take different locks.
         query_logger: called after each statement of the session from now on.
     """
-    await connection.fetch(_SET_ALL, list(settings), list(settings.values()))
-    await connection.execute(_PREPARE_LOCK)
+    await connection.fetch(_SET_ALL, [*settings, "search_path"], [*settings.values(), search_path(schema)])
+    await connection.execute(_PREPARE_LOCK.format(0 if schema == PUBLIC else lock_key("schema", UUID(int=0), schema)))
     if query_logger is not None:
         connection.add_query_logger(query_logger)
 

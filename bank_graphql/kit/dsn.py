@@ -86,6 +86,14 @@ def without_password(dsn: str) -> tuple[str, dict[str, str]]:
     return dsn, {} if password is None else {"PGPASSWORD": unquote(password)}
 
 
+def with_search_path(dsn: str, schema: str) -> str:
+    """Return a parsed address with a schema as the search path, beside the options that it has for the session."""
+    path = quote(f"-c search_path={schema}", safe="")
+    if "options=" in dsn:
+        return re.sub(r"(?<=[?&])options=([^&]*)", rf"options=\1%20{path}", dsn)
+    return f"{dsn}{'&' if '?' in dsn else '?'}options={path}"
+
+
 def _check_host(text: str, setting: str) -> str:
     match = _HOST.fullmatch(text)
     if match is None or int(match["port"] or 0) > 65535:

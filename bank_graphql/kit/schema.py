@@ -41,6 +41,10 @@ _RUNS_WITH = "Versions of the bank from schema {} on run with this schema."
 _COMMENT = "SELECT obj_description('alembic_version'::regclass)"
 _UNFINISHED = "restore_unfinished"
 _HAS_TABLES = "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = current_schema() AND tablename <> $1)"
+_BANKS = """
+SELECT e.schemaname FROM pg_tables e JOIN pg_tables v ON v.schemaname = e.schemaname
+WHERE e.tablename = 'entries' AND v.tablename = 'alembic_version' ORDER BY 1
+"""
 _HAS_LEDGER = "SELECT to_regclass('balances') IS NOT NULL AND to_regclass('entries') IS NOT NULL"
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -131,6 +135,12 @@ async def check(dsn: str) -> None:
         CommandError: they differ.
     """
     await _run(dsn, PUBLIC, command.check)
+
+
+async def banks(dsn: str) -> list[str]:
+    """Return the schemas of a database that have a bank."""
+    async with _connected(dsn, PUBLIC) as connection:
+        return [name for [name] in await connection.fetch(_BANKS)]
 
 
 async def begin_restore(dsn: str, *, schema: str = PUBLIC) -> None:

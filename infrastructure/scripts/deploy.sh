@@ -8,9 +8,15 @@ set -euo pipefail
 steps=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 "$steps/migrate.sh" "$2"
-trap '[ $? = 0 ] || "$steps/roll-back.sh"' EXIT
+on_exit() {
+    [ $? != 0 ] || return 0
+    trap '' INT TERM HUP # nothing stops the way back
+    "$steps/roll-back.sh"
+}
+trap on_exit EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+trap 'exit 129' HUP
 "$steps/add-revision.sh" "$1" "$3"
 "$steps/smoke.sh"
 for percent in 10 50 100; do

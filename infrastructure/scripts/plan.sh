@@ -8,11 +8,13 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/azure.sh"
 image=${3:-$(app show --query 'properties.template.containers[0].image')}
+image=${image#*azurecr.io/}
+[[ $image =~ ^[a-z0-9._-]+@sha256:[0-9a-f]{64}$ ]] || die "An image is named by its digest: name@sha256:…."
 revision=${4:-$(app show --query properties.template.revisionSuffix)}
 terraform() { command terraform -chdir="$(dirname "${BASH_SOURCE[0]}")/.." "$@"; }
 terraform init -input=false -reconfigure -backend-config="environments/$1.backend.hcl" >/dev/null
 terraform plan -input=false -lock-timeout=5m -var-file="environments/$1.tfvars" \
-    -var "image=${image#*azurecr.io/}" -var "revision=$revision" -out="$2" >/dev/null
+    -var "image=$image" -var "revision=$revision" -out="$2" >/dev/null
 shown=$(terraform show -no-color "$2")
 echo "$shown"
 echo "Digest: $(sha256sum <<<"$shown" | cut -d ' ' -f 1)"

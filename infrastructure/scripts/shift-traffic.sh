@@ -4,7 +4,7 @@
 [ $# = 1 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/azure.sh"
-[[ $1 =~ ^[0-9]+$ && $1 -le 100 ]] || die "Give the per cent, from 0 to 100."
+[[ $1 =~ ^(0|[1-9][0-9]?|100)$ ]] || die "Give the per cent, from 0 to 100."
 old=$(revision_with blue)
 new=$(revision_with green)
 [ -n "$old" ] && [ -n "$new" ] || die "There are no two revisions: run add-revision.sh first."

@@ -113,9 +113,9 @@ class Cloud:
         match words[1:]:
             case ["show"]:
                 return {
-                    "properties.template.containers[0].image": "registry.test/bank@sha256:old",
+                    "properties.template.containers[0].image": f"registry.azurecr.io/bank@sha256:{1:064x}",
                     "properties.template.revisionSuffix": "old",
-                    "properties.configuration.registries[0].server": "registry.test",
+                    "properties.configuration.registries[0].server": "registry.azurecr.io",
                 }[query]
             case ["ingress", "traffic", "show"]:
                 return self._traffic(query)

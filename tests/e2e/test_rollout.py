@@ -22,7 +22,7 @@ from tests.kit.postgres import query
 from tests.sync import ROOT
 
 SCRIPTS = ROOT / "infrastructure" / "scripts"
-OLD, NEW = "bank@sha256:old", "bank@sha256:new"
+OLD, NEW = f"bank@sha256:{1:064x}", f"bank@sha256:{2:064x}"
 pytestmark = pytest.mark.deep
 
 
@@ -37,11 +37,16 @@ class Rollout:
 
     async def script(self, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run a script to its end."""
-        process = await asyncio.create_subprocess_exec(
-            SCRIPTS / name, *arguments, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        process = await self.start(name, *arguments)
         out, err = await process.communicate()
         return subprocess.CompletedProcess(name, process.returncode or 0, out.decode(), err.decode())
+
+    async def start(self, name: str, *arguments: str, **more: str) -> asyncio.subprocess.Process:
+        """Start a script."""
+        environment = {**self._environment, **more}
+        return await asyncio.create_subprocess_exec(
+            SCRIPTS / name, *arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
 
     async def plan(self, revision: str) -> str:
         """Plan a revision of the new image, and return the plan's file."""
@@ -156,10 +161,27 @@ async def test_a_revision_that_breaks_in_traffic_loses_it(rollout: Rollout) -> N
     assert cloud.labels == {"blue": "bank--old"}
 
 
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGTERM])
+async def test_a_deployment_that_is_stopped_goes_back(rollout: Rollout, how: signal.Signals) -> None:
+    cloud = rollout.cloud
+    plan = await rollout.plan("half")
+    deploying = await rollout.start("deploy.sh", plan, NEW, "half", WATCH_SECONDS="60")
+    async with asyncio.timeout(90):
+        while cloud.weights.get("bank--half") != 10:
+            await asyncio.sleep(0.05)
+    deploying.send_signal(how)
+    await deploying.communicate()
+    assert deploying.returncode == 128 + how
+    assert cloud.weights == {"bank--old": 100, "bank--half": 0}
+
+
 async def test_who_uses_a_script_wrongly_learns_how(rollout: Rollout) -> None:
     for script in sorted(SCRIPTS.glob("*.sh")):
         if script.name not in {"azure.sh", "container.sh"}:
             wrong = await rollout.script(script.name, *["x"] * 7)
             assert (wrong.returncode, wrong.stdout) == (2, "")
             assert f"Usage: {script.name}" in wrong.stderr
+    assert "named by its digest" in (await rollout.script("migrate.sh", "evil/bank:latest")).stderr
+    assert "already" in (await rollout.script("add-revision.sh", "no-plan", "old")).stderr
+    assert "from 0 to 100" in (await rollout.script("shift-traffic.sh", "010")).stderr
     assert "from 0 to 100" in (await rollout.script("shift-traffic.sh", "101")).stderr

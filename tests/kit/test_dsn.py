@@ -2,7 +2,7 @@
 
 import pytest
 
-from bank_graphql.kit.dsn import parse_dsn, without_password
+from bank_graphql.kit.dsn import parse_dsn, with_search_path, without_password
 from bank_graphql.kit.errors import ConfigurationError
 
 
@@ -85,3 +85,18 @@ def test_a_malformed_address_is_refused_without_its_values_in_the_message(given:
 )
 def test_programs_get_the_password_by_their_environment(dsn: str, address: str, password: str | None) -> None:
     assert without_password(dsn) == (address, {} if password is None else {"PGPASSWORD": password})
+
+
+@pytest.mark.parametrize(
+    ("dsn", "expected"),
+    [
+        ("postgresql://h/n", "postgresql://h/n?options=-c%20search_path%3Dnorth"),
+        ("postgresql://h/n?host=/s", "postgresql://h/n?host=/s&options=-c%20search_path%3Dnorth"),
+        (
+            "postgresql://h/n?options=-c%20jit%3Doff&user=x",
+            "postgresql://h/n?options=-c%20jit%3Doff%20-c%20search_path%3Dnorth&user=x",
+        ),
+    ],
+)
+def test_a_search_path_stands_beside_other_options(dsn: str, expected: str) -> None:
+    assert with_search_path(dsn, "north") == expected

@@ -16,7 +16,7 @@ from bank_graphql.app import create_app
 from bank_graphql.bank import CHANNEL, CHECKS
 from bank_graphql.kit import schema
 from bank_graphql.kit.clock import utc_now
-from bank_graphql.kit.db import Database
+from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.ledger import verification
 from bank_graphql.settings import Settings
@@ -128,6 +128,47 @@ async def test_the_owners_tables_are_out_of_reach_of_the_application_in_any_sche
                 await connection.raw.execute("CREATE TABLE north.other ()")
     finally:
         await db.close()
+
+
+async def test_banks_in_one_database_do_not_wait_for_each_others_locks(shared: str) -> None:
+    public, north, again = [await Database.open(shared, schema=name) for name in ("public", "north", "north")]
+    locked, release = asyncio.Event(), asyncio.Event()
+
+    async def hold(connection: Connection) -> None:
+        await connection.lock([1])
+        locked.set()
+        await release.wait()
+
+    async def take(connection: Connection) -> None:
+        await connection.lock([1])
+
+    holding = asyncio.create_task(north.transact(hold))
+    await locked.wait()
+    async with asyncio.timeout(10):
+        await public.transact(take)
+    waiting = asyncio.create_task(again.transact(take))
+    assert not (await asyncio.wait({waiting}, timeout=0.2))[0], "of one bank, they do"
+    release.set()
+    await asyncio.gather(holding, waiting)
+    for each in (public, north, again):
+        await each.close()
+
+
+async def test_nobody_else_makes_operators_where_the_books_look_for_theirs(shared: str) -> None:
+    owner = await asyncpg.connect(shared)
+    try:
+        for name in ("public", "north"):
+            await owner.execute(f"CREATE SCHEMA IF NOT EXISTS {name}; GRANT ALL ON SCHEMA {name} TO PUBLIC")
+            await schema.migrate(shared, schema=name)
+            await owner.execute("SET ROLE bank_app")
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await owner.execute(f"CREATE FUNCTION {name}.now() RETURNS integer LANGUAGE sql RETURN 1")
+            await owner.execute("RESET ROLE")
+            acl = "SELECT has_function_privilege('bank_app', $1::text, 'EXECUTE'), proacl::text FROM pg_proc WHERE oid = $1::text::regprocedure"
+            may, rights = await owner.fetchrow(acl, f"{name}.erase_address(uuid, timestamptz)") or (None, "")
+            assert (may, "{=" in rights or ",=" in rights) == (True, False), "everybody may call it"
+    finally:
+        await owner.close()
 
 
 async def _filled(dsn: str, folder: Path, name: str) -> tuple[Settings, str]:
