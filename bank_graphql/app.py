@@ -166,6 +166,7 @@ def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock
         closing=bank.closing,
         cards=bank.cards,
         payees=bank.payees,
+        schedules=bank.schedules,
         feed=bank.feed,
         streams=Streams(bank.hub, bank.feed, bank.people.identity.sessions, clock),
         execute=bank.execute,

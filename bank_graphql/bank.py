@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 from time import perf_counter
 from urllib.parse import urlsplit
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from bank_graphql.accounts.closing import Closing
@@ -30,13 +31,13 @@ from bank_graphql.clearing.rules import BusinessDays, ClearingPolicy
 from bank_graphql.database import ROLE, archive_jobs, open_database, open_reads, open_server
 from bank_graphql.events import jobs as events_jobs
 from bank_graphql.events import service as events
-from bank_graphql.events.hub import Hub
+from bank_graphql.events.hub import Hub, waker
 from bank_graphql.events.metrics import FeedMetrics
 from bank_graphql.keys import card_keys
 from bank_graphql.kit import db_metrics, machine_metrics
 from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
-from bank_graphql.kit.db import Database
+from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.db_session import PUBLIC
 from bank_graphql.kit.embedded import SUPERUSER
 from bank_graphql.kit.errors import Refusal
@@ -58,6 +59,12 @@ from bank_graphql.payments.groups import GROUP_MAX, Group
 from bank_graphql.payments.metrics import PaymentMetrics
 from bank_graphql.payments.outcomes import Outcome
 from bank_graphql.people import People, open_people
+from bank_graphql.schedules import jobs as schedules_jobs
+from bank_graphql.schedules import verification as schedules_verification
+from bank_graphql.schedules.rules import Timetable
+from bank_graphql.schedules.runner import Runner
+from bank_graphql.schedules.service import Schedules
+from bank_graphql.schedules.service import cancel_of_account as cancel_schedules
 from bank_graphql.settings import Settings
 from bank_graphql.statements import jobs as statements_jobs
 from bank_graphql.statements import verification as statements_verification
@@ -77,6 +84,7 @@ CHECKS = (
     *cards_verification.CHECKS,
     *clearing_verification.CHECKS,
     *payments_verification.CHECKS,
+    *schedules_verification.CHECKS,
     *statements_verification.CHECKS,
 )
 """The checks of all rooms, for `verify`."""
@@ -89,6 +97,7 @@ class Bank:
     Attributes:
         reads: what only reads for requests: the database, or its replica.
         execute: executes a group of commands, in batches with those of other requests.
+        run_schedules: makes the transfers of standing orders that are due, and returns how many were tried.
         expire_holds: expires all holds that are due, and returns how many expired.
         clock: gives the bank's time.
         issuer: the bank as its statements name it.
@@ -105,6 +114,8 @@ class Bank:
     closing: Closing
     cards: Cards
     payees: Payees
+    schedules: Schedules
+    run_schedules: Callable[[], Awaitable[int]]
     policy: payments.Policy
     audit_signer: CheckpointSigner
     feed: Feed
@@ -166,17 +177,15 @@ async def open_bank(
         _declare_metrics(metrics, db, settings)
         notifier = _notifier(settings, dsn, hub)
 
-        def wake_feed() -> None:
-            hub.wake()
-            notifier.notify()
-
+        wake_feed = waker(hub, notifier)
         expire_holds = _then_wake(wake_feed, partial(payments.expire_holds, db, policy))
         clear_transfers = _then_wake(wake_feed, partial(payments.clear_transfers, db, policy))
         issuer = Issuer(settings.name, settings.own_bic, Months(ZoneInfo(settings.time_zone)), bank_clock)
         execute = _batched_execute(db, policy, settings, after_each=wake_feed, stack=stack, tracing=tracing)
-        accounts = Accounts(db, bank_clock, cards.cancel_of_account)
+        accounts = Accounts(db, bank_clock, _end_of_account)
+        schedules, runner = _schedules(db, settings, policy, execute, bank_clock)
         approvals = _approvals(db, settings, people, accounts, execute, bank_clock)
-        due_jobs = _due_jobs(db, settings, issuer, expire_holds, clear_transfers, approvals)
+        due_jobs = _due_jobs(db, settings, issuer, expire_holds, clear_transfers, approvals, runner.run_due)
         other_jobs = (*(each.job for each in due_jobs), *archive_jobs(settings, owner, db, clock), *replica_jobs)
         signer = CheckpointSigner(urlsplit(settings.address).netloc, private_keys)
         yield Bank(
@@ -185,9 +194,11 @@ async def open_bank(
             people=people,
             accounts=accounts,
             approvals=approvals,
-            closing=Closing(db, people.identity, people.users, bank_clock, cards.cancel_of_account),
+            closing=Closing(db, people.identity, people.users, bank_clock, _end_of_account),
             cards=Cards(db, people.identity, vault, bank_clock),
             payees=Payees(db, bank_clock, Seals(private_keys, "bank payees")),
+            schedules=schedules,
+            run_schedules=runner.run_due,
             policy=policy,
             audit_signer=signer,
             feed=feed,
@@ -214,6 +225,24 @@ def _approvals(
     """Return what decides about proposals."""
     policy = FourEyes(settings.four_eyes, settings.four_eyes_amount, timedelta(hours=settings.approval_hours))
     return Approvals(db, people.users, accounts, execute, policy, clock)
+
+
+def _schedules(
+    db: Database,
+    settings: Settings,
+    policy: payments.Policy,
+    execute: Callable[[Group], Awaitable[list[Outcome]]],
+    clock: Clock,
+) -> tuple[Schedules, Runner]:
+    """Return what keeps standing orders, and what makes their transfers."""
+    timetable = Timetable(ZoneInfo(settings.time_zone), policy.clearing.days.nearest)
+    return Schedules(db, execute, timetable, clock), Runner(db, execute, timetable, clock)
+
+
+async def _end_of_account(connection: Connection, account_id: UUID, now: datetime) -> None:
+    """End what depends on an account that is closed."""
+    await cards.cancel_of_account(connection, account_id, now)
+    await cancel_schedules(connection, account_id, now)
 
 
 def _then_wake(wake_feed: Callable[[], None], work: Callable[[], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
@@ -243,6 +272,7 @@ def _due_jobs(
     expire_holds: Callable[[], Awaitable[int]],
     clear_transfers: Callable[[], Awaitable[int]],
     approvals: Approvals,
+    run_schedules: Callable[[], Awaitable[int]],
 ) -> tuple[DueJob, ...]:
     """Return the jobs of all rooms for what falls due."""
     seconds = settings.job_seconds
@@ -256,6 +286,7 @@ def _due_jobs(
         *cards_jobs.due_jobs(db, issuer.clock, seconds=seconds),
         *statements_jobs.due_jobs(db, issuer, seconds=seconds),
         *approvals_jobs.due_jobs(db, approvals, seconds=seconds),
+        *(schedules_jobs.due_jobs(db, run_schedules, seconds=seconds) if settings.run_schedules else ()),
     )
 
 

@@ -121,6 +121,18 @@ def migrate() -> None:
     print("The schema is up to date.")
 
 
+@app.command("run-schedules")
+def run_schedules() -> None:
+    """Make the transfers of standing orders that are due, each once. Safe beside servers that do it, too."""
+    settings = configuration.load()
+
+    async def work() -> int:
+        async with serving.existing_bank(settings) as bank:
+            return await bank.run_schedules()
+
+    print(f"{asyncio.run(work())} transfers were due.")
+
+
 @app.command()
 def demo() -> None:
     """Fill an empty bank with demo customers, accounts and transactions."""

@@ -201,6 +201,10 @@ class SettingFields(BaseSettings):
         "its port. By default 5 in production, and 0 in development.",
     )
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
+    run_schedules: bool = Field(
+        True,  # noqa: FBT003
+        description="Whether the server makes the transfers of standing orders. Without it, `run-schedules` does, e.g. hourly.",
+    )
     log_requests: bool = Field(False, description="Whether to log a line for each request, as BANK_LOG_LEVEL=DEBUG does.")  # noqa: FBT003
     slow_request_seconds: float = Field(
         1, ge=0.001, le=600, description="Seconds from which on a request is slow. Slow requests are always logged."

@@ -25,7 +25,7 @@ DO $$ BEGIN
         cards, card_secrets, card_limits, card_blocks, card_transactions, vault_keys, statements, statement_months, payees,
         verified_payments, external_transactions, clearing_messages, totp_factors, recovery_codes,
         audit_seals, outgoing_mails, email_codes, passkeys,
-        answered_challenges, approvals
+        answered_challenges, approvals, scheduled_transfers, scheduled_runs
         TO bank_app;
     GRANT INSERT (transaction_id, account_id, amount, balance_after, booked_at) ON entries TO bank_app;
     GRANT INSERT (kind, account_id, transaction_id, occurred_at, epoch) ON transaction_events TO bank_app;
@@ -43,6 +43,9 @@ DO $$ BEGIN
     GRANT UPDATE (attempts, due_at) ON outgoing_mails TO bank_app;
     GRANT UPDATE (code_hash, guesses, created_at, expires_at) ON email_codes TO bank_app;
     GRANT UPDATE (status, decided_by, decided_at, refusal, is_finished) ON approvals TO bank_app;
+    GRANT UPDATE (amount, description, recurrence, starts_on, status, planned_for, due_at, attempts, claimed_until, updated_at)
+        ON scheduled_transfers TO bank_app;
+    GRANT UPDATE (ran_at, status, attempts, transaction_id, refusal) ON scheduled_runs TO bank_app;
     GRANT UPDATE (sign_count, is_synced, last_used_at) ON passkeys TO bank_app;
     GRANT UPDATE (used_at) ON recovery_codes TO bank_app;
     GRANT UPDATE (last_used_at, verified_at, expires_at, ended_at, user_agent, ip_address) ON sessions TO bank_app;
@@ -55,7 +58,7 @@ DO $$ BEGIN
     GRANT UPDATE (written_at) ON clearing_messages TO bank_app;
     GRANT UPDATE (counted) ON card_transactions TO bank_app;
     GRANT UPDATE (wrapped_key, master_key) ON card_secrets, vault_keys TO bank_app;
-    GRANT DELETE ON transaction_notes, payees TO bank_app;
+    GRANT DELETE ON transaction_notes, payees, scheduled_transfers, scheduled_runs TO bank_app;
     GRANT DELETE ON idempotency_outcomes, transaction_events, card_limits, card_blocks TO bank_app;
     GRANT DELETE ON totp_factors, recovery_codes, attempt_buckets, outgoing_mails, email_codes, passkeys,
         answered_challenges TO bank_app;

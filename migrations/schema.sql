@@ -128,7 +128,7 @@ CREATE TABLE public.accounts (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0026 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0027 on run with this schema.';
 CREATE TABLE public.answered_challenges (
     id bytea NOT NULL,
     expires_at timestamp with time zone NOT NULL
@@ -394,6 +394,44 @@ CREATE TABLE public.refresh_tokens (
     used_at timestamp with time zone,
     reply bytea
 );
+CREATE TABLE public.scheduled_runs (
+    id uuid NOT NULL,
+    schedule_id uuid NOT NULL,
+    planned_for date NOT NULL,
+    ran_at timestamp with time zone NOT NULL,
+    status text NOT NULL,
+    attempts bigint NOT NULL,
+    transaction_id uuid,
+    refusal text,
+    CONSTRAINT ck_scheduled_runs_status_is_known CHECK ((status = ANY (ARRAY['MOVED'::text, 'RETRYING'::text, 'REFUSED'::text])))
+);
+CREATE TABLE public.scheduled_transfers (
+    id uuid NOT NULL,
+    owner_id uuid NOT NULL,
+    from_account_id uuid NOT NULL,
+    to_account_id uuid,
+    payee_id uuid,
+    to_number text NOT NULL,
+    to_name text,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    description text,
+    recurrence text NOT NULL,
+    day_rule text NOT NULL,
+    missed_runs text NOT NULL,
+    starts_on date NOT NULL,
+    status text NOT NULL,
+    planned_for date,
+    due_at timestamp with time zone,
+    attempts bigint NOT NULL,
+    claimed_until timestamp with time zone,
+    request_key text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT ck_scheduled_transfers_day_rule_is_known CHECK ((day_rule = ANY (ARRAY['AS_IS'::text, 'NEXT'::text, 'PREVIOUS'::text]))),
+    CONSTRAINT ck_scheduled_transfers_missed_runs_is_known CHECK ((missed_runs = ANY (ARRAY['ALL'::text, 'LAST'::text]))),
+    CONSTRAINT ck_scheduled_transfers_status_is_known CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'PAUSED'::text, 'COMPLETED'::text, 'CANCELLED'::text])))
+);
 CREATE TABLE public.sessions (
     id uuid NOT NULL,
     user_id uuid NOT NULL,
@@ -587,6 +625,10 @@ ALTER TABLE ONLY public.recovery_codes
     ADD CONSTRAINT pk_recovery_codes PRIMARY KEY (user_id, code_hash);
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT pk_refresh_tokens PRIMARY KEY (token_hash);
+ALTER TABLE ONLY public.scheduled_runs
+    ADD CONSTRAINT pk_scheduled_runs PRIMARY KEY (id);
+ALTER TABLE ONLY public.scheduled_transfers
+    ADD CONSTRAINT pk_scheduled_transfers PRIMARY KEY (id);
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT pk_sessions PRIMARY KEY (id);
 ALTER TABLE ONLY public.statement_months
@@ -647,6 +689,10 @@ CREATE INDEX ix_outgoing_mails_due_at ON public.outgoing_mails USING btree (due_
 CREATE INDEX ix_passkeys_user_id ON public.passkeys USING btree (user_id);
 CREATE INDEX ix_payees_owner_id_id ON public.payees USING btree (owner_id, id);
 CREATE INDEX ix_refresh_tokens_session_id ON public.refresh_tokens USING btree (session_id);
+CREATE INDEX ix_scheduled_runs_schedule_id_id ON public.scheduled_runs USING btree (schedule_id, id);
+CREATE INDEX ix_scheduled_transfers_due_at ON public.scheduled_transfers USING btree (due_at) WHERE (status = 'ACTIVE'::text);
+CREATE INDEX ix_scheduled_transfers_from_account_id ON public.scheduled_transfers USING btree (from_account_id);
+CREATE INDEX ix_scheduled_transfers_owner_id_id ON public.scheduled_transfers USING btree (owner_id, id);
 CREATE INDEX ix_sessions_user_id_id ON public.sessions USING btree (user_id, id);
 CREATE INDEX ix_statements_account_id_id ON public.statements USING btree (account_id, id);
 CREATE INDEX ix_transaction_events_account_id_epoch_writer_sequence ON public.transaction_events USING btree (account_id, epoch, writer, sequence);
@@ -663,6 +709,8 @@ CREATE UNIQUE INDEX uq_cards_replaces_id ON public.cards USING btree (replaces_i
 CREATE UNIQUE INDEX uq_external_transactions_reference ON public.external_transactions USING btree (reference, bank) WHERE (reference IS NOT NULL);
 CREATE UNIQUE INDEX uq_external_transactions_returned_id ON public.external_transactions USING btree (returned_id) WHERE (returned_id IS NOT NULL);
 CREATE UNIQUE INDEX uq_payees_owner_id_account_number ON public.payees USING btree (owner_id, account_number) WHERE (removed_at IS NULL);
+CREATE UNIQUE INDEX uq_scheduled_runs_schedule_id_planned_for ON public.scheduled_runs USING btree (schedule_id, planned_for);
+CREATE UNIQUE INDEX uq_scheduled_transfers_request_key ON public.scheduled_transfers USING btree (owner_id, request_key);
 CREATE UNIQUE INDEX uq_transactions_reverses_id ON public.transactions USING btree (reverses_id) WHERE (reverses_id IS NOT NULL);
 CREATE TRIGGER changes_while_pending BEFORE UPDATE ON public.transactions FOR EACH ROW EXECUTE FUNCTION public.check_standing();
 CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
@@ -728,6 +776,14 @@ ALTER TABLE ONLY public.recovery_codes
     ADD CONSTRAINT fk_recovery_codes_user_id_users FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT fk_refresh_tokens_session_id FOREIGN KEY (session_id) REFERENCES public.sessions(id);
+ALTER TABLE ONLY public.scheduled_runs
+    ADD CONSTRAINT fk_scheduled_runs_schedule_id FOREIGN KEY (schedule_id) REFERENCES public.scheduled_transfers(id);
+ALTER TABLE ONLY public.scheduled_runs
+    ADD CONSTRAINT fk_scheduled_runs_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
+ALTER TABLE ONLY public.scheduled_transfers
+    ADD CONSTRAINT fk_scheduled_transfers_from_account_id FOREIGN KEY (from_account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.scheduled_transfers
+    ADD CONSTRAINT fk_scheduled_transfers_owner_id FOREIGN KEY (owner_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT fk_sessions_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.statements

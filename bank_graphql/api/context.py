@@ -33,6 +33,7 @@ from bank_graphql.payments.clock import BankClock
 from bank_graphql.payments.commands import Command
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome, Preview
+from bank_graphql.schedules.service import Schedules
 from bank_graphql.statements.service import Issuer
 
 K = TypeVar("K", bound=Hashable)
@@ -61,6 +62,7 @@ class Services:
     closing: Closing
     cards: Cards
     payees: Payees
+    schedules: Schedules
     feed: Feed
     streams: Streams
     execute: Execute

@@ -29,6 +29,8 @@ from bank_graphql.kit.paging import Listing, Page, Slice
 from bank_graphql.kit.statements import Reads, Row
 from bank_graphql.payees import queries as payees
 from bank_graphql.payees.queries import MatchRow, PayeeRow
+from bank_graphql.schedules import queries as schedules
+from bank_graphql.schedules.queries import RunRow, ScheduleRow
 from bank_graphql.statements import queries as statements
 from bank_graphql.statements.documents.paths import path_of_statement
 from bank_graphql.statements.enums import ExportFormat
@@ -113,6 +115,8 @@ class Readers:
         self.balance_history: Reader[tuple[UUID, date, date], list[DayBalanceRow]] = Reader(
             partial(history.balance_histories, db, months.zone, clock), rows_per_key=lambda key: (key[2] - key[1]).days + 1
         )
+        self.schedule: Reader[UUID, ScheduleRow | None] = Reader(partial(schedules.schedules, db))
+        self.runs_of_schedule: Reader[PageKey, Slice[RunRow]] = _lists(db, schedules.RUNS_OF_SCHEDULES)
         self.statement: Reader[UUID, StatementRow | None] = Reader(partial(statements.statements, db))
         self.statement_link: Reader[tuple[UUID, ExportFormat], str | None] = Reader(partial(_links_to_statements, db, links))
         self.statements_of_account: Reader[PageKey, Slice[StatementRow]] = _lists(db, statements.STATEMENTS_OF_ACCOUNTS)

@@ -12,6 +12,7 @@ from bank_graphql.accounts.rules import normalise_number
 from bank_graphql.api.context import Context
 from bank_graphql.api.loaders import TransactionFilters, loaded_field
 from bank_graphql.api.scalars import BigInt, DateTime
+from bank_graphql.api.scheduled import ScheduledTransfer
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.approvals import Approval
 from bank_graphql.api.types.audit import AuditEvent, AuditFilter
@@ -41,6 +42,7 @@ from bank_graphql.ledger import verification
 from bank_graphql.ledger.enums import Purpose
 from bank_graphql.ledger.rules import internal_account_id
 from bank_graphql.payees.queries import PAYEES_OF_USERS, PayeeRow
+from bank_graphql.schedules.queries import SCHEDULES_OF_USERS, ScheduleRow
 
 MAX_NODES = 100
 EVENTS = KeyType(CURSOR_KIND, lambda text: None, 0, 0)  # noqa: ARG005 - the feed reads its cursors itself
@@ -178,6 +180,21 @@ class Query:
             root.services.db, [(viewer.user_id, page)], viewers=[viewer.user_id], sees_all=[False], search=text
         )
         return Paged(found, PAYEES_OF_USERS.key)
+
+    @strawberry.field(
+        description="The viewer's standing orders, newest first. Null only together with an error.",
+        graphql_type=Connection[ScheduledTransfer] | None,
+        directives=[Cost(weight="60"), page_size("first", "last")],
+    )
+    @staticmethod
+    async def scheduled_transfers(
+        root: Context, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> Paged[ScheduleRow]:
+        viewer, page = root.viewer, page_of(SCHEDULES_OF_USERS.key, first, after, last, before)
+        [found] = await SCHEDULES_OF_USERS.fetch(
+            root.services.db, [(viewer.user_id, page)], viewers=[viewer.user_id], sees_all=[False]
+        )
+        return Paged(found, SCHEDULES_OF_USERS.key)
 
     @strawberry.field(
         description="The payments that came back from other banks for accounts that are closed, in a currency, newest first. The "
@@ -365,6 +382,7 @@ async def _node(context: Context, given: str) -> object:
         "Card": readers.card,
         "Statement": readers.statement,
         "Payee": readers.payee,
+        "ScheduledTransfer": readers.schedule,
     }
     reader = by_kind.get(kind)
     uuid = parse_uuid(key)

@@ -22,6 +22,7 @@ from bank_graphql.api.errors import (
     ValidationRejection,
 )
 from bank_graphql.api.scalars import DateTime
+from bank_graphql.api.scheduled import ScheduledTransfer
 from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.approvals import Approval
 from bank_graphql.api.types.cards import Card
@@ -323,6 +324,18 @@ ExportMyDataResult = Annotated[
 PayeeResult = Annotated[
     Payee | NotFoundRejection | ValidationRejection | StepUpRequiredRejection,
     strawberry.union("PayeeResult", description=f"The payee as changed, or a rejection. {_GROWS}"),
+]
+ScheduledTransferResult = Annotated[
+    ScheduledTransfer
+    | NotFoundRejection
+    | ForbiddenRejection
+    | ValidationRejection
+    | CurrencyMismatchRejection
+    | AccountStatusRejection
+    | StateConflictRejection
+    | IdempotencyConflictRejection
+    | StepUpRequiredRejection,
+    strawberry.union("ScheduledTransferResult", description=f"The standing order, or a rejection. {_GROWS}"),
 ]
 VerifyPayeeResult = Annotated[
     PayeeVerification | ValidationRejection,

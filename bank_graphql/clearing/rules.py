@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -134,6 +134,14 @@ class BusinessDays:
     def later(self, day: date, days: int) -> date:
         """Return the business day that comes this many business days after a day; for zero the day itself, if it is one."""
         return self._calendar.get_nth_working_day(day, days)
+
+    def nearest(self, day: date, *, backwards: bool) -> date:
+        """Return a day if it is a business day; otherwise the next one, or with `backwards` the one before it."""
+        if not backwards:
+            return self.later(day, 0)
+        while not self._calendar.is_working_day(day):
+            day -= timedelta(days=1)
+        return day
 
     def cut_off_of(self, day: date) -> datetime:
         """Return the cut-off of a day."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, S
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import structlog
@@ -18,6 +18,7 @@ import structlog
 from bank_graphql.events.errors import TooSlow
 from bank_graphql.events.models import Position
 from bank_graphql.kit.errors import Fault, Unavailable
+from bank_graphql.kit.notifications import Notifier
 
 _log = structlog.get_logger(__name__)
 BATCH_SIZE = 500
@@ -306,3 +307,13 @@ class Hub(Generic[E]):
         for account_id in interest.account_ids or ():
             if not self._by_account.get(account_id, True):
                 del self._by_account[account_id]
+
+
+def waker(hub: Hub[Any], notifier: Notifier) -> Callable[[], None]:
+    """Return a function that wakes the feed of this process, and of the others."""
+
+    def wake() -> None:
+        hub.wake()
+        notifier.notify()
+
+    return wake

@@ -12,12 +12,14 @@ CHECKS = (
         FROM idempotency_outcomes o
         LEFT JOIN users u ON u.id = o.user_id
         LEFT JOIN approvals p ON p.id = o.user_id
+        LEFT JOIN scheduled_transfers s ON s.id = o.user_id
         LEFT JOIN transactions t ON o.outcome = 'MOVED' AND t.id = o.subject_id
         LEFT JOIN accounts f ON f.id = t.from_account_id
         LEFT JOIN accounts g ON g.id = t.to_account_id
         LEFT JOIN accounts a ON o.outcome = 'OPENED' AND a.id = o.subject_id
         LEFT JOIN cards c JOIN accounts d ON d.id = c.account_id ON o.outcome = 'ISSUED' AND c.id = o.subject_id
-        WHERE (u.id IS NULL AND p.id IS NULL)
+        WHERE (u.id IS NULL AND p.id IS NULL AND s.id IS NULL AND o.key NOT LIKE 'schedule/%')
+            OR (s.id IS NOT NULL AND o.outcome = 'MOVED' AND t.from_account_id IS DISTINCT FROM s.from_account_id)
             OR (o.outcome = 'MOVED' AND (t.id IS NULL OR (u.role = 'CUSTOMER' AND o.user_id NOT IN (
                 coalesce(f.owner_id, g.owner_id), coalesce(g.owner_id, f.owner_id)))))
             OR (o.outcome = 'OPENED' AND a.owner_id IS DISTINCT FROM o.user_id)

@@ -52,6 +52,15 @@ SECTIONS: Mapping[str, Query[Row]] = {
         "WHERE a.owner_id = :user"
     ),
     "payees": _section("SELECT name, account_number, created_at, removed_at FROM payees WHERE owner_id = :user"),
+    "standing_orders": _section(
+        "SELECT s.id, s.to_number, s.to_name, s.amount, s.currency, s.description, s.recurrence, s.day_rule, s.missed_runs, "
+        "s.starts_on, s.status, s.planned_for, s.created_at, a.number AS account_number "
+        "FROM scheduled_transfers s JOIN accounts a ON a.id = s.from_account_id WHERE s.owner_id = :user"
+    ),
+    "standing_order_runs": _section(
+        "SELECT r.schedule_id, r.planned_for, r.ran_at, r.status, r.attempts, r.transaction_id, r.refusal "
+        "FROM scheduled_transfers s JOIN scheduled_runs r ON r.schedule_id = s.id WHERE s.owner_id = :user"
+    ),
     "statements": _section(
         "SELECT a.number AS account_number, s.number, s.from_date, s.to_date, s.opening_balance, s.closing_balance, "
         "s.total_credits, s.total_debits, b.currency, s.entry_count, s.issued_at, s.holder_name, s.account_name "

@@ -12,6 +12,7 @@ from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.ids import parse_uuid
 from bank_graphql.payees import service as payees
 from bank_graphql.payments import service as payments
+from bank_graphql.schedules import service as schedules
 
 ACTION = "exportMyData"
 
@@ -47,6 +48,7 @@ async def _erase_elsewhere(connection: Connection, user_id: UUID) -> None:
     await cards.erase(connection, user_id)
     await payees.erase(connection, user_id)
     await payments.erase(connection, user_id)
+    await schedules.erase(connection, user_id)
 
 
 def path_of(user_id: UUID) -> str:

@@ -225,6 +225,16 @@ EXPECTED = {
     "verifyPayee": {"ValidationRejection"},
     "renamePayee": {"NotFoundRejection", "ValidationRejection"},
     "removePayee": {"NotFoundRejection"},
+    **{
+        name: {
+            "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "CurrencyMismatchRejection", "AccountStatusRejection",
+            "StateConflictRejection", "StepUpRequiredRejection", "IdempotencyConflictRejection",
+        }
+        for name in ("scheduleTransfer", "changeScheduledTransfer")
+    },
+    **{
+        f"{name}ScheduledTransfer": {"NotFoundRejection", "StateConflictRejection"} for name in ("pause", "resume", "cancel")
+    },
     "releaseHold": {"NotFoundRejection", "ForbiddenRejection", "StateConflictRejection", "IdempotencyConflictRejection"},
     "reverseTransaction": {
         "ValidationRejection", "NotFoundRejection", "ForbiddenRejection", "InsufficientFundsRejection", "AccountStatusRejection",

@@ -20,6 +20,7 @@ from bank_graphql.identity.enums import UserRole
 from bank_graphql.kit.ids import global_id, new_id, uuid_of
 from tests.authenticator import Authenticator
 from tests.client import PASSWORD, Client, key
+from tests.schedules.orders import order
 
 COLUMNS = ("own", "CUSTOMER", "TELLER", "AUDITOR", "PROCESSOR", "ADMIN")
 """A customer with things of their own, and every role with those of that customer."""
@@ -31,6 +32,7 @@ TABLE = """
     clock               nothing       y      y        y        y         y        y
     feedCursor          nothing       y      y        y        y         y        y
     payees              nothing       y      y        y        y         y        y
+    scheduledTransfers  nothing       y      y        y        y         y        y
     account             account       y      -        y        y         -        y
     accountByNumber     number        y      -        y        y         -        y
     transaction         transaction   y      -        y        y         -        y
@@ -44,6 +46,7 @@ TABLE = """
     node                approval      -      -        y        y         -        y
     node                passkey       y      -        -        -         -        -
     node                payee         y      -        y        y         -        y
+    node                schedule      y      -        y        y         -        y
     node                entry         y      -        y        y         -        y
     node                auditEvent    -      -        -        y         -        y
     nodes               account       y      -        y        y         -        y
@@ -90,6 +93,11 @@ TABLE = """
     verifyPayee         nothing       y      y        y        y         y        y
     renamePayee         payee         y      -        -        -         -        -
     removePayee         payee         y      -        -        -         -        -
+    scheduleTransfer    account       y      -        n        n         -        n
+    changeScheduledTransfer  schedule y      -        -        -         -        -
+    pauseScheduledTransfer   schedule y      -        -        -         -        -
+    resumeScheduledTransfer  schedule y      -        -        -         -        -
+    cancelScheduledTransfer  schedule y      -        -        -         -        -
 
     updateProfile       nothing       y      y        y        y         y        y
     changePassword      nothing       y      y        y        y         y        y
@@ -158,6 +166,8 @@ ARGUMENTS = {
     "addPayee": 'name: "Me", accountNumber: "DE02120300000000202051"',
     "verifyPayee": 'name: "Me", accountNumber: "DE02120300000000202051"',
     "renamePayee": 'id: $id, name: "Me"',
+    "scheduleTransfer": f'input: {{fromAccountId: $id, to: {{accountId: $other}}, {AMOUNT}, startsOn: "2999-01-01", idempotencyKey: $key}}',
+    "changeScheduledTransfer": 'id: $id, input: {description: "Rent"}',
     "updateProfile": 'fullName: "Me"',
     "changePassword": 'current: "wrong", new: "wrong"',
     "enrolTotp": 'password: "wrong"',
@@ -289,6 +299,7 @@ async def make(visitor: Client, raw: asyncpg.Connection, staff: Callable[[UserRo
         payee = await ada.run(
             'mutation { addPayee(name: "Me", accountNumber: "DE02120300000000202051") { ... on Payee { id } } }'
         )
+        schedule = await order(ada, account["id"], {"accountId": payee_account["id"]}, startsOn="2999-01-01")
         await visitor.log_in(f"ada{number}@bank.test")
         sessions = (await ada.run("{ me { sessions { id current } } }"))["me"]["sessions"]
         if not await raw.fetchval("SELECT count(*) FROM statements"):
@@ -297,11 +308,11 @@ async def make(visitor: Client, raw: asyncpg.Connection, staff: Callable[[UserRo
         event = await raw.fetchval("SELECT max(id) FROM audit_events")
         ids = {
             "account": account["id"], "number": account["number"], "card": card["id"], "transaction": deposit["transaction"]["id"],
-            "entry": deposit["id"], "hold": hold, "cardHold": card_hold, "paid": paid, "sent": sent, "payee": payee["addPayee"]["id"], "passkey": await passkey_of(ada), "approval": await approval_about(raw, account["id"], grace.user_id), "user": ada.user_id,
+            "entry": deposit["id"], "hold": hold, "cardHold": card_hold, "paid": paid, "sent": sent, "payee": payee["addPayee"]["id"], "schedule": schedule["id"], "passkey": await passkey_of(ada), "approval": await approval_about(raw, account["id"], grace.user_id), "user": ada.user_id,
             "session": next(each["id"] for each in sessions if not each["current"]), "nothing": "",
             "statement": listed[0]["id"] if listed else "", "auditEvent": global_id("AuditEvent", event), "other": payee_account["id"],
         }  # fmt: skip
-        kinds = dict.fromkeys(("hold", "cardHold", "paid", "sent"), "Transaction")
+        kinds = dict.fromkeys(("hold", "cardHold", "paid", "sent"), "Transaction") | {"schedule": "ScheduledTransfer"}
         missing = {name: global_id(kinds.get(name, name.capitalize()), new_id()) for name in ids}
         missing |= {
             "number": "DE00000000000000000000",

@@ -49,6 +49,13 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
         made,
     )
     assert paid is not None
+    schedule = new_id()
+    await raw.execute(
+        "INSERT INTO scheduled_transfers SELECT $1, $2, $3, NULL, NULL, 'DE02', NULL, 1, 'EUR', NULL, 'ONCE', 'AS_IS', 'ALL', "
+        "now(), 'ACTIVE', now(), NULL, 0, NULL, 'key', now(), now()",
+        schedule, ada, account,
+    )  # fmt: skip
+    await raw.execute("INSERT INTO scheduled_runs VALUES ($1, $1, now(), now(), 'REFUSED', 1, NULL, NULL)", schedule)
     number = await raw.fetchval("SELECT number FROM accounts WHERE id = $1", account)
     keys: dict[str, Hashable] = {
         "user": ada,
@@ -66,6 +73,8 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
         "payee": payee.id,
         "payee_match": made,
         "external": made,
+        "schedule": schedule,
+        "runs_of_schedule": (schedule, PAGE, None),
         "balance_history": (account, today, today),
         "statement": statement,
         "statement_link": (statement, ExportFormat.PDF),

@@ -34,6 +34,7 @@ def services_of(bank: Bank) -> Services:
         closing=bank.closing,
         cards=bank.cards,
         payees=bank.payees,
+        schedules=bank.schedules,
         feed=bank.feed,
         streams=Streams(bank.hub, bank.feed, bank.people.identity.sessions, utc_now),
         execute=bank.execute,

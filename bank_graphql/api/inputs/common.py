@@ -79,6 +79,11 @@ def payee_id(given: str) -> UUID:
     return _key_in(given, "Payee")
 
 
+def schedule_id(given: str) -> UUID:
+    """Return the key in a standing order's global id. Raises as `_key_in`."""
+    return _key_in(given, "ScheduledTransfer")
+
+
 def _key_in(given: str, kind: str) -> UUID:
     """Return the key in the global id of an object of this kind.
 

@@ -2,8 +2,8 @@
 
 `identity` signing up, in and out · `credentials` passwords, second factors, passkeys · `users` roles and suspensions ·
 `approvals` deciding what others propose · `accounts` opening, changing, closing · `money` transfers, holds, refunds · `cards`
-issuing and changing cards · `clearing` payments to other banks and from them · `payees` saving account numbers · `statements`
-issuing and exporting · `sandbox` moving the clock.
+issuing and changing cards · `clearing` payments to other banks and from them · `payees` saving account numbers · `schedules`
+standing orders · `statements` issuing and exporting · `sandbox` moving the clock.
 """
 
 import strawberry
@@ -17,6 +17,7 @@ from bank_graphql.api.mutations.identity import IdentityMutations
 from bank_graphql.api.mutations.money import MoneyMutations
 from bank_graphql.api.mutations.payees import PayeeMutations
 from bank_graphql.api.mutations.sandbox import SandboxMutations
+from bank_graphql.api.mutations.schedules import ScheduleMutations
 from bank_graphql.api.mutations.statements import StatementMutations
 from bank_graphql.api.mutations.users import UserMutations
 
@@ -34,6 +35,7 @@ class Mutation(
     CardMutations,
     ClearingMutations,
     PayeeMutations,
+    ScheduleMutations,
     StatementMutations,
     SandboxMutations,
 ):

@@ -15,6 +15,7 @@ from bank_graphql.kit.conflicts import StateConflictCode
 from bank_graphql.kit.money import CURRENCY_DIGITS
 from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
 from bank_graphql.payees.enums import PayeeMatch
+from bank_graphql.schedules.enums import DayRule, MissedRuns, ScheduledRunStatus, ScheduleStatus
 from bank_graphql.statements.enums import ExportFormat
 
 _GROWS = " More values may be added: keep a default branch."
@@ -178,6 +179,35 @@ _described(
         "CAMT053": "For accounting software: camt.053.001.08 of ISO 20022.",
     },
 )
+_described(
+    ScheduleStatus,
+    f"The status of a standing order.{_GROWS}",
+    {
+        "ACTIVE": "Its transfers are made.",
+        "PAUSED": "No transfers are made until it is resumed. Dates that pass meanwhile are left out.",
+        "COMPLETED": "It has no further date.",
+        "CANCELLED": "Its owner cancelled it, or it cannot go on: an account was closed, or the payee was removed.",
+    },
+)
+_described(
+    ScheduledRunStatus,
+    f"What became of the transfer of a date.{_GROWS}",
+    {
+        "MOVED": "The transfer was made.",
+        "RETRYING": "Money was missing. It is tried again later on the same day.",
+        "REFUSED": "The transfer was not made, and is not tried again.",
+    },
+)
+_described(
+    DayRule,
+    f"When the transfer of a date is made that is no business day (of TARGET2).{_GROWS}",
+    {"AS_IS": "On that day.", "NEXT": "On the next business day.", "PREVIOUS": "On the business day before."},
+)
+_described(
+    MissedRuns,
+    f"Which transfers are made of dates that passed while the bank was down.{_GROWS}",
+    {"ALL": "All, each once, in their order.", "LAST": "That of the last date only."},
+)
 
 __all__ = [
     "AccountKind",
@@ -186,11 +216,15 @@ __all__ = [
     "CardKind",
     "CardStatus",
     "CurrencyCode",
+    "DayRule",
     "EntryDirection",
     "ExportFormat",
     "FrozenBy",
     "LimitWindow",
+    "MissedRuns",
     "PayeeMatch",
+    "ScheduleStatus",
+    "ScheduledRunStatus",
     "StateConflictCode",
     "StepUpFactor",
     "TransactionEventKind",

@@ -1,6 +1,7 @@
 """Transfers from an account of the actor to any account, at this bank or another, and where payments go."""
 
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 from bank_graphql.accounts.enums import AccountStatus
@@ -14,9 +15,12 @@ from bank_graphql.kit.money import Money
 from bank_graphql.ledger.enums import Purpose, TransactionKind
 from bank_graphql.ledger.rules import AccountState, TransactionState, internal_account_id
 from bank_graphql.payees.rules import VerifiedPayee
-from bank_graphql.payments.commands.base import Command, Targets
+from bank_graphql.payments.commands.base import Command, Key, Targets
 from bank_graphql.payments.outcomes import Decision, Moved
 from bank_graphql.payments.state import BatchState, require_currency
+
+SCHEDULED = "schedule/"
+"""What the keys of standing orders begin with. They are never deleted, so that a date is never paid twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +146,29 @@ class Transfer(Command):
             is_about_target = state.numbers.get(verified.number) == target.account_id
         if not is_about_target:
             raise ValidationFailed.of("payeeVerification", "OTHER_ACCOUNT", "The verification is about another account.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunScheduledTransfer(Transfer):
+    """Try the transfer of one date of a standing order, once however often this is sent.
+
+    It is stored under a key of the order, which no user can use. Whatever the order has become meanwhile, it is the same request.
+    """
+
+    schedule_id: UUID
+    planned_for: date
+    attempt: int
+
+    action = "runScheduledTransfer"
+
+    @property
+    def stored_key(self) -> Key | None:
+        """The key under which the outcome is stored."""
+        return None if self.dry_run else (self.schedule_id, f"{SCHEDULED}{self.planned_for}/{self.attempt}")
+
+    def fingerprint(self) -> bytes:
+        """Return the same for all requests under the key."""
+        return self.schedule_id.bytes
 
 
 def require_inside(target: AccountState | ExternalAccount) -> AccountState:

@@ -1,0 +1,165 @@
+"""Makes the transfers of standing orders that are due, each date once.
+
+A process claims orders for a minute, tries their transfers as their owners, and notes what became of each. It may die in between:
+another one then sends the same request with the same key, and learns what the first one did. No transaction is open meanwhile.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+from typing import NamedTuple
+
+import structlog
+
+from bank_graphql.accounts.enums import AccountStatus
+from bank_graphql.accounts.errors import AccountStatusRefused
+from bank_graphql.identity.enums import UserStatus
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.errors import Forbidden, NotFound, Refusal
+from bank_graphql.kit.ids import new_id
+from bank_graphql.kit.money import Money
+from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
+from bank_graphql.payments.commands import RunScheduledTransfer
+from bank_graphql.payments.groups import Group
+from bank_graphql.payments.outcomes import Moved, Outcome
+from bank_graphql.schedules import refusals, statements
+from bank_graphql.schedules.enums import MissedRuns, ScheduledRunStatus, ScheduleStatus
+from bank_graphql.schedules.rules import Recurrence, Timetable
+from bank_graphql.schedules.service import destination_of
+from bank_graphql.schedules.statements import ClaimedRow
+
+CLAIM_SECONDS = 60
+"""How long a process has for the orders that it claims. Whoever finds them afterwards does the same once more, to no effect."""
+_PIECE = 100
+_log = structlog.get_logger(__name__)
+
+
+class _Next(NamedTuple):
+    """What comes after a try: the status of the run, and the next try; of the order, a new status if it has one."""
+
+    run: ScheduledRunStatus
+    attempts: int
+    planned_for: date | None
+    due_at: datetime | None
+    status: ScheduleStatus | None = None
+
+
+class Runner:
+    """Makes what is due.
+
+    Args:
+        db: the database.
+        execute: executes commands, in batches with those of others.
+        timetable: when transfers are tried.
+        clock: gives the bank's time.
+    """
+
+    def __init__(
+        self, db: Database, execute: Callable[[Group], Awaitable[list[Outcome]]], timetable: Timetable, clock: Clock
+    ) -> None:
+        self._db = db
+        self._execute = execute
+        self._timetable = timetable
+        self._clock = clock
+        self._turn = asyncio.Lock()
+
+    async def run_due(self) -> int:
+        """Try all transfers that are due, and return how many were. Several processes may do so at once."""
+        tried = 0
+        async with self._turn:  # whoever moves the clock waits for what is under way
+            while claimed := await self._claim():
+                done = await asyncio.gather(*map(self._run, claimed), return_exceptions=True)
+                for row, failure in zip(claimed, done, strict=True):
+                    if isinstance(failure, BaseException):  # it is tried again once the claim is over
+                        _log.warning("a standing order cannot be tried", schedule=str(row.id), exc_info=failure)
+                tried += len(claimed)
+        return tried
+
+    async def _claim(self) -> list[ClaimedRow]:
+        given = {"now": self._clock(), "seconds": CLAIM_SECONDS, "maximum": _PIECE}
+        return await self._db.transact(lambda connection: connection.fetch(statements.CLAIM, **given))
+
+    async def _run(self, row: ClaimedRow) -> None:
+        """Try the transfer of an order's date, and note what became of it."""
+        planned, now = self._planned(row), self._clock()
+        outcome = await self._try(row, planned)
+        following = self._following(row, planned, outcome, now)
+        moved = outcome.transaction_id if isinstance(outcome, Moved) else None
+        refusal = refusals.encode(outcome) if isinstance(outcome, Refusal) else None
+
+        async def work(connection: Connection) -> None:
+            await connection.execute(
+                statements.RECORD,
+                run=new_id(),
+                id=row.id,
+                planned=planned,
+                now=now,
+                run_status=following.run,
+                run_attempts=row.attempts + 1,
+                transaction=moved,
+                refusal=refusal,
+            )
+            await connection.execute(
+                statements.ADVANCE,
+                id=row.id,
+                planned=row.planned_for,
+                old_attempts=row.attempts,
+                new_planned=following.planned_for,
+                new_due=following.due_at,
+                new_attempts=following.attempts,
+                new_status=following.status,
+                now=now,
+            )
+
+        await self._db.transact(work)
+
+    def _planned(self, row: ClaimedRow) -> date:
+        """Return the date whose transfer is made: of several that were missed, the last one if the order says so."""
+        planned = row.planned_for or row.starts_on
+        if row.missed_runs == MissedRuns.LAST and not row.attempts:
+            now = self._clock()
+            for each in Recurrence(row.recurrence, row.starts_on).dates(planned):
+                if self._timetable.first_try(each, row.day_rule) > now:
+                    break
+                planned = each
+        return planned
+
+    async def _try(self, row: ClaimedRow, planned: date) -> Outcome:
+        if row.owner_status != UserStatus.ACTIVE:
+            return Forbidden(f"The user is {row.owner_status}.")
+        [outcome] = await self._execute(
+            Group((
+                RunScheduledTransfer(
+                    actor=Actor(row.owner_id, None, frozenset()),
+                    key=None,
+                    from_account_id=row.from_account_id,
+                    to=destination_of(row),
+                    amount=Money(row.amount, row.currency),
+                    description=row.description,
+                    schedule_id=row.id,
+                    planned_for=planned,
+                    attempt=row.attempts + 1,
+                ),
+            ))
+        )  # fmt: skip
+        return outcome
+
+    def _following(self, row: ClaimedRow, planned: date, outcome: Outcome, now: datetime) -> _Next:
+        if isinstance(outcome, InsufficientFunds) and (again := self._timetable.next_try(now)) is not None:
+            return _Next(ScheduledRunStatus.RETRYING, row.attempts + 1, planned, again)
+        status = ScheduledRunStatus.MOVED if isinstance(outcome, Moved) else ScheduledRunStatus.REFUSED
+        if row.owner_status == UserStatus.CLOSED or _is_final(outcome):
+            return _Next(status, 0, None, None, ScheduleStatus.CANCELLED)
+        following = Recurrence(row.recurrence, row.starts_on).next_after(planned)
+        if following is None:
+            return _Next(status, 0, None, None, ScheduleStatus.COMPLETED)
+        return _Next(status, 0, following, self._timetable.first_try(following, row.day_rule))
+
+
+def _is_final(outcome: Outcome) -> bool:
+    """Return whether a refusal is one that no later date can change: the account is closed, or the payee is gone."""
+    if isinstance(outcome, AccountStatusRefused):
+        return outcome.status == AccountStatus.CLOSED
+    return isinstance(outcome, NotFound | CurrencyMismatch)

@@ -1,0 +1,302 @@
+"""The only writer of what customers order. Each change is audited, and so is each refusal."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NoReturn, TypedDict
+from uuid import UUID
+
+from bank_graphql.audit import service as audit
+from bank_graphql.clearing.rules import ExternalAccount
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
+from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.errors import NotFound, Refusal, ValidationFailed
+from bank_graphql.kit.ids import global_id, new_id
+from bank_graphql.kit.money import Money
+from bank_graphql.ledger.errors import InsufficientFunds
+from bank_graphql.payees import queries as payees
+from bank_graphql.payments.commands import Destination, Transfer
+from bank_graphql.payments.errors import IdempotencyConflict
+from bank_graphql.payments.groups import Group
+from bank_graphql.payments.outcomes import Outcome
+from bank_graphql.schedules import queries, statements
+from bank_graphql.schedules.enums import DayRule, MissedRuns, ScheduleStatus
+from bank_graphql.schedules.queries import ScheduleRow
+from bank_graphql.schedules.rules import Recurrence, Timetable
+from bank_graphql.schedules.statements import NewSchedule
+
+
+class _Planned(TypedDict):
+    planned_for: date | None
+    due_at: datetime | None
+    attempts: int
+    status: ScheduleStatus
+
+
+_OPEN = frozenset({ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a customer orders.
+
+    Attributes:
+        key: the idempotency key.
+    """
+
+    from_account_id: UUID
+    to: Destination
+    amount: Money
+    description: str | None
+    recurrence: str
+    starts_on: date
+    day_rule: DayRule
+    missed_runs: MissedRuns
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is to be different from the next date on. None leaves it as it is."""
+
+    amount: Money | None = None
+    description: str | None = None
+    recurrence: str | None = None
+    starts_on: date | None = None
+
+
+class Schedules:
+    """Standing orders of an actor.
+
+    Args:
+        db: the database.
+        execute: executes commands, in batches with those of others. Here they only say what would happen.
+        timetable: when transfers are made.
+        clock: gives the bank's time.
+    """
+
+    def __init__(
+        self, db: Database, execute: Callable[[Group], Awaitable[list[Outcome]]], timetable: Timetable, clock: Clock
+    ) -> None:
+        self._db = db
+        self._execute = execute
+        self._clock = clock
+        self.timetable = timetable
+
+    async def add(self, actor: Actor, order: Order) -> ScheduleRow:
+        """Order transfers, and return the standing order; the one that the key has made before, if it was the same request.
+
+        Raises:
+            ValidationFailed: of the rule; `PAST`: it begins before today.
+            IdempotencyConflict: the key was used for another order.
+            Refusal: as `Transfer`, but for want of money: that matters on the day.
+        """
+        made = await self._db.fetch_one(queries.OF_REQUEST, owner=actor.user_id, key=order.key)
+        if made is None:
+            try:
+                recurrence = self._recurrence(order.recurrence, order.starts_on)
+                await self._check(actor, order.from_account_id, order.to, order.amount, order.description)
+            except Refusal as refusal:
+                await self._refuse(actor, "scheduleTransfer", order.from_account_id, refusal)
+            new = await self._new(actor, order, recurrence)
+
+            async def work(connection: Connection) -> None:
+                await connection.insert(statements.INSERT, [new])
+
+            await audit.execute_audited(self._db, actor, "scheduleTransfer", new.id, work)
+            made = await self._db.fetch_one(queries.OF_REQUEST, owner=actor.user_id, key=order.key)
+        if made is None or not _is_same(made, order):
+            raise IdempotencyConflict(None)
+        return made
+
+    async def change(self, actor: Actor, schedule_id: UUID, change: Change) -> ScheduleRow:
+        """Change a standing order from its next date on, and return it.
+
+        Raises:
+            NotFound, StateConflict: the actor has no such order; it has ended.
+            ValidationFailed, Refusal: as `add`.
+        """
+        [found] = await queries.schedules(self._db, [(actor, [schedule_id])])
+        if found is not None and found.owner_id == actor.user_id:
+            amount = change.amount or Money(found.amount, found.currency)
+            try:
+                await self._check(actor, found.from_account_id, destination_of(found), amount, change.description)
+            except Refusal as refusal:
+                await self._refuse(actor, "changeScheduledTransfer", schedule_id, refusal)
+
+        async def work(connection: Connection) -> ScheduleRow:
+            row = await self._own(connection, actor, schedule_id)
+            changed: dict[str, object] = {}
+            if change.amount is not None:
+                changed["amount"] = change.amount.minor
+            if change.description is not None:
+                changed["description"] = change.description or None
+            if change.recurrence is not None or change.starts_on is not None:
+                today = self.timetable.today(self._clock())
+                starts_on = change.starts_on or max(row.starts_on, today)
+                recurrence = self._recurrence(change.recurrence or row.recurrence, starts_on)
+                changed |= {"recurrence": recurrence.text, "starts_on": starts_on}
+                changed |= self._from(recurrence, starts_on, row.day_rule, row.status)
+            return await self._set(connection, row, **changed)
+
+        return await audit.execute_audited(self._db, actor, "changeScheduledTransfer", schedule_id, work)
+
+    async def pause(self, actor: Actor, schedule_id: UUID) -> ScheduleRow:
+        """Make no transfers until `resume`, and return the order. Raises NotFound, StateConflict: it has ended."""
+
+        async def work(connection: Connection) -> ScheduleRow:
+            row = await self._own(connection, actor, schedule_id)
+            return await self._set(connection, row, status=ScheduleStatus.PAUSED, due_at=None)
+
+        return await audit.execute_audited(self._db, actor, "pauseScheduledTransfer", schedule_id, work)
+
+    async def resume(self, actor: Actor, schedule_id: UUID) -> ScheduleRow:
+        """Make transfers again, from today on, and return the order. Dates that passed meanwhile are left out.
+
+        Raises:
+            NotFound, StateConflict: the actor has no such order; it has ended.
+        """
+
+        async def work(connection: Connection) -> ScheduleRow:
+            row = await self._own(connection, actor, schedule_id)
+            if row.status == ScheduleStatus.ACTIVE:
+                return row
+            first = max(self.timetable.today(self._clock()), row.planned_for or row.starts_on)
+            recurrence = Recurrence(row.recurrence, row.starts_on)
+            return await self._set(connection, row, **self._from(recurrence, first, row.day_rule, ScheduleStatus.ACTIVE))
+
+        return await audit.execute_audited(self._db, actor, "resumeScheduledTransfer", schedule_id, work)
+
+    async def cancel(self, actor: Actor, schedule_id: UUID) -> ScheduleRow:
+        """End a standing order, and return it. Raises NotFound, StateConflict: it has ended by itself."""
+
+        async def work(connection: Connection) -> ScheduleRow:
+            row = await self._own(connection, actor, schedule_id, ScheduleStatus.CANCELLED)
+            return await self._set(connection, row, status=ScheduleStatus.CANCELLED, planned_for=None, due_at=None)
+
+        return await audit.execute_audited(self._db, actor, "cancelScheduledTransfer", schedule_id, work)
+
+    async def _refuse(self, actor: Actor, action: str, subject_id: UUID, refusal: Refusal) -> NoReturn:
+        """Record a refusal, and raise it."""
+
+        async def refuse(_: Connection) -> None:
+            raise refusal
+
+        await audit.execute_audited(self._db, actor, action, subject_id, refuse)
+        raise AssertionError  # it was raised
+
+    def _recurrence(self, text: str, starts_on: date) -> Recurrence:
+        """Return a rule that begins today or later. Raises ValidationFailed."""
+        if starts_on < self.timetable.today(self._clock()):
+            raise ValidationFailed.of("startsOn", "PAST", "A standing order begins today or later.")
+        return Recurrence.parse(text, starts_on)
+
+    async def _check(self, actor: Actor, source_id: UUID, to: Destination, amount: Money, description: str | None) -> None:
+        """Refuse what no transfer could be. Whether there is enough money matters on the day."""
+        given = {"from_account_id": source_id, "to": to, "amount": amount, "description": description}
+        [outcome] = await self._execute(Group((Transfer(actor=actor, key=None, dry_run=True, **given),)))  # type: ignore[arg-type]
+        if isinstance(outcome, Refusal) and not isinstance(outcome, InsufficientFunds):
+            raise outcome
+
+    async def _new(self, actor: Actor, order: Order, recurrence: Recurrence) -> NewSchedule:
+        now, to = self._clock(), order.to
+        planned = self._from(recurrence, order.starts_on, order.day_rule, ScheduleStatus.ACTIVE)
+        return NewSchedule(
+            id=new_id(),
+            owner_id=actor.user_id,
+            from_account_id=order.from_account_id,
+            to_account_id=to.account_id,
+            payee_id=to.payee_id,
+            to_number=await self._number(actor, to),
+            to_name=to.external.name if to.external else None,
+            amount=order.amount.minor,
+            currency=order.amount.currency,
+            description=order.description,
+            recurrence=recurrence.text,
+            day_rule=order.day_rule,
+            missed_runs=order.missed_runs,
+            starts_on=order.starts_on,
+            attempts=0,
+            request_key=order.key,
+            created_at=now,
+            updated_at=now,
+            status=planned["status"],
+            planned_for=planned["planned_for"],
+            due_at=planned["due_at"],
+        )
+
+    async def _number(self, actor: Actor, to: Destination) -> str:
+        """Return the account number of a destination, which `_check` has found."""
+        if to.payee_id is not None:
+            [payee] = await payees.payees(self._db, [(actor, [to.payee_id])])
+            return payee.account_number if payee else ""
+        if to.account_id is not None:
+            found = await self._db.fetch_one(queries.NUMBER, account=to.account_id)
+            return found.number if found else ""
+        return to.external.number if to.external else to.account_number or ""
+
+    def _from(self, recurrence: Recurrence, first: date, rule: DayRule, status: ScheduleStatus) -> _Planned:
+        """Return what is planned from a day on."""
+        planned = recurrence.first_from(first)
+        if planned is None:
+            return {"planned_for": None, "due_at": None, "attempts": 0, "status": ScheduleStatus.COMPLETED}
+        due_at = self.timetable.first_try(planned, rule) if status == ScheduleStatus.ACTIVE else None
+        return {"planned_for": planned, "due_at": due_at, "attempts": 0, "status": status}
+
+    async def _own(self, connection: Connection, actor: Actor, schedule_id: UUID, *also: ScheduleStatus) -> ScheduleRow:
+        row = await connection.fetch_one(statements.OWN, id=schedule_id, owner=actor.user_id)
+        if row is None:
+            raise NotFound("scheduled transfer", global_id("ScheduledTransfer", schedule_id))
+        if row.status not in _OPEN and row.status not in also:
+            raise StateConflict(StateConflictCode.WRONG_STATUS, row.status, f"The standing order is {row.status}.")
+        return row
+
+    async def _set(self, connection: Connection, row: ScheduleRow, **changed: object) -> ScheduleRow:
+        present = {
+            "amount": row.amount, "description": row.description, "recurrence": row.recurrence, "starts_on": row.starts_on,
+            "status": row.status, "planned_for": row.planned_for, "due_at": row.due_at, "attempts": row.attempts,
+        } | changed  # fmt: skip
+        [stored] = await connection.fetch(
+            statements.CHANGE,
+            id=row.id,
+            now=self._clock(),
+            new_amount=present["amount"],
+            new_description=present["description"],
+            new_recurrence=present["recurrence"],
+            new_start=present["starts_on"],
+            new_status=present["status"],
+            new_planned=present["planned_for"],
+            new_due=present["due_at"],
+            new_attempts=present["attempts"],
+        )
+        return stored
+
+
+async def cancel_of_account(connection: Connection, account_id: UUID, now: datetime) -> None:
+    """End the standing orders that pay from an account, which is closed."""
+    await connection.execute(statements.CANCEL_OF_ACCOUNT, account=account_id, now=now)
+
+
+async def erase(connection: Connection, owner_id: UUID) -> None:
+    """Delete the standing orders of a user, and what became of them. The transactions stay."""
+    await connection.execute(statements.ERASE_RUNS, owner=owner_id)
+    await connection.execute(statements.ERASE, owner=owner_id)
+
+
+def destination_of(row: ScheduleRow) -> Destination:
+    """Return where a standing order pays to."""
+    if row.payee_id is not None:
+        return Destination(payee_id=row.payee_id)
+    if row.to_account_id is not None:
+        return Destination(account_id=row.to_account_id)
+    if row.to_name is not None:
+        return Destination(external=ExternalAccount(row.to_number, row.to_name))
+    return Destination(account_number=row.to_number)
+
+
+def _is_same(row: ScheduleRow, order: Order) -> bool:
+    """Return whether a request is the one that made a standing order, as far as that can still be seen."""
+    to = destination_of(row)
+    return (row.from_account_id, to, row.currency) == (order.from_account_id, order.to, order.amount.currency)

@@ -1,0 +1,148 @@
+"""The statements that change standing orders. Only the service and the runner run them."""
+
+from datetime import date, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Date, DateTime, Text, Uuid, bindparam, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from bank_graphql.identity.enums import UserStatus
+from bank_graphql.identity.models import User
+from bank_graphql.kit.statements import Insert, Query, Row, any_of
+from bank_graphql.schedules.enums import DayRule, MissedRuns, ScheduleStatus
+from bank_graphql.schedules.models import ScheduledRun, ScheduledTransfer
+from bank_graphql.schedules.queries import COLUMNS, ScheduleRow
+
+
+class NewSchedule(NamedTuple):
+    """A standing order to insert."""
+
+    id: UUID
+    owner_id: UUID
+    from_account_id: UUID
+    to_account_id: UUID | None
+    payee_id: UUID | None
+    to_number: str
+    to_name: str | None
+    amount: int
+    currency: str
+    description: str | None
+    recurrence: str
+    day_rule: DayRule
+    missed_runs: MissedRuns
+    starts_on: date
+    status: ScheduleStatus
+    planned_for: date | None
+    due_at: datetime | None
+    attempts: int
+    request_key: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class ClaimedRow(ScheduleRow):
+    """A standing order that this process tries, and its owner's status."""
+
+    owner_status: UserStatus
+
+
+_id = bindparam("id", type_=Uuid())
+_now = bindparam("now", type_=DateTime(timezone=True))
+_planned = bindparam("new_planned", type_=Date())
+_due = bindparam("new_due", type_=DateTime(timezone=True))
+_seconds = bindparam("seconds", type_=BigInteger())
+INSERT = Insert(ScheduledTransfer, *NewSchedule._fields, skip_existing=True)
+OWN = Query(
+    select(*COLUMNS)
+    .where(col(ScheduledTransfer.id) == _id, col(ScheduledTransfer.owner_id) == bindparam("owner", type_=Uuid()))
+    .with_for_update(),
+    ScheduleRow,
+)
+"""A standing order of its owner, which nobody else changes meanwhile."""
+CHANGE = Query(
+    update(ScheduledTransfer)
+    .where(col(ScheduledTransfer.id) == _id)
+    .values(
+        amount=bindparam("new_amount", type_=BigInteger()),
+        description=bindparam("new_description", type_=Text()),
+        recurrence=bindparam("new_recurrence", type_=Text()),
+        starts_on=bindparam("new_start", type_=Date()),
+        status=bindparam("new_status", type_=Text()),
+        planned_for=_planned,
+        due_at=_due,
+        attempts=bindparam("new_attempts", type_=BigInteger()),
+        updated_at=_now,
+    )
+    .returning(*COLUMNS),
+    ScheduleRow,
+)
+_claimable = (
+    select(col(ScheduledTransfer.id))
+    .where(
+        text("status = 'ACTIVE'"),
+        col(ScheduledTransfer.due_at) <= _now,
+        text("(claimed_until IS NULL OR claimed_until < clock_timestamp())"),
+    )
+    .order_by(col(ScheduledTransfer.due_at))
+    .limit(bindparam("maximum", type_=BigInteger()))
+    .with_for_update(skip_locked=True)
+)
+CLAIM = Query(
+    update(ScheduledTransfer)
+    .where(any_of(col(ScheduledTransfer.id), _claimable), col(User.id) == ScheduledTransfer.owner_id)
+    .values(claimed_until=func.clock_timestamp() + _seconds * text("interval '1 second'"))
+    .returning(*COLUMNS, col(User.status).label("owner_status")),
+    ClaimedRow,
+)
+"""What is due and no other process tries. A process that dies leaves it to others once its time is over, which is real time."""
+_run = insert(ScheduledRun).values(
+    id=bindparam("run", type_=Uuid()),
+    schedule_id=_id,
+    planned_for=bindparam("planned", type_=Date()),
+    ran_at=_now,
+    status=bindparam("run_status", type_=Text()),
+    attempts=bindparam("run_attempts", type_=BigInteger()),
+    transaction_id=bindparam("transaction", type_=Uuid()),
+    refusal=bindparam("refusal", type_=Text()),
+)
+RECORD = Query(
+    _run.on_conflict_do_update(
+        index_elements=["schedule_id", "planned_for"],
+        set_={name: getattr(_run.excluded, name) for name in ("ran_at", "status", "attempts", "transaction_id", "refusal")},
+        where=col(ScheduledRun.status) == "RETRYING",
+    ),
+    Row,
+)
+"""What became of a date. Once a date is settled, nothing changes that."""
+ADVANCE = Query(
+    update(ScheduledTransfer)
+    .where(
+        col(ScheduledTransfer.id) == _id,
+        col(ScheduledTransfer.planned_for) == bindparam("planned", type_=Date()),
+        col(ScheduledTransfer.attempts) == bindparam("old_attempts", type_=BigInteger()),
+    )
+    .values(
+        planned_for=_planned,
+        due_at=_due,
+        attempts=bindparam("new_attempts", type_=BigInteger()),
+        status=func.coalesce(bindparam("new_status", type_=Text()), col(ScheduledTransfer.status)),
+        claimed_until=None,
+        updated_at=_now,
+    ),
+    Row,
+)
+"""Go on to the next try or date, unless that was done already."""
+CANCEL_OF_ACCOUNT = Query(
+    update(ScheduledTransfer)
+    .where(
+        col(ScheduledTransfer.from_account_id) == bindparam("account", type_=Uuid()),
+        text("status IN ('ACTIVE', 'PAUSED')"),
+    )
+    .values(status=ScheduleStatus.CANCELLED, planned_for=None, due_at=None, updated_at=_now),
+    Row,
+)
+_of_user = select(col(ScheduledTransfer.id)).where(col(ScheduledTransfer.owner_id) == bindparam("owner", type_=Uuid()))
+ERASE_RUNS = Query(delete(ScheduledRun).where(any_of(col(ScheduledRun.schedule_id), _of_user)), Row)
+ERASE = Query(delete(ScheduledTransfer).where(col(ScheduledTransfer.owner_id) == bindparam("owner", type_=Uuid())), Row)
