@@ -15,6 +15,7 @@ from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.node import Connection, Node, Paged, node_id, page_size
 from bank_graphql.api.types.payees import Payee
 from bank_graphql.api.types.transactions import Transaction
+from bank_graphql.engine.costs import Cost
 from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 from bank_graphql.kit.errors import BadRequest
@@ -23,7 +24,7 @@ from bank_graphql.schedules import refusals
 from bank_graphql.schedules.queries import RUNS_OF_SCHEDULES, RunRow, ScheduleRow
 from bank_graphql.schedules.rules import Recurrence
 
-MAX_PREVIEW = 100
+MAX_PREVIEW = 24
 """How many dates of a standing order can be looked at."""
 
 
@@ -101,7 +102,10 @@ class ScheduledTransfer(Node):
             return None
         return info.context.services.schedules.timetable.day_of(root.planned_for, root.day_rule)
 
-    @strawberry.field(description="The days of its next transfers. Empty once it has ended.")
+    @strawberry.field(
+        description=f"The days of its next transfers, {MAX_PREVIEW} at most. Empty once it has ended.",
+        directives=[Cost(weight="20")],
+    )
     @staticmethod
     def next_runs(root: ScheduleRow, info: Info, first: int = 10) -> list[date]:
         if not 0 <= first <= MAX_PREVIEW:

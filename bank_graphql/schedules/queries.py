@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, Text, Uuid, bindparam, func, select, text
+from sqlalchemy import BigInteger, DateTime, Text, Uuid, bindparam, func, select, text
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account
@@ -53,6 +53,12 @@ class RunRow(Row):
     attempts: int
     transaction_id: UUID | None
     refusal: str | None
+
+
+class CountRow(Row):
+    """A number of standing orders."""
+
+    count: int
 
 
 class NumberRow(Row):
@@ -106,6 +112,18 @@ OF_REQUEST = Query(
     ScheduleRow,
 )
 """The standing order that a request made."""
+COUNT = Query(
+    select(func.count().label("count")).select_from(
+        select(col(ScheduledTransfer.id))
+        .where(
+            col(ScheduledTransfer.owner_id) == bindparam("owner", type_=Uuid()),
+            text("status IN ('ACTIVE', 'PAUSED')"),
+        )
+        .limit(bindparam("maximum", type_=BigInteger()))
+        .subquery()
+    ),
+    CountRow,
+)
 NUMBER = Query(select(col(Account.number)).where(col(Account.id) == bindparam("account", type_=Uuid())), NumberRow)
 _NEXT = Query(
     select(func.min(ScheduledTransfer.due_at).label("due_at")).where(

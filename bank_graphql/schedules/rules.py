@@ -18,6 +18,8 @@ RULE_MAX = 200
 """How many characters a rule may have."""
 HORIZON = timedelta(days=366 * 100)
 """How far ahead the next date of a rule may be. The search for it ends there."""
+MAX_ORDERS = 1000
+"""How many standing orders a customer may have that have not ended."""
 TRIES = (time(6), time(10), time(14), time(18))
 """When the transfer of a day is tried, in the bank's time zone: again at the next of these while money is missing."""
 _PARTS = {

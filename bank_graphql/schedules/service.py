@@ -13,7 +13,7 @@ from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import NotFound, Refusal, ValidationFailed
-from bank_graphql.kit.ids import global_id, new_id
+from bank_graphql.kit.ids import global_id, lock_key, new_id
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import InsufficientFunds
 from bank_graphql.payees import queries as payees
@@ -24,7 +24,7 @@ from bank_graphql.payments.outcomes import Outcome
 from bank_graphql.schedules import queries, statements
 from bank_graphql.schedules.enums import DayRule, MissedRuns, ScheduleStatus
 from bank_graphql.schedules.queries import ScheduleRow
-from bank_graphql.schedules.rules import Recurrence, Timetable
+from bank_graphql.schedules.rules import MAX_ORDERS, Recurrence, Timetable
 from bank_graphql.schedules.statements import NewSchedule
 
 
@@ -103,6 +103,11 @@ class Schedules:
             new = await self._new(actor, order, recurrence)
 
             async def work(connection: Connection) -> None:
+                await connection.lock([lock_key("schedules", actor.user_id)])
+                [open_orders] = await connection.fetch(queries.COUNT, owner=actor.user_id, maximum=MAX_ORDERS)
+                if open_orders.count >= MAX_ORDERS:
+                    message = f"You may have {MAX_ORDERS} standing orders: cancel one first."
+                    raise ValidationFailed.of("idempotencyKey", "TOO_MANY", message)
                 await connection.insert(statements.INSERT, [new])
 
             await audit.execute_audited(self._db, actor, "scheduleTransfer", new.id, work)

@@ -11,6 +11,7 @@ from bank_graphql.bank import CHECKS, Bank
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.ledger import verification
 from bank_graphql.payments import service as payments
+from bank_graphql.schedules import service
 from bank_graphql.settings import Settings
 from tests.client import ABROAD, Client, key
 from tests.schedules.orders import START, act, day, order, read, statuses
@@ -188,6 +189,17 @@ async def test_an_order_is_checked_when_it_is_made(ada: Client, payer: str, paye
         refused = await order(ada, source, to, amount, currency, **more)
         assert refused["__typename"] == expected, (source, to, more)
     assert (await order(ada, payer, here, "1000000"))["__typename"] == "ScheduledTransfer", "money matters on the day"
+
+
+async def test_a_customer_has_so_many_orders_at_most(
+    ada: Client, payer: str, payee: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_ORDERS", 2)
+    made = [await order(ada, payer, {"accountId": payee}) for _ in range(2)]
+    refused = await order(ada, payer, {"accountId": payee})
+    assert refused["fields"] == [{"path": ["idempotencyKey"], "code": "TOO_MANY"}]
+    await act(ada, "cancel", made[0]["id"])
+    assert (await order(ada, payer, {"accountId": payee}))["__typename"] == "ScheduledTransfer"
 
 
 async def test_a_key_makes_one_order(ada: Client, payer: str, payee: str) -> None:
