@@ -44,6 +44,7 @@ async def state_of(http: httpx.AsyncClient) -> tuple[int, str]:
     return response.status_code, response.json()["database"]
 
 
+@pytest.mark.deep
 async def test_the_bank_recovers_from_a_read_only_database(
     http: httpx.AsyncClient, ada: Client, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
