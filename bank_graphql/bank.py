@@ -236,7 +236,8 @@ def _schedules(
 ) -> tuple[Schedules, Runner]:
     """Return what keeps standing orders, and what makes their transfers."""
     timetable = Timetable(ZoneInfo(settings.time_zone), policy.clearing.days.nearest)
-    return Schedules(db, execute, timetable, clock), Runner(db, execute, timetable, clock)
+    runner = Runner(db, execute, timetable, clock)
+    return Schedules(db, execute, runner.settle, timetable, clock), runner
 
 
 async def _end_of_account(connection: Connection, account_id: UUID, now: datetime) -> None:

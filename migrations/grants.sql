@@ -43,7 +43,7 @@ DO $$ BEGIN
     GRANT UPDATE (attempts, due_at) ON outgoing_mails TO bank_app;
     GRANT UPDATE (code_hash, guesses, created_at, expires_at) ON email_codes TO bank_app;
     GRANT UPDATE (status, decided_by, decided_at, refusal, is_finished) ON approvals TO bank_app;
-    GRANT UPDATE (amount, description, recurrence, starts_on, status, planned_for, due_at, attempts, claimed_until, updated_at)
+    GRANT UPDATE (amount, description, recurrence, starts_on, status, planned_for, due_at, version, claimed_until, updated_at)
         ON scheduled_transfers TO bank_app;
     GRANT UPDATE (ran_at, status, attempts, transaction_id, refusal) ON scheduled_runs TO bank_app;
     GRANT UPDATE (sign_count, is_synced, last_used_at) ON passkeys TO bank_app;

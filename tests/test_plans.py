@@ -126,7 +126,7 @@ async def filled(ada: Client, db: Database) -> Database:
     await db.transact(lambda connection: connection.raw.execute(approvals))
     mails = "WITH c AS (INSERT INTO email_codes SELECT '', '', 0, now(), now()) INSERT INTO outgoing_mails SELECT id, '', true, 0, now(), now() FROM users"
     await db.transact(lambda connection: connection.raw.execute(mails))
-    schedules = "WITH s AS (INSERT INTO scheduled_transfers SELECT t.id, a.owner_id, a.id, NULL, NULL, '', NULL, 1, 'EUR', NULL, 'ONCE', 'AS_IS', 'ALL', now(), 'ACTIVE', now(), now() + interval '1 year', 0, NULL, t.id::text, now(), now() FROM transactions t JOIN accounts a ON a.id = t.from_account_id RETURNING id) INSERT INTO scheduled_runs SELECT id, id, now(), now(), 'RETRYING', 1, NULL, NULL FROM s"
+    schedules = "WITH s AS (INSERT INTO scheduled_transfers SELECT t.id, a.owner_id, a.id, NULL, NULL, '', NULL, 1, 'EUR', NULL, 'ONCE', 'AS_IS', 'ALL', now(), 'ACTIVE', now(), now() + interval '1 year', 0, NULL, t.id::text, '', now(), now() FROM transactions t JOIN accounts a ON a.id = t.from_account_id RETURNING id) INSERT INTO scheduled_runs SELECT id, id, now(), now(), 'RETRYING', 1, NULL, NULL FROM s"
     await db.transact(lambda connection: connection.raw.execute(schedules))
     await sealing.seal_events(db)
     await PostgresBuckets(db, bytes(32)).spend("a", 10)

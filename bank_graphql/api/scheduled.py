@@ -1,6 +1,7 @@
 """Standing orders, and what became of their dates."""
 
 from datetime import date
+from itertools import islice
 from uuid import UUID
 
 import strawberry
@@ -112,9 +113,12 @@ class ScheduledTransfer(Node):
             raise BadRequest(f"There are 0 to {MAX_PREVIEW} dates to look at.")
         if root.planned_for is None:
             return []
-        timetable = info.context.services.schedules.timetable
-        dates = Recurrence(root.recurrence, root.starts_on).preview(root.planned_for, first)
-        return [timetable.day_of(each, root.day_rule) for each in dates]
+        services = info.context.services
+        timetable, today = services.schedules.timetable, services.schedules.timetable.today(services.clock())
+        days = (
+            timetable.day_of(each, root.day_rule) for each in Recurrence(root.recurrence, root.starts_on).dates(root.planned_for)
+        )
+        return list(islice((each for each in days if each >= today), first))
 
     @loaded_field(
         lambda readers: readers.runs_of_schedule,

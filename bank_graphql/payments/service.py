@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from sqlalchemy import BigInteger, DateTime, Uuid, bindparam, delete, not_, select, tuple_
+from sqlalchemy import BigInteger, DateTime, Uuid, bindparam, delete, select, text, tuple_
 from sqlmodel import col
 
 from bank_graphql.accounts import service as accounts
@@ -33,7 +33,7 @@ from bank_graphql.kit.statements import Insert, Query, Row, Writes
 from bank_graphql.ledger import service as ledger
 from bank_graphql.payees import service as payees
 from bank_graphql.payments import queries
-from bank_graphql.payments.commands import SCHEDULED, ClearTransfer, Command, ExpireHold
+from bank_graphql.payments.commands import ClearTransfer, Command, ExpireHold
 from bank_graphql.payments.decisions import Decisions
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.locks import lock
@@ -55,7 +55,7 @@ _DELETE_OUTCOMES = Query(
             select(col(IdempotencyOutcome.user_id), col(IdempotencyOutcome.key))
             .where(
                 col(IdempotencyOutcome.created_at) < bindparam("before", type_=DateTime(timezone=True)),
-                not_(col(IdempotencyOutcome.key).startswith(SCHEDULED)),
+                text("NOT EXISTS (SELECT FROM scheduled_transfers s WHERE s.id = idempotency_outcomes.user_id)"),
             )
             .limit(bindparam("maximum", type_=BigInteger()))
         )

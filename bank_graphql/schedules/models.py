@@ -14,7 +14,8 @@ class ScheduledTransfer(SQLModel, table=True):
     """A standing order. It goes to an account here (`to_account_id`), to a payee, or to an account at another bank (`to_name`).
 
     `planned_for` is the date whose transfer is made next, and `due_at` when it is tried next; both are null once there is none.
-    `attempts` counts the tries of that date that were refused. Until `claimed_until`, a process tries it.
+    From a claim on until what became of the try is noted, `claimed_until` says how long the process has for it. `version` counts
+    the changes of the order, so that whoever has tried it meanwhile does not undo one.
     """
 
     __tablename__ = "scheduled_transfers"
@@ -45,9 +46,10 @@ class ScheduledTransfer(SQLModel, table=True):
     status: ScheduleStatus = text_field()
     planned_for: date | None = Field(sa_type=Date, nullable=True)
     due_at: datetime | None = time_field(nullable=True)
-    attempts: int = Field(sa_type=BigInteger)
+    version: int = Field(sa_type=BigInteger)
     claimed_until: datetime | None = time_field(nullable=True)
     request_key: str = text_field()
+    request_hash: str = text_field()
     created_at: datetime = time_field()
     updated_at: datetime = time_field()
 

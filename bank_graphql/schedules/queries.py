@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Text, Uuid, bindparam, func, select, text
+from sqlalchemy import BigInteger, Date, DateTime, Text, Uuid, bindparam, func, select, text
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account
@@ -38,8 +38,9 @@ class ScheduleRow(Row):
     status: ScheduleStatus
     planned_for: date | None
     due_at: datetime | None
-    attempts: int
-    request_key: str
+    version: int
+    claimed_until: datetime | None
+    request_hash: str
 
 
 class RunRow(Row):
@@ -62,9 +63,10 @@ class CountRow(Row):
 
 
 class NumberRow(Row):
-    """The number of an account."""
+    """The number of an account, and its owner."""
 
     number: str
+    owner_id: UUID
 
 
 COLUMNS = tuple(col(getattr(ScheduledTransfer, name)) for name in ScheduleRow.__annotations__)
@@ -124,7 +126,17 @@ COUNT = Query(
     ),
     CountRow,
 )
-NUMBER = Query(select(col(Account.number)).where(col(Account.id) == bindparam("account", type_=Uuid())), NumberRow)
+NUMBER = Query(
+    select(col(Account.number), col(Account.owner_id)).where(col(Account.id) == bindparam("account", type_=Uuid())), NumberRow
+)
+RUN = Query(
+    select(*_RUN_COLUMNS).where(
+        col(ScheduledRun.schedule_id) == bindparam("schedule", type_=Uuid()),
+        col(ScheduledRun.planned_for) == bindparam("planned", type_=Date()),
+    ),
+    RunRow,
+)
+"""What became of a date so far."""
 _NEXT = Query(
     select(func.min(ScheduledTransfer.due_at).label("due_at")).where(
         text("status = 'ACTIVE'"), col(ScheduledTransfer.due_at) > bindparam("after", type_=DateTime(timezone=True))

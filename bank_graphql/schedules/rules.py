@@ -16,7 +16,7 @@ ONCE = "ONCE"
 """The rule of a single date."""
 RULE_MAX = 200
 """How many characters a rule may have."""
-HORIZON = timedelta(days=366 * 100)
+HORIZON = timedelta(days=366 * 15)
 """How far ahead the next date of a rule may be. The search for it ends there."""
 MAX_ORDERS = 1000
 """How many standing orders a customer may have that have not ended."""
@@ -31,17 +31,20 @@ _PARTS = {
 """The parts that a rule may have, by its frequency."""
 _DAY = "(?:MO|TU|WE|TH|FR|SA|SU)"
 _NUMBERS = r"-?[1-9][0-9]?"
+_POSITION = r"-?(?:[12][0-9]|3[01]|[1-9])"
 _VALUES = {
     "FREQ": "[A-Z]+",
     "INTERVAL": "[1-9][0-9]{0,2}",
     "COUNT": "[1-9][0-9]{0,3}",
     "UNTIL": "[0-9]{8}",
-    "BYDAY": f"(?:[+-]?[1-5])?{_DAY}(?:,(?:[+-]?[1-5])?{_DAY})*",
+    "BYDAY": f"{_DAY}(?:,{_DAY})*",
     "BYMONTHDAY": f"{_NUMBERS}(?:,{_NUMBERS})*",
-    "BYMONTH": "[1-9][0-2]?(?:,[1-9][0-2]?)*",
-    "BYSETPOS": f"{_NUMBERS}(?:,{_NUMBERS})*",
+    "BYMONTH": "(?:1[0-2]|[1-9])(?:,(?:1[0-2]|[1-9])){0,11}",
+    "BYSETPOS": f"{_POSITION}(?:,{_POSITION}){{0,3}}",
     "WKST": _DAY,
 }
+_NTH_DAYS = f"(?:[+-]?[1-5])?{_DAY}(?:,(?:[+-]?[1-5])?{_DAY})*"
+"""Days of a month or year may have a number: the second Monday."""
 _SHORTEST = 28
 
 
@@ -62,7 +65,7 @@ class Recurrence:
         """Return the recurrence of a rule.
 
         Raises:
-            ValidationFailed: `INVALID`, `UNSUPPORTED`, `TOO_LONG`: of the rule; `NO_DATES`: it has none within a hundred years.
+            ValidationFailed: `INVALID`, `UNSUPPORTED`, `TOO_LONG`: of the rule; `NO_DATES`: it has none within fifteen years.
         """
         normal = text.strip().upper().removeprefix("RRULE:")
         if len(normal) > RULE_MAX:
@@ -76,11 +79,11 @@ class Recurrence:
         except (ValueError, OverflowError) as error:
             raise _wrong("INVALID", "This is no rule of RFC 5545: for example FREQ=MONTHLY;BYMONTHDAY=1.") from error
         if first is None:
-            raise _wrong("NO_DATES", "The rule has no date within a hundred years of its start.")
+            raise _wrong("NO_DATES", "The rule has no date within fifteen years of its start.")
         return found
 
     def dates(self, first: date) -> Iterator[date]:
-        """Yield the dates from a day on, in their order, those within a hundred years of it."""
+        """Yield the dates from a day on, in their order, those within fifteen years of it."""
         if self.text == ONCE:
             if self.starts_on >= first:
                 yield self.starts_on
@@ -93,11 +96,11 @@ class Recurrence:
                 return
 
     def first_from(self, day: date) -> date | None:
-        """Return the first date from a day on; None if there is none within a hundred years."""
+        """Return the first date from a day on; None if there is none within fifteen years."""
         return next(self.dates(day), None)
 
     def next_after(self, day: date) -> date | None:
-        """Return the first date after a day; None if there is none within a hundred years."""
+        """Return the first date after a day; None if there is none within fifteen years."""
         return self.first_from(day + timedelta(days=1))
 
     def preview(self, first: date, count: int) -> list[date]:
@@ -151,15 +154,20 @@ def _check(text: str) -> None:
         raise _wrong("INVALID", f"The frequency is one of {', '.join(_PARTS)}.")
     for name, _, value in parts:
         if name != "FREQ" and name not in _PARTS[frequency]:
-            allowed = ", ".join(sorted(_PARTS[frequency]))
-            raise _wrong("UNSUPPORTED", f"With FREQ={frequency} a rule may have these parts: {allowed}.")
-        if not re.fullmatch(_VALUES[name], value, re.ASCII):
+            parts_of_it = ", ".join(sorted(_PARTS[frequency]))
+            raise _wrong("UNSUPPORTED", f"With FREQ={frequency} a rule may have these parts: {parts_of_it}.")
+        allowed = _NTH_DAYS if name == "BYDAY" and frequency in {"MONTHLY", "YEARLY"} else _VALUES[name]
+        if not re.fullmatch(allowed, value, re.ASCII):
             raise _wrong("INVALID", f"The value of {name} is none of RFC 5545, or too large.")
     _check_together(frequency, values)
 
 
 def _check_together(frequency: str, values: dict[str, str]) -> None:
     """Refuse parts that do not go together."""
+    try:
+        date.fromisoformat(values.get("UNTIL", "20000101"))
+    except ValueError as error:
+        raise _wrong("INVALID", "UNTIL is no date.") from error
     days = values.get("BYMONTHDAY", "").split(",")
     if any(abs(int(each)) > 31 for each in days if each):
         raise _wrong("INVALID", "A month has 31 days at most.")

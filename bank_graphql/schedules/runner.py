@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 from typing import NamedTuple
+from uuid import UUID
 
 import structlog
 
@@ -24,10 +25,10 @@ from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
 from bank_graphql.payments.commands import RunScheduledTransfer
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Moved, Outcome
-from bank_graphql.schedules import refusals, statements
+from bank_graphql.schedules import queries, refusals, statements
+from bank_graphql.schedules.destinations import destination_of
 from bank_graphql.schedules.enums import MissedRuns, ScheduledRunStatus, ScheduleStatus
 from bank_graphql.schedules.rules import Recurrence, Timetable
-from bank_graphql.schedules.service import destination_of
 from bank_graphql.schedules.statements import ClaimedRow
 
 CLAIM_SECONDS = 60
@@ -37,10 +38,8 @@ _log = structlog.get_logger(__name__)
 
 
 class _Next(NamedTuple):
-    """What comes after a try: the status of the run, and the next try; of the order, a new status if it has one."""
+    """What comes after a try: the next one, and of the order a new status if it has one."""
 
-    run: ScheduledRunStatus
-    attempts: int
     planned_for: date | None
     due_at: datetime | None
     status: ScheduleStatus | None = None
@@ -81,13 +80,38 @@ class Runner:
         given = {"now": self._clock(), "seconds": CLAIM_SECONDS, "maximum": _PIECE}
         return await self._db.transact(lambda connection: connection.fetch(statements.CLAIM, **given))
 
+    async def settle(self, schedule_id: UUID) -> None:
+        """Note what became of a try that a process has begun, before the order is changed. It may be under way, or have died."""
+        row = await self._db.fetch_one(statements.OF_ID, id=schedule_id)
+        if row is not None and row.claimed_until is not None and row.planned_for is not None and row.due_at is not None:
+            await self._run(row)
+
     async def _run(self, row: ClaimedRow) -> None:
         """Try the transfer of an order's date, and note what became of it."""
-        planned, now = self._planned(row), self._clock()
-        outcome = await self._try(row, planned)
-        following = self._following(row, planned, outcome, now)
-        moved = outcome.transaction_id if isinstance(outcome, Moved) else None
-        refusal = refusals.encode(outcome) if isinstance(outcome, Refusal) else None
+        planned, due = row.planned_for, row.due_at
+        if planned is None or due is None:
+            raise AssertionError  # it is due
+        last = self._last_missed(row, planned)
+        if last != planned:
+            due, planned = self._timetable.first_try(last, row.day_rule), last
+            if not await self._db.transact(
+                lambda connection: connection.fetch(
+                    statements.SKIP, id=row.id, version=row.version, new_planned=planned, new_due=due
+                )
+            ):
+                return  # it was changed
+        before = await self._db.fetch_one(queries.RUN, schedule=row.id, planned=planned)
+        now, following = self._clock(), self._following(row, planned)
+        if before is not None and before.status != ScheduledRunStatus.RETRYING:
+            await self._db.transact(lambda connection: self._advance(connection, row, planned, due, following, now))
+            return
+        attempt = before.attempts + 1 if before else 1
+        outcome = await self._try(row, planned, attempt)
+        status = ScheduledRunStatus.MOVED if isinstance(outcome, Moved) else ScheduledRunStatus.REFUSED
+        if isinstance(outcome, InsufficientFunds) and (again := self._timetable.next_try(now)) is not None:
+            status, following = ScheduledRunStatus.RETRYING, _Next(planned, again)
+        elif row.owner_status == UserStatus.CLOSED or _is_final(outcome):
+            following = _Next(None, None, ScheduleStatus.CANCELLED)
 
         async def work(connection: Connection) -> None:
             await connection.execute(
@@ -96,29 +120,33 @@ class Runner:
                 id=row.id,
                 planned=planned,
                 now=now,
-                run_status=following.run,
-                run_attempts=row.attempts + 1,
-                transaction=moved,
-                refusal=refusal,
+                run_status=status,
+                run_attempts=attempt,
+                transaction=outcome.transaction_id if isinstance(outcome, Moved) else None,
+                refusal=refusals.encode(outcome) if isinstance(outcome, Refusal) else None,
             )
-            await connection.execute(
-                statements.ADVANCE,
-                id=row.id,
-                planned=row.planned_for,
-                old_attempts=row.attempts,
-                new_planned=following.planned_for,
-                new_due=following.due_at,
-                new_attempts=following.attempts,
-                new_status=following.status,
-                now=now,
-            )
+            await self._advance(connection, row, planned, due, following, now)
 
         await self._db.transact(work)
 
-    def _planned(self, row: ClaimedRow) -> date:
+    async def _advance(
+        self, connection: Connection, row: ClaimedRow, planned: date, due: datetime, following: _Next, now: datetime
+    ) -> None:
+        await connection.execute(
+            statements.ADVANCE,
+            id=row.id,
+            version=row.version,
+            planned=planned,
+            due=due,
+            new_planned=following.planned_for,
+            new_due=following.due_at,
+            new_status=following.status,
+            now=now,
+        )
+
+    def _last_missed(self, row: ClaimedRow, planned: date) -> date:
         """Return the date whose transfer is made: of several that were missed, the last one if the order says so."""
-        planned = row.planned_for or row.starts_on
-        if row.missed_runs == MissedRuns.LAST and not row.attempts:
+        if row.missed_runs == MissedRuns.LAST:
             now = self._clock()
             for each in Recurrence(row.recurrence, row.starts_on).dates(planned):
                 if self._timetable.first_try(each, row.day_rule) > now:
@@ -126,7 +154,7 @@ class Runner:
                 planned = each
         return planned
 
-    async def _try(self, row: ClaimedRow, planned: date) -> Outcome:
+    async def _try(self, row: ClaimedRow, planned: date, attempt: int) -> Outcome:
         if row.owner_status != UserStatus.ACTIVE:
             return Forbidden(f"The user is {row.owner_status}.")
         [outcome] = await self._execute(
@@ -140,22 +168,18 @@ class Runner:
                     description=row.description,
                     schedule_id=row.id,
                     planned_for=planned,
-                    attempt=row.attempts + 1,
+                    attempt=attempt,
                 ),
             ))
         )  # fmt: skip
         return outcome
 
-    def _following(self, row: ClaimedRow, planned: date, outcome: Outcome, now: datetime) -> _Next:
-        if isinstance(outcome, InsufficientFunds) and (again := self._timetable.next_try(now)) is not None:
-            return _Next(ScheduledRunStatus.RETRYING, row.attempts + 1, planned, again)
-        status = ScheduledRunStatus.MOVED if isinstance(outcome, Moved) else ScheduledRunStatus.REFUSED
-        if row.owner_status == UserStatus.CLOSED or _is_final(outcome):
-            return _Next(status, 0, None, None, ScheduleStatus.CANCELLED)
+    def _following(self, row: ClaimedRow, planned: date) -> _Next:
+        """Return what comes after a date. It is known before that is paid."""
         following = Recurrence(row.recurrence, row.starts_on).next_after(planned)
         if following is None:
-            return _Next(status, 0, None, None, ScheduleStatus.COMPLETED)
-        return _Next(status, 0, following, self._timetable.first_try(following, row.day_rule))
+            return _Next(None, None, ScheduleStatus.COMPLETED)
+        return _Next(following, self._timetable.first_try(following, row.day_rule))
 
 
 def _is_final(outcome: Outcome) -> bool:

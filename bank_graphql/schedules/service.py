@@ -1,18 +1,19 @@
 """The only writer of what customers order. Each change is audited, and so is each refusal."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NoReturn, TypedDict
 from uuid import UUID
 
 from bank_graphql.audit import service as audit
-from bank_graphql.clearing.rules import ExternalAccount
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.db import Connection, Database
-from bank_graphql.kit.errors import NotFound, Refusal, ValidationFailed
+from bank_graphql.kit.errors import NotFound, Refusal, Unavailable, ValidationFailed
 from bank_graphql.kit.ids import global_id, lock_key, new_id
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import InsufficientFunds
@@ -22,6 +23,7 @@ from bank_graphql.payments.errors import IdempotencyConflict
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Outcome
 from bank_graphql.schedules import queries, statements
+from bank_graphql.schedules.destinations import destination_of
 from bank_graphql.schedules.enums import DayRule, MissedRuns, ScheduleStatus
 from bank_graphql.schedules.queries import ScheduleRow
 from bank_graphql.schedules.rules import MAX_ORDERS, Recurrence, Timetable
@@ -31,10 +33,15 @@ from bank_graphql.schedules.statements import NewSchedule
 class _Planned(TypedDict):
     planned_for: date | None
     due_at: datetime | None
-    attempts: int
     status: ScheduleStatus
 
 
+class _Claimed(Exception):  # noqa: N818 - nobody else sees it
+    """A process has begun to try the order."""
+
+
+_SETTLING = 5
+"""How often a change waits for a try."""
 _OPEN = frozenset({ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED})
 
 
@@ -56,6 +63,10 @@ class Order:
     missed_runs: MissedRuns
     key: str
 
+    def digest(self) -> str:
+        """Return what distinguishes the request from another one under its key."""
+        return hashlib.blake2b(repr(self).encode(), digest_size=16).hexdigest()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -73,15 +84,22 @@ class Schedules:
     Args:
         db: the database.
         execute: executes commands, in batches with those of others. Here they only say what would happen.
+        settle: notes what became of a try that was begun, so that a change does not lose it.
         timetable: when transfers are made.
         clock: gives the bank's time.
     """
 
     def __init__(
-        self, db: Database, execute: Callable[[Group], Awaitable[list[Outcome]]], timetable: Timetable, clock: Clock
+        self,
+        db: Database,
+        execute: Callable[[Group], Awaitable[list[Outcome]]],
+        settle: Callable[[UUID], Awaitable[None]],
+        timetable: Timetable,
+        clock: Clock,
     ) -> None:
         self._db = db
         self._execute = execute
+        self._settle = settle
         self._clock = clock
         self.timetable = timetable
 
@@ -112,7 +130,7 @@ class Schedules:
 
             await audit.execute_audited(self._db, actor, "scheduleTransfer", new.id, work)
             made = await self._db.fetch_one(queries.OF_REQUEST, owner=actor.user_id, key=order.key)
-        if made is None or not _is_same(made, order):
+        if made is None or made.request_hash != order.digest():
             raise IdempotencyConflict(None)
         return made
 
@@ -139,14 +157,13 @@ class Schedules:
             if change.description is not None:
                 changed["description"] = change.description or None
             if change.recurrence is not None or change.starts_on is not None:
-                today = self.timetable.today(self._clock())
-                starts_on = change.starts_on or max(row.starts_on, today)
+                starts_on = change.starts_on or self._open_from(row) or self.timetable.today(self._clock())
                 recurrence = self._recurrence(change.recurrence or row.recurrence, starts_on)
                 changed |= {"recurrence": recurrence.text, "starts_on": starts_on}
                 changed |= self._from(recurrence, starts_on, row.day_rule, row.status)
             return await self._set(connection, row, **changed)
 
-        return await audit.execute_audited(self._db, actor, "changeScheduledTransfer", schedule_id, work)
+        return await self._changed(actor, "changeScheduledTransfer", schedule_id, work)
 
     async def pause(self, actor: Actor, schedule_id: UUID) -> ScheduleRow:
         """Make no transfers until `resume`, and return the order. Raises NotFound, StateConflict: it has ended."""
@@ -155,7 +172,7 @@ class Schedules:
             row = await self._own(connection, actor, schedule_id)
             return await self._set(connection, row, status=ScheduleStatus.PAUSED, due_at=None)
 
-        return await audit.execute_audited(self._db, actor, "pauseScheduledTransfer", schedule_id, work)
+        return await self._changed(actor, "pauseScheduledTransfer", schedule_id, work)
 
     async def resume(self, actor: Actor, schedule_id: UUID) -> ScheduleRow:
         """Make transfers again, from today on, and return the order. Dates that passed meanwhile are left out.
@@ -168,20 +185,21 @@ class Schedules:
             row = await self._own(connection, actor, schedule_id)
             if row.status == ScheduleStatus.ACTIVE:
                 return row
-            first = max(self.timetable.today(self._clock()), row.planned_for or row.starts_on)
+            first = self._open_from(row) or self.timetable.today(self._clock())
             recurrence = Recurrence(row.recurrence, row.starts_on)
             return await self._set(connection, row, **self._from(recurrence, first, row.day_rule, ScheduleStatus.ACTIVE))
 
-        return await audit.execute_audited(self._db, actor, "resumeScheduledTransfer", schedule_id, work)
+        return await self._changed(actor, "resumeScheduledTransfer", schedule_id, work)
 
     async def cancel(self, actor: Actor, schedule_id: UUID) -> ScheduleRow:
         """End a standing order, and return it. Raises NotFound, StateConflict: it has ended by itself."""
 
         async def work(connection: Connection) -> ScheduleRow:
             row = await self._own(connection, actor, schedule_id, ScheduleStatus.CANCELLED)
+            await connection.execute(statements.GIVE_UP, id=row.id)
             return await self._set(connection, row, status=ScheduleStatus.CANCELLED, planned_for=None, due_at=None)
 
-        return await audit.execute_audited(self._db, actor, "cancelScheduledTransfer", schedule_id, work)
+        return await self._changed(actor, "cancelScheduledTransfer", schedule_id, work)
 
     async def _refuse(self, actor: Actor, action: str, subject_id: UUID, refusal: Refusal) -> NoReturn:
         """Record a refusal, and raise it."""
@@ -197,6 +215,22 @@ class Schedules:
         if starts_on < self.timetable.today(self._clock()):
             raise ValidationFailed.of("startsOn", "PAST", "A standing order begins today or later.")
         return Recurrence.parse(text, starts_on)
+
+    def _open_from(self, row: ScheduleRow) -> date | None:
+        """Return the first date whose day has not passed; None if there is none."""
+        today = self.timetable.today(self._clock())
+        dates = Recurrence(row.recurrence, row.starts_on).dates(row.planned_for or row.starts_on)
+        return next((each for each in dates if self.timetable.day_of(each, row.day_rule) >= today), None)
+
+    async def _changed(
+        self, actor: Actor, action: str, schedule_id: UUID, work: Callable[[Connection], Awaitable[ScheduleRow]]
+    ) -> ScheduleRow:
+        """Change an order of which no try is under way, and return it."""
+        for _ in range(_SETTLING):
+            await self._settle(schedule_id)
+            with suppress(_Claimed):
+                return await audit.execute_audited(self._db, actor, action, schedule_id, work)
+        raise Unavailable
 
     async def _check(self, actor: Actor, source_id: UUID, to: Destination, amount: Money, description: str | None) -> None:
         """Refuse what no transfer could be. Whether there is enough money matters on the day."""
@@ -223,8 +257,9 @@ class Schedules:
             day_rule=order.day_rule,
             missed_runs=order.missed_runs,
             starts_on=order.starts_on,
-            attempts=0,
+            version=1,
             request_key=order.key,
+            request_hash=order.digest(),
             created_at=now,
             updated_at=now,
             status=planned["status"],
@@ -239,16 +274,18 @@ class Schedules:
             return payee.account_number if payee else ""
         if to.account_id is not None:
             found = await self._db.fetch_one(queries.NUMBER, account=to.account_id)
-            return found.number if found else ""
+            if found is None or found.owner_id == actor.user_id:
+                return found.number if found else ""
+            return f"••••{found.number[-4:]}"  # as the payee of a transfer is shown
         return to.external.number if to.external else to.account_number or ""
 
     def _from(self, recurrence: Recurrence, first: date, rule: DayRule, status: ScheduleStatus) -> _Planned:
         """Return what is planned from a day on."""
         planned = recurrence.first_from(first)
         if planned is None:
-            return {"planned_for": None, "due_at": None, "attempts": 0, "status": ScheduleStatus.COMPLETED}
+            return {"planned_for": None, "due_at": None, "status": ScheduleStatus.COMPLETED}
         due_at = self.timetable.first_try(planned, rule) if status == ScheduleStatus.ACTIVE else None
-        return {"planned_for": planned, "due_at": due_at, "attempts": 0, "status": status}
+        return {"planned_for": planned, "due_at": due_at, "status": status}
 
     async def _own(self, connection: Connection, actor: Actor, schedule_id: UUID, *also: ScheduleStatus) -> ScheduleRow:
         row = await connection.fetch_one(statements.OWN, id=schedule_id, owner=actor.user_id)
@@ -256,12 +293,14 @@ class Schedules:
             raise NotFound("scheduled transfer", global_id("ScheduledTransfer", schedule_id))
         if row.status not in _OPEN and row.status not in also:
             raise StateConflict(StateConflictCode.WRONG_STATUS, row.status, f"The standing order is {row.status}.")
+        if row.claimed_until is not None:
+            raise _Claimed
         return row
 
     async def _set(self, connection: Connection, row: ScheduleRow, **changed: object) -> ScheduleRow:
         present = {
             "amount": row.amount, "description": row.description, "recurrence": row.recurrence, "starts_on": row.starts_on,
-            "status": row.status, "planned_for": row.planned_for, "due_at": row.due_at, "attempts": row.attempts,
+            "status": row.status, "planned_for": row.planned_for, "due_at": row.due_at,
         } | changed  # fmt: skip
         [stored] = await connection.fetch(
             statements.CHANGE,
@@ -274,7 +313,6 @@ class Schedules:
             new_status=present["status"],
             new_planned=present["planned_for"],
             new_due=present["due_at"],
-            new_attempts=present["attempts"],
         )
         return stored
 
@@ -288,20 +326,3 @@ async def erase(connection: Connection, owner_id: UUID) -> None:
     """Delete the standing orders of a user, and what became of them. The transactions stay."""
     await connection.execute(statements.ERASE_RUNS, owner=owner_id)
     await connection.execute(statements.ERASE, owner=owner_id)
-
-
-def destination_of(row: ScheduleRow) -> Destination:
-    """Return where a standing order pays to."""
-    if row.payee_id is not None:
-        return Destination(payee_id=row.payee_id)
-    if row.to_account_id is not None:
-        return Destination(account_id=row.to_account_id)
-    if row.to_name is not None:
-        return Destination(external=ExternalAccount(row.to_number, row.to_name))
-    return Destination(account_number=row.to_number)
-
-
-def _is_same(row: ScheduleRow, order: Order) -> bool:
-    """Return whether a request is the one that made a standing order, as far as that can still be seen."""
-    to = destination_of(row)
-    return (row.from_account_id, to, row.currency) == (order.from_account_id, order.to, order.amount.currency)

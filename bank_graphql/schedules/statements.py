@@ -36,8 +36,9 @@ class NewSchedule(NamedTuple):
     status: ScheduleStatus
     planned_for: date | None
     due_at: datetime | None
-    attempts: int
+    version: int
     request_key: str
+    request_hash: str
     created_at: datetime
     updated_at: datetime
 
@@ -72,7 +73,7 @@ CHANGE = Query(
         status=bindparam("new_status", type_=Text()),
         planned_for=_planned,
         due_at=_due,
-        attempts=bindparam("new_attempts", type_=BigInteger()),
+        version=col(ScheduledTransfer.version) + 1,
         updated_at=_now,
     )
     .returning(*COLUMNS),
@@ -120,20 +121,39 @@ ADVANCE = Query(
     update(ScheduledTransfer)
     .where(
         col(ScheduledTransfer.id) == _id,
+        col(ScheduledTransfer.version) == bindparam("version", type_=BigInteger()),
         col(ScheduledTransfer.planned_for) == bindparam("planned", type_=Date()),
-        col(ScheduledTransfer.attempts) == bindparam("old_attempts", type_=BigInteger()),
+        col(ScheduledTransfer.due_at) == bindparam("due", type_=DateTime(timezone=True)),
     )
     .values(
         planned_for=_planned,
         due_at=_due,
-        attempts=bindparam("new_attempts", type_=BigInteger()),
         status=func.coalesce(bindparam("new_status", type_=Text()), col(ScheduledTransfer.status)),
         claimed_until=None,
         updated_at=_now,
     ),
     Row,
 )
-"""Go on to the next try or date, unless that was done already."""
+"""Go on to the next try or date, unless that was done already, or the order was changed."""
+SKIP = Query(
+    update(ScheduledTransfer)
+    .where(col(ScheduledTransfer.id) == _id, col(ScheduledTransfer.version) == bindparam("version", type_=BigInteger()))
+    .values(planned_for=_planned, due_at=_due)
+    .returning(*COLUMNS),
+    ScheduleRow,
+)
+"""Leave dates out that were missed, before the last of them is tried."""
+OF_ID = Query(
+    select(*COLUMNS, col(User.status).label("owner_status"))
+    .join(User, col(User.id) == ScheduledTransfer.owner_id)
+    .where(col(ScheduledTransfer.id) == _id),
+    ClaimedRow,
+)
+GIVE_UP = Query(
+    update(ScheduledRun).where(col(ScheduledRun.schedule_id) == _id, text("status = 'RETRYING'")).values(status="REFUSED"),
+    Row,
+)
+"""No longer try a date that waits for money."""
 CANCEL_OF_ACCOUNT = Query(
     update(ScheduledTransfer)
     .where(

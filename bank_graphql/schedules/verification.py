@@ -17,11 +17,22 @@ CHECKS = (
     ),
     Check(
         "dates paid once",
-        "SELECT count(*) FROM idempotency_outcomes WHERE key LIKE 'schedule/%'",
+        "SELECT count(*) FROM idempotency_outcomes o JOIN scheduled_transfers s ON s.id = o.user_id",
         """
-        SELECT 'a date of the standing order ' || user_id || ' was paid twice: ' || split_part(key, '/', 2) AS problem
-        FROM idempotency_outcomes WHERE key LIKE 'schedule/%' AND outcome = 'MOVED'
-        GROUP BY user_id, split_part(key, '/', 2) HAVING count(*) > 1 LIMIT 1
+        SELECT 'a date of the standing order ' || o.user_id || ' was paid twice: ' || split_part(o.key, '/', 2) AS problem
+        FROM idempotency_outcomes o JOIN scheduled_transfers s ON s.id = o.user_id WHERE o.outcome = 'MOVED'
+        GROUP BY o.user_id, split_part(o.key, '/', 2) HAVING count(*) > 1 LIMIT 1
+        """,
+    ),
+    Check(
+        "paid dates noted",
+        "SELECT count(*) FROM idempotency_outcomes o JOIN scheduled_transfers s ON s.id = o.user_id",
+        """
+        SELECT 'a date of the standing order ' || s.id || ' was paid, and its run does not say so: ' || split_part(o.key, '/', 2)
+            AS problem
+        FROM idempotency_outcomes o JOIN scheduled_transfers s ON s.id = o.user_id AND s.claimed_until IS NULL
+        LEFT JOIN scheduled_runs r ON r.schedule_id = s.id AND r.planned_for = split_part(o.key, '/', 2)::date
+        WHERE o.outcome = 'MOVED' AND r.transaction_id IS DISTINCT FROM o.subject_id LIMIT 1
         """,
     ),
 )

@@ -52,7 +52,7 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
     schedule = new_id()
     await raw.execute(
         "INSERT INTO scheduled_transfers SELECT $1, $2, $3, NULL, NULL, 'DE02', NULL, 1, 'EUR', NULL, 'ONCE', 'AS_IS', 'ALL', "
-        "now(), 'ACTIVE', now(), NULL, 0, NULL, 'key', now(), now()",
+        "now(), 'ACTIVE', now(), NULL, 0, NULL, 'key', '', now(), now()",
         schedule, ada, account,
     )  # fmt: skip
     await raw.execute("INSERT INTO scheduled_runs VALUES ($1, $1, now(), now(), 'REFUSED', 1, NULL, NULL)", schedule)

@@ -97,7 +97,7 @@ async def test_a_pause_leaves_dates_out_and_changes_hold_from_the_next_date_on(a
     assert (changed["amount"]["amount"], changed["description"]) == ("7.00", "More")
     await ada.advance(day(5))
     weekly = await act(ada, "change", made["id"], {"recurrence": "FREQ=WEEKLY", "description": ""})
-    assert (weekly["recurrence"], weekly["description"], weekly["nextRunOn"]) == ("FREQ=WEEKLY", None, "2030-01-20")
+    assert (weekly["recurrence"], weekly["description"], weekly["nextRunOn"]) == ("FREQ=WEEKLY", None, "2030-01-21")
     cancelled = await act(ada, "cancel", made["id"])
     assert (cancelled["status"], cancelled["nextRuns"]) == ("CANCELLED", [])
     assert (await act(ada, "cancel", made["id"]))["status"] == "CANCELLED"
@@ -206,8 +206,9 @@ async def test_a_key_makes_one_order(ada: Client, payer: str, payee: str) -> Non
     same = key()
     first, again = [await order(ada, payer, {"accountId": payee}, idempotencyKey=same) for _ in range(2)]
     assert first == again
-    other = await order(ada, payer, {"external": {"accountNumber": ABROAD, "name": "Jane"}}, idempotencyKey=same)
-    assert other["__typename"] == "IdempotencyConflictRejection"
+    for to, amount in (({"external": {"accountNumber": ABROAD, "name": "Jane"}}, "5"), ({"accountId": payee}, "6")):
+        other = await order(ada, payer, to, amount, idempotencyKey=same)
+        assert other["__typename"] == "IdempotencyConflictRejection"
 
 
 async def test_nobody_else_sees_or_changes_an_order(ada: Client, visitor: Client, app: Starlette, payer: str, payee: str) -> None:
@@ -220,6 +221,82 @@ async def test_nobody_else_sees_or_changes_an_order(ada: Client, visitor: Client
         for stranger in (grace, teller):
             assert (await act(stranger, what, made["id"], change))["__typename"] == "NotFoundRejection"
     assert (await read(ada, made["id"]))["status"] == "ACTIVE"
+
+
+async def _die(raw: Any, before: Any) -> None:
+    """As if the process had died after the payment, before it noted that."""
+    await raw.execute("DELETE FROM scheduled_runs")
+    await raw.execute(
+        "UPDATE scheduled_transfers SET status = 'ACTIVE', planned_for = $1, due_at = $2, claimed_until = now() + interval '1 minute'",
+        *before,
+    )
+
+
+PLANNED = "SELECT planned_for, due_at FROM scheduled_transfers"
+
+
+@pytest.mark.parametrize("what", ["change", "pause", "cancel"])
+async def test_a_change_does_not_lose_what_a_dead_process_has_paid(
+    ada: Client, bank: Bank, raw: Any, payer: str, payee: str, what: str
+) -> None:
+    made = await order(ada, payer, {"accountId": payee}, recurrence="ONCE")
+    before = await raw.fetchrow(PLANNED)
+    await ada.advance(day(1))
+    await _die(raw, before)
+    changed = await act(ada, what, made["id"], {"startsOn": "2030-01-25"} if what == "change" else None)
+    assert changed.get("conflict") == ("WRONG_STATUS"), "it has been paid, so it is completed"
+    await ada.advance(day(20))
+    assert statuses(await read(ada, made["id"])) == [("16", "MOVED")]
+    assert await ada.booked(payee) == "5.00"
+    assert all(each.ok for each in await verification.verify(bank.db, CHECKS))
+
+
+async def test_a_date_that_is_settled_does_not_come_again(ada: Client, payer: str, payee: str) -> None:
+    made = await order(ada, payer, {"accountId": payee})
+    await ada.advance(day(1))
+    again = await act(ada, "change", made["id"], {"startsOn": "2030-01-16"})
+    assert again["nextRunOn"] == "2030-01-16"
+    await ada.advance(day(2))
+    assert statuses(await read(ada, made["id"])) == [("16", "MOVED"), ("17", "MOVED")]
+    assert await ada.booked(payee) == "10.00"
+
+
+async def test_a_pause_within_a_day_does_not_repeat_old_refusals(ada: Client, payer: str, payee: str) -> None:
+    made = await order(ada, payer, {"accountId": payee}, "150", recurrence="ONCE")
+    await ada.advance(day(1, 15))
+    await act(ada, "pause", made["id"])
+    assert (await act(ada, "resume", made["id"]))["status"] == "ACTIVE"
+    await ada.deposit(payer, "500")
+    await ada.advance(day(1, 19))
+    [run] = (await read(ada, made["id"]))["runs"]
+    assert (run["status"], run["attempts"] > 3) == ("MOVED", True)
+
+
+async def test_a_pause_over_a_weekend_loses_no_date(ada: Client, payer: str, payee: str) -> None:
+    made = await order(ada, payer, {"accountId": payee}, recurrence="FREQ=MONTHLY", startsOn="2030-01-19", dayRule="NEXT")
+    await ada.advance(day(5))
+    for what in ("pause", "resume"):
+        found = await act(ada, what, made["id"])
+    assert found["nextRunOn"] == "2030-01-21"
+
+
+async def test_the_number_of_a_strangers_account_is_not_shown(ada: Client, payer: str) -> None:
+    grace = await Client(ada.http).sign_up("grace@bank.test", "Grace Hopper")
+    hers = await grace.open()
+    made = await order(ada, payer, {"accountId": hers["id"]})
+    assert made["toAccountNumber"] == f"••••{hers['number'][-4:]}"
+    given = await order(ada, payer, {"accountNumber": hers["number"]})
+    assert given["toAccountNumber"] == hers["number"], "the customer knows it"
+
+
+async def test_keys_of_customers_are_no_keys_of_orders(ada: Client, bank: Bank, payer: str, payee: str) -> None:
+    for number in (1, 2):
+        await ada.transfer(payer, payee, "1", idempotencyKey=f"schedule/2030-01-16/{number}")
+    assert all(each.ok for each in await verification.verify(bank.db, CHECKS))
+    assert await payments.delete_old_keys(bank.db, bank.policy, timedelta(days=-3000)) > 0
+    assert not [
+        key for [key] in await bank.db.snapshot(lambda connection: connection.raw.fetch("SELECT key FROM idempotency_outcomes"))
+    ]
 
 
 @pytest.mark.parametrize(("policy", "dates"), [("ALL", ["16", "17", "18", "19"]), ("LAST", ["19"])])
@@ -244,13 +321,11 @@ async def test_missed_dates_are_caught_up_by_the_orders_policy(settings: Setting
 async def test_a_date_is_paid_once_however_often_it_is_tried(ada: Client, bank: Bank, raw: Any, payer: str, payee: str) -> None:
     """As if each try had died before it could note what became of it, and the keys of old requests were deleted."""
     made = await order(ada, payer, {"accountId": payee})
-    before = await raw.fetchrow("SELECT planned_for, due_at, attempts FROM scheduled_transfers")
+    before = await raw.fetchrow("SELECT planned_for, due_at FROM scheduled_transfers")
     await ada.advance(day(1))
     for _ in range(3):
         await raw.execute("DELETE FROM scheduled_runs")
-        await raw.execute(
-            "UPDATE scheduled_transfers SET planned_for = $1, due_at = $2, attempts = $3, claimed_until = NULL", *before
-        )
+        await raw.execute("UPDATE scheduled_transfers SET planned_for = $1, due_at = $2, claimed_until = NULL", *before)
         await payments.delete_old_keys(bank.db, bank.policy, timedelta(0))
         await ada.advance(day(1))
     assert statuses(await read(ada, made["id"])) == [("16", "MOVED")]

@@ -12,7 +12,7 @@ from bank_graphql.payments.commands.cash import Deposit, Withdraw
 from bank_graphql.payments.commands.clearing import ClearTransfer, ReceiveTransfer, ReturnTransfer, SettleTransfer
 from bank_graphql.payments.commands.holds import CaptureHold, ExpireHold, PlaceHold, ReleaseHold
 from bank_graphql.payments.commands.reversals import ReleaseReservation, ReserveReversal, ReverseTransaction
-from bank_graphql.payments.commands.transfers import SCHEDULED, Destination, RunScheduledTransfer, Transfer
+from bank_graphql.payments.commands.transfers import Destination, RunScheduledTransfer, Transfer
 
 COMMANDS: tuple[type[Command], ...] = (
     AuthorizeCard,
@@ -42,7 +42,6 @@ __all__ = [
     "COMMANDS",
     "DESCRIPTION_MAX",
     "KEY_MAX",
-    "SCHEDULED",
     "AuthorizeCard",
     "CaptureHold",
     "ClearTransfer",

@@ -19,9 +19,6 @@ from bank_graphql.payments.commands.base import Command, Key, Targets
 from bank_graphql.payments.outcomes import Decision, Moved
 from bank_graphql.payments.state import BatchState, require_currency
 
-SCHEDULED = "schedule/"
-"""What the keys of standing orders begin with. They are never deleted, so that a date is never paid twice."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
@@ -152,7 +149,8 @@ class Transfer(Command):
 class RunScheduledTransfer(Transfer):
     """Try the transfer of one date of a standing order, once however often this is sent.
 
-    It is stored under a key of the order, which no user can use. Whatever the order has become meanwhile, it is the same request.
+    It is stored under a key of the order, which no user can use, and which is kept as long as the order. Whatever the order has
+    become meanwhile, it is the same request.
     """
 
     schedule_id: UUID
@@ -164,7 +162,7 @@ class RunScheduledTransfer(Transfer):
     @property
     def stored_key(self) -> Key | None:
         """The key under which the outcome is stored."""
-        return None if self.dry_run else (self.schedule_id, f"{SCHEDULED}{self.planned_for}/{self.attempt}")
+        return None if self.dry_run else (self.schedule_id, f"schedule/{self.planned_for}/{self.attempt}")
 
     def fingerprint(self) -> bytes:
         """Return the same for all requests under the key."""
