@@ -44,8 +44,15 @@ class Rollout:
     async def start(self, name: str, *arguments: str, **more: str) -> asyncio.subprocess.Process:
         """Start a script."""
         environment = {**self._environment, **more}
+        # Whoever started the tests may ignore hang-ups, and a script cannot undo that.
         return await asyncio.create_subprocess_exec(
-            SCRIPTS / name, *arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            "env",
+            "--default-signal=HUP",
+            SCRIPTS / name,
+            *arguments,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
     async def plan(self, revision: str) -> str:
