@@ -11,6 +11,7 @@ steps=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 on_exit() {
     [ $? != 0 ] || return 0
     trap '' INT TERM HUP # nothing stops the way back
+    [ -z "${pause:-}" ] || kill "$pause" 2>/dev/null || true
     "$steps/roll-back.sh"
 }
 trap on_exit EXIT
@@ -21,7 +22,9 @@ trap 'exit 129' HUP
 "$steps/smoke.sh"
 for percent in 10 50 100; do
     "$steps/shift-traffic.sh" $percent
-    sleep "${WATCH_SECONDS:-300}" & wait $! # a signal ends the waiting
+    sleep "${WATCH_SECONDS:-300}" &
+    pause=$!
+    wait $pause # a signal ends it
     "$steps/smoke.sh"
 done
 trap - EXIT # the new revision is right: nothing takes its traffic away any more

@@ -23,7 +23,7 @@ from tests.sync import ROOT
 
 SCRIPTS = ROOT / "infrastructure" / "scripts"
 OLD, NEW = f"bank@sha256:{1:064x}", f"bank@sha256:{2:064x}"
-pytestmark = pytest.mark.deep
+pytestmark = [pytest.mark.deep, pytest.mark.timeout(300)]
 
 
 class Rollout:
