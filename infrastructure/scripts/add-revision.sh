@@ -5,9 +5,11 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/azure.sh"
 new=$APP--$2
-! app revision list --query '[].name' | grep -qxF "$new" || die "There is a revision $2 already: choose another name."
+revisions=$(app revision list --query '[].name')
+! grep -qxF "$new" <<<"$revisions" || die "There is a revision $2 already: choose another name."
 terraform -chdir="$(dirname "${BASH_SOURCE[0]}")/.." apply -input=false -lock-timeout=5m "$1"
-[ "$(weight_of "$new")" = 0 ] || die "The new revision has traffic before it was tried: run roll-back.sh."
+weight=$(weight_of "$new")
+[ "$weight" = 0 ] || die "The new revision has traffic before it was tried: run roll-back.sh."
 app revision label add --label green --revision "$new" --no-prompt >/dev/null
 for _ in $(seq 60); do
     state=$(app revision show --revision "$new" --query properties.healthState)

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What the steps of a deployment share. They need Azure's command line, signed in, and two variables:
-# RESOURCE_GROUP and APP, which are outputs of Terraform.
+# RESOURCE_GROUP and APP, which are outputs of Terraform. What a command prints is assigned before it is used: only so does a script
+# end when the command fails.
 set -euo pipefail
 : "${RESOURCE_GROUP:?the resource group of the bank}" "${APP:?the name of its container app}"
 

@@ -7,10 +7,12 @@
 . "$(dirname "${BASH_SOURCE[0]}")/azure.sh"
 old=$(revision_with blue)
 new=$(revision_with green)
-[ -n "$new" ] && [ "$(weight_of "$new")" = 100 ] || die "No new revision has all the traffic."
+weight=$(weight_of "$new")
+[ -n "$new" ] && [ "$weight" = 100 ] || die "No new revision has all the traffic."
 app revision label add --label blue --revision "$new" --no-prompt >/dev/null
 app revision label add --label previous --revision "$old" --no-prompt >/dev/null
-for each in $(app revision list --query '[?properties.active].name'); do
+active=$(app revision list --query '[?properties.active].name')
+for each in $active; do
     [ "$each" = "$old" ] || [ "$each" = "$new" ] || app revision deactivate --revision "$each" >/dev/null
 done
 echo "$new is blue. $old runs on, for 'roll-back.sh previous'."

@@ -7,12 +7,14 @@
 . "$(dirname "${BASH_SOURCE[0]}")/azure.sh"
 to=$(revision_with "${1:-blue}")
 [ -n "$to" ] || die "No revision has the label ${1:-blue}."
+others=$(app ingress traffic show --query "[?weight>\`0\` && revisionName!='$to'].revisionName")
 weights=("$to=100")
-for each in $(app ingress traffic show --query "[?weight>\`0\` && revisionName!='$to'].revisionName"); do weights+=("$each=0"); done
+for each in $others; do weights+=("$each=0"); done
 app ingress traffic set --revision-weight "${weights[@]}" >/dev/null
 if [ $# = 1 ]; then
     app revision label swap --source previous --target blue >/dev/null
-elif [ -n "$(revision_with green)" ]; then
-    app revision label remove --label green >/dev/null
+else
+    green=$(revision_with green)
+    [ -z "$green" ] || app revision label remove --label green >/dev/null
 fi
 echo "$to has all the traffic."

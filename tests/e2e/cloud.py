@@ -22,7 +22,7 @@ import json, socket, sys
 with socket.create_connection(("127.0.0.1", {port})) as line:
     line.sendall(json.dumps(["{name}", *sys.argv[1:]]).encode() + b"\\n")
     code, out = json.loads(line.makefile().readline())
-print(out, end="")
+print(out, end="", file=sys.stderr if code else sys.stdout)
 sys.exit(code)
 """
 Message = MutableMapping[str, Any]
@@ -37,6 +37,7 @@ class Cloud:
         labels: the revision of each label.
         commands: what was done, in its order, in short.
         answered: how many requests each revision answered through the proxy.
+        fails_after: the number of the next command of `az` that fails. 0: none.
         url: the bank's address, of the proxy.
 
     Args:
@@ -53,6 +54,7 @@ class Cloud:
         self.labels: dict[str, str] = {}
         self.commands: list[str] = []
         self.answered: Counter[str] = Counter()
+        self.fails_after = 0
         self.url = ""
 
     @asynccontextmanager
@@ -81,13 +83,19 @@ class Cloud:
         self.revisions[f"bank--{suffix}"] = await self._start(image)
         self.weights.setdefault(f"bank--{suffix}", 0)
 
+    async def end(self, revision: str) -> None:
+        """Stop a revision without traffic, if it runs."""
+        if revision in self.revisions:
+            assert self.weights.pop(revision) == 0
+            await self.revisions.pop(revision).end()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         program, *arguments = json.loads(await reader.readline())
         try:
             answer = await (self._terraform(arguments) if program == "terraform" else self._az(arguments))
             code = 0
-        except LookupError as error:
-            code, answer = 2, f"there is no such thing: {error!r}"
+        except (LookupError, AssertionError) as error:
+            code, answer = 2, f"it failed: {error}"
         writer.write(json.dumps([code, f"{answer}\n" if answer else ""]).encode() + b"\n")
         await writer.drain()
         writer.close()
@@ -108,6 +116,9 @@ class Cloud:
         return ""
 
     async def _az(self, arguments: list[str]) -> str:
+        self.fails_after -= 1
+        if self.fails_after == 0:
+            raise LookupError("the cloud is out of order")
         words, options = _parse(arguments)
         query = " ".join(options.get("--query", []))
         match words[1:]:
@@ -131,9 +142,7 @@ class Cloud:
             case ["revision", "list"]:
                 return "\n".join(self.revisions)
             case ["revision", "deactivate"]:
-                name = options["--revision"][0]
-                assert self.weights.pop(name) == 0
-                await self.revisions.pop(name).end()
+                await self.end(options["--revision"][0])
             case ["job", *rest]:
                 return self._job(rest, options)
             case _:

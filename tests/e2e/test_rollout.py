@@ -1,11 +1,9 @@
 """The scripts that deploy, against servers of two versions behind a small proxy: their order, the weights, and the ways back."""
 
 import asyncio
-import io
 import os
 import signal
 import subprocess
-import tarfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,7 +15,7 @@ from tests.client import Client
 from tests.e2e.cloud import Cloud
 from tests.e2e.processes import Server
 from tests.e2e.test_rolling import paying, until_there_are
-from tests.e2e.test_upgrade import MIGRATIONS, SCHEMA, OldServer, commit_before, git
+from tests.e2e.versions import NEWEST, SCHEMA, OldServer, extract_code_before
 from tests.kit.postgres import query
 from tests.sync import ROOT
 
@@ -71,14 +69,9 @@ class Rollout:
 @pytest.fixture
 async def rollout(folder: Path, tmp_path: Path) -> AsyncIterator[Rollout]:
     """A bank of the version before the newest migration, which has all the traffic."""
-    newest = max(MIGRATIONS.glob("*.py"))
-    before = commit_before(newest)
-    if before is None:
-        pytest.skip("there is no Git history from before the newest migration, as in an archive or a shallow clone")
     code, programs = tmp_path / "code", tmp_path / "programs"
     programs.mkdir()
-    with tarfile.open(fileobj=io.BytesIO(git("archive", "--format=tar", before))) as archive:
-        archive.extractall(code, filter="data")
+    extract_code_before(code)
     async with EmbeddedPostgres(folder) as dsn, AsyncExitStack() as servers:
 
         async def start(image: str) -> Server:
@@ -96,15 +89,14 @@ async def rollout(folder: Path, tmp_path: Path) -> AsyncIterator[Rollout]:
 
 async def test_a_version_replaces_another_under_load_and_goes_back_without_a_failed_request(rollout: Rollout) -> None:
     cloud = rollout.cloud
-    newest = max(MIGRATIONS.glob("*.py")).name[:4]
     ada = await Client(cloud.revisions["bank--old"].http).sign_up("ada@bank.test", "Ada Lovelace")
     account = (await ada.open())["id"]
-    assert await query(rollout.dsn, SCHEMA) != newest
+    assert await query(rollout.dsn, SCHEMA) != NEWEST.name[:4]
     async with paying(cloud.url, ada.token or "", account) as paid:
         await until_there_are(20, paid)
         deployed = await rollout.deploy()
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-        assert await query(rollout.dsn, SCHEMA) == newest
+        assert await query(rollout.dsn, SCHEMA) == NEWEST.name[:4]
         assert cloud.commands == [
             "migrate", "add revision", "smoke", "weights new=10 old=90", "smoke", "weights new=50 old=50", "smoke",
             "weights new=100 old=0", "smoke",
@@ -180,6 +172,39 @@ async def test_a_deployment_that_is_stopped_goes_back(rollout: Rollout, how: sig
     await deploying.communicate()
     assert deploying.returncode == 128 + how
     assert cloud.weights == {"bank--old": 100, "bank--half": 0}
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "weight"),
+    [
+        ("migrate.sh", [NEW], 0),
+        ("add-revision.sh", ["PLAN", "REVISION"], 0),
+        ("smoke.sh", [], 0),
+        ("shift-traffic.sh", ["10"], 0),
+        ("roll-back.sh", [], 50),
+        ("finish.sh", [], 100),
+    ],
+)
+async def test_a_script_ends_when_a_command_of_azure_fails(
+    rollout: Rollout, script: str, arguments: list[str], weight: int
+) -> None:
+    cloud = rollout.cloud
+    assert (await rollout.script("migrate.sh", NEW)).returncode == 0
+    for each in ("new", "other"):
+        await cloud.add(each, NEW)
+    for number in range(1, 20):
+        cloud.weights = dict.fromkeys(cloud.revisions, 0) | {"bank--old": 100 - weight, "bank--new": weight}
+        cloud.labels = {"blue": "bank--old", "green": "bank--new"}
+        given = {"PLAN": await rollout.plan(f"r{number}"), "REVISION": f"r{number}"}
+        cloud.fails_after = number
+        done = await rollout.script(script, *(given.get(each, each) for each in arguments))
+        if cloud.fails_after > 0:
+            assert done.returncode == 0, done.stderr
+            return
+        assert done.returncode != 0, f"{script} goes on after its command {number} has failed: {done.stdout}"
+        assert "out of order" in done.stderr
+        await cloud.end("bank--" + given["REVISION"])
+    raise AssertionError(f"{script} does not come to an end")
 
 
 async def test_who_uses_a_script_wrongly_learns_how(rollout: Rollout) -> None:
