@@ -426,7 +426,7 @@ CREATE TABLE public.scheduled_transfers (
     version bigint NOT NULL,
     claimed_until timestamp with time zone,
     request_key text NOT NULL,
-    request_hash text NOT NULL,
+    fingerprint bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     CONSTRAINT ck_scheduled_transfers_day_rule_is_known CHECK ((day_rule = ANY (ARRAY['AS_IS'::text, 'NEXT'::text, 'PREVIOUS'::text]))),
@@ -691,7 +691,7 @@ CREATE INDEX ix_passkeys_user_id ON public.passkeys USING btree (user_id);
 CREATE INDEX ix_payees_owner_id_id ON public.payees USING btree (owner_id, id);
 CREATE INDEX ix_refresh_tokens_session_id ON public.refresh_tokens USING btree (session_id);
 CREATE INDEX ix_scheduled_runs_schedule_id_id ON public.scheduled_runs USING btree (schedule_id, id);
-CREATE INDEX ix_scheduled_transfers_due_at ON public.scheduled_transfers USING btree (due_at) WHERE (status = 'ACTIVE'::text);
+CREATE INDEX ix_scheduled_transfers_due_at ON public.scheduled_transfers USING btree (due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX ix_scheduled_transfers_from_account_id ON public.scheduled_transfers USING btree (from_account_id);
 CREATE INDEX ix_scheduled_transfers_owner_id_id ON public.scheduled_transfers USING btree (owner_id, id);
 CREATE INDEX ix_sessions_user_id_id ON public.sessions USING btree (user_id, id);

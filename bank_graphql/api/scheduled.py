@@ -70,7 +70,7 @@ class ScheduledTransfer(Node):
 
     is_type_of = backed_by(ScheduleRow)
 
-    @loaded_field(lambda readers: readers.account, name="from", description="The account that pays.", graphql_type=Account | None)
+    @loaded_field(lambda readers: readers.account, name="from", description="The account that pays.", graphql_type=Account)
     @staticmethod
     def from_(root: ScheduleRow) -> UUID:
         return root.from_account_id
@@ -111,7 +111,7 @@ class ScheduledTransfer(Node):
     def next_runs(root: ScheduleRow, info: Info, first: int = 10) -> list[date]:
         if not 0 <= first <= MAX_PREVIEW:
             raise BadRequest(f"There are 0 to {MAX_PREVIEW} dates to look at.")
-        if root.planned_for is None:
+        if root.planned_for is None or root.status == ScheduleStatus.CANCELLED:
             return []
         services = info.context.services
         timetable, today = services.schedules.timetable, services.schedules.timetable.today(services.clock())

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, Index, text
+from sqlalchemy import BigInteger, Date, Index, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
 from bank_graphql.kit.columns import amount_field, key_field, one_of, text_field, time_field, uuid_field
@@ -13,7 +13,8 @@ from bank_graphql.schedules.enums import DayRule, MissedRuns, ScheduledRunStatus
 class ScheduledTransfer(SQLModel, table=True):
     """A standing order. It goes to an account here (`to_account_id`), to a payee, or to an account at another bank (`to_name`).
 
-    `planned_for` is the date whose transfer is made next, and `due_at` when it is tried next; both are null once there is none.
+    `planned_for` is the date whose transfer is made next, and `due_at` when it is tried next: null if it is not, for the order is
+    paused or has ended. An order that ends while it is tried keeps both until what became of the try is noted.
     From a claim on until what became of the try is noted, `claimed_until` says how long the process has for it. `version` counts
     the changes of the order, so that whoever has tried it meanwhile does not undo one.
     """
@@ -26,7 +27,7 @@ class ScheduledTransfer(SQLModel, table=True):
         Index("ix_scheduled_transfers_owner_id_id", "owner_id", "id"),
         Index("ix_scheduled_transfers_from_account_id", "from_account_id"),
         Index("uq_scheduled_transfers_request_key", "owner_id", "request_key", unique=True),
-        Index("ix_scheduled_transfers_due_at", "due_at", postgresql_where=text("status = 'ACTIVE'")),
+        Index("ix_scheduled_transfers_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     )
 
     id: UUID = key_field()
@@ -49,7 +50,7 @@ class ScheduledTransfer(SQLModel, table=True):
     version: int = Field(sa_type=BigInteger)
     claimed_until: datetime | None = time_field(nullable=True)
     request_key: str = text_field()
-    request_hash: str = text_field()
+    fingerprint: bytes = Field(sa_type=LargeBinary)
     created_at: datetime = time_field()
     updated_at: datetime = time_field()
 

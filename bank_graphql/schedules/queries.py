@@ -40,7 +40,7 @@ class ScheduleRow(Row):
     due_at: datetime | None
     version: int
     claimed_until: datetime | None
-    request_hash: str
+    fingerprint: bytes
 
 
 class RunRow(Row):
@@ -139,7 +139,7 @@ RUN = Query(
 """What became of a date so far."""
 _NEXT = Query(
     select(func.min(ScheduledTransfer.due_at).label("due_at")).where(
-        text("status = 'ACTIVE'"), col(ScheduledTransfer.due_at) > bindparam("after", type_=DateTime(timezone=True))
+        col(ScheduledTransfer.due_at) > bindparam("after", type_=DateTime(timezone=True))
     ),
     DueRow,
 )

@@ -80,10 +80,13 @@ class Runner:
         given = {"now": self._clock(), "seconds": CLAIM_SECONDS, "maximum": _PIECE}
         return await self._db.transact(lambda connection: connection.fetch(statements.CLAIM, **given))
 
-    async def settle(self, schedule_id: UUID) -> None:
-        """Note what became of a try that a process has begun, before the order is changed. It may be under way, or have died."""
-        row = await self._db.fetch_one(statements.OF_ID, id=schedule_id)
-        if row is not None and row.claimed_until is not None and row.planned_for is not None and row.due_at is not None:
+    async def settle(self, owner_id: UUID, schedule_id: UUID) -> None:
+        """Note what became of a try that a process has begun, before its owner changes the order.
+
+        The process may be at it, or have died. Either way the same is done once more.
+        """
+        row = await self._db.fetch_one(statements.CLAIMED, owner=owner_id, id=schedule_id)
+        if row is not None:
             await self._run(row)
 
     async def _run(self, row: ClaimedRow) -> None:
@@ -96,7 +99,7 @@ class Runner:
             due, planned = self._timetable.first_try(last, row.day_rule), last
             if not await self._db.transact(
                 lambda connection: connection.fetch(
-                    statements.SKIP, id=row.id, version=row.version, new_planned=planned, new_due=due
+                    statements.SKIP, **_as_claimed(row, row.planned_for, row.due_at), new_planned=planned, new_due=due
                 )
             ):
                 return  # it was changed
@@ -134,10 +137,7 @@ class Runner:
     ) -> None:
         await connection.execute(
             statements.ADVANCE,
-            id=row.id,
-            version=row.version,
-            planned=planned,
-            due=due,
+            **_as_claimed(row, planned, due),
             new_planned=following.planned_for,
             new_due=following.due_at,
             new_status=following.status,
@@ -180,6 +180,11 @@ class Runner:
         if following is None:
             return _Next(None, None, ScheduleStatus.COMPLETED)
         return _Next(following, self._timetable.first_try(following, row.day_rule))
+
+
+def _as_claimed(row: ClaimedRow, planned: date | None, due: datetime | None) -> dict[str, object]:
+    """Return the arguments of statements that do nothing if the order is no longer as it was claimed."""
+    return {"id": row.id, "version": row.version, "planned": planned, "due": due}
 
 
 def _is_final(outcome: Outcome) -> bool:

@@ -1,6 +1,5 @@
 """The only writer of what customers order. Each change is audited, and so is each refusal."""
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,16 +17,16 @@ from bank_graphql.kit.ids import global_id, lock_key, new_id
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import InsufficientFunds
 from bank_graphql.payees import queries as payees
-from bank_graphql.payments.commands import Destination, Transfer
+from bank_graphql.payments.commands import Destination, Transfer, fingerprint_of
 from bank_graphql.payments.errors import IdempotencyConflict
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Outcome
 from bank_graphql.schedules import queries, statements
 from bank_graphql.schedules.destinations import destination_of
 from bank_graphql.schedules.enums import DayRule, MissedRuns, ScheduleStatus
+from bank_graphql.schedules.models import ScheduledTransfer
 from bank_graphql.schedules.queries import ScheduleRow
 from bank_graphql.schedules.rules import MAX_ORDERS, Recurrence, Timetable
-from bank_graphql.schedules.statements import NewSchedule
 
 
 class _Planned(TypedDict):
@@ -36,10 +35,15 @@ class _Planned(TypedDict):
     status: ScheduleStatus
 
 
+class _Made(Exception):  # noqa: N818 - nobody else sees it
+    """Another request with the same key has made the order."""
+
+
 class _Claimed(Exception):  # noqa: N818 - nobody else sees it
     """A process has begun to try the order."""
 
 
+_ADD, _CHANGE = "scheduleTransfer", "changeScheduledTransfer"
 _SETTLING = 5
 """How often a change waits for a try."""
 _OPEN = frozenset({ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED})
@@ -63,10 +67,6 @@ class Order:
     missed_runs: MissedRuns
     key: str
 
-    def digest(self) -> str:
-        """Return what distinguishes the request from another one under its key."""
-        return hashlib.blake2b(repr(self).encode(), digest_size=16).hexdigest()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -84,7 +84,7 @@ class Schedules:
     Args:
         db: the database.
         execute: executes commands, in batches with those of others. Here they only say what would happen.
-        settle: notes what became of a try that was begun, so that a change does not lose it.
+        settle: notes what became of a try of an owner's order that was begun, so that a change does not lose it.
         timetable: when transfers are made.
         clock: gives the bank's time.
     """
@@ -93,7 +93,7 @@ class Schedules:
         self,
         db: Database,
         execute: Callable[[Group], Awaitable[list[Outcome]]],
-        settle: Callable[[UUID], Awaitable[None]],
+        settle: Callable[[UUID, UUID], Awaitable[None]],
         timetable: Timetable,
         clock: Clock,
     ) -> None:
@@ -113,25 +113,35 @@ class Schedules:
         """
         made = await self._db.fetch_one(queries.OF_REQUEST, owner=actor.user_id, key=order.key)
         if made is None:
-            try:
-                recurrence = self._recurrence(order.recurrence, order.starts_on)
-                await self._check(actor, order.from_account_id, order.to, order.amount, order.description)
-            except Refusal as refusal:
-                await self._refuse(actor, "scheduleTransfer", order.from_account_id, refusal)
-            new = await self._new(actor, order, recurrence)
+            made = await self._made(actor, order)
+        if made.fingerprint != fingerprint_of(_ADD, order):
+            await self._refuse(actor, _ADD, made.id, IdempotencyConflict(None))
+        return made
 
-            async def work(connection: Connection) -> None:
-                await connection.lock([lock_key("schedules", actor.user_id)])
-                [open_orders] = await connection.fetch(queries.COUNT, owner=actor.user_id, maximum=MAX_ORDERS)
-                if open_orders.count >= MAX_ORDERS:
-                    message = f"You may have {MAX_ORDERS} standing orders: cancel one first."
-                    raise ValidationFailed.of("idempotencyKey", "TOO_MANY", message)
-                await connection.insert(statements.INSERT, [new])
+    async def _made(self, actor: Actor, order: Order) -> ScheduleRow:
+        """Make a standing order, unless another request with the key is making it, and return it."""
+        try:
+            recurrence = self._recurrence(order.recurrence, order.starts_on)
+            await self._check(actor, order.from_account_id, order.to, order.amount, order.description)
+        except Refusal as refusal:
+            await self._refuse(actor, _ADD, order.from_account_id, refusal)
+        new = await self._new(actor, order, recurrence)
 
-            await audit.execute_audited(self._db, actor, "scheduleTransfer", new.id, work)
-            made = await self._db.fetch_one(queries.OF_REQUEST, owner=actor.user_id, key=order.key)
-        if made is None or made.request_hash != order.digest():
-            raise IdempotencyConflict(None)
+        async def work(connection: Connection) -> None:
+            await connection.lock([lock_key("schedules", actor.user_id)])
+            if await connection.fetch_one(queries.OF_REQUEST, owner=actor.user_id, key=order.key) is not None:
+                raise _Made
+            [open_orders] = await connection.fetch(queries.COUNT, owner=actor.user_id, maximum=MAX_ORDERS)
+            if open_orders.count >= MAX_ORDERS:
+                message = f"You may have {MAX_ORDERS} standing orders: cancel one first."
+                raise ValidationFailed.of("fromAccountId", "TOO_MANY", message)
+            await connection.insert(statements.INSERT, [statements.values_of(new)])
+
+        with suppress(_Made):
+            await audit.execute_audited(self._db, actor, _ADD, new.id, work)
+        made = await self._db.fetch_one(queries.OF_REQUEST, owner=actor.user_id, key=order.key)
+        if made is None:
+            raise Unavailable  # it was erased meanwhile
         return made
 
     async def change(self, actor: Actor, schedule_id: UUID, change: Change) -> ScheduleRow:
@@ -147,7 +157,7 @@ class Schedules:
             try:
                 await self._check(actor, found.from_account_id, destination_of(found), amount, change.description)
             except Refusal as refusal:
-                await self._refuse(actor, "changeScheduledTransfer", schedule_id, refusal)
+                await self._refuse(actor, _CHANGE, schedule_id, refusal)
 
         async def work(connection: Connection) -> ScheduleRow:
             row = await self._own(connection, actor, schedule_id)
@@ -163,7 +173,7 @@ class Schedules:
                 changed |= self._from(recurrence, starts_on, row.day_rule, row.status)
             return await self._set(connection, row, **changed)
 
-        return await self._changed(actor, "changeScheduledTransfer", schedule_id, work)
+        return await self._changed(actor, _CHANGE, schedule_id, work)
 
     async def pause(self, actor: Actor, schedule_id: UUID) -> ScheduleRow:
         """Make no transfers until `resume`, and return the order. Raises NotFound, StateConflict: it has ended."""
@@ -227,7 +237,7 @@ class Schedules:
     ) -> ScheduleRow:
         """Change an order of which no try is under way, and return it."""
         for _ in range(_SETTLING):
-            await self._settle(schedule_id)
+            await self._settle(actor.user_id, schedule_id)
             with suppress(_Claimed):
                 return await audit.execute_audited(self._db, actor, action, schedule_id, work)
         raise Unavailable
@@ -239,10 +249,10 @@ class Schedules:
         if isinstance(outcome, Refusal) and not isinstance(outcome, InsufficientFunds):
             raise outcome
 
-    async def _new(self, actor: Actor, order: Order, recurrence: Recurrence) -> NewSchedule:
+    async def _new(self, actor: Actor, order: Order, recurrence: Recurrence) -> ScheduledTransfer:
         now, to = self._clock(), order.to
         planned = self._from(recurrence, order.starts_on, order.day_rule, ScheduleStatus.ACTIVE)
-        return NewSchedule(
+        return ScheduledTransfer(
             id=new_id(),
             owner_id=actor.user_id,
             from_account_id=order.from_account_id,
@@ -258,8 +268,9 @@ class Schedules:
             missed_runs=order.missed_runs,
             starts_on=order.starts_on,
             version=1,
+            claimed_until=None,
             request_key=order.key,
-            request_hash=order.digest(),
+            fingerprint=fingerprint_of(_ADD, order),
             created_at=now,
             updated_at=now,
             status=planned["status"],

@@ -34,7 +34,7 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("request_key", sa.Text(), nullable=False),
-        sa.Column("request_hash", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
@@ -50,7 +50,7 @@ def upgrade() -> None:
     op.create_index("ix_scheduled_transfers_from_account_id", "scheduled_transfers", ["from_account_id"])
     op.create_index("uq_scheduled_transfers_request_key", "scheduled_transfers", ["owner_id", "request_key"], unique=True)
     op.create_index(
-        "ix_scheduled_transfers_due_at", "scheduled_transfers", ["due_at"], postgresql_where=sa.text("status = 'ACTIVE'")
+        "ix_scheduled_transfers_due_at", "scheduled_transfers", ["due_at"], postgresql_where=sa.text("due_at IS NOT NULL")
     )
     op.create_table(
         "scheduled_runs",

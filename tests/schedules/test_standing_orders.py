@@ -1,5 +1,7 @@
 """Standing orders by the API, on the movable clock: each date once, in order, whatever has become of accounts and people."""
 
+import asyncio
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -197,15 +199,22 @@ async def test_a_customer_has_so_many_orders_at_most(
     monkeypatch.setattr(service, "MAX_ORDERS", 2)
     made = [await order(ada, payer, {"accountId": payee}) for _ in range(2)]
     refused = await order(ada, payer, {"accountId": payee})
-    assert refused["fields"] == [{"path": ["idempotencyKey"], "code": "TOO_MANY"}]
-    await act(ada, "cancel", made[0]["id"])
-    assert (await order(ada, payer, {"accountId": payee}))["__typename"] == "ScheduledTransfer"
+    assert refused["fields"] == [{"path": ["fromAccountId"], "code": "TOO_MANY"}]
+    for each in made:
+        await act(ada, "cancel", each["id"])
+    racing = await asyncio.gather(*(order(ada, payer, {"accountId": payee}) for _ in range(10)))
+    assert Counter(each["__typename"] for each in racing) == {"ScheduledTransfer": 2, "ValidationRejection": 8}
 
 
-async def test_a_key_makes_one_order(ada: Client, payer: str, payee: str) -> None:
+async def test_a_key_makes_one_order(ada: Client, raw: Any, payer: str, payee: str) -> None:
     same = key()
     first, again = [await order(ada, payer, {"accountId": payee}, idempotencyKey=same) for _ in range(2)]
     assert first == again
+    racing = key()
+    raced = await asyncio.gather(*(order(ada, payer, {"accountId": payee}, idempotencyKey=racing) for _ in range(10)))
+    assert len({each["id"] for each in raced}) == 1
+    recorded = await raw.fetch("SELECT outcome FROM audit_events WHERE action = 'scheduleTransfer'")
+    assert len(recorded) == 2, "each order is recorded once"
     for to, amount in (({"external": {"accountNumber": ABROAD, "name": "Jane"}}, "5"), ({"accountId": payee}, "6")):
         other = await order(ada, payer, to, amount, idempotencyKey=same)
         assert other["__typename"] == "IdempotencyConflictRejection"
@@ -249,6 +258,38 @@ async def test_a_change_does_not_lose_what_a_dead_process_has_paid(
     assert statuses(await read(ada, made["id"])) == [("16", "MOVED")]
     assert await ada.booked(payee) == "5.00"
     assert all(each.ok for each in await verification.verify(bank.db, CHECKS))
+
+
+async def test_an_account_that_closes_while_its_order_is_tried_loses_no_run(
+    ada: Client, bank: Bank, raw: Any, payer: str, payee: str
+) -> None:
+    made = await order(ada, payer, {"accountId": payee}, "100")
+    before = await raw.fetchrow(PLANNED)
+    await ada.advance(day(1))
+    await _die(raw, before)
+    closed = await ada.run("mutation ($id: ID!) { closeAccount(id: $id) { __typename } }", id=payer)
+    assert closed["closeAccount"]["__typename"] == "Account"
+    found = await read(ada, made["id"])
+    assert (found["status"], found["nextRunOn"], found["nextRuns"], found["runs"]) == ("CANCELLED", None, [], [])
+    await raw.execute("UPDATE scheduled_transfers SET claimed_until = now()")
+    await ada.advance(day(2))
+    found = await read(ada, made["id"])
+    assert (found["status"], statuses(found)) == ("CANCELLED", [("16", "MOVED")])
+    assert (await act(ada, "cancel", made["id"]))["status"] == "CANCELLED"
+    assert (
+        await raw.fetchval("SELECT count(*) FROM scheduled_transfers WHERE due_at IS NOT NULL OR claimed_until IS NOT NULL") == 0
+    )
+    assert all(each.ok for each in await verification.verify(bank.db, CHECKS))
+
+
+async def test_a_stranger_settles_nothing(ada: Client, raw: Any, payer: str, payee: str) -> None:
+    made = await order(ada, payer, {"accountId": payee}, recurrence="ONCE")
+    before = await raw.fetchrow(PLANNED)
+    await ada.advance(day(1))
+    await _die(raw, before)
+    grace = await Client(ada.http).sign_up("grace@bank.test", "Grace Hopper")
+    assert (await act(grace, "pause", made["id"]))["__typename"] == "NotFoundRejection"
+    assert statuses(await read(ada, made["id"])) == []
 
 
 async def test_a_date_that_is_settled_does_not_come_again(ada: Client, payer: str, payee: str) -> None:

@@ -50,7 +50,7 @@ class ScheduleTransferInput:
         )
 
 
-@strawberry.input(description="What is to be different from the next date on. What is left out stays as it is.")
+@strawberry.input(description="What is to be different from the next date on. What is not given stays as it is.")
 class ChangeScheduledTransferInput:
     amount: MoneyInput | None = strawberry.field(default=None, description="The amount of each transfer.")
     description: str | None = strawberry.field(default=None, description="The text of each transfer. An empty one removes it.")

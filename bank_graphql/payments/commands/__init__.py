@@ -6,7 +6,7 @@ and from them. A new command is a class, and its name in the import, in `COMMAND
 """
 
 from bank_graphql.payments.commands.accounts import OpenAccount
-from bank_graphql.payments.commands.base import DESCRIPTION_MAX, KEY_MAX, Command, Key, Targets
+from bank_graphql.payments.commands.base import DESCRIPTION_MAX, KEY_MAX, Command, Key, Targets, fingerprint_of
 from bank_graphql.payments.commands.cards import AuthorizeCard, IssueCard, RefundCardPayment, ReplaceCard
 from bank_graphql.payments.commands.cash import Deposit, Withdraw
 from bank_graphql.payments.commands.clearing import ClearTransfer, ReceiveTransfer, ReturnTransfer, SettleTransfer
@@ -66,4 +66,5 @@ __all__ = [
     "Targets",
     "Transfer",
     "Withdraw",
+    "fingerprint_of",
 ]

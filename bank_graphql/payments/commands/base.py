@@ -87,11 +87,16 @@ class Command(ABC):
         return None if self.key is None or self.dry_run else (self.actor.user_id, self.key)
 
     def fingerprint(self) -> bytes:
-        """Return a digest of the input, which distinguishes a replay from another request under the same key.
+        """Return a digest of the input, which distinguishes a replay from another request under the same key."""
+        return fingerprint_of(self.action, self)
 
-        Fields that are None are not included, so that a command may get further options and old fingerprints stay valid.
-        """
-        return hashlib.blake2b(orjson.dumps([self.action, _given(self)], _plain, _OPTIONS), digest_size=16).digest()
+
+def fingerprint_of(action: str, given: Any) -> bytes:
+    """Return a digest of an action and its input, a dataclass.
+
+    Fields that are None are not included, so that an input may get further options and old fingerprints stay valid.
+    """
+    return hashlib.blake2b(orjson.dumps([action, _given(given)], _plain, _OPTIONS), digest_size=16).digest()
 
 
 _NOT_INPUT = frozenset({"actor", "key", "dry_run", "is_expired", "batch_total", "until"})
