@@ -218,6 +218,8 @@ class Database(Reads):
     async def require_writable(self) -> None:
         """Make sure that the database can be reached and written to.
 
+        After an error of the disk, only a use of the disk shows that it is over: on a full disk some transactions still succeed.
+
         Raises:
             Unavailable: it cannot. `error.__cause__` is the error of the driver.
         """
@@ -347,7 +349,6 @@ class Database(Reads):
                 if committing or not isinstance(error.__cause__, LOST_CONNECTION_ERRORS):
                     raise
             else:
-                self._write_error = None
                 return result
             await _pause(attempt)
         raise Unavailable

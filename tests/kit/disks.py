@@ -23,9 +23,9 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> Path:
-    """Write a file until the disk is full, and return it."""
+    """Write a file, or write on, until the disk is full. Return the file."""
     filler = disk / "filler"
-    with suppress(OSError), filler.open("wb", buffering=0) as file:
+    with suppress(OSError), filler.open("ab", buffering=0) as file:
         while file.write(b"\0" * 4096):
             pass
     return filler
