@@ -167,6 +167,7 @@ def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock
         cards=bank.cards,
         payees=bank.payees,
         schedules=bank.schedules,
+        products=bank.products,
         feed=bank.feed,
         streams=Streams(bank.hub, bank.feed, bank.people.identity.sessions, clock),
         execute=bank.execute,

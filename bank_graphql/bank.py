@@ -1,12 +1,10 @@
 """Puts the rooms together, from the database up to the payments: their services, jobs and checks. `app` and `cli` use it."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import partial
-from time import perf_counter
 from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,12 +12,13 @@ from zoneinfo import ZoneInfo
 from bank_graphql.accounts.closing import Closing
 from bank_graphql.accounts.feed import EventRow, Feed
 from bank_graphql.accounts.rules import Numbering
-from bank_graphql.accounts.service import Accounts
+from bank_graphql.accounts.service import Accounts, Ending
 from bank_graphql.approvals import jobs as approvals_jobs
 from bank_graphql.approvals.service import Approvals, FourEyes
 from bank_graphql.audit import jobs as audit_jobs
 from bank_graphql.audit.checkpoints import CheckpointSigner
 from bank_graphql.audit.verification import AuditChain
+from bank_graphql.batching import batched_execute, max_locks
 from bank_graphql.cards import jobs as cards_jobs
 from bank_graphql.cards import service as cards
 from bank_graphql.cards import verification as cards_verification
@@ -35,15 +34,14 @@ from bank_graphql.events.hub import Hub, waker
 from bank_graphql.events.metrics import FeedMetrics
 from bank_graphql.keys import card_keys
 from bank_graphql.kit import db_metrics, machine_metrics
-from bank_graphql.kit.batch import Batcher
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.db_session import PUBLIC
 from bank_graphql.kit.embedded import SUPERUSER
-from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.jobs import DueJob, Job
 from bank_graphql.kit.links import Links
 from bank_graphql.kit.metrics import Metrics
+from bank_graphql.kit.months import Months
 from bank_graphql.kit.notifications import Notifier, PostgresNotifier, RedisNotifier
 from bank_graphql.kit.seals import Seals
 from bank_graphql.kit.statements import Reads
@@ -55,10 +53,15 @@ from bank_graphql.payments import jobs as payments_jobs
 from bank_graphql.payments import service as payments
 from bank_graphql.payments import verification as payments_verification
 from bank_graphql.payments.clock import BankClock
-from bank_graphql.payments.groups import GROUP_MAX, Group
+from bank_graphql.payments.groups import Group
 from bank_graphql.payments.metrics import PaymentMetrics
 from bank_graphql.payments.outcomes import Outcome
 from bank_graphql.people import People, open_people
+from bank_graphql.products import jobs as products_jobs
+from bank_graphql.products import verification as products_verification
+from bank_graphql.products.fees import fees_of
+from bank_graphql.products.interest import Interest
+from bank_graphql.products.service import Products
 from bank_graphql.schedules import jobs as schedules_jobs
 from bank_graphql.schedules import verification as schedules_verification
 from bank_graphql.schedules.rules import Timetable
@@ -68,12 +71,8 @@ from bank_graphql.schedules.service import cancel_of_account as cancel_schedules
 from bank_graphql.settings import Settings
 from bank_graphql.statements import jobs as statements_jobs
 from bank_graphql.statements import verification as statements_verification
-from bank_graphql.statements.rules import Months
 from bank_graphql.statements.service import Issuer
 
-LOCKS_PER_COMMAND = 3
-"""One for the idempotency key, and one for each of two accounts."""
-BATCHES_AT_A_TIME = 3
 CLOCK_SECONDS = 1
 """How often to look whether another process has moved the clock."""
 CHANNEL = "bank_feed"
@@ -84,6 +83,7 @@ CHECKS = (
     *cards_verification.CHECKS,
     *clearing_verification.CHECKS,
     *payments_verification.CHECKS,
+    *products_verification.CHECKS,
     *schedules_verification.CHECKS,
     *statements_verification.CHECKS,
 )
@@ -97,6 +97,7 @@ class Bank:
     Attributes:
         reads: what only reads for requests: the database, or its replica.
         execute: executes a group of commands, in batches with those of other requests.
+        interest: accrues interest and closes months.
         run_schedules: makes the transfers of standing orders that are due, and returns how many were tried.
         expire_holds: expires all holds that are due, and returns how many expired.
         clock: gives the bank's time.
@@ -115,6 +116,8 @@ class Bank:
     cards: Cards
     payees: Payees
     schedules: Schedules
+    products: Products
+    interest: Interest
     run_schedules: Callable[[], Awaitable[int]]
     policy: payments.Policy
     audit_signer: CheckpointSigner
@@ -158,34 +161,32 @@ async def open_bank(
     """
     metrics = metrics or Metrics()
     async with AsyncExitStack() as stack:
-        # The embedded server accepts any user who can reach its socket, so the application connects with its own role only.
-        owner = await stack.enter_async_context(open_server(settings))
-        dsn = settings.external_dsn or owner.replace(f"//{SUPERUSER}@", f"//{ROLE}@")
-        db = await open_database(dsn, settings, tracing, max_locks=_max_concurrent_commands(settings) * LOCKS_PER_COMMAND)
-        stack.push_async_callback(db.close)
+        owner, dsn, db = await _open_database(stack, settings, tracing)
         vault = await Vault.open(db, card_keys(settings), settings.card_bin)
         people = open_people(db, settings, clock, stack, metrics, vault.user_secrets_key)
         private_keys = people.identity.sessions.tokens.private_keys
-        bank_clock = BankClock(db, clock, is_movable=settings.is_sandbox)
-        await bank_clock.read()
+        bank_clock = await BankClock.open(db, clock, is_movable=settings.is_sandbox)
         policy = _policy(settings, vault, bank_clock, PaymentMetrics(metrics))
         await events.start_epoch(db, clock)
         reads, replica_jobs = await stack.enter_async_context(open_reads(db, settings, metrics, tracing))
-        feed, feed_metrics = Feed(db), FeedMetrics(metrics, bank_clock)
-        hub = Hub(feed, on_read=feed_metrics.record)
-        feed_metrics.watch(hub, db)
+        feed = Feed(db)
+        hub = _hub(feed, db, FeedMetrics(metrics, bank_clock))
         _declare_metrics(metrics, db, settings)
         notifier = _notifier(settings, dsn, hub)
-
         wake_feed = waker(hub, notifier)
         expire_holds = _then_wake(wake_feed, partial(payments.expire_holds, db, policy))
-        clear_transfers = _then_wake(wake_feed, partial(payments.clear_transfers, db, policy))
-        issuer = Issuer(settings.name, settings.own_bic, Months(ZoneInfo(settings.time_zone)), bank_clock)
-        execute = _batched_execute(db, policy, settings, after_each=wake_feed, stack=stack, tracing=tracing)
-        accounts = Accounts(db, bank_clock, _end_of_account)
+        months = Months(ZoneInfo(settings.time_zone))
+        issuer = Issuer(settings.name, settings.own_bic, months, bank_clock)
+        interest = Interest(db, months, bank_clock, partial(_post_due, wake_feed, db, policy))
+        execute = batched_execute(db, policy, settings, after_each=wake_feed, stack=stack, tracing=tracing)
+        ending = Ending(interest.settle, payments.require_nothing_due, _end_of_account)
+        accounts = Accounts(db, bank_clock, ending)
         schedules, runner = _schedules(db, settings, policy, execute, bank_clock)
         approvals = _approvals(db, settings, people, accounts, execute, bank_clock)
-        due_jobs = _due_jobs(db, settings, issuer, expire_holds, clear_transfers, approvals, runner.run_due)
+        due_jobs = (
+            *_due_jobs(db, settings, issuer, expire_holds, wake_feed, policy, approvals),
+            *(_schedule_jobs(db, settings, runner, interest, months) if settings.run_schedules else ()),
+        )
         other_jobs = (*(each.job for each in due_jobs), *archive_jobs(settings, owner, db, clock), *replica_jobs)
         signer = CheckpointSigner(urlsplit(settings.address).netloc, private_keys)
         yield Bank(
@@ -194,10 +195,12 @@ async def open_bank(
             people=people,
             accounts=accounts,
             approvals=approvals,
-            closing=Closing(db, people.identity, people.users, bank_clock, _end_of_account),
+            closing=Closing(db, people.identity, people.users, bank_clock, ending),
             cards=Cards(db, people.identity, vault, bank_clock),
             payees=Payees(db, bank_clock, Seals(private_keys, "bank payees")),
             schedules=schedules,
+            products=Products(db, months, bank_clock),
+            interest=interest,
             run_schedules=runner.run_due,
             policy=policy,
             audit_signer=signer,
@@ -212,6 +215,23 @@ async def open_bank(
             jobs=(*_jobs(db, settings, policy, bank_clock, people, signer, approvals), *other_jobs),
             notifier=notifier,
         )
+
+
+async def _open_database(stack: AsyncExitStack, settings: Settings, tracing: Tracing | None) -> tuple[str, str, Database]:
+    """Open the database; return its address for its owner, that for the bank, and the pool."""
+    # The embedded server accepts any user who can reach its socket, so the application connects with its own role only.
+    owner = await stack.enter_async_context(open_server(settings))
+    dsn = settings.external_dsn or owner.replace(f"//{SUPERUSER}@", f"//{ROLE}@")
+    db = await open_database(dsn, settings, tracing, max_locks=max_locks(settings))
+    stack.push_async_callback(db.close)
+    return owner, dsn, db
+
+
+def _hub(feed: Feed, db: Database, metrics: FeedMetrics) -> Hub[EventRow]:
+    """Return what reads the feed for subscribers, and is measured."""
+    hub = Hub(feed, on_read=metrics.record)
+    metrics.watch(hub, db)
+    return hub
 
 
 def _approvals(
@@ -240,10 +260,32 @@ def _schedules(
     return Schedules(db, execute, runner.settle, timetable, clock), runner
 
 
+def _schedule_jobs(
+    db: Database,
+    settings: Settings,
+    runner: Runner,
+    interest: Interest,
+    months: Months,
+) -> tuple[DueJob, ...]:
+    """Return the jobs that move money by themselves."""
+    seconds = settings.job_seconds
+    return (
+        *schedules_jobs.due_jobs(db, runner.run_due, seconds=seconds),
+        *products_jobs.due_jobs(db, interest, months, seconds=seconds),
+    )
+
+
 async def _end_of_account(connection: Connection, account_id: UUID, now: datetime) -> None:
     """End what depends on an account that is closed."""
     await cards.cancel_of_account(connection, account_id, now)
     await cancel_schedules(connection, account_id, now)
+
+
+async def _post_due(wake_feed: Callable[[], None], db: Database, policy: payments.Policy, account_id: UUID | None = None) -> int:
+    """Post what is due of an account, or of all; return how much was posted."""
+    if posted := await payments.post_due(db, policy, account_id):
+        wake_feed()
+    return posted
 
 
 def _then_wake(wake_feed: Callable[[], None], work: Callable[[], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
@@ -271,80 +313,23 @@ def _due_jobs(
     settings: Settings,
     issuer: Issuer,
     expire_holds: Callable[[], Awaitable[int]],
-    clear_transfers: Callable[[], Awaitable[int]],
+    wake_feed: Callable[[], None],
+    policy: payments.Policy,
     approvals: Approvals,
-    run_schedules: Callable[[], Awaitable[int]],
 ) -> tuple[DueJob, ...]:
-    """Return the jobs of all rooms for what falls due."""
+    """Return the jobs for what falls due, beside those of standing orders and products."""
     seconds = settings.job_seconds
     return (
         *payments_jobs.due_jobs(
             db,
             expire_holds=expire_holds,
-            clear_transfers=clear_transfers if settings.is_sandbox else None,
+            clear_transfers=_then_wake(wake_feed, partial(payments.clear_transfers, db, policy)) if settings.is_sandbox else None,
             seconds=seconds,
         ),
         *cards_jobs.due_jobs(db, issuer.clock, seconds=seconds),
         *statements_jobs.due_jobs(db, issuer, seconds=seconds),
         *approvals_jobs.due_jobs(db, approvals, seconds=seconds),
-        *(schedules_jobs.due_jobs(db, run_schedules, seconds=seconds) if settings.run_schedules else ()),
     )
-
-
-def _batched_execute(
-    db: Database,
-    policy: payments.Policy,
-    settings: Settings,
-    *,
-    after_each: Callable[[], None],
-    stack: AsyncExitStack,
-    tracing: Tracing | None,
-) -> Callable[[Group], Awaitable[list[Outcome]]]:
-    """Return a function that executes a group in a batch with others; `after_each` is called after each batch."""
-
-    async def execute_batch(groups: Sequence[Group]) -> Sequence[list[Outcome] | Refusal]:
-        started, size = perf_counter(), sum(len(group.commands) for group in groups)
-        for group in groups:
-            group.on_batch(size)
-        try:
-            return await payments.execute_groups(db, policy, groups)
-        finally:
-            policy.metrics.batch_ended(perf_counter() - started)
-            after_each()
-
-    async def execute_traced(groups: Sequence[Group]) -> Sequence[list[Outcome] | Refusal]:
-        with tracing.batch(sum(len(group.commands) for group in groups), [group.span for group in groups]):  # type: ignore[union-attr]
-            return await execute_batch(groups)
-
-    batcher: Batcher[Group, list[Outcome]] = Batcher(
-        execute_traced if tracing else execute_batch,
-        size_of=lambda group: len(group.commands),
-        max_batch_size=settings.batch_max,
-        max_queue_size=settings.batch_queue,
-        owner_of=lambda group: group.sender_id,
-        max_queue_size_per_owner=settings.batch_queue // 4,
-        max_concurrent_batches=BATCHES_AT_A_TIME,
-        max_concurrent_size=_max_concurrent_commands(settings),
-        min_start_ratio=0.5,
-        on_start=policy.metrics.batch_started,
-    )
-    policy.metrics.watch_queue(batcher)
-    stack.push_async_callback(batcher.close)
-
-    async def execute_parts(group: Group) -> list[Outcome]:
-        return [outcome for part in group.split(settings.batch_max) for outcome in await batcher.submit(part)]
-
-    async def execute(group: Group) -> list[Outcome]:
-        if tracing is not None:
-            group = replace(group, span=tracing.current())
-        if len(group.commands) <= settings.batch_max:
-            return await batcher.submit(group)
-        # Very large transactions would nearly always share an account, and wait for one another: hence the parts. There must be
-        # room for all of them now. They run one after another, also if the caller goes away, and a later one may be refused.
-        batcher.require_room(group)
-        return await asyncio.shield(asyncio.create_task(execute_parts(group)))
-
-    return execute
 
 
 def _jobs(
@@ -384,6 +369,7 @@ def _policy(settings: Settings, vault: Vault, clock: Clock, metrics: PaymentMetr
         vault=vault,
         clock=clock,
         metrics=metrics,
+        fees=partial(fees_of, Months(zone)),
     )
 
 
@@ -392,8 +378,3 @@ def _notifier(settings: Settings, dsn: str, hub: Hub[EventRow]) -> Notifier:
     if settings.redis_url is not None:
         return RedisNotifier(settings.redis_url.get_secret_value(), channel, hub.wake)
     return PostgresNotifier(dsn, channel, hub.wake)
-
-
-def _max_concurrent_commands(settings: Settings) -> int:
-    """Return how many commands may be executed at a time: full batches, or the largest atomic group beside smaller ones."""
-    return max(settings.batch_max * BATCHES_AT_A_TIME, GROUP_MAX * 3 // 2)

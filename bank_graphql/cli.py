@@ -37,6 +37,7 @@ from bank_graphql.kit.metrics import shared_by_processes
 from bank_graphql.kit.progress import Progress
 from bank_graphql.kit.terminal import fail, megabytes, read_month, read_password, read_time
 from bank_graphql.statements import service as statements
+from bank_graphql.statements.rules import require_ended
 from bank_graphql.web import server
 from bank_graphql.web.endpoint import MAX_BODY
 
@@ -134,6 +135,30 @@ def run_schedules() -> None:
 
 
 @app.command()
+def accrue() -> None:
+    """Accrue the interest of all accounts through yesterday. Safe beside servers that do it, too."""
+    settings = configuration.load()
+
+    async def work() -> int:
+        async with serving.existing_bank(settings) as bank:
+            return await bank.interest.accrue()
+
+    print(f"Interest accrued for {asyncio.run(work())} accounts and months.")
+
+
+@app.command("close-month")
+def close_month() -> None:
+    """Post the interest and fees of months that have ended, each once. Safe beside servers that do it, too."""
+    settings = configuration.load()
+
+    async def work() -> int:
+        async with serving.existing_bank(settings) as bank:
+            return await bank.interest.close_months()
+
+    print(f"Interest and fees that were posted: {asyncio.run(work())}.")
+
+
+@app.command()
 def demo() -> None:
     """Fill an empty bank with demo customers, accounts and transactions."""
     settings = configuration.load()
@@ -210,7 +235,7 @@ def close_statements(
     async def work() -> int:
         async with serving.existing_bank(settings) as bank:
             if through is not None:
-                bank.issuer.months.require_ended(through, bank.issuer.clock())
+                require_ended(bank.issuer.months, through, bank.issuer.clock())
             total = await statements.count_missing(bank.db, bank.issuer, through=through)
             # Without a terminal nothing is drawn, and the last line says what was done.
             with typer.progressbar(length=total, label="Statements", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:

@@ -20,10 +20,14 @@ from bank_graphql.ledger import models as ledger
 from bank_graphql.mail import models as mail
 from bank_graphql.payees import models as payees
 from bank_graphql.payments import models as payments
+from bank_graphql.products import models as products
 from bank_graphql.schedules import models as schedules
 from bank_graphql.statements import models as statements
 
-MODELS = (ledger, events, audit, mail, identity, accounts, cards, clearing, payees, payments, statements, approvals, schedules)
+MODELS = (
+    *(ledger, events, audit, mail, identity, accounts, cards, clearing, payees, payments, statements, approvals, schedules),
+    products,
+)
 ONE_AT_A_TIME = 0x62616E6B  # "bank"
 WAIT_SECONDS = 0.1
 LOCK_TIMEOUT = "2s"

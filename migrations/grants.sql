@@ -25,7 +25,8 @@ DO $$ BEGIN
         cards, card_secrets, card_limits, card_blocks, card_transactions, vault_keys, statements, statement_months, payees,
         verified_payments, external_transactions, clearing_messages, totp_factors, recovery_codes,
         audit_seals, outgoing_mails, email_codes, passkeys,
-        answered_challenges, approvals, scheduled_transfers, scheduled_runs
+        answered_challenges, approvals, scheduled_transfers, scheduled_runs,
+        due_postings, products, product_terms, account_products, interest_accruals, interest_postings, accrual_days, closed_months
         TO bank_app;
     GRANT INSERT (transaction_id, account_id, amount, balance_after, booked_at) ON entries TO bank_app;
     GRANT INSERT (kind, account_id, transaction_id, occurred_at, epoch) ON transaction_events TO bank_app;
@@ -46,6 +47,8 @@ DO $$ BEGIN
     GRANT UPDATE (amount, description, recurrence, starts_on, status, planned_for, due_at, version, claimed_until, updated_at)
         ON scheduled_transfers TO bank_app;
     GRANT UPDATE (ran_at, status, attempts, transaction_id, refusal) ON scheduled_runs TO bank_app;
+    GRANT UPDATE (transaction_id) ON due_postings TO bank_app;
+    GRANT UPDATE (last_day, amount) ON interest_accruals TO bank_app;
     GRANT UPDATE (sign_count, is_synced, last_used_at) ON passkeys TO bank_app;
     GRANT UPDATE (used_at) ON recovery_codes TO bank_app;
     GRANT UPDATE (last_used_at, verified_at, expires_at, ended_at, user_agent, ip_address) ON sessions TO bank_app;

@@ -100,6 +100,12 @@ BEGIN
     RAISE EXCEPTION '% of % refused: the books are corrected by new transactions', TG_OP, TG_TABLE_NAME
         USING ERRCODE = 'restrict_violation';
 END $$;
+CREATE TABLE public.account_products (
+    account_id uuid NOT NULL,
+    since date NOT NULL,
+    product_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
 CREATE SEQUENCE public.account_serials
     START WITH 1
     INCREMENT BY 1
@@ -125,10 +131,14 @@ CREATE TABLE public.accounts (
     CONSTRAINT ck_accounts_kind_is_known CHECK ((kind = ANY (ARRAY['CHECKING'::text, 'SAVINGS'::text, 'CREDIT'::text]))),
     CONSTRAINT ck_accounts_status_is_known CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'FROZEN'::text, 'CLOSED'::text])))
 );
+CREATE TABLE public.accrual_days (
+    day date NOT NULL,
+    completed_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0027 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0029 on run with this schema.';
 CREATE TABLE public.answered_challenges (
     id bytea NOT NULL,
     expires_at timestamp with time zone NOT NULL
@@ -217,7 +227,7 @@ CREATE TABLE public.balances (
     CONSTRAINT ck_balances_available_is_not_negative CHECK (((purpose IS NOT NULL) OR (((booked - held) + overdraft_limit) >= 0))),
     CONSTRAINT ck_balances_held_is_not_negative CHECK ((held >= 0)),
     CONSTRAINT ck_balances_overdraft_limit_is_not_negative CHECK ((overdraft_limit >= 0)),
-    CONSTRAINT ck_balances_purpose_is_known CHECK ((purpose = ANY (ARRAY['CASH'::text, 'CARD_SETTLEMENT'::text, 'CLEARING'::text, 'SUSPENSE'::text])))
+    CONSTRAINT ck_balances_purpose_is_known CHECK ((purpose = ANY (ARRAY['CASH'::text, 'CARD_SETTLEMENT'::text, 'CLEARING'::text, 'SUSPENSE'::text, 'FEES'::text, 'INTEREST'::text])))
 );
 CREATE TABLE public.bank_time (
     id bigint NOT NULL,
@@ -285,6 +295,22 @@ CREATE TABLE public.clearing_messages (
     settles_on date NOT NULL,
     created_at timestamp with time zone NOT NULL,
     written_at timestamp with time zone
+);
+CREATE TABLE public.closed_months (
+    month date NOT NULL,
+    completed_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.due_postings (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    kind text NOT NULL,
+    amount bigint NOT NULL,
+    description text NOT NULL,
+    reason text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    transaction_id uuid,
+    CONSTRAINT ck_due_postings_amount_is_not_zero CHECK ((amount <> 0)),
+    CONSTRAINT ck_due_postings_kind_is_known CHECK ((kind = ANY (ARRAY['FEE'::text, 'INTEREST'::text])))
 );
 CREATE TABLE public.email_codes (
     name_hash bytea NOT NULL,
@@ -355,6 +381,30 @@ CREATE TABLE public.idempotency_outcomes (
     CONSTRAINT ck_idempotency_outcomes_refusal_is_told CHECK (((outcome = 'REFUSED'::text) = (refusal IS NOT NULL))),
     CONSTRAINT ck_idempotency_outcomes_subject_is_told CHECK (((outcome = 'REFUSED'::text) = (subject_id IS NULL)))
 );
+CREATE TABLE public.interest_accruals (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    first_day date NOT NULL,
+    last_day date NOT NULL,
+    balance bigint NOT NULL,
+    product_id uuid NOT NULL,
+    terms_since date NOT NULL,
+    amount numeric(60,0) NOT NULL,
+    CONSTRAINT ck_interest_accruals_amount_has_the_sign_of_the_balance CHECK (((amount <> (0)::numeric) AND ((amount > (0)::numeric) = (balance > 0)))),
+    CONSTRAINT ck_interest_accruals_days_are_in_order CHECK ((first_day <= last_day))
+);
+CREATE TABLE public.interest_postings (
+    account_id uuid NOT NULL,
+    side text NOT NULL,
+    last_day date NOT NULL,
+    first_day date NOT NULL,
+    carried numeric(60,0) NOT NULL,
+    accrued numeric(60,0) NOT NULL,
+    posted bigint NOT NULL,
+    due_posting_id uuid,
+    CONSTRAINT ck_interest_postings_is_in_range CHECK (((first_day <= last_day) AND (posted >= 0))),
+    CONSTRAINT ck_interest_postings_side_is_known CHECK ((side = ANY (ARRAY['CREDIT'::text, 'DEBIT'::text])))
+);
 CREATE TABLE public.outgoing_mails (
     id uuid NOT NULL,
     sealed bytea NOT NULL,
@@ -382,6 +432,29 @@ CREATE TABLE public.payees (
     created_at timestamp with time zone NOT NULL,
     removed_at timestamp with time zone
 );
+CREATE TABLE public.product_terms (
+    product_id uuid NOT NULL,
+    since date NOT NULL,
+    credit_tiers jsonb NOT NULL,
+    debit_tiers jsonb NOT NULL,
+    monthly_fee bigint NOT NULL,
+    waived_above bigint,
+    external_transfer_fee bigint NOT NULL,
+    card_replacement_fee bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT ck_product_terms_fees_are_not_negative CHECK (((monthly_fee >= 0) AND (external_transfer_fee >= 0) AND (card_replacement_fee >= 0)))
+);
+CREATE TABLE public.products (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    currency text NOT NULL,
+    day_count text NOT NULL,
+    default_from date,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT ck_products_day_count_is_known CHECK ((day_count = ANY (ARRAY['ACT_365F'::text, 'ACT_360'::text, 'THIRTY_E_360'::text]))),
+    CONSTRAINT ck_products_kind_is_known CHECK ((kind = ANY (ARRAY['CHECKING'::text, 'SAVINGS'::text, 'CREDIT'::text])))
+);
 CREATE TABLE public.recovery_codes (
     user_id uuid NOT NULL,
     code_hash bytea NOT NULL,
@@ -403,7 +476,7 @@ CREATE TABLE public.scheduled_runs (
     attempts bigint NOT NULL,
     transaction_id uuid,
     refusal text,
-    CONSTRAINT ck_scheduled_runs_status_is_known CHECK ((status = ANY (ARRAY['MOVED'::text, 'RETRYING'::text, 'REFUSED'::text])))
+    CONSTRAINT ck_scheduled_runs_status_is_known CHECK ((status = ANY (ARRAY['MOVED'::text, 'RETRYING'::text, 'REFUSED'::text, 'SKIPPED'::text])))
 );
 CREATE TABLE public.scheduled_transfers (
     id uuid NOT NULL,
@@ -419,6 +492,7 @@ CREATE TABLE public.scheduled_transfers (
     recurrence text NOT NULL,
     day_rule text NOT NULL,
     missed_runs text NOT NULL,
+    sweep text,
     starts_on date NOT NULL,
     status text NOT NULL,
     planned_for date,
@@ -431,7 +505,8 @@ CREATE TABLE public.scheduled_transfers (
     updated_at timestamp with time zone NOT NULL,
     CONSTRAINT ck_scheduled_transfers_day_rule_is_known CHECK ((day_rule = ANY (ARRAY['AS_IS'::text, 'NEXT'::text, 'PREVIOUS'::text]))),
     CONSTRAINT ck_scheduled_transfers_missed_runs_is_known CHECK ((missed_runs = ANY (ARRAY['ALL'::text, 'LAST'::text]))),
-    CONSTRAINT ck_scheduled_transfers_status_is_known CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'PAUSED'::text, 'COMPLETED'::text, 'CANCELLED'::text])))
+    CONSTRAINT ck_scheduled_transfers_status_is_known CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'PAUSED'::text, 'COMPLETED'::text, 'CANCELLED'::text]))),
+    CONSTRAINT ck_scheduled_transfers_sweep_is_known CHECK ((sweep = ANY (ARRAY['ABOVE'::text, 'UP_TO'::text])))
 );
 CREATE TABLE public.sessions (
     id uuid NOT NULL,
@@ -522,8 +597,8 @@ CREATE TABLE public.transactions (
     CONSTRAINT ck_transactions_amount_is_in_range CHECK (((amount > 0) AND (amount <= '1000000000000000'::bigint))),
     CONSTRAINT ck_transactions_captured_is_of_a_hold CHECK (((captured >= 0) AND ((kind = 'HOLD'::text) OR (captured = 0)))),
     CONSTRAINT ck_transactions_card_payments_are_authorized CHECK (((kind <> ALL (ARRAY['CARD_PAYMENT'::text, 'CARD_REFUND'::text])) OR (parent_id IS NOT NULL))),
-    CONSTRAINT ck_transactions_kind_is_known CHECK ((kind = ANY (ARRAY['DEPOSIT'::text, 'WITHDRAWAL'::text, 'TRANSFER'::text, 'HOLD'::text, 'CARD_PAYMENT'::text, 'CARD_REFUND'::text, 'REVERSAL'::text]))),
-    CONSTRAINT ck_transactions_only_holds_and_transfers_wait CHECK (((kind = 'HOLD'::text) OR (status = 'POSTED'::text) OR ((kind = 'TRANSFER'::text) AND (status = ANY (ARRAY['PENDING'::text, 'VOIDED'::text]))))),
+    CONSTRAINT ck_transactions_kind_is_known CHECK ((kind = ANY (ARRAY['DEPOSIT'::text, 'WITHDRAWAL'::text, 'TRANSFER'::text, 'HOLD'::text, 'CARD_PAYMENT'::text, 'CARD_REFUND'::text, 'FEE'::text, 'INTEREST'::text, 'REVERSAL'::text]))),
+    CONSTRAINT ck_transactions_only_holds_and_transfers_wait CHECK (((kind = 'HOLD'::text) OR (status = 'POSTED'::text) OR ((kind = 'TRANSFER'::text) AND (status = ANY (ARRAY['PENDING'::text, 'VOIDED'::text, 'DECLINED'::text]))))),
     CONSTRAINT ck_transactions_only_holds_expire CHECK (((expires_at IS NULL) OR (kind = 'HOLD'::text))),
     CONSTRAINT ck_transactions_posted_at_is_told CHECK (((status = 'POSTED'::text) = (posted_at IS NOT NULL))),
     CONSTRAINT ck_transactions_reversals_reverse CHECK (((kind = 'REVERSAL'::text) = (reverses_id IS NOT NULL))),
@@ -574,8 +649,12 @@ CREATE TABLE public.verified_payments (
 ALTER TABLE ONLY public.audit_seals ALTER COLUMN last_sequence SET DEFAULT nextval('public.audit_seals_last_sequence_seq'::regclass);
 ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+ALTER TABLE ONLY public.account_products
+    ADD CONSTRAINT pk_account_products PRIMARY KEY (account_id, since);
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT pk_accounts PRIMARY KEY (id);
+ALTER TABLE ONLY public.accrual_days
+    ADD CONSTRAINT pk_accrual_days PRIMARY KEY (day);
 ALTER TABLE ONLY public.answered_challenges
     ADD CONSTRAINT pk_answered_challenges PRIMARY KEY (id);
 ALTER TABLE ONLY public.approvals
@@ -604,6 +683,10 @@ ALTER TABLE ONLY public.cards
     ADD CONSTRAINT pk_cards PRIMARY KEY (id);
 ALTER TABLE ONLY public.clearing_messages
     ADD CONSTRAINT pk_clearing_messages PRIMARY KEY (id);
+ALTER TABLE ONLY public.closed_months
+    ADD CONSTRAINT pk_closed_months PRIMARY KEY (month);
+ALTER TABLE ONLY public.due_postings
+    ADD CONSTRAINT pk_due_postings PRIMARY KEY (id);
 ALTER TABLE ONLY public.email_codes
     ADD CONSTRAINT pk_email_codes PRIMARY KEY (name_hash);
 ALTER TABLE ONLY public.entries
@@ -616,12 +699,20 @@ ALTER TABLE ONLY public.feed_start
     ADD CONSTRAINT pk_feed_start PRIMARY KEY (id);
 ALTER TABLE ONLY public.idempotency_outcomes
     ADD CONSTRAINT pk_idempotency_outcomes PRIMARY KEY (user_id, key);
+ALTER TABLE ONLY public.interest_accruals
+    ADD CONSTRAINT pk_interest_accruals PRIMARY KEY (id);
+ALTER TABLE ONLY public.interest_postings
+    ADD CONSTRAINT pk_interest_postings PRIMARY KEY (account_id, side, last_day);
 ALTER TABLE ONLY public.outgoing_mails
     ADD CONSTRAINT pk_outgoing_mails PRIMARY KEY (id);
 ALTER TABLE ONLY public.passkeys
     ADD CONSTRAINT pk_passkeys PRIMARY KEY (id);
 ALTER TABLE ONLY public.payees
     ADD CONSTRAINT pk_payees PRIMARY KEY (id);
+ALTER TABLE ONLY public.product_terms
+    ADD CONSTRAINT pk_product_terms PRIMARY KEY (product_id, since);
+ALTER TABLE ONLY public.products
+    ADD CONSTRAINT pk_products PRIMARY KEY (id);
 ALTER TABLE ONLY public.recovery_codes
     ADD CONSTRAINT pk_recovery_codes PRIMARY KEY (user_id, code_hash);
 ALTER TABLE ONLY public.refresh_tokens
@@ -658,8 +749,16 @@ ALTER TABLE ONLY public.balances
     ADD CONSTRAINT uq_balances_purpose_currency UNIQUE (purpose, currency);
 ALTER TABLE ONLY public.card_secrets
     ADD CONSTRAINT uq_card_secrets_number_hash UNIQUE (number_hash);
+ALTER TABLE ONLY public.due_postings
+    ADD CONSTRAINT uq_due_postings_account_id_reason UNIQUE (account_id, reason);
+ALTER TABLE ONLY public.interest_accruals
+    ADD CONSTRAINT uq_interest_accruals_account_id_first_day UNIQUE (account_id, first_day);
 ALTER TABLE ONLY public.passkeys
     ADD CONSTRAINT uq_passkeys_credential_id UNIQUE (credential_id);
+ALTER TABLE ONLY public.products
+    ADD CONSTRAINT uq_products_kind_currency_default_from UNIQUE (kind, currency, default_from);
+ALTER TABLE ONLY public.products
+    ADD CONSTRAINT uq_products_kind_currency_name UNIQUE (kind, currency, name);
 ALTER TABLE ONLY public.statements
     ADD CONSTRAINT uq_statements_account_id_month UNIQUE (account_id, month);
 ALTER TABLE ONLY public.statements
@@ -679,6 +778,7 @@ CREATE INDEX ix_cards_account_id_id ON public.cards USING btree (account_id, id)
 CREATE INDEX ix_cards_expires_at ON public.cards USING btree (expires_at) WHERE (status = ANY (ARRAY['INACTIVE'::text, 'ACTIVE'::text, 'FROZEN'::text]));
 CREATE INDEX ix_cards_series_id ON public.cards USING btree (series_id);
 CREATE INDEX ix_clearing_messages_unwritten ON public.clearing_messages USING btree (id) WHERE (written_at IS NULL);
+CREATE INDEX ix_due_postings_account_id_id ON public.due_postings USING btree (account_id, id) WHERE (transaction_id IS NULL);
 CREATE INDEX ix_email_codes_expires_at ON public.email_codes USING btree (expires_at);
 CREATE INDEX ix_entries_account_id_id ON public.entries USING btree (account_id, id);
 CREATE INDEX ix_entries_transaction_id ON public.entries USING btree (transaction_id);
@@ -707,8 +807,10 @@ CREATE INDEX ix_users_words ON public.users USING gin (to_tsvector('simple'::reg
 CREATE UNIQUE INDEX uq_approvals_pending ON public.approvals USING btree (subject_id, kind) WHERE (status = 'PENDING'::text);
 CREATE UNIQUE INDEX uq_approvals_request_key ON public.approvals USING btree (proposed_by, request_key);
 CREATE UNIQUE INDEX uq_cards_replaces_id ON public.cards USING btree (replaces_id) WHERE (replaces_id IS NOT NULL);
+CREATE UNIQUE INDEX uq_due_postings_transaction_id ON public.due_postings USING btree (transaction_id);
 CREATE UNIQUE INDEX uq_external_transactions_reference ON public.external_transactions USING btree (reference, bank) WHERE (reference IS NOT NULL);
 CREATE UNIQUE INDEX uq_external_transactions_returned_id ON public.external_transactions USING btree (returned_id) WHERE (returned_id IS NOT NULL);
+CREATE UNIQUE INDEX uq_interest_postings_due_posting_id ON public.interest_postings USING btree (due_posting_id);
 CREATE UNIQUE INDEX uq_payees_owner_id_account_number ON public.payees USING btree (owner_id, account_number) WHERE (removed_at IS NULL);
 CREATE UNIQUE INDEX uq_scheduled_runs_schedule_id_planned_for ON public.scheduled_runs USING btree (schedule_id, planned_for);
 CREATE UNIQUE INDEX uq_scheduled_transfers_request_key ON public.scheduled_transfers USING btree (owner_id, request_key);
@@ -735,6 +837,10 @@ CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF id, account_id, series_id, re
 CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF id, currency, settles_on, created_at ON public.clearing_messages FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF transaction_id, account_number, name, bank, end_to_end_id, settles_on, reference, returned_id ON public.external_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER zero_sum AFTER INSERT ON public.entries REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION public.check_zero_sum();
+ALTER TABLE ONLY public.account_products
+    ADD CONSTRAINT fk_account_products_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.account_products
+    ADD CONSTRAINT fk_account_products_product_id FOREIGN KEY (product_id) REFERENCES public.products(id);
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT fk_accounts_id FOREIGN KEY (id) REFERENCES public.balances(account_id);
 ALTER TABLE ONLY public.accounts
@@ -763,16 +869,30 @@ ALTER TABLE ONLY public.cards
     ADD CONSTRAINT fk_cards_replaces_id FOREIGN KEY (replaces_id) REFERENCES public.cards(id);
 ALTER TABLE ONLY public.cards
     ADD CONSTRAINT fk_cards_series_id FOREIGN KEY (series_id) REFERENCES public.cards(id);
+ALTER TABLE ONLY public.due_postings
+    ADD CONSTRAINT fk_due_postings_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.due_postings
+    ADD CONSTRAINT fk_due_postings_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.external_transactions
     ADD CONSTRAINT fk_external_transactions_message_id_clearing_messages FOREIGN KEY (message_id) REFERENCES public.clearing_messages(id);
 ALTER TABLE ONLY public.external_transactions
     ADD CONSTRAINT fk_external_transactions_returned_id_transactions FOREIGN KEY (returned_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.external_transactions
     ADD CONSTRAINT fk_external_transactions_transaction_id_transactions FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
+ALTER TABLE ONLY public.interest_accruals
+    ADD CONSTRAINT fk_interest_accruals_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.interest_accruals
+    ADD CONSTRAINT fk_interest_accruals_product_id FOREIGN KEY (product_id) REFERENCES public.products(id);
+ALTER TABLE ONLY public.interest_postings
+    ADD CONSTRAINT fk_interest_postings_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.interest_postings
+    ADD CONSTRAINT fk_interest_postings_due_posting_id FOREIGN KEY (due_posting_id) REFERENCES public.due_postings(id);
 ALTER TABLE ONLY public.passkeys
     ADD CONSTRAINT fk_passkeys_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.payees
     ADD CONSTRAINT fk_payees_owner_id_users FOREIGN KEY (owner_id) REFERENCES public.users(id);
+ALTER TABLE ONLY public.product_terms
+    ADD CONSTRAINT fk_product_terms_product_id FOREIGN KEY (product_id) REFERENCES public.products(id);
 ALTER TABLE ONLY public.recovery_codes
     ADD CONSTRAINT fk_recovery_codes_user_id_users FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.refresh_tokens

@@ -1,6 +1,7 @@
 """A bank's policy for tests that execute commands themselves."""
 
 from datetime import time
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from bank_graphql.accounts.rules import Numbering
@@ -9,6 +10,7 @@ from bank_graphql.cards.vault import MasterKeys, Vault, master_keys
 from bank_graphql.clearing.rules import BusinessDays, ClearingPolicy
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.metrics import Metrics
+from bank_graphql.payments.fees import Fees
 from bank_graphql.payments.metrics import PaymentMetrics
 from bank_graphql.payments.service import Policy
 
@@ -30,4 +32,9 @@ def policy(clock: Clock = utc_now, vault: Vault | None = None) -> Policy:
         vault=vault or Vault(MasterKeys(master_keys(KEYS, None)), "990055", bytes(32), bytes(32), bytes(32)),
         clock=clock,
         metrics=PaymentMetrics(Metrics()),
+        fees=_no_fees,
     )
+
+
+async def _no_fees(*_: object) -> dict[UUID, Fees]:
+    return {}

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from bank_graphql import bank
+from bank_graphql import bank, batching
 from bank_graphql.accounts.enums import AccountKind
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Connection
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 async def test_a_lock_table_too_small_for_full_batches_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bank, "LOCKS_PER_COMMAND", 10**6)
+    monkeypatch.setattr(batching, "LOCKS_PER_COMMAND", 10**6)
     with pytest.raises(ConfigurationError, match="max_locks_per_transaction"):
         await bank.open_bank(settings).__aenter__()
 

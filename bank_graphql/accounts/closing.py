@@ -1,7 +1,5 @@
 """Close a user for good, together with the user's accounts. It is above `identity`, because it depends on balances."""
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, select
@@ -11,7 +9,7 @@ from bank_graphql.accounts.enums import AccountStatus, FrozenBy
 from bank_graphql.accounts.models import Account
 from bank_graphql.accounts.queries import ACCOUNT_COLUMNS, AccountRow
 from bank_graphql.accounts.rules import opening_lock
-from bank_graphql.accounts.service import SET_STATUS
+from bank_graphql.accounts.service import SET_STATUS, Ending
 from bank_graphql.audit import service as audit
 from bank_graphql.identity.enums import IdentityAction
 from bank_graphql.identity.errors import CredentialsRefused, StepUpRequired
@@ -41,7 +39,7 @@ class Closing:
         identity: verifies passwords, and knows the sessions that end.
         users: closes the user.
         clock: gives the bank's time.
-        on_close: called in the transaction for each account that is closed, to end what depends on it (its cards).
+        ending: what else happens when an account is closed.
     """
 
     def __init__(
@@ -50,13 +48,13 @@ class Closing:
         identity: Identity,
         users: Users,
         clock: Clock,
-        on_close: Callable[[Connection, UUID, datetime], Awaitable[None]],
+        ending: Ending,
     ) -> None:
         self._db = db
         self._identity = identity
         self._users = users
         self._clock = clock
-        self._on_close = on_close
+        self._ending = ending
 
     async def close_user(self, actor: Actor, password: str) -> None:
         """Close the actor, and the actor's accounts with their cards. All sessions of the actor end at once.
@@ -70,6 +68,10 @@ class Closing:
         """
         matches = await self._identity.verify_password(actor, password)
         needs_code = matches and await self._identity.needs_code(actor)
+        if matches and not needs_code:
+            for account in await self._db.fetch(_OPEN, user=actor.user_id):
+                if not (account.booked or account.held):
+                    await self._ending.settle(account.id)
 
         async def work(connection: Connection) -> set[UUID]:
             if not matches:
@@ -81,6 +83,7 @@ class Closing:
             await self._identity.sessions.require_active(connection, actor)
             for account in accounts:
                 _require_closable(account)
+                await self._ending.check(connection, account.id)
             for account in accounts:
                 await self._close(connection, account)
             return await self._users.close(connection, actor.user_id)
@@ -100,7 +103,7 @@ class Closing:
         now = self._clock()
         given = {"account": account.id, "new_status": AccountStatus.CLOSED, "by": None, "reason": None}
         await connection.execute(SET_STATUS, **given, closed=now, now=now)
-        await self._on_close(connection, account.id, now)
+        await self._ending.end(connection, account.id, now)
 
 
 def _require_closable(account: AccountRow) -> None:

@@ -197,7 +197,7 @@ def with_notes(transactions: Any) -> Select[Any]:
     return joined
 
 
-def _visible_transactions(key: Any) -> Query[TransactionRow]:
+def _visible_transactions(key: Any, *conditions: ColumnElement[bool]) -> Query[TransactionRow]:
     """Return a query for the transactions with such a key that are visible: `identity.visibility` has the rule."""
     touches_own = (
         select(col(_either_side.id))
@@ -228,14 +228,15 @@ def _visible_transactions(key: Any) -> Query[TransactionRow]:
     return Query(
         with_notes(
             select(_known.c.position, *TRANSACTION_COLUMNS).select_from(_known).join(Transaction, key == _known.c.key)
-        ).where(visible),
+        ).where(visible, *conditions),
         TransactionRow,
     )
 
 
 _TRANSACTIONS = _visible_transactions(col(Transaction.id))
 _REVERSALS = _visible_transactions(col(Transaction.reverses_id))
-_CHILDREN = _visible_transactions(col(Transaction.parent_id))
+_RETURNS = _visible_transactions(col(Transaction.parent_id), col(Transaction.kind) != TransactionKind.FEE)
+_FEES = _visible_transactions(col(Transaction.parent_id), col(Transaction.kind) == TransactionKind.FEE)
 _transactions = with_notes(select(*TRANSACTION_COLUMNS))
 
 _kinds, _statuses = (bindparam(name, type_=ARRAY(Text())) for name in ("kinds", "statuses"))
@@ -303,7 +304,12 @@ async def reversals(db: Reads, requested: Sequence[Requested[UUID]]) -> list[Tra
 
 async def returns(db: Reads, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
     """Return the transactions that return settled payments to other banks, of which each has one at most."""
-    return await fetch_rows(db, _CHILDREN, requested)
+    return await fetch_rows(db, _RETURNS, requested)
+
+
+async def fees(db: Reads, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
+    """Return the fees that were charged for transactions, of which each has one at most."""
+    return await fetch_rows(db, _FEES, requested)
 
 
 async def balances_at(db: Reads, requested: Sequence[Requested[tuple[UUID, datetime]]]) -> list[int | None]:

@@ -1,6 +1,8 @@
 """The only writer of accounts: changes to one account at a time. `payments` does what moves money or needs several accounts."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -20,7 +22,7 @@ from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.db import Connection, Database
-from bank_graphql.kit.errors import Forbidden, NotFound, ValidationFailed
+from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
 from bank_graphql.kit.ids import global_id
 from bank_graphql.kit.money import Money
 from bank_graphql.kit.statements import Insert, Query, Row, Writes
@@ -114,19 +116,34 @@ ERASED_NAME = "Account"
 """The name of the accounts of a user who was erased."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What other rooms do when an account is closed.
+
+    Attributes:
+        settle: posts the interest of the account, before it is closed.
+        check: called under its lock, before anything is changed; it may refuse.
+        end: called in the transaction, to end what depends on the account: its cards, and standing orders from it.
+    """
+
+    settle: Callable[[UUID], Awaitable[object]]
+    check: Callable[[Connection, UUID], Awaitable[None]]
+    end: Callable[[Connection, UUID, datetime], Awaitable[None]]
+
+
 class Accounts:
     """Changes to single accounts: names, freezing, closing, limits. Each is audited, and so is each refusal.
 
     Args:
         db: the database.
         clock: gives the time.
-        on_close: called in the transaction that closes an account, to end what depends on it (its cards).
+        ending: what else happens when an account is closed.
     """
 
-    def __init__(self, db: Database, clock: Clock, on_close: Callable[[Connection, UUID, datetime], Awaitable[None]]) -> None:
+    def __init__(self, db: Database, clock: Clock, ending: Ending) -> None:
         self._db = db
         self._clock = clock
-        self._on_close = on_close
+        self._ending = ending
 
     async def rename(self, actor: Actor, account_id: UUID, name: str) -> None:
         """Rename an account.
@@ -181,23 +198,25 @@ class Accounts:
         await self._change(actor, "unfreezeAccount", account_id, change)
 
     async def close(self, actor: Actor, account_id: UUID) -> None:
-        """Close an account for good.
+        """Close an account for good. Its interest through yesterday is posted before; if that is anything, it is not empty.
 
         Raises:
             NotFound, Forbidden: the account is not visible to the actor, or not the actor's own.
-            AccountStatusRefused, StateConflict: staff froze it; it is not empty, or closed already.
+            AccountStatusRefused, StateConflict: staff froze it; it is not empty, or closed already, or fees or interest are due.
         """
 
-        async def change(connection: Connection, account: AccountRow) -> None:
-            _require_owner(actor, account)
-            _require_open(account)
-            if account.frozen_by == FrozenBy.STAFF:
-                raise AccountStatusRefused(account_id, account.status)
-            if account.booked or account.held:
-                raise StateConflict(StateConflictCode.MONEY_REMAINS, account.status, "Only an empty account can be closed.")
-            await self._set_status(connection, account, AccountStatus.CLOSED)
-            await self._on_close(connection, account_id, self._clock())
+        async def check(connection: Connection) -> None:
+            _require_closable(actor, await self._lock(connection, actor, account_id))
 
+        async def change(connection: Connection, account: AccountRow) -> None:
+            _require_closable(actor, account)
+            await self._ending.check(connection, account_id)
+            await self._set_status(connection, account, AccountStatus.CLOSED)
+            await self._ending.end(connection, account_id, self._clock())
+
+        with suppress(Refusal):  # it is raised, and audited, below
+            await self._db.transact(check)
+            await self._ending.settle(account_id)
         await self._change(actor, "closeAccount", account_id, change)
 
     async def set_overdraft_limit(
@@ -283,6 +302,17 @@ def _check_limit(actor: Actor, account: AccountRow, limit: Money) -> None:
 def _require_owner(actor: Actor, account: AccountRow) -> None:
     if account.owner_id != actor.user_id:
         raise Forbidden("Only the account's owner may do this.")
+
+
+def _require_closable(actor: Actor, account: AccountRow) -> None:
+    """Require that the actor may close an account now. Raises as `Accounts.close`."""
+    _require_owner(actor, account)
+    _require_open(account)
+    if account.frozen_by == FrozenBy.STAFF:
+        raise AccountStatusRefused(account.id, account.status)
+    if account.booked or account.held:
+        message = "Only an empty account can be closed. Its interest up to yesterday is posted first."
+        raise StateConflict(StateConflictCode.MONEY_REMAINS, account.status, message)
 
 
 def _require_open(account: AccountRow) -> None:

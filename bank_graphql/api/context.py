@@ -33,6 +33,7 @@ from bank_graphql.payments.clock import BankClock
 from bank_graphql.payments.commands import Command
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome, Preview
+from bank_graphql.products.service import Products
 from bank_graphql.schedules.service import Schedules
 from bank_graphql.statements.service import Issuer
 
@@ -63,6 +64,7 @@ class Services:
     cards: Cards
     payees: Payees
     schedules: Schedules
+    products: Products
     feed: Feed
     streams: Streams
     execute: Execute

@@ -25,17 +25,24 @@ from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.links import Links
 from bank_graphql.kit.loaders import Loader, Reader, Requested
+from bank_graphql.kit.months import Months
 from bank_graphql.kit.paging import Listing, Page, Slice
 from bank_graphql.kit.statements import Reads, Row
 from bank_graphql.payees import queries as payees
 from bank_graphql.payees.queries import MatchRow, PayeeRow
+from bank_graphql.payments import queries as payments
+from bank_graphql.payments.queries import AmountDueRow
+from bank_graphql.products import interest_queries
+from bank_graphql.products import queries as products
+from bank_graphql.products.explanations import Explanation, explanations
+from bank_graphql.products.interest_queries import AccruedRow
+from bank_graphql.products.queries import ProductRow, TermsRow
 from bank_graphql.schedules import queries as schedules
 from bank_graphql.schedules.queries import RunRow, ScheduleRow
 from bank_graphql.statements import queries as statements
 from bank_graphql.statements.documents.paths import path_of_statement
 from bank_graphql.statements.enums import ExportFormat
 from bank_graphql.statements.queries import StatementRow
-from bank_graphql.statements.rules import Months
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -116,6 +123,16 @@ class Readers:
             partial(history.balance_histories, db, months.zone, clock), rows_per_key=lambda key: (key[2] - key[1]).days + 1
         )
         self.schedule: Reader[UUID, ScheduleRow | None] = Reader(partial(schedules.schedules, db))
+        self.product: Reader[UUID, ProductRow | None] = Reader(partial(products.products, db))
+        self.product_of_account: Reader[UUID, ProductRow | None] = Reader(
+            partial(products.products_of_accounts, db, months, clock)
+        )
+        self.terms_of_product: Reader[UUID, list[TermsRow]] = Reader(partial(products.terms_of_products, db))
+        self.current_terms: Reader[UUID, TermsRow | None] = Reader(partial(products.current_terms, db, months, clock))
+        self.accrued: Reader[UUID, AccruedRow | None] = Reader(partial(interest_queries.accrued, db))
+        self.amount_due: Reader[UUID, AmountDueRow | None] = Reader(partial(payments.amounts_due, db))
+        self.fee: Reader[UUID, TransactionRow | None] = Reader(partial(accounts.fees, db))
+        self.explanation: Reader[UUID, Explanation | None] = Reader(partial(explanations, db))
         self.runs_of_schedule: Reader[PageKey, Slice[RunRow]] = _lists(db, schedules.RUNS_OF_SCHEDULES)
         self.statement: Reader[UUID, StatementRow | None] = Reader(partial(statements.statements, db))
         self.statement_link: Reader[tuple[UUID, ExportFormat], str | None] = Reader(partial(_links_to_statements, db, links))

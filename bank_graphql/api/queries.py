@@ -21,7 +21,9 @@ from bank_graphql.api.types.enums import CurrencyCode
 from bank_graphql.api.types.events import TransactionEvent
 from bank_graphql.api.types.filters import check_search
 from bank_graphql.api.types.node import Connection, Node, Paged, page_size
+from bank_graphql.api.types.operations import Clock, LedgerCheck, LedgerVerification, RateLimit
 from bank_graphql.api.types.payees import Payee
+from bank_graphql.api.types.products import Product
 from bank_graphql.api.types.statements import Statement
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import User
@@ -42,43 +44,11 @@ from bank_graphql.ledger import verification
 from bank_graphql.ledger.enums import Purpose
 from bank_graphql.ledger.rules import internal_account_id
 from bank_graphql.payees.queries import PAYEES_OF_USERS, PayeeRow
+from bank_graphql.products.queries import PRODUCTS, ProductRow
 from bank_graphql.schedules.queries import SCHEDULES_OF_USERS, ScheduleRow
 
 MAX_NODES = 100
 EVENTS = KeyType(CURSOR_KIND, lambda text: None, 0, 0)  # noqa: ARG005 - the feed reads its cursors itself
-
-
-@strawberry.type(
-    description="The rate limit of the viewer, or of the address if nobody is signed in: a bucket of cost that refills evenly."
-)
-class RateLimit:
-    limit: int = strawberry.field(description="The cost that a full bucket holds, and that is refilled per minute.")
-    remaining: int = strawberry.field(description="The cost that remains in the bucket after this request.")
-    cost: int = strawberry.field(description="The cost of this request.")
-    reset_at: DateTime = strawberry.field(description="When the bucket is full again.")
-
-
-@strawberry.type(description="The bank's clock.")
-class Clock:
-    now: DateTime = strawberry.field(
-        description="The bank's time. Once the clock was moved, it stands still until it is moved again."
-    )
-    movable: bool = strawberry.field(description="Whether `advanceClock` can move it, as in a sandbox.")
-
-
-@strawberry.type(description="One check of a verification.")
-class LedgerCheck:
-    name: str = strawberry.field(description="The name of the check.")
-    ok: bool = strawberry.field(description="Whether no discrepancy was found.")
-    examined: BigInt = strawberry.field(description="The number of rows that were examined.")
-    first_problem: str | None = strawberry.field(description="The first discrepancy. Null if there is none.")
-
-
-@strawberry.type(description="The latest verification of the ledger.")
-class LedgerVerification:
-    ok: bool = strawberry.field(description="Whether no discrepancy was found.")
-    checked_at: DateTime = strawberry.field(description="When it ran.")
-    checks: list[LedgerCheck] = strawberry.field(description="Its checks.")
 
 
 @strawberry.type(description="All queries. What is not visible to the viewer is null, as if it did not exist.")
@@ -195,6 +165,15 @@ class Query:
             root.services.db, [(viewer.user_id, page)], viewers=[viewer.user_id], sees_all=[False]
         )
         return Paged(found, SCHEDULES_OF_USERS.key)
+
+    @strawberry.field(
+        description="The products of the bank: what accounts earn and cost. Null only together with an error.",
+        graphql_type=list[Product] | None,
+        directives=[Cost(weight="60"), ListSize(assumed_size=20)],
+    )
+    @staticmethod
+    async def products(root: Context) -> list[ProductRow]:
+        return await root.services.db.fetch(PRODUCTS) if root.viewer else []
 
     @strawberry.field(
         description="The payments that came back from other banks for accounts that are closed, in a currency, newest first. The "
@@ -383,6 +362,7 @@ async def _node(context: Context, given: str) -> object:
         "Statement": readers.statement,
         "Payee": readers.payee,
         "ScheduledTransfer": readers.schedule,
+        "Product": readers.product,
     }
     reader = by_kind.get(kind)
     uuid = parse_uuid(key)

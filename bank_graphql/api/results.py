@@ -29,6 +29,7 @@ from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.enums import PayeeMatch
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.payees import Payee
+from bank_graphql.api.types.products import Product
 from bank_graphql.api.types.transactions import Transaction
 from bank_graphql.api.types.users import Passkey, User
 from bank_graphql.identity.passkeys import PasskeyRequest
@@ -107,6 +108,9 @@ class MoneyPreview:
     settles_on: date | None = strawberry.field(
         description="For a payment to another bank, the business day on which it would be settled. Null otherwise."
     )
+    fee: money.Money | None = strawberry.field(
+        graphql_type=Money | None, description="The fee that the bank would charge. Null if there is none."
+    )
 
     @classmethod
     def of(cls, preview: Preview) -> Self:
@@ -116,6 +120,7 @@ class MoneyPreview:
             from_available_after=preview.from_available_after,
             to_booked_after=preview.to_booked_after,
             settles_on=preview.settles_on,
+            fee=preview.fee,
         )
 
 
@@ -336,6 +341,10 @@ ScheduledTransferResult = Annotated[
     | IdempotencyConflictRejection
     | StepUpRequiredRejection,
     strawberry.union("ScheduledTransferResult", description=f"The standing order, or a rejection. {_GROWS}"),
+]
+ProductResult = Annotated[
+    Product | NotFoundRejection | ForbiddenRejection | ValidationRejection,
+    strawberry.union("ProductResult", description=f"The product as changed, or a rejection. {_GROWS}"),
 ]
 VerifyPayeeResult = Annotated[
     PayeeVerification | ValidationRejection,

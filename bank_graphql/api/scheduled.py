@@ -11,7 +11,7 @@ from bank_graphql.api.errors import Rejection, rejection_of
 from bank_graphql.api.loaders import PageKey, loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.accounts import Account
-from bank_graphql.api.types.enums import DayRule, MissedRuns, ScheduledRunStatus, ScheduleStatus
+from bank_graphql.api.types.enums import DayRule, MissedRuns, ScheduledRunStatus, ScheduleStatus, Sweep
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.node import Connection, Node, Paged, node_id, page_size
 from bank_graphql.api.types.payees import Payee
@@ -68,6 +68,8 @@ class ScheduledTransfer(Node):
         description="Which transfers are made of dates that passed while the bank was down."
     )
 
+    sweep: Sweep | None = strawberry.field(description="For a sweep, how much its transfers move. Null if each moves the amount.")
+
     is_type_of = backed_by(ScheduleRow)
 
     @loaded_field(lambda readers: readers.account, name="from", description="The account that pays.", graphql_type=Account)
@@ -89,7 +91,10 @@ class ScheduledTransfer(Node):
     def to_account_number(root: ScheduleRow) -> str:
         return root.to_number
 
-    @strawberry.field(description="The amount of each transfer.", graphql_type=Money)
+    @strawberry.field(
+        description="The amount of each transfer; of a sweep, what its transfers leave on one account or fill up to.",
+        graphql_type=Money,
+    )
     @staticmethod
     def amount(root: ScheduleRow) -> money.Money:
         return money.Money(root.amount, root.currency)

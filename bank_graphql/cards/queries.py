@@ -80,12 +80,13 @@ class MerchantRow(Row):
 
 
 class CardReferenceRow(Row):
-    """What never changes of a card: its account, its series, the keyed hash of its number."""
+    """What never changes of a card: its account and that one's currency, its series, the keyed hash of its number."""
 
     id: UUID
     account_id: UUID
     series_id: UUID
     number_hash: bytes
+    currency: str
 
 
 class LockedCardRow(Row):
@@ -263,9 +264,10 @@ _LIMITS = Query(
 )
 _secret_of = aliased(CardSecret)
 _references = (
-    select(col(Card.id), col(Card.account_id), col(Card.series_id), col(_secret_of.number_hash))
+    select(col(Card.id), col(Card.account_id), col(Card.series_id), col(_secret_of.number_hash), col(Balance.currency))
     .select_from(_secret_of)
     .join(Card, col(Card.id) == _secret_of.card_id)
+    .join(Balance, col(Balance.account_id) == Card.account_id)
 )
 CARD_REFERENCES = Query(
     union(

@@ -14,6 +14,7 @@ from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.errors import FieldProblem, ValidationFailed
 from bank_graphql.kit.money import Money
+from bank_graphql.kit.months import next_month
 from bank_graphql.kit.text import normalise_name, problem_in
 
 PERIODS = (LimitWindow.DAY, LimitWindow.WEEK, LimitWindow.MONTH)
@@ -61,7 +62,7 @@ class Calendar:
                 first = day - timedelta(days=day.weekday())
                 after = first + timedelta(days=7)
             case LimitWindow.MONTH:
-                first, after = day.replace(day=1), _next_month(day)
+                first, after = day.replace(day=1), next_month(day)
             case LimitWindow.TRANSACTION:
                 raise ValueError("a transaction is no period of time")
             case _:
@@ -72,7 +73,7 @@ class Calendar:
         """Return when a card that is issued now expires: at the end of the present month, that many years later."""
         today = now.astimezone(self.zone).date()
         month = date(today.year + years, today.month, 1)
-        return Expiry(month.month, month.year, self._midnight(_next_month(month)))
+        return Expiry(month.month, month.year, self._midnight(next_month(month)))
 
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day, time.min, self.zone).astimezone(UTC)
@@ -356,7 +357,3 @@ def check_digit(digits: str) -> str:
 
 def _status_at(status: CardStatus, expires_at: datetime, now: datetime) -> CardStatus:
     return CardStatus.EXPIRED if status != CardStatus.CANCELLED and now >= expires_at else status
-
-
-def _next_month(day: date) -> date:
-    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)

@@ -18,6 +18,7 @@ class Permission(StrEnum):
     PROCESS_CLEARING = "PROCESS_CLEARING"  # the clearing: settle, return and receive payments of other banks, and see them
     MANAGE_USERS = "MANAGE_USERS"  # set the roles of users, suspend and reinstate them
     READ_AUDIT = "READ_AUDIT"  # read the audit
+    MANAGE_PRODUCTS = "MANAGE_PRODUCTS"  # make products, change their rates and fees, give them to accounts
     PROCESS_CARDS = "PROCESS_CARDS"  # the card network: authorise, capture, release and refund card payments, and see them
 
 
@@ -45,6 +46,7 @@ PERMISSIONS: dict[UserRole, frozenset[Permission]] = {
             Permission.VERIFY_LEDGER,
             Permission.MANAGE_USERS,
             Permission.READ_AUDIT,
+            Permission.MANAGE_PRODUCTS,
         }
     ),
 }

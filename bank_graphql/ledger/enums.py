@@ -12,6 +12,8 @@ class TransactionKind(StrEnum):
     HOLD = "HOLD"
     CARD_PAYMENT = "CARD_PAYMENT"
     CARD_REFUND = "CARD_REFUND"
+    FEE = "FEE"
+    INTEREST = "INTEREST"
     REVERSAL = "REVERSAL"
 
 
@@ -44,3 +46,5 @@ class Purpose(StrEnum):
     CARD_SETTLEMENT = "CARD_SETTLEMENT"
     CLEARING = "CLEARING"
     SUSPENSE = "SUSPENSE"
+    FEES = "FEES"
+    INTEREST = "INTEREST"

@@ -50,7 +50,7 @@ class Transaction(SQLModel, table=True):
         CheckConstraint("from_account_id <> to_account_id", name="accounts_differ"),
         CheckConstraint("(status = 'POSTED') = (posted_at IS NOT NULL)", name="posted_at_is_told"),
         CheckConstraint(
-            "kind = 'HOLD' OR status = 'POSTED' OR (kind = 'TRANSFER' AND status IN ('PENDING', 'VOIDED'))",
+            "kind = 'HOLD' OR status = 'POSTED' OR (kind = 'TRANSFER' AND status IN ('PENDING', 'VOIDED', 'DECLINED'))",
             name="only_holds_and_transfers_wait",
         ),
         CheckConstraint("captured >= 0 AND (kind = 'HOLD' OR captured = 0)", name="captured_is_of_a_hold"),

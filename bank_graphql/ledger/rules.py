@@ -236,18 +236,27 @@ class LedgerState:
         )
         return self._add(hold, ChangeKind.PENDING, at)
 
-    def decline_hold(self, source: AccountState, target: AccountState, amount: Money, now: datetime) -> TransactionState:
-        """Record a hold that was requested and refused, and return it. Nothing is reserved."""
+    def decline(
+        self,
+        source: AccountState,
+        target: AccountState,
+        amount: Money,
+        now: datetime,
+        *,
+        kind: TransactionKind = TransactionKind.HOLD,
+        description: str | None = None,
+    ) -> TransactionState:
+        """Record a hold or transfer that was requested and refused, and return it. Nothing is reserved."""
         at = max(now, source.changed_at)
         declined = TransactionState(
             new_id(),
-            TransactionKind.HOLD,
+            kind,
             TransactionStatus.DECLINED,
             source.account_id,
             target.account_id,
             amount.minor,
             amount.currency,
-            None,
+            description,
             at,
         )
         return self._add(declined, ChangeKind.DECLINED, at)

@@ -88,7 +88,7 @@ CHECKS = (
                 AND (c.from_account_id, c.to_account_id, c.currency) = (p.from_account_id, p.to_account_id, p.currency)
             ) AS fits
             FROM transactions c JOIN transactions p ON p.id = c.parent_id
-            WHERE c.kind <> 'CARD_REFUND' AND p.kind <> 'TRANSFER' GROUP BY c.parent_id
+            WHERE c.kind NOT IN ('CARD_REFUND', 'FEE') AND p.kind <> 'TRANSFER' GROUP BY c.parent_id
         ) c ON c.parent_id = h.id
         LEFT JOIN balances b ON b.account_id = h.to_account_id
         WHERE NOT coalesce(c.fits, true) OR (h.kind = 'HOLD' AND (

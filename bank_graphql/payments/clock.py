@@ -87,6 +87,13 @@ class BankClock:
         self._moved_to: datetime | None = None
         self._turn = asyncio.Lock()
 
+    @classmethod
+    async def open(cls, db: Database, real: Clock, *, is_movable: bool) -> "BankClock":
+        """Return the clock, read. Raises as `read`."""
+        opened = cls(db, real, is_movable=is_movable)
+        await opened.read()
+        return opened
+
     def __call__(self) -> datetime:
         """Return the bank's time."""
         return self._moved_to or self._real()

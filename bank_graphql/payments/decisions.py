@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bank_graphql.kit.errors import FieldProblem, Refusal, ValidationFailed
-from bank_graphql.payments.commands import ClearTransfer, Command, ExpireHold, Key
+from bank_graphql.payments.commands import ClearTransfer, Command, ExpireHold, Key, PostDue
 from bank_graphql.payments.errors import BatchAborted
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.idempotency import StoredOutcome, is_stored, subject_of
@@ -65,7 +65,7 @@ class Decisions:
             self._record(command, conflict, None)
             return conflict
         outcome, subject = self._execute(command)
-        if key is not None and is_stored(outcome):
+        if key is not None and is_stored(outcome) and (command.stores_refusals or isinstance(outcome, Done)):
             self.new_outcomes[key] = StoredOutcome(fingerprint, outcome)
         self._record(command, outcome, subject)
         return outcome
@@ -143,8 +143,8 @@ class Decisions:
         return decision, subject_of(decision)
 
     def _record(self, command: Command, outcome: Outcome, subject: UUID | None) -> None:
-        if isinstance(command, ExpireHold | ClearTransfer) and isinstance(outcome, Refusal):
-            return  # another process was first
+        if isinstance(command, ExpireHold | ClearTransfer | PostDue) and isinstance(outcome, Refusal):
+            return  # another process was first, or money is missing still
         self.audited.append(Audited(command, outcome, subject))
 
 

@@ -1,6 +1,13 @@
-"""The values that the columns of stored outcomes may have. Pure, so that rules may import them."""
+"""The words of this room. Plain enums: the rules and the API use them."""
 
 from enum import StrEnum
+
+
+class Sweep(StrEnum):
+    """What a sweep moves: what the paying account has above an amount, or what the paid one lacks of it."""
+
+    ABOVE = "ABOVE"
+    UP_TO = "UP_TO"
 
 
 class OutcomeKind(StrEnum):

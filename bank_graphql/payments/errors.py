@@ -19,6 +19,16 @@ class BatchAborted(Refusal):
 
 
 @dataclass(eq=False)
+class NothingToMove(Refusal):
+    """A sweep has nothing to move."""
+
+    code: ClassVar[str] = "NothingToMove"
+
+    def __str__(self) -> str:
+        return "There is nothing to move."
+
+
+@dataclass(eq=False)
 class IdempotencyConflict(Refusal):
     """The key was used before, for another request."""
 

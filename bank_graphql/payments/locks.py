@@ -33,6 +33,7 @@ class Locked:
         transaction_ids: the transactions that are named, and the parents of named refunds.
         cards: the cards that are named by themselves.
         references: payments from other banks: the bank, and the reference that it gave.
+        charged: the accounts that may be charged fees.
         authorizing: whether limits of those cards are checked as of now.
         capturing: transactions for whose cards limits are checked, as of their authorisations.
     """
@@ -45,6 +46,7 @@ class Locked:
     transaction_ids: list[UUID]
     cards: Sequence[CardReferenceRow]
     references: list[tuple[str, str]]
+    charged: list[UUID]
     authorizing: bool
     capturing: list[UUID]
 
@@ -62,6 +64,7 @@ async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
     transactions = await read_transactions(connection, named)
     references = await _card_references(connection, targets)
     account_ids = list({*_account_ids(targets, transactions, references, saved, numbers), *numbers.values()})
+    charged_cards = {card for each in targets if each.charges_cards for card in each.cards}
     owners = list({each.owner: None for each in targets if each.owner is not None})
     received = list({reference: None for each in targets for reference in each.references})
     keys = list({command.stored_key: None for command in commands if command.stored_key is not None})
@@ -85,6 +88,10 @@ async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
         [*transactions, *refunded],
         references,
         received,
+        charged=[
+            *(each.accounts[0] for each in targets if each.fees is not None and _leaves(each, saved, numbers)),
+            *(reference.account_id for reference in references if reference.id in charged_cards),
+        ],
         authorizing=any(each.checks_limits and not each.transactions for each in targets),
         capturing=[key for each in targets if each.checks_limits for key in each.transactions],
     )
@@ -130,15 +137,24 @@ def _account_ids(
 ) -> Iterator[UUID]:
     for each in targets:
         yield from each.accounts
-        if each.clearing is not None:
-            paid = [*each.numbers, *(saved[payee].account.number for payee in each.payees if payee in saved)]
-            if any(number not in numbers for number in paid):
-                yield each.clearing
+        if each.clearing is not None and _leaves(each, saved, numbers):
+            yield each.clearing
+            if each.fees is not None:
+                yield each.fees
         if each.suspends:
             currencies = {transactions[key].currency for key in each.transactions if key in transactions}
             yield from (internal_account_id(Purpose.SUSPENSE, currency) for currency in currencies)
     for row in transactions.values():
         yield row.from_account_id
         yield row.to_account_id
+    charges_cards = any(each.charges_cards for each in targets)
     for reference in references:
         yield reference.account_id
+        if charges_cards:
+            yield internal_account_id(Purpose.FEES, reference.currency)
+
+
+def _leaves(target: Targets, saved: Mapping[UUID, SavedPayee], numbers: Mapping[str, UUID]) -> bool:
+    """Return whether a payment may leave the bank: none of its accounts has the number."""
+    paid = [*target.numbers, *(saved[payee].account.number for payee in target.payees if payee in saved)]
+    return any(number not in numbers for number in paid)

@@ -1,14 +1,15 @@
-"""The tables of outcomes that are stored under idempotency keys, and of the bank's clock."""
+"""The tables of outcomes under idempotency keys, of what is due to be posted, and of the bank's clock."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from bank_graphql.kit.columns import one_of, text_field, time_field, uuid_field
+from bank_graphql.kit.columns import amount_field, key_field, one_of, text_field, time_field, uuid_field
+from bank_graphql.ledger.enums import TransactionKind
 from bank_graphql.payments.enums import OutcomeKind
 
 
@@ -20,6 +21,32 @@ class BankTime(SQLModel, table=True):
 
     id: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
     moved_to: datetime = time_field()
+
+
+class DuePosting(SQLModel, table=True):
+    """A fee or interest that the bank posts as soon as the account allows it.
+
+    `amount` is signed: the customer gets a positive one, and pays a negative one. `reason` is unique in its account: it says for
+    what the posting is, e.g. a month, so that nothing is posted twice for it.
+    """
+
+    __tablename__ = "due_postings"
+    __table_args__ = (
+        one_of("kind", (TransactionKind.FEE, TransactionKind.INTEREST)),
+        CheckConstraint("amount <> 0", name="amount_is_not_zero"),
+        UniqueConstraint("account_id", "reason"),
+        Index("uq_due_postings_transaction_id", "transaction_id", unique=True),
+        Index("ix_due_postings_account_id_id", "account_id", "id", postgresql_where=text("transaction_id IS NULL")),
+    )
+
+    id: UUID = key_field()
+    account_id: UUID = uuid_field(references="accounts.id")
+    kind: TransactionKind = text_field()
+    amount: int = amount_field()
+    description: str = text_field()
+    reason: str = text_field()
+    created_at: datetime = time_field()
+    transaction_id: UUID | None = uuid_field(nullable=True, references="transactions.id")
 
 
 class IdempotencyOutcome(SQLModel, table=True):

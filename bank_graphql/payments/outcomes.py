@@ -42,7 +42,10 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """A card authorisation was refused. The refusal is the command's outcome, and the declined transaction is written."""
+    """A card authorisation, or the transfer of a standing order, was refused.
+
+    The refusal is the command's outcome, and the declined transaction is written.
+    """
 
     refusal: Refusal
     transaction_id: UUID
@@ -52,13 +55,14 @@ class Declined:
 class Preview:
     """What a dry run would lead to. An amount is None for an account that is not visible to the actor.
 
-    `settles_on` is when a payment to another bank is to be settled; None for all others.
+    `settles_on` is when a payment to another bank is to be settled; None for all others. `fee` is what the bank charges for it.
     """
 
     amount: Money
     from_available_after: Money | None
     to_booked_after: Money | None
     settles_on: date | None = None
+    fee: Money | None = None
 
 
 Done = Moved | Opened | Issued

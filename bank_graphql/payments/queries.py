@@ -1,23 +1,42 @@
 """Reads for the state of a batch, and the holds that are due."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Text, Uuid, and_, any_, bindparam, cast, column, func, null, select, text, union_all
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    null,
+    or_,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.enums import AccountKind, AccountStatus
 from bank_graphql.accounts.models import Account
 from bank_graphql.cards.models import CardTransaction
-from bank_graphql.kit.db import Database
+from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
+from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.jobs import DueRow
-from bank_graphql.kit.statements import Query, Row, array_of
+from bank_graphql.kit.loaders import Requested
+from bank_graphql.kit.statements import Query, Reads, Row, array_of
 from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
 from bank_graphql.ledger.models import Balance, Transaction, TransactionNote
 from bank_graphql.payments.enums import OutcomeKind
-from bank_graphql.payments.models import BankTime, IdempotencyOutcome
+from bank_graphql.payments.models import BankTime, DuePosting, IdempotencyOutcome
 
 
 class AccountNumberRow(Row):
@@ -194,6 +213,72 @@ _NEXT_EXPIRY = Query(
 )
 
 
+class PostableRow(Row):
+    """A fee or interest that is due, and that its account allows."""
+
+    id: UUID
+    account_id: UUID
+    kind: TransactionKind
+    amount: int
+    description: str
+    currency: str
+
+
+_account_of_due = bindparam("account", type_=Uuid())
+POSTABLE = Query(
+    select(
+        *(col(getattr(DuePosting, name)) for name in ("id", "account_id", "kind", "amount", "description")),
+        col(Balance.currency),
+    )
+    .join(Balance, col(Balance.account_id) == DuePosting.account_id)
+    .join(Account, col(Account.id) == DuePosting.account_id)
+    .where(
+        text("due_postings.transaction_id IS NULL"),
+        or_(_account_of_due.is_(None), col(DuePosting.account_id) == _account_of_due),
+        col(DuePosting.id) > bindparam("after", type_=Uuid()),
+        or_(
+            and_(col(DuePosting.amount) > 0, col(Account.status) != AccountStatus.CLOSED),
+            and_(
+                col(Account.status) == AccountStatus.ACTIVE,
+                col(Balance.booked) - col(Balance.held) + col(Balance.overdraft_limit) + col(DuePosting.amount) >= 0,
+            ),
+        ),
+    )
+    .order_by(col(DuePosting.id))
+    .limit(bindparam("maximum", type_=BigInteger())),
+    PostableRow,
+)
+"""What can be posted, the oldest first."""
+
+
+class AmountDueRow(Row):
+    """What an account is to pay as soon as there is money, in minor units."""
+
+    position: int
+    amount: int
+
+
+_ids = requested_keys(Uuid())
+_owed = (
+    select(func.sum(DuePosting.amount))
+    .where(text("due_postings.transaction_id IS NULL"), col(DuePosting.account_id) == Account.id, col(DuePosting.amount) < 0)
+    .correlate(Account)
+    .scalar_subquery()
+)
+_AMOUNTS_DUE = Query(
+    select(_ids.c.position, cast(-func.coalesce(_owed, 0), BigInteger()).label("amount"))
+    .select_from(_ids)
+    .join(Account, col(Account.id) == _ids.c.key)
+    .where(visible_to_viewer(col(Account.owner_id), _ids)),
+    AmountDueRow,
+)
+_DUE_OF_ACCOUNT = Query(
+    select(col(DuePosting.id)).where(
+        text("transaction_id IS NULL"), col(DuePosting.account_id) == bindparam("account", type_=Uuid())
+    ),
+    DueHoldRow,
+)
+
 _USED = Query(
     select(col(IdempotencyOutcome.key)).where(
         col(IdempotencyOutcome.user_id) == bindparam("user", type_=Uuid()),
@@ -207,6 +292,16 @@ async def next_expiry(db: Database, after: datetime) -> datetime | None:
     """Return when the next hold expires after a time; None if none does."""
     [row] = await db.fetch(_NEXT_EXPIRY, after=after)
     return row.due_at
+
+
+async def amounts_due(db: Reads, requested: Sequence[Requested[UUID]]) -> list[AmountDueRow | None]:
+    """Return what accounts are to pay as soon as there is money; None for an account that is not visible to the actor."""
+    return await fetch_rows(db, _AMOUNTS_DUE, requested)
+
+
+async def has_due(connection: Connection, account_id: UUID) -> bool:
+    """Return whether fees or interest of an account are due and not posted."""
+    return bool(await connection.fetch(_DUE_OF_ACCOUNT, account=account_id))
 
 
 async def is_used(db: Database, user_id: UUID, key: str) -> bool:

@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,20 +27,25 @@ from bank_graphql.events import service as events
 from bank_graphql.events.enums import TransactionEventKind
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import Refusal
-from bank_graphql.kit.statements import Insert, Query, Row, Writes
+from bank_graphql.kit.ids import new_id
+from bank_graphql.kit.money import Money
+from bank_graphql.kit.statements import Insert, Query, Row, Update, Writes
 from bank_graphql.ledger import service as ledger
+from bank_graphql.ledger.enums import TransactionKind
 from bank_graphql.payees import service as payees
 from bank_graphql.payments import queries
-from bank_graphql.payments.commands import ClearTransfer, Command, ExpireHold
+from bank_graphql.payments.commands import ClearTransfer, Command, ExpireHold, PostDue
 from bank_graphql.payments.decisions import Decisions
+from bank_graphql.payments.fees import NewDue
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.locks import lock
 from bank_graphql.payments.metrics import PaymentMetrics
-from bank_graphql.payments.models import IdempotencyOutcome
+from bank_graphql.payments.models import DuePosting, IdempotencyOutcome
 from bank_graphql.payments.outcomes import Moved, Outcome
-from bank_graphql.payments.snapshot import load
+from bank_graphql.payments.snapshot import FeesOf, load
 from bank_graphql.payments.state import BatchState
 
 _INSERT_OUTCOMES = Insert(
@@ -48,6 +53,13 @@ _INSERT_OUTCOMES = Insert(
     *("user_id", "key", "fingerprint", "outcome", "subject_id", "refusal", "created_at"),
     shared=["created_at"],
 )
+_INSERT_DUE = Insert(
+    DuePosting,
+    *("id", "account_id", "kind", "amount", "description", "reason", "created_at"),
+    shared=["created_at"],
+    skip_existing=True,
+)
+_UPDATE_DUE = Update(DuePosting, "id", "transaction_id")
 _DELETE_OUTCOMES = Query(
     delete(IdempotencyOutcome)
     .where(
@@ -83,6 +95,7 @@ class Policy:
         vault: makes and keeps card numbers.
         clock: gives the time.
         metrics: counts what is posted and reserved.
+        fees: returns the fees of accounts at a time.
     """
 
     sandbox: bool
@@ -94,6 +107,7 @@ class Policy:
     vault: Vault
     clock: Clock
     metrics: PaymentMetrics
+    fees: FeesOf
 
 
 async def execute(db: Database, policy: Policy, commands: Sequence[Command]) -> list[Outcome]:
@@ -125,6 +139,7 @@ async def execute_groups(db: Database, policy: Policy, groups: Sequence[Group]) 
             step_up_above=policy.step_up_above,
             cards=policy.cards,
             clearing=policy.clearing,
+            fees=policy.fees,
         )
         decisions = Decisions(state, stored)
         outcomes = [decisions.decide(group, prints) for group, prints in zip(groups, fingerprints, strict=True)]
@@ -148,6 +163,8 @@ async def _write(connection: Connection, policy: Policy, state: BatchState, deci
     await accounts.open_accounts(connection, writes, policy.numbering, state.new_accounts, state.now)
     await cards.issue(connection, writes, policy.vault, state.cards.new_cards, state.now)
     payees.record(writes, state.verified)
+    add_due(writes, state.new_due, state.now)
+    writes.update(_UPDATE_DUE, state.posted_due)
     clearing.record(writes, state.clearing.new_payments, state.clearing.changed.values())
     cards.record(writes, state.cards.new_payments, state.cards.adjusted.values())
     stored = decisions.new_outcomes.items()
@@ -174,6 +191,54 @@ async def _write(connection: Connection, policy: Policy, state: BatchState, deci
         ],
     )
     await connection.write(writes)
+
+
+def add_due(writes: Writes, due: Sequence[NewDue], now: datetime) -> list[UUID]:
+    """Add fees and interest that are to be posted to the writes; return their ids. One with a reason that was there stays so."""
+    ids = [new_id() for _ in due]
+    rows = [(key, d.account_id, d.kind, d.amount, d.description, d.reason, now) for key, d in zip(ids, due, strict=True)]
+    writes.insert(_INSERT_DUE, rows)
+    return ids
+
+
+async def require_nothing_due(connection: Connection, account_id: UUID) -> None:
+    """Require that no fee or interest of an account is due. Its lock must be held.
+
+    Raises:
+        StateConflict: `MONEY_REMAINS`.
+    """
+    if await queries.has_due(connection, account_id):
+        message = "Fees or interest are due, and there was no money for them: pay in what amountDue says first."
+        raise StateConflict(StateConflictCode.MONEY_REMAINS, "DUE", message)
+
+
+async def post_due(db: Database, policy: Policy, account_id: UUID | None = None, batch_size: int = 500) -> int:
+    """Post all fees and interest that are due and that their accounts allow; return how many were posted.
+
+    Args:
+        db: the database.
+        policy: how the bank is set up.
+        account_id: only those of this account.
+        batch_size: how many are posted in one transaction.
+    """
+    done, after = 0, UUID(int=0)
+    while found := await db.fetch(queries.POSTABLE, account=account_id, after=after, maximum=batch_size):
+        commands = [
+            PostDue(
+                actor=BANK,
+                key=None,
+                due_id=row.id,
+                account_id=row.account_id,
+                kind=TransactionKind(row.kind),
+                amount=Money(row.amount, row.currency),
+                description=row.description,
+            )
+            for row in found
+        ]
+        outcomes = await _execute_together_or_singly(db, policy, commands)
+        done += sum(isinstance(outcome, Moved) and not outcome.replayed for outcome in outcomes)
+        after = found[-1].id
+    return done
 
 
 async def expire_holds(db: Database, policy: Policy) -> int:

@@ -1,6 +1,6 @@
 """Loads the state of a batch under its locks: accounts, stored outcomes, transactions, and the cards that decisions depend on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -22,10 +22,14 @@ from bank_graphql.payments import queries
 from bank_graphql.payments.card_state import CardsState
 from bank_graphql.payments.clearing_state import ClearingState
 from bank_graphql.payments.commands import Key
+from bank_graphql.payments.fees import Fees
 from bank_graphql.payments.idempotency import StoredOutcome, stored_outcome
 from bank_graphql.payments.locks import Locked, read_transactions
 from bank_graphql.payments.queries import LockedTransactionRow
 from bank_graphql.payments.state import BatchState, CustomerAccount
+
+FeesOf = Callable[[Connection, Sequence[UUID], datetime], Awaitable[Mapping[UUID, Fees]]]
+"""Returns the fees of accounts at a time."""
 
 
 async def load(
@@ -38,6 +42,7 @@ async def load(
     step_up_above: int | None,
     cards: CardPolicy,
     clearing: ClearingPolicy,
+    fees: FeesOf,
 ) -> tuple[BatchState, dict[Key, StoredOutcome]]:
     """Return the state of a batch, and the outcomes that are stored under its keys.
 
@@ -51,6 +56,7 @@ async def load(
         step_up_above: above how much a payment is large, in whole units of its currency; None if none is.
         cards: how cards are issued and authorised.
         clearing: how payments to other banks are cleared.
+        fees: returns the fees of accounts at a time.
     """
     accounts, customers, stored, moved_to = await _read_accounts_and_keys(connection, locked)
     received = await _read_received(connection, locked)
@@ -68,6 +74,7 @@ async def load(
         closed_users=await closed_among(connection, locked.owners),
         credit_limit=credit_limit,
         step_up_above=step_up_above,
+        fees=await fees(connection, locked.charged, now) if locked.charged else {},
     )
     return state, stored
 

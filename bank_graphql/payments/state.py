@@ -3,8 +3,10 @@
 `snapshot` loads it, commands decide on it, `service` writes it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from bank_graphql.accounts.enums import AccountKind, AccountStatus
@@ -15,12 +17,13 @@ from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import NotFound
 from bank_graphql.kit.ids import global_id
 from bank_graphql.kit.money import CURRENCY_DIGITS, Money
-from bank_graphql.ledger.enums import TransactionStatus
+from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
 from bank_graphql.ledger.errors import CurrencyMismatch
 from bank_graphql.ledger.rules import AccountState, LedgerSavepoint, LedgerState, TransactionState
 from bank_graphql.payees.enums import PayeeMatch
 from bank_graphql.payments.card_state import CardSavepoint, CardsState
 from bank_graphql.payments.clearing_state import ClearingSavepoint, ClearingState
+from bank_graphql.payments.fees import NO_FEES, Fees, NewDue
 from bank_graphql.payments.outcomes import Moved, Opened, Preview
 
 
@@ -60,8 +63,7 @@ class Savepoint:
     cards: CardSavepoint
     clearing: ClearingSavepoint
     customers: dict[UUID, CustomerAccount]
-    new_accounts: int
-    verified: int
+    lengths: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -82,6 +84,9 @@ class BatchState:
         step_up_above: above how much a payment is large, in whole units of its currency; None if none is.
         new_accounts: the accounts that the batch opened.
         verified: the payments whose payee was verified: transaction, answer, and the name that was given.
+        fees: the fees of accounts that commands may charge; none of an account that is not among them.
+        new_due: fees that are to be posted once there is money.
+        posted_due: what was due and is posted: its id, and the transaction.
     """
 
     now: datetime
@@ -97,6 +102,9 @@ class BatchState:
     step_up_above: int | None = None
     new_accounts: list[NewAccount] = field(default_factory=list)
     verified: list[tuple[UUID, PayeeMatch, str]] = field(default_factory=list)
+    fees: Mapping[UUID, Fees] = field(default_factory=dict)
+    new_due: list[NewDue] = field(default_factory=list)
+    posted_due: list[tuple[UUID, UUID]] = field(default_factory=list)
 
     def savepoint(self) -> Savepoint:
         """Return what `roll_back` restores: all that commands may change."""
@@ -105,8 +113,7 @@ class BatchState:
             self.cards.savepoint(),
             self.clearing.savepoint(),
             dict(self.customers),
-            len(self.new_accounts),
-            len(self.verified),
+            tuple(map(len, self._lists)),
         )
 
     def roll_back(self, to: Savepoint) -> None:
@@ -116,8 +123,16 @@ class BatchState:
         self.clearing.roll_back(to.clearing)
         self.customers.clear()
         self.customers.update(to.customers)
-        del self.new_accounts[to.new_accounts :]
-        del self.verified[to.verified :]
+        for items, length in zip(self._lists, to.lengths, strict=True):
+            del items[length:]
+
+    @property
+    def _lists(self) -> tuple[list[Any], ...]:
+        return self.new_accounts, self.verified, self.new_due, self.posted_due
+
+    def fees_of(self, account_id: UUID) -> Fees:
+        """Return the fees of an account."""
+        return self.fees.get(account_id, NO_FEES)
 
     def is_large(self, minor: int, currency: str) -> bool:
         """Return whether a payment of this amount requires that its payer was verified a short while ago."""
@@ -188,11 +203,15 @@ class BatchState:
         made = self.ledger.transactions[done.transaction_id]
         source, target = self.ledger.accounts[made.from_account_id], self.ledger.accounts[made.to_account_id]
         payment = self.clearing.payments.get(made.id)
+        fee = sum(
+            each.amount for each in self.ledger.new_transactions if each.parent_id == made.id and each.kind == TransactionKind.FEE
+        )
         return Preview(
             Money(made.remaining if made.status == TransactionStatus.VOIDED else made.amount, made.currency),
             Money(source.available, source.currency) if self.is_visible(actor, source.account_id) else None,
             Money(target.booked, target.currency) if self.is_visible(actor, target.account_id) else None,
             None if payment is None else payment.settles_on,
+            Money(fee, made.currency) if fee else None,
         )
 
 

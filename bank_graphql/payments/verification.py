@@ -13,17 +13,42 @@ CHECKS = (
         LEFT JOIN users u ON u.id = o.user_id
         LEFT JOIN approvals p ON p.id = o.user_id
         LEFT JOIN scheduled_transfers s ON s.id = o.user_id
+        LEFT JOIN due_postings q ON q.id = o.user_id
         LEFT JOIN transactions t ON o.outcome = 'MOVED' AND t.id = o.subject_id
         LEFT JOIN accounts f ON f.id = t.from_account_id
         LEFT JOIN accounts g ON g.id = t.to_account_id
         LEFT JOIN accounts a ON o.outcome = 'OPENED' AND a.id = o.subject_id
         LEFT JOIN cards c JOIN accounts d ON d.id = c.account_id ON o.outcome = 'ISSUED' AND c.id = o.subject_id
-        WHERE (u.id IS NULL AND p.id IS NULL AND s.id IS NULL AND o.key NOT LIKE 'schedule/%')
+        WHERE (u.id IS NULL AND p.id IS NULL AND s.id IS NULL AND q.id IS NULL AND o.key NOT LIKE 'schedule/%')
             OR (s.id IS NOT NULL AND o.outcome = 'MOVED' AND t.from_account_id IS DISTINCT FROM s.from_account_id)
             OR (o.outcome = 'MOVED' AND (t.id IS NULL OR (u.role = 'CUSTOMER' AND o.user_id NOT IN (
                 coalesce(f.owner_id, g.owner_id), coalesce(g.owner_id, f.owner_id)))))
             OR (o.outcome = 'OPENED' AND a.owner_id IS DISTINCT FROM o.user_id)
             OR (o.outcome = 'ISSUED' AND d.owner_id IS DISTINCT FROM o.user_id) LIMIT 1
+        """,
+    ),
+    Check(
+        "due postings",
+        "SELECT count(*) FROM due_postings",
+        """
+        SELECT 'what was due as ' || d.id || ' does not agree with its transaction' AS problem
+        FROM due_postings d JOIN transactions t ON t.id = d.transaction_id
+        WHERE t.status <> 'POSTED' OR (t.kind, t.amount) IS DISTINCT FROM (d.kind, abs(d.amount))
+            OR d.account_id IS DISTINCT FROM CASE WHEN d.amount < 0 THEN t.from_account_id ELSE t.to_account_id END LIMIT 1
+        """,
+    ),
+    Check(
+        "fees and interest",
+        "SELECT count(*) FROM transactions WHERE kind IN ('FEE', 'INTEREST')",
+        """
+        SELECT 'transaction ' || t.id || ' is not between a customer and the bank''s account for its kind' AS problem
+        FROM transactions t
+        LEFT JOIN balances f ON f.account_id = t.from_account_id
+        LEFT JOIN balances g ON g.account_id = t.to_account_id
+        WHERE t.kind IN ('FEE', 'INTEREST') AND (
+            CASE t.kind WHEN 'FEE' THEN 'FEES' ELSE 'INTEREST' END IS DISTINCT FROM coalesce(f.purpose, g.purpose)
+            OR (t.kind = 'FEE' AND f.purpose IS NOT NULL)
+        ) LIMIT 1
         """,
     ),
     Check(

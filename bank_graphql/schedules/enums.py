@@ -18,6 +18,7 @@ class ScheduledRunStatus(StrEnum):
     MOVED = "MOVED"
     RETRYING = "RETRYING"
     REFUSED = "REFUSED"
+    SKIPPED = "SKIPPED"
 
 
 class DayRule(StrEnum):

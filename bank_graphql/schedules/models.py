@@ -7,11 +7,14 @@ from sqlalchemy import BigInteger, Date, Index, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
 from bank_graphql.kit.columns import amount_field, key_field, one_of, text_field, time_field, uuid_field
+from bank_graphql.payments.enums import Sweep
 from bank_graphql.schedules.enums import DayRule, MissedRuns, ScheduledRunStatus, ScheduleStatus
 
 
 class ScheduledTransfer(SQLModel, table=True):
-    """A standing order. It goes to an account here (`to_account_id`), to a payee, or to an account at another bank (`to_name`).
+    """A standing order: of an amount or, if it is a sweep, of what balances have above it or lack of it.
+
+    It goes to an account here (`to_account_id`), to a payee, or to an account at another bank (`to_name`).
 
     `planned_for` is the date whose transfer is made next, and `due_at` when it is tried next: null if it is not, for the order is
     paused or has ended. An order that ends while it is tried keeps both until what became of the try is noted.
@@ -24,6 +27,7 @@ class ScheduledTransfer(SQLModel, table=True):
         one_of("status", ScheduleStatus),
         one_of("day_rule", DayRule),
         one_of("missed_runs", MissedRuns),
+        one_of("sweep", Sweep),
         Index("ix_scheduled_transfers_owner_id_id", "owner_id", "id"),
         Index("ix_scheduled_transfers_from_account_id", "from_account_id"),
         Index("uq_scheduled_transfers_request_key", "owner_id", "request_key", unique=True),
@@ -43,6 +47,7 @@ class ScheduledTransfer(SQLModel, table=True):
     recurrence: str = text_field()
     day_rule: DayRule = text_field()
     missed_runs: MissedRuns = text_field()
+    sweep: Sweep | None = text_field(nullable=True)
     starts_on: date = Field(sa_type=Date)
     status: ScheduleStatus = text_field()
     planned_for: date | None = Field(sa_type=Date, nullable=True)

@@ -14,6 +14,7 @@ from bank_graphql.kit.jobs import DueRow
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.paging import Listing, uuid_key
 from bank_graphql.kit.statements import Query, Reads, Row
+from bank_graphql.payments.enums import Sweep
 from bank_graphql.schedules.enums import DayRule, MissedRuns, ScheduledRunStatus, ScheduleStatus
 from bank_graphql.schedules.models import ScheduledRun, ScheduledTransfer
 
@@ -34,6 +35,7 @@ class ScheduleRow(Row):
     recurrence: str
     day_rule: DayRule
     missed_runs: MissedRuns
+    sweep: Sweep | None
     starts_on: date
     status: ScheduleStatus
     planned_for: date | None

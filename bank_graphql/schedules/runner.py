@@ -23,6 +23,7 @@ from bank_graphql.kit.ids import new_id
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
 from bank_graphql.payments.commands import RunScheduledTransfer
+from bank_graphql.payments.errors import NothingToMove
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Moved, Outcome
 from bank_graphql.schedules import queries, refusals, statements
@@ -34,6 +35,7 @@ from bank_graphql.schedules.statements import ClaimedRow
 CLAIM_SECONDS = 60
 """How long a process has for the orders that it claims. Whoever finds them afterwards does the same once more, to no effect."""
 _PIECE = 100
+_REFUSED = frozenset({ScheduledRunStatus.RETRYING, ScheduledRunStatus.REFUSED})
 _log = structlog.get_logger(__name__)
 
 
@@ -109,9 +111,10 @@ class Runner:
             await self._db.transact(lambda connection: self._advance(connection, row, planned, due, following, now))
             return
         attempt = before.attempts + 1 if before else 1
-        outcome = await self._try(row, planned, attempt)
-        status = ScheduledRunStatus.MOVED if isinstance(outcome, Moved) else ScheduledRunStatus.REFUSED
-        if isinstance(outcome, InsufficientFunds) and (again := self._timetable.next_try(now)) is not None:
+        again = self._timetable.next_try(now)
+        outcome = await self._try(row, planned, attempt, is_last=again is None)
+        status = _status_of(outcome)
+        if isinstance(outcome, InsufficientFunds) and again is not None:
             status, following = ScheduledRunStatus.RETRYING, _Next(planned, again)
         elif row.owner_status == UserStatus.CLOSED or _is_final(outcome):
             following = _Next(None, None, ScheduleStatus.CANCELLED)
@@ -126,7 +129,7 @@ class Runner:
                 run_status=status,
                 run_attempts=attempt,
                 transaction=outcome.transaction_id if isinstance(outcome, Moved) else None,
-                refusal=refusals.encode(outcome) if isinstance(outcome, Refusal) else None,
+                refusal=refusals.encode(outcome) if status in _REFUSED and isinstance(outcome, Refusal) else None,
             )
             await self._advance(connection, row, planned, due, following, now)
 
@@ -154,7 +157,7 @@ class Runner:
                 planned = each
         return planned
 
-    async def _try(self, row: ClaimedRow, planned: date, attempt: int) -> Outcome:
+    async def _try(self, row: ClaimedRow, planned: date, attempt: int, *, is_last: bool) -> Outcome:
         if row.owner_status != UserStatus.ACTIVE:
             return Forbidden(f"The user is {row.owner_status}.")
         [outcome] = await self._execute(
@@ -169,6 +172,8 @@ class Runner:
                     schedule_id=row.id,
                     planned_for=planned,
                     attempt=attempt,
+                    sweep=row.sweep,
+                    is_last=is_last,
                 ),
             ))
         )  # fmt: skip
@@ -185,6 +190,13 @@ class Runner:
 def _as_claimed(row: ClaimedRow, planned: date | None, due: datetime | None) -> dict[str, object]:
     """Return the arguments of statements that do nothing if the order is no longer as it was claimed."""
     return {"id": row.id, "version": row.version, "planned": planned, "due": due}
+
+
+def _status_of(outcome: Outcome) -> ScheduledRunStatus:
+    """Return what became of a date that is not tried again."""
+    if isinstance(outcome, Moved):
+        return ScheduledRunStatus.MOVED
+    return ScheduledRunStatus.SKIPPED if isinstance(outcome, NothingToMove) else ScheduledRunStatus.REFUSED
 
 
 def _is_final(outcome: Outcome) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NoReturn, TypedDict
+from typing import Any, NoReturn, TypedDict
 from uuid import UUID
 
 from bank_graphql.audit import service as audit
@@ -17,8 +17,9 @@ from bank_graphql.kit.ids import global_id, lock_key, new_id
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import InsufficientFunds
 from bank_graphql.payees import queries as payees
-from bank_graphql.payments.commands import Destination, Transfer, fingerprint_of
-from bank_graphql.payments.errors import IdempotencyConflict
+from bank_graphql.payments.commands import Destination, RunScheduledTransfer, Transfer, fingerprint_of
+from bank_graphql.payments.enums import Sweep
+from bank_graphql.payments.errors import IdempotencyConflict, NothingToMove
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Outcome
 from bank_graphql.schedules import queries, statements
@@ -55,6 +56,7 @@ class Order:
 
     Attributes:
         key: the idempotency key.
+        sweep: how much is moved, if not the amount.
     """
 
     from_account_id: UUID
@@ -66,6 +68,7 @@ class Order:
     day_rule: DayRule
     missed_runs: MissedRuns
     key: str
+    sweep: Sweep | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +125,7 @@ class Schedules:
         """Make a standing order, unless another request with the key is making it, and return it."""
         try:
             recurrence = self._recurrence(order.recurrence, order.starts_on)
-            await self._check(actor, order.from_account_id, order.to, order.amount, order.description)
+            await self._check(actor, order.from_account_id, order.to, order.amount, order.description, order.sweep)
         except Refusal as refusal:
             await self._refuse(actor, _ADD, order.from_account_id, refusal)
         new = await self._new(actor, order, recurrence)
@@ -155,7 +158,7 @@ class Schedules:
         if found is not None and found.owner_id == actor.user_id:
             amount = change.amount or Money(found.amount, found.currency)
             try:
-                await self._check(actor, found.from_account_id, destination_of(found), amount, change.description)
+                await self._check(actor, found.from_account_id, destination_of(found), amount, change.description, found.sweep)
             except Refusal as refusal:
                 await self._refuse(actor, _CHANGE, schedule_id, refusal)
 
@@ -242,11 +245,18 @@ class Schedules:
                 return await audit.execute_audited(self._db, actor, action, schedule_id, work)
         raise Unavailable
 
-    async def _check(self, actor: Actor, source_id: UUID, to: Destination, amount: Money, description: str | None) -> None:
+    async def _check(
+        self, actor: Actor, source_id: UUID, to: Destination, amount: Money, description: str | None, sweep: Sweep | None
+    ) -> None:
         """Refuse what no transfer could be. Whether there is enough money matters on the day."""
-        given = {"from_account_id": source_id, "to": to, "amount": amount, "description": description}
-        [outcome] = await self._execute(Group((Transfer(actor=actor, key=None, dry_run=True, **given),)))  # type: ignore[arg-type]
-        if isinstance(outcome, Refusal) and not isinstance(outcome, InsufficientFunds):
+        given: dict[str, Any] = {"from_account_id": source_id, "to": to, "amount": amount, "description": description}
+        given |= {"actor": actor, "key": None, "dry_run": True}
+        if sweep is None:
+            command = Transfer(**given)
+        else:
+            command = RunScheduledTransfer(**given, schedule_id=source_id, planned_for=date.min, attempt=0, sweep=sweep)
+        [outcome] = await self._execute(Group((command,)))
+        if isinstance(outcome, Refusal) and not isinstance(outcome, InsufficientFunds | NothingToMove):
             raise outcome
 
     async def _new(self, actor: Actor, order: Order, recurrence: Recurrence) -> ScheduledTransfer:
@@ -266,6 +276,7 @@ class Schedules:
             recurrence=recurrence.text,
             day_rule=order.day_rule,
             missed_runs=order.missed_runs,
+            sweep=order.sweep,
             starts_on=order.starts_on,
             version=1,
             claimed_until=None,

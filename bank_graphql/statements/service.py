@@ -19,12 +19,13 @@ from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import Forbidden
 from bank_graphql.kit.ids import new_id
+from bank_graphql.kit.months import Months
 from bank_graphql.kit.statements import Insert
 from bank_graphql.ledger import service as ledger
 from bank_graphql.statements import queries
 from bank_graphql.statements.models import Statement, StatementMonth
 from bank_graphql.statements.queries import DraftRow
-from bank_graphql.statements.rules import Months, period
+from bank_graphql.statements.rules import period, require_ended
 
 ACTION = "issueStatements"
 BATCH = 100
@@ -82,7 +83,7 @@ async def issue_requested(db: Database, issuer: Issuer, actor: Actor, day: date)
     async def check(_: Connection) -> date:
         if not actor.is_allowed(Permission.ISSUE_STATEMENTS):
             raise Forbidden("Only staff may issue statements.")
-        return issuer.months.require_ended(day, issuer.clock())
+        return require_ended(issuer.months, day, issuer.clock())
 
     month = await audit.execute_audited(db, actor, ACTION, None, check)
     return month, await issue(db, issuer, through=month)

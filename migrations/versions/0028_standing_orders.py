@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("recurrence", sa.Text(), nullable=False),
         sa.Column("day_rule", sa.Text(), nullable=False),
         sa.Column("missed_runs", sa.Text(), nullable=False),
+        sa.Column("sweep", sa.Text(), nullable=True),
         sa.Column("starts_on", sa.Date(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("planned_for", sa.Date(), nullable=True),
@@ -42,6 +43,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("day_rule IN ('AS_IS', 'NEXT', 'PREVIOUS')", name=op.f("ck_scheduled_transfers_day_rule_is_known")),
         sa.CheckConstraint("missed_runs IN ('ALL', 'LAST')", name=op.f("ck_scheduled_transfers_missed_runs_is_known")),
+        sa.CheckConstraint("sweep IN ('ABOVE', 'UP_TO')", name=op.f("ck_scheduled_transfers_sweep_is_known")),
         sa.ForeignKeyConstraint(["from_account_id"], ["accounts.id"], name=op.f("fk_scheduled_transfers_from_account_id")),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_scheduled_transfers_owner_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_scheduled_transfers")),
@@ -62,7 +64,9 @@ def upgrade() -> None:
         sa.Column("attempts", sa.BigInteger(), nullable=False),
         sa.Column("transaction_id", sa.Uuid(), nullable=True),
         sa.Column("refusal", sa.Text(), nullable=True),
-        sa.CheckConstraint("status IN ('MOVED', 'RETRYING', 'REFUSED')", name=op.f("ck_scheduled_runs_status_is_known")),
+        sa.CheckConstraint(
+            "status IN ('MOVED', 'RETRYING', 'REFUSED', 'SKIPPED')", name=op.f("ck_scheduled_runs_status_is_known")
+        ),
         sa.ForeignKeyConstraint(["schedule_id"], ["scheduled_transfers.id"], name=op.f("fk_scheduled_runs_schedule_id")),
         sa.ForeignKeyConstraint(["transaction_id"], ["transactions.id"], name=op.f("fk_scheduled_runs_transaction_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_scheduled_runs")),

@@ -33,6 +33,7 @@ TABLE = """
     feedCursor          nothing       y      y        y        y         y        y
     payees              nothing       y      y        y        y         y        y
     scheduledTransfers  nothing       y      y        y        y         y        y
+    products            nothing       y      y        y        y         y        y
     account             account       y      -        y        y         -        y
     accountByNumber     number        y      -        y        y         -        y
     transaction         transaction   y      -        y        y         -        y
@@ -47,6 +48,7 @@ TABLE = """
     node                passkey       y      -        -        -         -        -
     node                payee         y      -        y        y         -        y
     node                schedule      y      -        y        y         -        y
+    node                product       y      y        y        y         y        y
     node                entry         y      -        y        y         -        y
     node                auditEvent    -      -        -        y         -        y
     nodes               account       y      -        y        y         -        y
@@ -99,6 +101,10 @@ TABLE = """
     resumeScheduledTransfer  schedule y      -        -        -         -        -
     cancelScheduledTransfer  schedule y      -        -        -         -        -
 
+    createProduct       nothing       !      !        !        !         !        y
+    setProductTerms     product       !      !        !        !         !        y
+    setAccountProduct   account       n      -        n        n         -        y
+
     updateProfile       nothing       y      y        y        y         y        y
     changePassword      nothing       y      y        y        y         y        y
     enrolTotp           nothing       y      y        y        y         y        y
@@ -139,6 +145,7 @@ OPEN = {
 """What nobody has to be signed in for."""
 AMOUNT = 'amount: {amount: "1", currency: EUR}'
 MERCHANT = 'merchant: {name: "A", categoryCode: "5812", country: "DE"}'
+PRODUCT = new_id()
 ARGUMENTS = {
     "openAccount": "input: {kind: CHECKING, currency: EUR, idempotencyKey: $key}",
     "renameAccount": 'id: $id, name: "Mine now"',
@@ -168,6 +175,9 @@ ARGUMENTS = {
     "renamePayee": 'id: $id, name: "Me"',
     "scheduleTransfer": f'input: {{fromAccountId: $id, to: {{accountId: $other}}, {AMOUNT}, startsOn: "2999-01-01", idempotencyKey: $key}}',
     "changeScheduledTransfer": 'id: $id, input: {description: "Rent"}',
+    "createProduct": 'input: {name: "Mine", kind: SAVINGS, currency: EUR, terms: {from: "2999-01-01"}}',
+    "setProductTerms": 'input: {productId: $id, terms: {from: "2999-01-01"}}',
+    "setAccountProduct": f'input: {{accountId: $id, productId: "{global_id("Product", PRODUCT)}", from: "2999-01-01"}}',
     "updateProfile": 'fullName: "Me"',
     "changePassword": 'current: "wrong", new: "wrong"',
     "enrolTotp": 'password: "wrong"',
@@ -284,6 +294,8 @@ async def make(visitor: Client, raw: asyncpg.Connection, staff: Callable[[UserRo
     """Makes customers with things of each kind. All have statements: the clock is moved once."""
     grace = await visitor.sign_up("grace@bank.test", "Grace Hopper")
     payee_account = await grace.open()
+    await raw.execute("INSERT INTO products VALUES ($1, 'Plain', 'CHECKING', 'EUR', 'ACT_360', NULL, now())", PRODUCT)
+    await raw.execute("INSERT INTO product_terms VALUES ($1, now(), '[]', '[]', 0, NULL, 0, 0, now())", PRODUCT)
     numbers = iter(range(1000))
 
     async def make_things() -> Things:
@@ -310,7 +322,7 @@ async def make(visitor: Client, raw: asyncpg.Connection, staff: Callable[[UserRo
             "account": account["id"], "number": account["number"], "card": card["id"], "transaction": deposit["transaction"]["id"],
             "entry": deposit["id"], "hold": hold, "cardHold": card_hold, "paid": paid, "sent": sent, "payee": payee["addPayee"]["id"], "schedule": schedule["id"], "passkey": await passkey_of(ada), "approval": await approval_about(raw, account["id"], grace.user_id), "user": ada.user_id,
             "session": next(each["id"] for each in sessions if not each["current"]), "nothing": "",
-            "statement": listed[0]["id"] if listed else "", "auditEvent": global_id("AuditEvent", event), "other": payee_account["id"],
+            "product": global_id("Product", PRODUCT), "statement": listed[0]["id"] if listed else "", "auditEvent": global_id("AuditEvent", event), "other": payee_account["id"],
         }  # fmt: skip
         kinds = dict.fromkeys(("hold", "cardHold", "paid", "sent"), "Transaction") | {"schedule": "ScheduledTransfer"}
         missing = {name: global_id(kinds.get(name, name.capitalize()), new_id()) for name in ids}

@@ -35,6 +35,7 @@ def services_of(bank: Bank) -> Services:
         cards=bank.cards,
         payees=bank.payees,
         schedules=bank.schedules,
+        products=bank.products,
         feed=bank.feed,
         streams=Streams(bank.hub, bank.feed, bank.people.identity.sessions, utc_now),
         execute=bank.execute,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from bank_graphql.accounts.service import Accounts
+from bank_graphql.accounts.service import Accounts, Ending
 from bank_graphql.bank import Bank
 from bank_graphql.cards import service as cards
 from bank_graphql.identity.enums import UserRole
@@ -91,7 +91,7 @@ class PaymentMachine(ModelMachine):
         self.now = datetime.now(UTC)
         self.policy = policy(lambda: self.now)
         self.db: Database = self.runner.run(Database.open(self.dsn, max_size=2))
-        self.accounts = Accounts(self.db, lambda: self.now, cards.cancel_of_account)
+        self.accounts = Accounts(self.db, lambda: self.now, Ending(_nothing, _nothing, cards.cancel_of_account))
         self.model = Model()
         self.ids = []
         for _ in range(4):
@@ -227,3 +227,7 @@ async def actors(bank: Bank) -> dict[str, Actor]:
 def test_the_bank_agrees_with_the_model_after_any_commands(dsn: str, actors: dict[str, Actor]) -> None:
     with asyncio.Runner() as runner:
         run(PaymentMachine, steps=25, dsn=dsn, runner=runner, **actors)
+
+
+async def _nothing(*_: object) -> None:
+    pass

@@ -11,10 +11,11 @@ import pytest
 
 from bank_graphql.app import create_app
 from bank_graphql.bank import CHECKS, Bank
+from bank_graphql.kit.months import Months
 from bank_graphql.ledger import verification
 from bank_graphql.settings import Settings
 from bank_graphql.statements import service
-from bank_graphql.statements.rules import Months, period
+from bank_graphql.statements.rules import period
 from tests.api.accounts import CLOSE
 from tests.client import Client
 from tests.serving import serving

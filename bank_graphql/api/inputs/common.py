@@ -79,6 +79,11 @@ def payee_id(given: str) -> UUID:
     return _key_in(given, "Payee")
 
 
+def product_id(given: str) -> UUID:
+    """Return the key in a product's global id. Raises as `_key_in`."""
+    return _key_in(given, "Product")
+
+
 def schedule_id(given: str) -> UUID:
     """Return the key in a standing order's global id. Raises as `_key_in`."""
     return _key_in(given, "ScheduledTransfer")

@@ -6,7 +6,8 @@ import strawberry
 
 from bank_graphql.api.inputs.common import KEY, MoneyInput, account_id, check_description, check_key
 from bank_graphql.api.inputs.money import TransferDestination
-from bank_graphql.api.types.enums import DayRule, MissedRuns
+from bank_graphql.api.types.enums import DayRule, MissedRuns, Sweep
+from bank_graphql.kit.money import Money
 from bank_graphql.schedules.rules import ONCE
 from bank_graphql.schedules.service import Change, Order
 
@@ -33,6 +34,10 @@ class ScheduleTransferInput:
     missed_runs: MissedRuns = strawberry.field(
         default=MissedRuns.ALL, description="Which transfers are made of dates that passed while the bank was down."
     )
+    sweep: Sweep | None = strawberry.field(
+        default=None,
+        description="For a sweep: its transfers move what is above the amount, which may be zero, or what is missing up to it.",
+    )
     idempotency_key: str = strawberry.field(description=KEY)
 
     def order(self) -> Order:
@@ -40,14 +45,19 @@ class ScheduleTransferInput:
         return Order(
             from_account_id=account_id(self.from_account_id),
             to=self.to.resolved(),
-            amount=self.amount.positive(),
+            amount=self._amount(),
             description=check_description(self.description),
             recurrence=self.recurrence,
             starts_on=self.starts_on,
             day_rule=self.day_rule,
             missed_runs=self.missed_runs,
             key=check_key(self.idempotency_key),
+            sweep=self.sweep,
         )
+
+    def _amount(self) -> Money:
+        amount = self.amount.any("amount")
+        return amount if self.sweep == Sweep.ABOVE and amount.minor == 0 else self.amount.positive()
 
 
 @strawberry.input(description="What is to be different from the next date on. What is not given stays as it is.")

@@ -3,7 +3,7 @@
 `identity` signing up, in and out · `credentials` passwords, second factors, passkeys · `users` roles and suspensions ·
 `approvals` deciding what others propose · `accounts` opening, changing, closing · `money` transfers, holds, refunds · `cards`
 issuing and changing cards · `clearing` payments to other banks and from them · `payees` saving account numbers · `schedules`
-standing orders · `statements` issuing and exporting · `sandbox` moving the clock.
+standing orders · `products` rates and fees · `statements` issuing and exporting · `sandbox` moving the clock.
 """
 
 import strawberry
@@ -16,6 +16,7 @@ from bank_graphql.api.mutations.credentials import CredentialMutations
 from bank_graphql.api.mutations.identity import IdentityMutations
 from bank_graphql.api.mutations.money import MoneyMutations
 from bank_graphql.api.mutations.payees import PayeeMutations
+from bank_graphql.api.mutations.products import ProductMutations
 from bank_graphql.api.mutations.sandbox import SandboxMutations
 from bank_graphql.api.mutations.schedules import ScheduleMutations
 from bank_graphql.api.mutations.statements import StatementMutations
@@ -36,6 +37,7 @@ class Mutation(
     ClearingMutations,
     PayeeMutations,
     ScheduleMutations,
+    ProductMutations,
     StatementMutations,
     SandboxMutations,
 ):

@@ -16,6 +16,7 @@ from bank_graphql.api.types.enums import AccountKind, AccountStatus, CurrencyCod
 from bank_graphql.api.types.filters import TransactionFilter
 from bank_graphql.api.types.money import Balance, Money
 from bank_graphql.api.types.node import Connection, Node, Paged, node_id, page_size
+from bank_graphql.api.types.products import Product
 from bank_graphql.api.types.sources import AccountLike
 from bank_graphql.api.types.statements import Statement
 from bank_graphql.api.types.transactions import Entry, Transaction
@@ -25,6 +26,7 @@ from bank_graphql.engine.costs import Cost, ListSize
 from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
+from bank_graphql.products.rules import rounded_towards
 from bank_graphql.statements.queries import STATEMENTS_OF_ACCOUNTS
 
 
@@ -103,6 +105,36 @@ class Account(Node):
     @staticmethod
     def overdraft_limit(root: AccountLike) -> money.Money:
         return money.Money(root.overdraft_limit, root.currency)
+
+    @loaded_field(
+        lambda readers: readers.product_of_account,
+        description="Its product: what it earns and costs today. Null if it has none, and earns and costs nothing.",
+        graphql_type=Product | None,
+    )
+    @staticmethod
+    def product(root: AccountLike) -> UUID:
+        return root.id
+
+    @loaded_field(
+        lambda readers: readers.accrued,
+        description="The interest that has accrued through yesterday and is not posted, rounded half to even; negative if it is "
+        "owed.",
+        graphql_type=Money,
+        then=lambda root, found: money.Money(0 if found is None else rounded_towards(int(found.net)), root.currency),
+    )
+    @staticmethod
+    def accrued_interest(root: AccountLike) -> UUID:
+        return root.id
+
+    @loaded_field(
+        lambda readers: readers.amount_due,
+        description="Fees and interest that are owed, for which there was no money. They are posted as soon as there is.",
+        graphql_type=Money,
+        then=lambda root, found: money.Money(0 if found is None else found.amount, root.currency),
+    )
+    @staticmethod
+    def amount_due(root: AccountLike) -> UUID:
+        return root.id
 
     @loaded_field(lambda readers: readers.user, description="The customer who owns it.", graphql_type=User)
     @staticmethod

@@ -15,6 +15,8 @@ from bank_graphql.kit.conflicts import StateConflictCode
 from bank_graphql.kit.money import CURRENCY_DIGITS
 from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
 from bank_graphql.payees.enums import PayeeMatch
+from bank_graphql.payments.enums import Sweep
+from bank_graphql.products.enums import DayCount, InterestSide
 from bank_graphql.schedules.enums import DayRule, MissedRuns, ScheduledRunStatus, ScheduleStatus
 from bank_graphql.statements.enums import ExportFormat
 
@@ -129,7 +131,8 @@ strawberry.enum(
     description=(
         "What happened to a transaction: a hold was placed, or a payment to another bank made (PENDING); a hold was captured, in "
         "part or finally (CAPTURED); it was released, or such a payment came back unsettled (VOIDED); a hold expired (EXPIRED); "
-        "money moved (POSTED); a posted transaction was reversed (REVERSED); a card authorisation was declined (DECLINED)."
+        "money moved (POSTED); a posted transaction was reversed (REVERSED); a card authorisation or the transfer of a "
+        "standing order was declined (DECLINED)."
         f"{_GROWS}"
     ),
 )
@@ -143,6 +146,8 @@ _described(
         "HOLD": "Money reserved for a later payment, or the authorisation of a card payment.",
         "CARD_PAYMENT": "A payment by card: the capture of an authorisation.",
         "CARD_REFUND": "Money that a merchant returned to a card.",
+        "FEE": "A fee of the bank. Its parent is the transfer for which it was charged, if there is one.",
+        "INTEREST": "Interest that the bank pays or the customer. `explanation` says how it came about.",
         "REVERSAL": "Returns the money of an earlier transaction.",
     },
 )
@@ -195,7 +200,8 @@ _described(
     {
         "MOVED": "The transfer was made.",
         "RETRYING": "Money was missing. It is tried again later on the same day.",
-        "REFUSED": "The transfer was not made, and is not tried again.",
+        "REFUSED": "The transfer was not made, and is not tried again. The payer sees it in the feed, as a DECLINED transaction.",
+        "SKIPPED": "A sweep had nothing to move.",
     },
 )
 _described(
@@ -209,6 +215,29 @@ _described(
     {"ALL": "All, each once, in their order.", "LAST": "That of the last date only."},
 )
 
+_described(
+    DayCount,
+    f"How days are counted for interest, per ISDA 2006, section 4.16.{_GROWS}",
+    {
+        "ACT_365F": "The days that passed, of a year of 365 (Actual/365 Fixed).",
+        "ACT_360": "The days that passed, of a year of 360 (Actual/360).",
+        "THIRTY_E_360": "Months of 30 days, of a year of 360 (30E/360).",
+    },
+)
+_described(
+    InterestSide,
+    "Who pays interest.",
+    {"CREDIT": "The bank, on what an account has.", "DEBIT": "The customer, on what an account owes."},
+)
+_described(
+    Sweep,
+    f"How much the transfers of a sweep move.{_GROWS}",
+    {
+        "ABOVE": "What the paying account has above the amount: booked less held, without its overdraft.",
+        "UP_TO": "What the paid account, of the same owner, lacks of the amount.",
+    },
+)
+
 __all__ = [
     "AccountKind",
     "AccountStatus",
@@ -216,10 +245,12 @@ __all__ = [
     "CardKind",
     "CardStatus",
     "CurrencyCode",
+    "DayCount",
     "DayRule",
     "EntryDirection",
     "ExportFormat",
     "FrozenBy",
+    "InterestSide",
     "LimitWindow",
     "MissedRuns",
     "PayeeMatch",
@@ -227,6 +258,7 @@ __all__ = [
     "ScheduledRunStatus",
     "StateConflictCode",
     "StepUpFactor",
+    "Sweep",
     "TransactionEventKind",
     "TransactionKind",
     "TransactionStatus",

@@ -16,9 +16,11 @@ from bank_graphql.api.types.cards import Merchant
 from bank_graphql.api.types.enums import EntryDirection, PayeeMatch, TransactionKind, TransactionStatus
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.node import Node, node_id
+from bank_graphql.api.types.products import InterestExplanation
 from bank_graphql.api.types.sources import EntryLike, TransactionLike
 from bank_graphql.cards.queries import MerchantRow
 from bank_graphql.clearing.queries import ExternalPartyRow
+from bank_graphql.engine.costs import Cost
 from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 from bank_graphql.kit.ids import reference
@@ -66,6 +68,12 @@ def _cleared(root: TransactionLike) -> UUID | None:
     return root.id if is_cleared else None
 
 
+def _decline_reason(root: TransactionLike, merchant: MerchantRow | None) -> str | None:
+    if root.status == TransactionStatus.DECLINED and root.kind == TransactionKind.TRANSFER:
+        return "STANDING_ORDER"
+    return None if merchant is None else merchant.decline_reason
+
+
 def side(
     description: str, *, name: str | None = None, preloaded: Callable[[EntryRow], EntryCounterparty] | None = None
 ) -> Callable[[Callable[..., CounterpartyKey | None]], StrawberryField]:
@@ -105,13 +113,32 @@ class Transaction(Node):
 
     @loaded_field(
         lambda readers: readers.transaction,
-        description="The hold that this transaction captures, the card payment that it refunds, or the payment to another bank "
-        "that it returns. Null otherwise.",
+        description="The hold that this transaction captures, the card payment that it refunds, the payment to another bank that "
+        "it returns, or for a fee, the transfer for which it was charged. Null otherwise.",
         graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
     )
     @staticmethod
     def parent(root: TransactionLike) -> UUID | None:
         return root.parent_id
+
+    @loaded_field(
+        lambda readers: readers.fee,
+        description="The fee that the bank charged for this transfer to another bank. Null if there is none.",
+        graphql_type=Annotated["Transaction", strawberry.lazy("bank_graphql.api.types.transactions")] | None,
+    )
+    @staticmethod
+    def fee(root: TransactionLike) -> UUID | None:
+        return _cleared(root)
+
+    @loaded_field(
+        lambda readers: readers.explanation,
+        description="How interest came about: days, balances, rates and rounding. Null of other transactions.",
+        graphql_type=InterestExplanation | None,
+        directives=[Cost(weight="10")],
+    )
+    @staticmethod
+    def explanation(root: TransactionLike) -> UUID | None:
+        return root.id if root.kind == TransactionKind.INTEREST else None
 
     @loaded_field(
         lambda readers: readers.transaction,
@@ -208,14 +235,14 @@ class Transaction(Node):
     @loaded_field(
         lambda readers: readers.merchant,
         description="For a DECLINED authorisation, why it was declined: CARD_NOT_ACTIVE, CARD_EXPIRED, MERCHANT_BLOCKED, "
-        "LIMIT_EXCEEDED, "
-        "ACCOUNT_NOT_ACTIVE or INSUFFICIENT_FUNDS. More may be added.",
+        "LIMIT_EXCEEDED, ACCOUNT_NOT_ACTIVE or INSUFFICIENT_FUNDS; for a DECLINED transfer STANDING_ORDER, and its description "
+        "says why. More may be added.",
         graphql_type=str | None,
-        then=lambda _, merchant: merchant and merchant.decline_reason,
+        then=_decline_reason,
     )
     @staticmethod
     def decline_reason(root: TransactionLike) -> UUID | None:
-        return root.id if root.status == TransactionStatus.DECLINED else None
+        return root.id if root.status == TransactionStatus.DECLINED and root.kind == TransactionKind.HOLD else None
 
     @loaded_field(
         lambda readers: readers.payee_match,

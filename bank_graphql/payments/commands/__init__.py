@@ -2,13 +2,14 @@
 
 `base` what all have · `cash` deposits and withdrawals · `transfers` · `holds` place, capture, release, expire · `reversals` and
 what is reserved for them · `accounts` opening · `cards` issue, replace, authorise, refund · `clearing` payments to other banks
-and from them. A new command is a class, and its name in the import, in `COMMANDS` and in `__all__`.
+and from them · `charges` fees and interest. A new command is a class, and its name in the import, in `COMMANDS` and in `__all__`.
 """
 
 from bank_graphql.payments.commands.accounts import OpenAccount
 from bank_graphql.payments.commands.base import DESCRIPTION_MAX, KEY_MAX, Command, Key, Targets, fingerprint_of
 from bank_graphql.payments.commands.cards import AuthorizeCard, IssueCard, RefundCardPayment, ReplaceCard
 from bank_graphql.payments.commands.cash import Deposit, Withdraw
+from bank_graphql.payments.commands.charges import PostDue
 from bank_graphql.payments.commands.clearing import ClearTransfer, ReceiveTransfer, ReturnTransfer, SettleTransfer
 from bank_graphql.payments.commands.holds import CaptureHold, ExpireHold, PlaceHold, ReleaseHold
 from bank_graphql.payments.commands.reversals import ReleaseReservation, ReserveReversal, ReverseTransaction
@@ -23,6 +24,7 @@ COMMANDS: tuple[type[Command], ...] = (
     IssueCard,
     OpenAccount,
     PlaceHold,
+    PostDue,
     ReceiveTransfer,
     RefundCardPayment,
     ReleaseHold,
@@ -53,6 +55,7 @@ __all__ = [
     "Key",
     "OpenAccount",
     "PlaceHold",
+    "PostDue",
     "ReceiveTransfer",
     "RefundCardPayment",
     "ReleaseHold",

@@ -32,6 +32,8 @@ class Targets(NamedTuple):
         cards: cards by id, and by them their accounts.
         card_hashes: cards by the keyed hashes of their numbers, and by them their accounts.
         clearing: the bank's clearing account, if the payment leaves the bank: if none of its accounts has one of the numbers.
+        fees: the bank's account for fees, if the payment leaves the bank, which the first of `accounts` pays for.
+        charges_cards: whether the accounts of the cards may be charged a fee.
         suspends: whether the suspense accounts of the named transactions' currencies are needed.
         references: payments from other banks: the bank, and the reference that it gave.
         checks_limits: whether limits are checked: of the named cards as of now, or as of its authorisation for the card of a
@@ -45,6 +47,8 @@ class Targets(NamedTuple):
     cards: tuple[UUID, ...] = ()
     card_hashes: tuple[bytes, ...] = ()
     clearing: UUID | None = None
+    fees: UUID | None = None
+    charges_cards: bool = False
     suspends: bool = False
     references: tuple[tuple[str, str], ...] = ()
     checks_limits: bool = False
@@ -67,6 +71,9 @@ class Command(ABC):
 
     action: ClassVar[str]
     """The API's name for the command. It is part of the fingerprint, and the audit records it."""
+
+    stores_refusals: ClassVar[bool] = True
+    """Whether refusals are stored under the key. The bank tries again what it does by itself."""
 
     @abstractmethod
     def targets(self) -> Targets:

@@ -24,8 +24,11 @@ from bank_graphql.ledger.errors import CurrencyMismatch
 from bank_graphql.ledger.rules import internal_account_id
 from bank_graphql.payments.card_rules import DECLINES, decline_reason, refuse_card_account, require_network
 from bank_graphql.payments.commands.base import Command, Targets
+from bank_graphql.payments.commands.charges import charge
 from bank_graphql.payments.outcomes import Decision, Declined, Issued, Moved
 from bank_graphql.payments.state import BatchState, require_currency
+
+CARD_REPLACEMENT_FEE = "Fee for the replacement of a card"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +95,11 @@ class ReplaceCard(Command):
     action = CardAction.REPLACE
 
     def targets(self) -> Targets:
-        """Return the card."""
-        return Targets(cards=(self.card_id,))
+        """Return the card, whose account may be charged a fee."""
+        return Targets(cards=(self.card_id,), charges_cards=True)
 
     def decide(self, state: BatchState) -> Decision:
-        """Issue the new card of the same series, and cancel the old one.
+        """Issue the new card of the same series, and cancel the old one. Without money for its fee, that is due.
 
         Raises:
             NotFound: the card is not visible.
@@ -134,6 +137,9 @@ class ReplaceCard(Command):
         old.is_replaced = True
         if status != CardStatus.EXPIRED:  # EXPIRED is as final as CANCELLED
             old.status = CardStatus.CANCELLED
+        if fee := state.fees_of(old.account_id).card_replacement:
+            account, reason = state.ledger.accounts[old.account_id], f"replacement/{card_id.hex}"
+            charge(state, account, fee, CARD_REPLACEMENT_FEE, reason)
         return Issued(card_id)
 
 
@@ -176,7 +182,7 @@ class AuthorizeCard(Command):
             expires_at = state.now + policy.hold_for
             hold = state.ledger.place_hold(account, settlement, amount, None, state.now, expires_at=expires_at)
         except DECLINES as refusal:
-            declined = state.ledger.decline_hold(account, settlement, amount, state.now)
+            declined = state.ledger.decline(account, settlement, amount, state.now)
             reason = decline_reason(refusal)
             state.cards.add_payment(declined, card, self.merchant, state.now, counted=0, decline_reason=reason)
             return Declined(refusal, declined.id)

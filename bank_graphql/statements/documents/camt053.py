@@ -12,12 +12,12 @@ from itertools import count
 from xml.sax.saxutils import escape
 
 from bank_graphql.kit.money import format_amount
+from bank_graphql.kit.months import Months
 from bank_graphql.kit.statements import Reads
 from bank_graphql.kit.text import for_xml
 from bank_graphql.ledger.enums import TransactionKind
 from bank_graphql.statements.documents.content import Content, Line
 from bank_graphql.statements.documents.labels import kind_of
-from bank_graphql.statements.rules import Months
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 _CODES = {
@@ -27,6 +27,9 @@ _CODES = {
     (TransactionKind.TRANSFER, "DBIT"): ("ICDT", "BOOK"),
     (TransactionKind.CARD_PAYMENT, "DBIT"): ("CCRD", "POSD"),
     (TransactionKind.CARD_REFUND, "CRDT"): ("CCRD", "RIMB"),
+    (TransactionKind.FEE, "DBIT"): ("MDOP", "FEES"),
+    (TransactionKind.INTEREST, "CRDT"): ("MCOP", "INTR"),
+    (TransactionKind.INTEREST, "DBIT"): ("MDOP", "INTR"),
 }
 """Family and sub-family of each kind and direction, in the domain PMNT of ISO's external code set of bank transactions."""
 _RETURN = ("ICDT", "RRTN")

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, DateTime, Uuid, bindparam, text
 
 from bank_graphql.kit.ids import reference
+from bank_graphql.kit.months import Months
 from bank_graphql.kit.statements import Query, Reads, Row
 from bank_graphql.ledger.enums import TransactionKind
 from bank_graphql.statements.queries import COUNTERPARTIES
-from bank_graphql.statements.rules import Months
 from bank_graphql.statements.service import LAYOUT, Issuer
 
 PART = 1000

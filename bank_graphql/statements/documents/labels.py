@@ -9,6 +9,8 @@ _KINDS = {
     TransactionKind.TRANSFER: "Transfer",
     TransactionKind.CARD_PAYMENT: "Card payment",
     TransactionKind.CARD_REFUND: "Card refund",
+    TransactionKind.FEE: "Fee",
+    TransactionKind.INTEREST: "Interest",
 }
 
 
@@ -17,4 +19,5 @@ def kind_of(line: Line) -> str:
     if line.return_reason is not None:
         return "Returned transfer"
     label = _KINDS[line.kind]
-    return f"Reversal of a {label.lower()}" if line.is_reversal else label
+    article = "" if line.kind == TransactionKind.INTEREST else "a "
+    return f"Reversal of {article}{label.lower()}" if line.is_reversal else label
