@@ -69,9 +69,9 @@ def _cleared(root: TransactionLike) -> UUID | None:
 
 
 def _decline_reason(root: TransactionLike, merchant: MerchantRow | None) -> str | None:
-    if root.status == TransactionStatus.DECLINED and root.kind == TransactionKind.TRANSFER:
-        return "STANDING_ORDER"
-    return None if merchant is None else merchant.decline_reason
+    if merchant is not None:
+        return merchant.decline_reason
+    return "STANDING_ORDER" if root.kind == TransactionKind.TRANSFER else None
 
 
 def side(
@@ -242,7 +242,7 @@ class Transaction(Node):
     )
     @staticmethod
     def decline_reason(root: TransactionLike) -> UUID | None:
-        return root.id if root.status == TransactionStatus.DECLINED and root.kind == TransactionKind.HOLD else None
+        return root.id if root.status == TransactionStatus.DECLINED else None
 
     @loaded_field(
         lambda readers: readers.payee_match,
