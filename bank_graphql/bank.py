@@ -58,11 +58,13 @@ from bank_graphql.payments.metrics import PaymentMetrics
 from bank_graphql.payments.outcomes import Outcome
 from bank_graphql.people import People, open_people
 from bank_graphql.products import jobs as products_jobs
+from bank_graphql.products import metrics as products_metrics
 from bank_graphql.products import verification as products_verification
 from bank_graphql.products.fees import fees_of
 from bank_graphql.products.interest import Interest
 from bank_graphql.products.service import Products
 from bank_graphql.schedules import jobs as schedules_jobs
+from bank_graphql.schedules import metrics as schedules_metrics
 from bank_graphql.schedules import verification as schedules_verification
 from bank_graphql.schedules.rules import Timetable
 from bank_graphql.schedules.runner import Runner
@@ -171,13 +173,13 @@ async def open_bank(
         reads, replica_jobs = await stack.enter_async_context(open_reads(db, settings, metrics, tracing))
         feed = Feed(db)
         hub = _hub(feed, db, FeedMetrics(metrics, bank_clock))
-        _declare_metrics(metrics, db, settings)
         notifier = _notifier(settings, dsn, hub)
         wake_feed = waker(hub, notifier)
         expire_holds = _then_wake(wake_feed, partial(payments.expire_holds, db, policy))
         months = Months(ZoneInfo(settings.time_zone))
         issuer = Issuer(settings.name, settings.own_bic, months, bank_clock)
         interest = Interest(db, months, bank_clock, partial(_post_due, wake_feed, db, policy))
+        _declare_metrics(metrics, db, settings, bank_clock, interest)
         execute = batched_execute(db, policy, settings, after_each=wake_feed, stack=stack, tracing=tracing)
         ending = Ending(interest.settle, payments.require_nothing_due, _end_of_account)
         accounts = Accounts(db, bank_clock, ending)
@@ -299,10 +301,12 @@ def _then_wake(wake_feed: Callable[[], None], work: Callable[[], Awaitable[int]]
     return run
 
 
-def _declare_metrics(metrics: Metrics, db: Database, settings: Settings) -> None:
-    """Declare what is measured of the database, the books and the machine."""
+def _declare_metrics(metrics: Metrics, db: Database, settings: Settings, clock: Clock, interest: Interest) -> None:
+    """Declare what is measured of the database, the books, what is due, and the machine."""
     db_metrics.declare(metrics, db)
     ledger_metrics.declare(metrics, db)
+    schedules_metrics.declare(metrics, db, clock)
+    products_metrics.declare(metrics, db, interest)
     archive = {"archive": settings.archive_dir} if settings.archive_dir else {}
     machine_metrics.declare_disks(metrics, {"data": settings.data_dir, **archive})
     machine_metrics.declare_certificate(metrics, settings.address)

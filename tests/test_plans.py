@@ -37,7 +37,7 @@ FIGURES = {
 }
 """Statements for metrics, which read whole tables, on a snapshot with plans of their own, and not at every request."""
 STATEMENTS = sorted({query.sql for query in gc.get_objects() if isinstance(query, Query)} - FIGURES)
-SMALL = {"feed_start", "feed_epochs", "vault_keys", "backups", "bank_time"}
+SMALL = {"feed_start", "feed_epochs", "vault_keys", "backups", "bank_time", "products", "product_terms"}
 """Tables that never have more than a few rows."""
 WHOLE = (
     "SELECT users.email_key \nFROM users \n LIMIT",
@@ -126,8 +126,23 @@ async def filled(ada: Client, db: Database) -> Database:
     await db.transact(lambda connection: connection.raw.execute(approvals))
     mails = "WITH c AS (INSERT INTO email_codes SELECT '', '', 0, now(), now()) INSERT INTO outgoing_mails SELECT id, '', true, 0, now(), now() FROM users"
     await db.transact(lambda connection: connection.raw.execute(mails))
-    schedules = "WITH s AS (INSERT INTO scheduled_transfers SELECT t.id, a.owner_id, a.id, NULL, NULL, '', NULL, 1, 'EUR', NULL, 'ONCE', 'AS_IS', 'ALL', now(), 'ACTIVE', now(), now() + interval '1 year', 0, NULL, t.id::text, '', now(), now() FROM transactions t JOIN accounts a ON a.id = t.from_account_id RETURNING id) INSERT INTO scheduled_runs SELECT id, id, now(), now(), 'RETRYING', 1, NULL, NULL FROM s"
+    schedules = "WITH s AS (INSERT INTO scheduled_transfers SELECT t.id, a.owner_id, a.id, NULL, NULL, '', NULL, 1, 'EUR', NULL, 'ONCE', 'AS_IS', 'ALL', NULL, now(), 'ACTIVE', now(), now() + interval '1 year', 0, NULL, t.id::text, '', now(), now() FROM transactions t JOIN accounts a ON a.id = t.from_account_id RETURNING id) INSERT INTO scheduled_runs SELECT id, id, now(), now(), 'RETRYING', 1, NULL, NULL FROM s"
     await db.transact(lambda connection: connection.raw.execute(schedules))
+    for products in (
+        "INSERT INTO products SELECT a.id, a.id::text, 'CHECKING', 'EUR', 'ACT_360', NULL, now() FROM accounts a LIMIT 1",
+        "INSERT INTO product_terms SELECT id, now(), '[[0, 1]]', '[]', 0, NULL, 0, 0, now() FROM products",
+        "INSERT INTO account_products SELECT a.id, now() + interval '1 year', p.id, now() FROM accounts a, products p",
+        "INSERT INTO due_postings SELECT id, from_account_id, 'FEE', -1, '', id::text, now(), id FROM transactions "
+        "WHERE from_account_id IN (SELECT id FROM accounts)",
+        "INSERT INTO due_postings SELECT gen_random_uuid(), a.id, 'FEE', -1, '', n::text, now(), NULL FROM accounts a, "
+        "generate_series(1, 300) n",
+        "INSERT INTO interest_accruals SELECT gen_random_uuid(), a.id, d, d, 1, p.id, d, 1 FROM accounts a, products p, "
+        "generate_series(timestamp '1990-01-01', '1990-01-05', interval '1 day') d",
+        "INSERT INTO interest_postings SELECT account_id, 'CREDIT', last_day, first_day, 0, 1, 0, NULL FROM interest_accruals",
+        "INSERT INTO accrual_days SELECT d, now() FROM generate_series(timestamp '2000-01-01', '2003-01-01', interval '1 day') d",
+        "INSERT INTO closed_months SELECT day, completed_at FROM accrual_days",
+    ):
+        await db.transact(lambda connection, sql=products: connection.raw.execute(sql))  # type: ignore[misc]
     await sealing.seal_events(db)
     await PostgresBuckets(db, bytes(32)).spend("a", 10)
     await ada.advance(await ada.clock() + timedelta(days=70))

@@ -169,7 +169,7 @@ class Query:
     @strawberry.field(
         description="The products of the bank: what accounts earn and cost. Null only together with an error.",
         graphql_type=list[Product] | None,
-        directives=[Cost(weight="60"), ListSize(assumed_size=20)],
+        directives=[Cost(weight="60"), ListSize(assumed_size=10)],
     )
     @staticmethod
     async def products(root: Context) -> list[ProductRow]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from time import time
+from time import perf_counter, time
 
 import structlog
 
@@ -24,11 +24,13 @@ class Job:
         name: what the logs call it.
         seconds: the interval between two runs.
         run: runs the job once.
+        counts: whether that returns how much was done, which is logged.
     """
 
     name: str
     seconds: float
     run: Callable[[], Awaitable[object]]
+    counts: bool = False
 
 
 class DueRow(Row):
@@ -56,7 +58,7 @@ class DueJob:
     @property
     def job(self) -> Job:
         """The job that runs it periodically."""
-        return Job(self.name, self.seconds, self.run_due)
+        return Job(self.name, self.seconds, self.run_due, counts=True)
 
 
 class JobMetrics:
@@ -70,6 +72,7 @@ class JobMetrics:
 
     def __init__(self, metrics: Metrics) -> None:
         self._runs = metrics.counter("bank_job_runs", "Runs of periodic jobs.", "task", "outcome")
+        self._durations = metrics.histogram("bank_job_duration_seconds", "How long runs of periodic jobs took.", "task")
         self._succeeded = metrics.gauge(
             "bank_job_success_timestamp_seconds", "When a job last succeeded, in Unix time.", "task", of_processes="max"
         )
@@ -81,8 +84,9 @@ class JobMetrics:
         self._succeeded.labels(job.name).set(time())
         self._runs.labels(job.name, "failed")
 
-    def record(self, job: Job, *, succeeded: bool) -> None:
-        """Count a run."""
+    def record(self, job: Job, seconds: float, *, succeeded: bool) -> None:
+        """Count a run, and observe how long it took."""
+        self._durations.labels(job.name).observe(seconds)
         self._runs.labels(job.name, "done" if succeeded else "failed").inc()
         if succeeded:
             self._succeeded.labels(job.name).set(time())
@@ -106,9 +110,13 @@ async def _repeat(job: Job, metrics: JobMetrics) -> None:
     while True:
         # Jitter, so that not all processes run the job at the same moment.
         await asyncio.sleep(job.seconds * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+        began = perf_counter()
         try:
-            await job.run()
-            metrics.record(job, succeeded=True)
+            done = await job.run()
+            seconds = perf_counter() - began
+            metrics.record(job, seconds, succeeded=True)
+            if job.counts and done:
+                _log.info("what was due is done", job=job.name, count=done, seconds=round(seconds, 3))
         except Exception as error:  # noqa: BLE001 - whatever the error is, the next run may succeed
-            metrics.record(job, succeeded=False)
+            metrics.record(job, perf_counter() - began, succeeded=False)
             _log.warning("a job failed and is tried again", job=job.name, exc_info=error)

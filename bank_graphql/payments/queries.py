@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     DateTime,
     Text,
     Uuid,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
     union_all,
 )
 from sqlalchemy.orm import aliased
@@ -213,8 +215,8 @@ _NEXT_EXPIRY = Query(
 )
 
 
-class PostableRow(Row):
-    """A fee or interest that is due, and that its account allows."""
+class DuePostingRow(Row):
+    """A fee or interest that is due, and whether its account allows it now."""
 
     id: UUID
     account_id: UUID
@@ -222,33 +224,38 @@ class PostableRow(Row):
     amount: int
     description: str
     currency: str
+    is_allowed: bool
 
 
-_account_of_due = bindparam("account", type_=Uuid())
-POSTABLE = Query(
-    select(
-        *(col(getattr(DuePosting, name)) for name in ("id", "account_id", "kind", "amount", "description")),
-        col(Balance.currency),
+_account_of_due, _after = (bindparam(name, type_=Uuid()) for name in ("account", "after"))
+
+
+def _due(*conditions: ColumnElement[bool]) -> Query[DuePostingRow]:
+    """Return a query for a page of what is due and meets the conditions: by account, the oldest first."""
+    page = (
+        select(*(col(getattr(DuePosting, name)) for name in ("id", "account_id", "kind", "amount", "description")))
+        .where(text("due_postings.transaction_id IS NULL"), *conditions)  # as the partial index is defined
+        .order_by(col(DuePosting.account_id), col(DuePosting.id))
+        .limit(bindparam("maximum", type_=BigInteger()))
+        .subquery("page")
     )
-    .join(Balance, col(Balance.account_id) == DuePosting.account_id)
-    .join(Account, col(Account.id) == DuePosting.account_id)
-    .where(
-        text("due_postings.transaction_id IS NULL"),
-        or_(_account_of_due.is_(None), col(DuePosting.account_id) == _account_of_due),
-        col(DuePosting.id) > bindparam("after", type_=Uuid()),
-        or_(
-            and_(col(DuePosting.amount) > 0, col(Account.status) != AccountStatus.CLOSED),
-            and_(
-                col(Account.status) == AccountStatus.ACTIVE,
-                col(Balance.booked) - col(Balance.held) + col(Balance.overdraft_limit) + col(DuePosting.amount) >= 0,
-            ),
+    is_allowed = or_(
+        and_(page.c.amount > 0, col(Account.status) != AccountStatus.CLOSED),
+        and_(
+            col(Account.status) == AccountStatus.ACTIVE,
+            col(Balance.booked) - col(Balance.held) + col(Balance.overdraft_limit) + page.c.amount >= 0,
         ),
     )
-    .order_by(col(DuePosting.id))
-    .limit(bindparam("maximum", type_=BigInteger())),
-    PostableRow,
-)
-"""What can be posted, the oldest first."""
+    return Query(
+        select(*page.c, col(Balance.currency), is_allowed.label("is_allowed"))
+        .join(Balance, col(Balance.account_id) == page.c.account_id)
+        .join(Account, col(Account.id) == page.c.account_id),
+        DuePostingRow,
+    )
+
+
+DUE = _due(tuple_(col(DuePosting.account_id), col(DuePosting.id)) > tuple_(_account_of_due, _after))
+DUE_OF_ACCOUNT = _due(col(DuePosting.account_id) == _account_of_due, col(DuePosting.id) > _after)
 
 
 class AmountDueRow(Row):
@@ -272,7 +279,7 @@ _AMOUNTS_DUE = Query(
     .where(visible_to_viewer(col(Account.owner_id), _ids)),
     AmountDueRow,
 )
-_DUE_OF_ACCOUNT = Query(
+_ANY_DUE = Query(
     select(col(DuePosting.id)).where(
         text("transaction_id IS NULL"), col(DuePosting.account_id) == bindparam("account", type_=Uuid())
     ),
@@ -301,7 +308,7 @@ async def amounts_due(db: Reads, requested: Sequence[Requested[UUID]]) -> list[A
 
 async def has_due(connection: Connection, account_id: UUID) -> bool:
     """Return whether fees or interest of an account are due and not posted."""
-    return bool(await connection.fetch(_DUE_OF_ACCOUNT, account=account_id))
+    return bool(await connection.fetch(_ANY_DUE, account=account_id))
 
 
 async def is_used(db: Database, user_id: UUID, key: str) -> bool:

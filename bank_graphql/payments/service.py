@@ -221,8 +221,9 @@ async def post_due(db: Database, policy: Policy, account_id: UUID | None = None,
         account_id: only those of this account.
         batch_size: how many are posted in one transaction.
     """
-    done, after = 0, UUID(int=0)
-    while found := await db.fetch(queries.POSTABLE, account=account_id, after=after, maximum=batch_size):
+    query = queries.DUE if account_id is None else queries.DUE_OF_ACCOUNT
+    done, after = 0, (account_id or UUID(int=0), UUID(int=0))
+    while found := await db.fetch(query, account=after[0], after=after[1], maximum=batch_size):
         commands = [
             PostDue(
                 actor=BANK,
@@ -234,10 +235,11 @@ async def post_due(db: Database, policy: Policy, account_id: UUID | None = None,
                 description=row.description,
             )
             for row in found
+            if row.is_allowed
         ]
         outcomes = await _execute_together_or_singly(db, policy, commands)
         done += sum(isinstance(outcome, Moved) and not outcome.replayed for outcome in outcomes)
-        after = found[-1].id
+        after = max((row.account_id, row.id) for row in found)
     return done
 
 

@@ -54,12 +54,32 @@ SECTIONS: Mapping[str, Query[Row]] = {
     "payees": _section("SELECT name, account_number, created_at, removed_at FROM payees WHERE owner_id = :user"),
     "standing_orders": _section(
         "SELECT s.id, s.to_number, s.to_name, s.amount, s.currency, s.description, s.recurrence, s.day_rule, s.missed_runs, "
-        "s.starts_on, s.status, s.planned_for, s.created_at, a.number AS account_number "
+        "s.sweep, s.starts_on, s.status, s.planned_for, s.created_at, a.number AS account_number "
         "FROM scheduled_transfers s JOIN accounts a ON a.id = s.from_account_id WHERE s.owner_id = :user"
     ),
     "standing_order_runs": _section(
         "SELECT r.schedule_id, r.planned_for, r.ran_at, r.status, r.attempts, r.transaction_id, r.refusal "
         "FROM scheduled_transfers s JOIN scheduled_runs r ON r.schedule_id = s.id WHERE s.owner_id = :user"
+    ),
+    "products": _section(
+        "SELECT a.number AS account_number, p.since, q.name FROM accounts a JOIN account_products p ON p.account_id = a.id "
+        "JOIN products q ON q.id = p.product_id WHERE a.owner_id = :user"
+    ),
+    "fees_and_interest": _section(
+        "SELECT a.number AS account_number, d.kind, d.amount, b.currency, d.description, d.created_at, d.transaction_id "
+        "FROM accounts a JOIN balances b ON b.account_id = a.id JOIN due_postings d ON d.account_id = a.id "
+        "WHERE a.owner_id = :user"
+    ),
+    "interest_accruals": _section(
+        "SELECT a.number AS account_number, i.first_day, i.last_day, i.balance, b.currency, i.amount::text AS units "
+        "FROM accounts a JOIN balances b ON b.account_id = a.id JOIN interest_accruals i ON i.account_id = a.id "
+        "WHERE a.owner_id = :user"
+    ),
+    "interest_postings": _section(
+        "SELECT a.number AS account_number, i.side, i.first_day, i.last_day, i.posted, b.currency, "
+        "i.carried::text AS carried_units, i.accrued::text AS accrued_units "
+        "FROM accounts a JOIN balances b ON b.account_id = a.id JOIN interest_postings i ON i.account_id = a.id "
+        "WHERE a.owner_id = :user"
     ),
     "statements": _section(
         "SELECT a.number AS account_number, s.number, s.from_date, s.to_date, s.opening_balance, s.closing_balance, "
@@ -71,7 +91,7 @@ SECTIONS: Mapping[str, Query[Row]] = {
 """The sections that are read at once."""
 _MONEY = {
     *("booked", "held", "overdraft_limit", "amount", "captured", "opening_balance", "closing_balance"),
-    *("total_credits", "total_debits"),
+    *("total_credits", "total_debits", "balance", "posted"),
 }
 
 

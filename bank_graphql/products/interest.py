@@ -118,15 +118,20 @@ class Interest:
         await self._db.transact(work)
         return await self.post_due(account_id)
 
+    async def count_missing_days(self) -> int:
+        """Return how many days have ended through which no interest has accrued."""
+        begin = await self._first_missing_day()
+        return 0 if begin is None else max(0, (self._months.day(self._clock()) - begin).days)
+
+    async def _first_missing_day(self) -> date | None:
+        [first], [last] = await self._db.fetch(reads.FIRST_TERMS), await self._db.fetch(reads.LAST_ACCRUAL_DAY)
+        return first.date if last.date is None else last.date + _ONE_DAY
+
     async def _missing_days(self) -> tuple[date, date] | None:
         """Return the first days without interest, at most to the end of their month; None if there are none."""
-        [first], [last] = (
-            await self._db.fetch(reads.FIRST_TERMS),
-            await self._db.fetch(reads.LAST_ACCRUAL_DAY),
-        )
-        if first.date is None:
+        begin = await self._first_missing_day()
+        if begin is None:
             return None
-        begin = first.date if last.date is None else last.date + _ONE_DAY
         end = min(self._months.day(self._clock()) - _ONE_DAY, next_month(begin) - _ONE_DAY)
         return (begin, end) if begin <= end else None
 

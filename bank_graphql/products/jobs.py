@@ -18,7 +18,7 @@ def due_jobs(db: Database, interest: Interest, months: Months, *, seconds: float
         db: the database.
         interest: accrues interest and closes months.
         months: the months of the bank's time zone.
-        seconds: how often to look for what is due; for days and months that have ended, at least a minute.
+        seconds: how often to look for what is due, at least a minute.
     """
 
     async def next_month_end(after: datetime) -> datetime | None:
@@ -31,5 +31,5 @@ def due_jobs(db: Database, interest: Interest, months: Months, *, seconds: float
     return (
         DueJob("accrue interest", max(seconds, MIN_SECONDS), interest.accrue, not_by_itself),
         DueJob("close months", max(seconds, MIN_SECONDS), interest.close_months, next_month_end),
-        DueJob("post fees and interest", seconds, interest.post_due, not_by_itself),
+        DueJob("post fees and interest", max(seconds, MIN_SECONDS), interest.post_due, not_by_itself),
     )

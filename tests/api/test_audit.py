@@ -131,5 +131,5 @@ async def test_the_audit_names_actions_as_the_api_does(auditor: Client) -> None:
     schema = await auditor.run("{ __schema { mutationType { fields { name } } } }")
     mutations = {field["name"] for field in schema["__schema"]["mutationType"]["fields"]}
     by_the_bank = {"createUser", "expireHold", "clearTransfer", "reserveReversal", "releaseReservation", "expireApproval"}
-    by_the_bank |= {"runScheduledTransfer"}
+    by_the_bank |= {"runScheduledTransfer", "postDue"}
     assert {*IdentityAction, *(command.action for command in COMMANDS)} - by_the_bank <= mutations

@@ -51,12 +51,24 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
     assert paid is not None
     schedule = new_id()
     await raw.execute(
-        "INSERT INTO scheduled_transfers SELECT $1, $2, $3, NULL, NULL, 'DE02', NULL, 1, 'EUR', NULL, 'ONCE', 'AS_IS', 'ALL', "
+        "INSERT INTO scheduled_transfers SELECT $1, $2, $3, NULL, NULL, 'DE02', NULL, 1, 'EUR', NULL, 'ONCE', 'AS_IS', 'ALL', NULL, "
         "now(), 'ACTIVE', now(), NULL, 0, NULL, 'key', '', now(), now()",
         schedule, ada, account,
     )  # fmt: skip
     await raw.execute("INSERT INTO scheduled_runs VALUES ($1, $1, now(), now(), 'REFUSED', 1, NULL, NULL)", schedule)
     number = await raw.fetchval("SELECT number FROM accounts WHERE id = $1", account)
+    product, posting = new_id(), new_id()
+    for insert in (
+        "INSERT INTO products VALUES ($1, 'Plain', 'CHECKING', 'EUR', 'ACT_360', '2000-01-01', now())",
+        "INSERT INTO product_terms VALUES ($1, '2000-01-01', '[[0, 1]]', '[]', 0, NULL, 0, 0, now())",
+    ):
+        await raw.execute(insert, product)
+    for insert in (
+        "INSERT INTO due_postings VALUES ($1, $2, 'INTEREST', 1, '', '', now(), $3)",
+        "INSERT INTO interest_accruals SELECT $1, $2, now(), now(), 1, id, '2000-01-01', 1 FROM products WHERE $3::uuid IS NOT NULL",
+        "INSERT INTO interest_postings SELECT $2, 'CREDIT', now(), now(), 0, 1, 1, $1 WHERE $3::uuid IS NOT NULL",
+    ):
+        await raw.execute(insert, posting, account, entry["transaction_id"])
     keys: dict[str, Hashable] = {
         "user": ada,
         "account": account,
@@ -73,6 +85,10 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
         "payee": payee.id,
         "payee_match": made,
         "external": made,
+        "product_of_account": account,
+        "accrued": account,
+        "amount_due": account,
+        "explanation": entry["transaction_id"],
         "schedule": schedule,
         "runs_of_schedule": (schedule, PAGE, None),
         "balance_history": (account, today, today),
@@ -87,8 +103,10 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
         "transactions_of_account": (account, PAGE, FILTERS),
     }
     readers = Readers(bank.db, CALENDAR, utc_now, bank.links, bank.issuer.months)
-    # These two read like `transaction`, and nothing is reversed or returned here.
-    assert set(vars(readers)) == set(keys) | {"reversal", "returned_by"}
+    # These read like `transaction`, and nothing is reversed or returned or costs a fee here.
+    like_transactions = {"reversal", "returned_by", "fee"}
+    for_everyone = {"product", "terms_of_product", "current_terms"}
+    assert set(vars(readers)) == set(keys) | like_transactions | for_everyone
     for name, key in keys.items():
         for actor, is_visible in (
             (Actor(ada, None, PERMISSIONS[UserRole.CUSTOMER]), True),

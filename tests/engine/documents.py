@@ -62,6 +62,9 @@ UNSTEADY = {
     "openAccount",
     "issueCard",
     "replaceCard",
+    "createProduct",
+    "setProductTerms",
+    "setAccountProduct",
 }
 """Fields whose values differ from one request to the next, or that would end what others depend on."""
 

@@ -23,7 +23,7 @@ ELSEWHERE = {
     "outgoing_mails": "on their way to the user",
     "attempt_buckets": "hashes that are deleted after minutes",
     "audit_seals": "hashes of everything",
-    "alembic_version": "", "backups": "", "bank_time": "", "clearing_messages": "", "feed_epochs": "", "feed_start": "",
+    "products": "", "product_terms": "", "accrual_days": "", "closed_months": "", "alembic_version": "", "backups": "", "bank_time": "", "clearing_messages": "", "feed_epochs": "", "feed_start": "",
     "statement_months": "", "vault_keys": "", "verification_runs": "",
 }  # fmt: skip
 """Tables that are not exported, and why: those without a reason are about no user."""

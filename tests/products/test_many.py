@@ -137,5 +137,5 @@ async def test_two_years_of_interest_fees_and_orders_of_a_hundred_accounts(
             assert [each["openingBalance"]["amount"] for each in statements] == ["0.00", *closings[:-1]]
     made = await raw.fetch("SELECT kind, count(*) FROM transactions WHERE kind IN ('FEE', 'INTEREST') GROUP BY 1 ORDER BY 1")
     # A fee for all months but the first; no interest on what a saver had for one day of that.
-    assert dict(made) == {"FEE": 50 * 23, "INTEREST": 50 * 24 + 50 * 23}
+    assert {row[0]: row[1] for row in made} == {"FEE": 50 * 23, "INTEREST": 50 * 24 + 50 * 23}
     await require_right(dsn)

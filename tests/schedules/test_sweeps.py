@@ -103,8 +103,8 @@ async def test_the_payer_alone_sees_an_order_that_was_refused(ada: Client, grace
     assert await declined(grace, payee) == []
     assert (await grace.account(payee, "transactions { nodes { id } }"))["transactions"]["nodes"] == []
     assert (await grace.run("query ($id: ID!) { transaction(id: $id) { id } }", id=notice["id"]))["transaction"] is None
-    suspense = "mutation ($id: ID!) { x: captureHold(input: {transactionId: $id, idempotencyKey: "k"}) { __typename } }"
-    assert (await ada.run(suspense, id=notice["id"]))["x"]["__typename"] == "StateConflictRejection"
+    capture = 'mutation ($id: ID!) { x: captureHold(input: {transactionId: $id, idempotencyKey: "k"}) { __typename } }'
+    assert (await ada.run(capture, id=notice["id"]))["x"]["__typename"] == "StateConflictRejection"
 
 
 async def test_an_order_from_a_frozen_account_shows_in_the_feed(ada: Client, current: str, savings: str) -> None:

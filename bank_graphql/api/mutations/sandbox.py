@@ -13,7 +13,8 @@ class SandboxMutations:
     @mutation(
         ClockResult,
         "Move the bank's clock forward, by five years at most, and do all that falls due on the way, each at its own time and "
-        "in order: holds, proposals and cards expire, payments to other banks are settled or returned, statements are issued. "
+        "in order: holds, proposals and cards expire, payments to other banks are settled or returned, statements are issued, "
+        "standing orders are paid, interest and fees are posted. "
         "The clock then stands still until it is moved again. Tokens, rate limits and the audit keep the real time. In a "
         "sandbox only.",
     )

@@ -37,7 +37,7 @@ class ProductTerms:
         return root.since
 
     @strawberry.field(
-        description="The interest that the bank pays on what an account has. Empty: none.", directives=[ListSize(assumed_size=10)]
+        description="The interest that the bank pays on what an account has. Empty: none.", directives=[ListSize(assumed_size=3)]
     )
     @staticmethod
     def credit_rates(root: TermsRow) -> list[InterestTier]:
@@ -45,7 +45,7 @@ class ProductTerms:
 
     @strawberry.field(
         description="The interest that the customer pays on what an account owes. Empty: none.",
-        directives=[ListSize(assumed_size=10)],
+        directives=[ListSize(assumed_size=3)],
     )
     @staticmethod
     def debit_rates(root: TermsRow) -> list[InterestTier]:
@@ -112,7 +112,7 @@ class Product(Node):
         lambda readers: readers.terms_of_product,
         description="All its rates and fees, past and future, the earliest first.",
         graphql_type=list[ProductTerms],
-        directives=[ListSize(assumed_size=20)],
+        directives=[ListSize(assumed_size=3)],
     )
     @staticmethod
     def all_terms(root: ProductRow) -> UUID:

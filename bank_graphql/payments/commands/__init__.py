@@ -1,8 +1,9 @@
 """The commands, one class each: what it names (`targets`) and how it is decided (`decide`), in memory.
 
-`base` what all have · `cash` deposits and withdrawals · `transfers` · `holds` place, capture, release, expire · `reversals` and
-what is reserved for them · `accounts` opening · `cards` issue, replace, authorise, refund · `clearing` payments to other banks
-and from them · `charges` fees and interest. A new command is a class, and its name in the import, in `COMMANDS` and in `__all__`.
+`base` what all have · `cash` deposits and withdrawals · `transfers` · `scheduled` those of standing orders · `holds` place,
+capture, release, expire · `reversals` and what is reserved for them · `accounts` opening · `cards` issue, replace, authorise,
+refund · `clearing` payments to other banks and from them · `charges` fees and interest. A new command is a class, and its name in
+the import, in `COMMANDS` and in `__all__`.
 """
 
 from bank_graphql.payments.commands.accounts import OpenAccount
@@ -13,7 +14,8 @@ from bank_graphql.payments.commands.charges import PostDue
 from bank_graphql.payments.commands.clearing import ClearTransfer, ReceiveTransfer, ReturnTransfer, SettleTransfer
 from bank_graphql.payments.commands.holds import CaptureHold, ExpireHold, PlaceHold, ReleaseHold
 from bank_graphql.payments.commands.reversals import ReleaseReservation, ReserveReversal, ReverseTransaction
-from bank_graphql.payments.commands.transfers import Destination, RunScheduledTransfer, Transfer
+from bank_graphql.payments.commands.scheduled import RunScheduledTransfer
+from bank_graphql.payments.commands.transfers import Destination, Transfer
 
 COMMANDS: tuple[type[Command], ...] = (
     AuthorizeCard,
