@@ -260,6 +260,7 @@ AccountResult = Annotated[
 ]
 CardResult = Annotated[
     Card
+    | MoneyPreview
     | NotFoundRejection
     | ForbiddenRejection
     | ValidationRejection
@@ -267,7 +268,9 @@ CardResult = Annotated[
     | CurrencyMismatchRejection
     | AccountStatusRejection
     | IdempotencyConflictRejection,
-    strawberry.union("CardResult", description=f"The card as changed, or a rejection. {_GROWS}"),
+    strawberry.union(
+        "CardResult", description=f"The card as changed, the preview of a replacement in a dry run, or a rejection. {_GROWS}"
+    ),
 ]
 RevealCardResult = Annotated[
     CardSecrets | NotFoundRejection | CredentialsRejection | StateConflictRejection | StepUpRequiredRejection,

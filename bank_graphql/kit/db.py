@@ -379,7 +379,9 @@ class _Acquired:
         is_clean = False
         with suppress(asyncpg.InterfaceError):  # raised for a connection that the pool has closed already
             is_clean = error is None and not raw.is_in_transaction()
-            if not is_clean and (isinstance(fault or error, Unavailable) or raw.is_in_transaction()):
+            # What was cancelled may have begun a transaction of which the driver does not know yet.
+            is_lost = isinstance(fault or error, Unavailable | asyncio.CancelledError)
+            if not is_clean and (is_lost or raw.is_in_transaction()):
                 raw.terminate()
         await self._database.release(raw, is_clean=is_clean)
         if fault is not None:

@@ -14,7 +14,7 @@ from bank_graphql.payments.commands import ClearTransfer, Command, ExpireHold, K
 from bank_graphql.payments.errors import BatchAborted
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.idempotency import StoredOutcome, is_stored, subject_of
-from bank_graphql.payments.outcomes import Declined, Done, Moved, Opened, Outcome
+from bank_graphql.payments.outcomes import Declined, Done, Outcome
 from bank_graphql.payments.state import BatchState
 
 
@@ -75,7 +75,7 @@ class Decisions:
         outcomes: list[Outcome] = []
         for command in group.commands:
             outcome = command if isinstance(command, Refusal) else self._execute(command)[0]
-            if isinstance(command, Command) and isinstance(outcome, Moved | Opened):
+            if isinstance(command, Command) and isinstance(outcome, Done):
                 outcome = self._state.preview(command.actor, outcome)
             outcomes.append(outcome)
         self._state.roll_back(savepoint)

@@ -24,7 +24,7 @@ from bank_graphql.payees.enums import PayeeMatch
 from bank_graphql.payments.card_state import CardSavepoint, CardsState
 from bank_graphql.payments.clearing_state import ClearingSavepoint, ClearingState
 from bank_graphql.payments.fees import NO_FEES, Fees, NewDue
-from bank_graphql.payments.outcomes import Moved, Opened, Preview
+from bank_graphql.payments.outcomes import Done, Issued, Opened, Preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +194,10 @@ class BatchState:
             self.cards.adjust_for_hold(hold)
         return is_due
 
-    def preview(self, actor: Actor, done: Moved | Opened) -> Preview:
-        """Return what a dry run shows of a transaction that was made or released in this state, or of an opened account."""
+    def preview(self, actor: Actor, done: Done) -> Preview:
+        """Return what a dry run shows of a transaction that was made or released in this state, an opened account, or a card."""
+        if isinstance(done, Issued):
+            return self._preview_of_card(done)
         if isinstance(done, Opened):
             opened = self.ledger.accounts[done.account_id]
             booked = Money(opened.booked, opened.currency)
@@ -212,6 +214,17 @@ class BatchState:
             Money(target.booked, target.currency) if self.is_visible(actor, target.account_id) else None,
             None if payment is None else payment.settles_on,
             Money(fee, made.currency) if fee else None,
+        )
+
+    def _preview_of_card(self, issued: Issued) -> Preview:
+        card = next(each for each in self.cards.new_cards if each.id == issued.card_id)
+        account = self.ledger.accounts[card.account_id]
+        fee = self.fees_of(card.account_id).card_replacement if card.replaces_id is not None else 0
+        return Preview(
+            Money(0, account.currency),
+            Money(account.available, account.currency),
+            None,
+            fee=Money(fee, account.currency) if fee else None,
         )
 
 

@@ -182,8 +182,6 @@ class Interest:
         row = held.row
         begin = max(first, self._months.day(row.opened_at), date.min if row.last_day is None else row.last_day + _ONE_DAY)
         for day in _days(begin, last):
-            if row.closed_at is not None and row.closed_at < self._months.start(day + _ONE_DAY):
-                return
             product = catalog.product_on(day, row.kind, row.currency, held.assigned)
             terms = None if product is None else product.terms_on(day)
             if product is not None and terms is not None and (terms.credit or terms.debit):

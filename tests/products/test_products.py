@@ -8,9 +8,15 @@ import asyncpg
 import pytest
 from starlette.applications import Starlette
 
+from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.bank import CHECKS, Bank
 from bank_graphql.identity.enums import UserRole
+from bank_graphql.kit.ids import new_id, uuid_of
+from bank_graphql.kit.money import Money
 from bank_graphql.ledger import verification
+from bank_graphql.ledger.enums import TransactionKind
+from bank_graphql.payments import service as payments
+from bank_graphql.payments.commands import PostDue
 from tests.client import Client, key
 from tests.products.products import START, TODAY, change, give, make, owed, posted, rates
 from tests.serving import sign_in_staff
@@ -227,14 +233,69 @@ async def test_a_card_that_is_replaced_costs_a_fee_that_may_be_due(ada: Client, 
     account = (await ada.open(deposit="10"))["id"]
     card = (await ada.issue(account))["id"]
     replace = "mutation ($id: ID!, $key: String!) { replaceCard(id: $id, idempotencyKey: $key) { ... on Card { id } } }"
-    again = key()
-    card = (await ada.run(replace, id=card, key=again))["replaceCard"]["id"]
+    dry = """mutation ($id: ID!) { replaceCard(id: $id, idempotencyKey: "k", dryRun: true) {
+        ... on MoneyPreview { amount { amount } fee { amount } fromAvailableAfter { amount } } } }"""
+    expected = {"amount": {"amount": "0.00"}, "fee": {"amount": "8.00"}, "fromAvailableAfter": {"amount": "2.00"}}
+    assert [(await ada.run(dry, id=card))["replaceCard"] for _ in range(2)] == [expected] * 2
+    assert await owed(ada, account) == ("10.00", "0.00", "0.00")
+    card = (await ada.run(replace, id=card, key=key()))["replaceCard"]["id"]
     assert [each["description"] for each in await posted(ada, account)] == ["Fee for the replacement of a card"]
+    assert (await ada.run(dry, id=card))["replaceCard"]["fromAvailableAfter"] == {"amount": "2.00"}  # the fee will be due
     await ada.run(replace, id=card, key=key())
     assert await owed(ada, account) == ("2.00", "0.00", "8.00")
     await ada.deposit(account, "6")
     await ada.advance(START + timedelta(hours=1))
     assert await owed(ada, account) == ("0.00", "0.00", "0.00")
+
+
+async def test_what_is_due_is_posted_as_far_as_the_money_goes(ada: Client, admin: Client) -> None:
+    await make(admin, kind="CHECKING", cardReplacementFee="8")
+    account = (await ada.open())["id"]
+    card = (await ada.issue(account))["id"]
+    replace = "mutation ($id: ID!, $key: String!) { replaceCard(id: $id, idempotencyKey: $key) { ... on Card { id } } }"
+    for _ in range(2):
+        card = (await ada.run(replace, id=card, key=key()))["replaceCard"]["id"]
+    assert await owed(ada, account) == ("0.00", "0.00", "16.00")
+    await ada.deposit(account, "10")
+    await ada.advance(START + timedelta(hours=1))
+    assert await owed(ada, account) == ("2.00", "0.00", "8.00")
+    await ada.deposit(account, "10")
+    await ada.advance(START + timedelta(hours=2))
+    assert await owed(ada, account) == ("4.00", "0.00", "0.00")
+
+
+async def test_a_frozen_account_gets_interest_and_pays_none(ada: Client, admin: Client, bank: Bank) -> None:
+    await make(admin, kind="CHECKING", monthlyFee="1", creditRates=rates(("0", "3.65")))
+    account = (await ada.open(deposit="1000"))["id"]
+    await ada.run("mutation ($id: ID!) { freezeAccount(id: $id) { __typename } }", id=account)
+    await ada.advance(at("2030-03-01T00:00:00"))
+    assert await owed(ada, account) == ("1004.50", "0.00", "1.00")  # 17 days and 28 days of 0.10
+    due = PostDue(
+        actor=payments.BANK,
+        key=None,
+        due_id=new_id(),
+        account_id=uuid_of(account, "Account") or new_id(),
+        kind=TransactionKind.FEE,
+        amount=Money(-100, "EUR"),
+        description="Fee",
+    )
+    [outcome] = await payments.execute(bank.db, bank.policy, [due])
+    assert isinstance(outcome, AccountStatusRefused)
+    await ada.run("mutation ($id: ID!) { unfreezeAccount(id: $id) { __typename } }", id=account)
+    await ada.advance(at("2030-03-01T01:00:00"))
+    assert await owed(ada, account) == ("1003.50", "0.00", "0.00")
+
+
+async def test_an_account_that_is_not_closed_after_all_goes_on_bearing_interest(ada: Client, admin: Client) -> None:
+    await make(admin, creditRates=rates(("0", "3.65")))
+    savings, other = (await ada.open(kind="SAVINGS", deposit="1000"))["id"], (await ada.open())["id"]
+    await ada.advance(at("2030-01-20T09:00:00"))
+    await ada.transfer(savings, other, "1000")
+    await ada.run("mutation ($id: ID!) { closeAccount(id: $id) { __typename } }", id=savings)
+    await ada.transfer(other, savings, "999.50")  # the same balance as on the day before
+    assert await owed(ada, savings) == ("1000.00", "0.00", "0.00")
+    await ada.advance(at("2030-02-01T00:00:00"))
+    assert [each["amount"]["amount"] for each in await posted(ada, savings)] == ["0.50", "1.20"]
 
 
 async def test_an_account_with_fees_that_are_due_is_not_closed(ada: Client, admin: Client) -> None:

@@ -1,19 +1,20 @@
 """Mutations that issue and change cards, and show their numbers."""
 
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
 
 from bank_graphql.api.context import Context
 from bank_graphql.api.inputs.cards import IssueCardInput, SpendingLimitInput, limits_of
-from bank_graphql.api.inputs.common import card_id, check_key
-from bank_graphql.api.results import CardResult, CardSecrets, RevealCardResult
+from bank_graphql.api.inputs.common import DRY_RUN, card_id, check_key
+from bank_graphql.api.results import CardResult, CardSecrets, MoneyPreview, RevealCardResult
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.cards.queries import CardRow
 from bank_graphql.cards.rules import check_categories
 from bank_graphql.engine.fields import mutation
 from bank_graphql.payments.commands import Command, ReplaceCard
-from bank_graphql.payments.outcomes import Issued
+from bank_graphql.payments.outcomes import Issued, Preview
 
 
 @strawberry.type
@@ -60,12 +61,19 @@ class CardMutations:
     @mutation(
         CardResult,
         "Replace a card that is lost or has expired: issue one with a new number, and cancel the old one. Limits, what was spent "
-        "of them, and blocked categories carry over. For its owner.",
+        "of them, and blocked categories carry over. For its owner. A dry run returns a MoneyPreview of the fee.",
     )
     @staticmethod
-    async def replace_card(context: Context, id: strawberry.ID, idempotency_key: str) -> CardRow | None:  # noqa: A002
-        command = ReplaceCard(actor=context.viewer, key=check_key(idempotency_key), card_id=card_id(id))
-        return await _issued(context, command)
+    async def replace_card(
+        context: Context,
+        id: strawberry.ID,  # noqa: A002
+        idempotency_key: str,
+        dry_run: Annotated[bool | None, strawberry.argument(description=DRY_RUN)] = False,
+    ) -> CardRow | MoneyPreview | None:
+        key = check_key(idempotency_key)
+        command = ReplaceCard(actor=context.viewer, key=key, dry_run=bool(dry_run), card_id=card_id(id))
+        outcome = await context.execute(command)
+        return MoneyPreview.of(outcome) if isinstance(outcome, Preview) else await _issued_card(context, outcome)
 
     @mutation(
         CardResult,
@@ -97,7 +105,10 @@ class CardMutations:
 
 
 async def _issued(context: Context, command: Command) -> CardRow | None:
-    outcome = await context.execute(command)
+    return await _issued_card(context, await context.execute(command))
+
+
+async def _issued_card(context: Context, outcome: object) -> CardRow | None:
     if not isinstance(outcome, Issued):
         raise TypeError(type(outcome))
     return await _card(context, outcome.card_id)
