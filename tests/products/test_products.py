@@ -17,7 +17,7 @@ from bank_graphql.ledger import verification
 from bank_graphql.ledger.enums import TransactionKind
 from bank_graphql.payments import service as payments
 from bank_graphql.payments.commands import PostDue
-from tests.client import Client, key
+from tests.client import PASSWORD, Client, key
 from tests.products.products import START, TODAY, change, give, make, owed, posted, rates
 from tests.serving import sign_in_staff
 
@@ -132,6 +132,31 @@ async def test_an_account_is_closed_with_its_interest(ada: Client, admin: Client
     assert (await ada.run(close, id=savings))["closeAccount"] == {"__typename": "Account"}
     await ada.advance(at("2030-03-01T00:00:00"))
     assert len(await posted(ada, savings)) == 1
+
+
+async def test_a_user_is_closed_with_the_interest_of_all_accounts_or_not_at_all(
+    ada: Client, grace: Client, admin: Client
+) -> None:
+    await make(admin, creditRates=rates(("0", "10")))
+    await make(admin, kind="CHECKING", monthlyFee="1")
+    savings, checking = (await ada.open(kind="SAVINGS", deposit="1000"))["id"], (await ada.open())["id"]
+    hers = (await grace.open())["id"]
+    close = """mutation ($p: String!) { closeUser(password: $p) {
+        __typename ... on StateConflictRejection { conflict } } }"""
+    open_accounts = "{ me { accounts { nodes { status } } } }"
+    await ada.advance(at("2030-01-20T09:00:00"))
+    await ada.transfer(savings, hers, "1000")
+    refused = {"__typename": "StateConflictRejection", "conflict": "MONEY_REMAINS"}
+    assert (await ada.run(close, p=PASSWORD))["closeUser"] == refused
+    assert [each["amount"]["amount"] for each in await posted(ada, savings)] == ["1.37"]
+    await ada.transfer(savings, hers, "1.37")
+    await ada.advance(at("2030-03-01T00:00:00"))
+    assert await owed(ada, checking) == ("0.00", "0.00", "1.00")
+    assert (await ada.run(close, p=PASSWORD))["closeUser"] == refused
+    assert (await ada.run(open_accounts))["me"]["accounts"]["nodes"] == [{"status": "ACTIVE"}] * 2
+    await ada.deposit(checking, "1")
+    await ada.advance(at("2030-03-01T01:00:00"))
+    assert (await ada.run(close, p=PASSWORD))["closeUser"]["__typename"] == "User"
 
 
 async def test_rates_change_from_a_day_on_and_never_the_past(ada: Client, admin: Client) -> None:
