@@ -169,7 +169,7 @@ def demo() -> None:
         async with serving.existing_bank(settings) as bank:
             is_incomplete = await demonstration.is_incomplete(bank.db)
             if is_incomplete:
-                await demonstration.fill(bank.db, bank.people.identity, bank.execute)
+                await demonstration.fill(bank.db, bank.people.identity, bank.products, bank.execute)
             return is_incomplete
 
     if not asyncio.run(work()):

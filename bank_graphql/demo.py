@@ -1,6 +1,9 @@
 """Fills an empty bank with demo customers, accounts and some history, through the same services as requests use."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import date
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -16,7 +19,7 @@ from bank_graphql.identity.queries import SIGN_IN
 from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database
-from bank_graphql.kit.errors import Refusal
+from bank_graphql.kit.errors import Refusal, ValidationFailed
 from bank_graphql.kit.money import Money
 from bank_graphql.kit.statements import Query, Row
 from bank_graphql.payments.commands import (
@@ -32,12 +35,19 @@ from bank_graphql.payments.commands import (
 )
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Issued, Moved, Opened, Outcome
+from bank_graphql.payments.service import BANK
+from bank_graphql.products.enums import DayCount
+from bank_graphql.products.rules import Terms, Tier, parse_rate
+from bank_graphql.products.service import NewProduct, Products
 
 PASSWORD = "demo bank 2026"  # noqa: S105 - printed for everyone to see, and only on a sandbox
 CUSTOMERS = (("ada@example.com", "Ada Lovelace"), ("grace@example.com", "Grace Hopper"))
 TELLER = ("teller@example.com", "Tessa Teller")
 
 Execute = Callable[[Group], Awaitable[list[Outcome]]]
+
+
+_BANK = Actor(BANK.user_id, None, PERMISSIONS[UserRole.ADMIN])
 
 
 class _KeyRow(Row):
@@ -55,11 +65,14 @@ async def is_incomplete(db: Database) -> bool:
     return {row.email_key for row in await db.fetch(_SOME_USERS)} <= {email for email, _ in CUSTOMERS}
 
 
-async def fill(db: Database, identity: Identity, execute: Execute) -> None:
-    """Create two customers with accounts in several currencies and some history, and a teller.
+async def fill(db: Database, identity: Identity, products: Products, execute: Execute) -> None:
+    """Create products that bear interest, two customers with accounts in several currencies and some history, and a teller.
 
     Each step has an idempotency key, so a run after an interrupted one makes nothing twice.
     """
+    for product in _products(products.today):
+        with suppress(ValidationFailed):  # it is there already
+            await products.create(_BANK, product)
     ada, grace = [await _user(db, identity, email, name, UserRole.CUSTOMER) for email, name in CUSTOMERS]
     checking = await _open(execute, ada, AccountKind.CHECKING, "EUR", "Everyday", 250_000)
     savings = await _open(execute, ada, AccountKind.SAVINGS, "EUR", "Rainy days", 1_000_000)
@@ -90,6 +103,17 @@ async def fill(db: Database, identity: Identity, execute: Execute) -> None:
         Deposit(actor=ada, key="demo-wages", account_id=checking, amount=Money(310_000, "EUR"), description="Wages"),
     )
     await _user(db, identity, *TELLER, UserRole.TELLER)
+
+
+def _products(today: date) -> tuple[NewProduct, ...]:
+    """Return what accounts earn and cost: only interest, so that the demo's balances stay as they are for a day."""
+    saving = Terms(today, credit=(Tier(0, parse_rate("2", ())), Tier(1_000_000, parse_rate("1", ()))))
+    credit = Terms(today, debit=(Tier(0, parse_rate("14.9", ())),))
+    dated: Any = {"day_count": DayCount.ACT_365F, "default_from": today}
+    return (
+        NewProduct(name="Savings", kind=AccountKind.SAVINGS, currency="EUR", terms=saving, **dated),
+        NewProduct(name="Credit", kind=AccountKind.CREDIT, currency="USD", terms=credit, **dated),
+    )
 
 
 async def _pay_by_card(execute: Execute, holder: Actor, account: UUID) -> None:

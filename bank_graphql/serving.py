@@ -40,7 +40,7 @@ async def prepare_and_run(settings: Settings, progress: Progress, run: Callable[
         async with open_bank(settings) as bank:
             if settings.is_demo and await demonstration.is_incomplete(bank.db):
                 progress.waiting_for("the demo customers")
-                await demonstration.fill(bank.db, bank.people.identity, bank.execute)
+                await demonstration.fill(bank.db, bank.people.identity, bank.products, bank.execute)
             progress.waiting_for("a copy of the database for the archive")
             await take_base_if_due(settings, dsn, bank.db, utc_now)
             progress.waiting_for("what is under way to be finished")

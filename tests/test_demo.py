@@ -25,9 +25,9 @@ async def test_an_interrupted_demo_is_completed_by_the_next_start(bank: Bank, in
         assert await demo.is_incomplete(bank.db)
         if steps < 100:
             with pytest.raises(KeyboardInterrupt):
-                await demo.fill(bank.db, bank.people.identity, execute)
+                await demo.fill(bank.db, bank.people.identity, bank.products, execute)
     if await demo.is_incomplete(bank.db):
-        await demo.fill(bank.db, bank.people.identity, bank.execute)
+        await demo.fill(bank.db, bank.people.identity, bank.products, bank.execute)
     assert not await demo.is_incomplete(bank.db)
     async with bank.db.connection() as connection:
         found = await connection.raw.fetch(

@@ -85,6 +85,11 @@ class Products:
         self._months = months
         self._clock = clock
 
+    @property
+    def today(self) -> date:
+        """The present day, in the bank's time zone."""
+        return self._months.day(self._clock())
+
     async def create(self, actor: Actor, new: NewProduct) -> UUID:
         """Make a product, and return its id.
 
@@ -175,7 +180,7 @@ class Products:
         if not actor.is_allowed(Permission.MANAGE_PRODUCTS):
             raise Forbidden("Only administrators may do this.")
         await connection.lock([LOCK])
-        if since < self._months.day(self._clock()):
+        if since < self.today:
             raise ValidationFailed.of(field, "PAST", "What was charged and accrued does not change: choose today or later.")
 
     async def _insert_terms(self, connection: Connection, product_id: UUID, terms: Terms) -> None:

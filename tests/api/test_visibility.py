@@ -32,7 +32,7 @@ def _is_empty(value: Any) -> bool:
 
 
 async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
-    await demo.fill(bank.db, bank.people.identity, bank.execute)
+    await demo.fill(bank.db, bank.people.identity, bank.products, bank.execute)
     ada = await raw.fetchval("SELECT id FROM users WHERE email_key = 'ada@example.com'")
     account = await raw.fetchval("SELECT id FROM accounts WHERE owner_id = $1 AND kind = 'CHECKING' ORDER BY id LIMIT 1", ada)
     entry = await raw.fetchrow("SELECT id, transaction_id FROM entries WHERE account_id = $1 ORDER BY id DESC LIMIT 1", account)
@@ -65,7 +65,7 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
         await raw.execute(insert, product)
     for insert in (
         "INSERT INTO due_postings VALUES ($1, $2, 'INTEREST', 1, '', '', now(), $3)",
-        "INSERT INTO interest_accruals SELECT $1, $2, now(), now(), 1, id, '2000-01-01', 1 FROM products WHERE $3::uuid IS NOT NULL",
+        "INSERT INTO interest_accruals SELECT $1, $2, now(), now(), 1, id, '2000-01-01', 1 FROM products WHERE name = 'Plain' AND $3::uuid IS NOT NULL",
         "INSERT INTO interest_postings SELECT $2, 'CREDIT', now(), now(), 0, 1, 1, $1 WHERE $3::uuid IS NOT NULL",
     ):
         await raw.execute(insert, posting, account, entry["transaction_id"])

@@ -85,7 +85,7 @@ async def test_a_fallback_is_counted_and_logged_with_its_reason(bank: Bank, docu
 
 
 async def test_an_event_that_falls_back_is_counted(bank: Bank) -> None:
-    await demo.fill(bank.db, bank.people.identity, bank.execute)
+    await demo.fill(bank.db, bank.people.identity, bank.products, bank.execute)
     ada = Asking(bank, await ada_of(bank))
     document = "subscription { transactionFeed { account { owner { sessions { current } } } } }"
     async with followed(bank), aclosing(ada.gate.stream(Request(document), ada.context())) as stream:
@@ -114,7 +114,7 @@ EXAMPLES = [
 
 async def test_no_example_falls_back(bank: Bank) -> None:
     """Every document of the README and of the playground is answered by its plan."""
-    await demo.fill(bank.db, bank.people.identity, bank.execute)
+    await demo.fill(bank.db, bank.people.identity, bank.products, bank.execute)
     ada = Asking(bank, await ada_of(bank))
     seen = Seen(account=await account_of(ada))
     for document in sorted(filter(lambda each: not is_subscription(each), EXAMPLES), key=lambda each: "logOut" in each):
