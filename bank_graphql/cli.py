@@ -143,7 +143,7 @@ def accrue() -> None:
         async with serving.existing_bank(settings) as bank:
             return await bank.interest.accrue()
 
-    print(f"Interest accrued for {asyncio.run(work())} accounts and months.")
+    print(f"Accruals that were added or extended: {asyncio.run(work())}.")
 
 
 @app.command("close-month")

@@ -203,8 +203,10 @@ class SettingFields(BaseSettings):
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
     run_schedules: bool = Field(
         True,  # noqa: FBT003
-        description="Whether the server makes the transfers of standing orders, accrues interest and closes months. Without it, "
-        "`run-schedules` does, e.g. hourly, and `accrue` and `close-month`, e.g. each night.",
+        description="Whether the server makes the transfers of standing orders, accrues interest and closes months, also when "
+        "`advanceClock` moves the clock. Without it, `run-schedules` does, e.g. hourly, and `accrue` and `close-month`, e.g. "
+        "each "
+        "night.",
     )
     log_requests: bool = Field(False, description="Whether to log a line for each request, as BANK_LOG_LEVEL=DEBUG does.")  # noqa: FBT003
     slow_request_seconds: float = Field(

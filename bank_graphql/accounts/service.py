@@ -311,7 +311,8 @@ def _require_closable(actor: Actor, account: AccountRow) -> None:
     if account.frozen_by == FrozenBy.STAFF:
         raise AccountStatusRefused(account.id, account.status)
     if account.booked or account.held:
-        message = "Only an empty account can be closed. Its interest up to yesterday is posted first."
+        money = Money(account.booked or account.held, account.currency)
+        message = f"The account has {money}, with its interest up to yesterday: only an empty account can be closed."
         raise StateConflict(StateConflictCode.MONEY_REMAINS, account.status, message)
 
 

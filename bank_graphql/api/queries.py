@@ -167,7 +167,8 @@ class Query:
         return Paged(found, SCHEDULES_OF_USERS.key)
 
     @strawberry.field(
-        description="The products of the bank: what accounts earn and cost. Null only together with an error.",
+        description="The products of the bank, by kind and currency: what accounts earn and cost. Null only together with an "
+        "error.",
         graphql_type=list[Product] | None,
         directives=[Cost(weight="60"), ListSize(assumed_size=10)],
     )

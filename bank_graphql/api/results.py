@@ -109,7 +109,9 @@ class MoneyPreview:
         description="For a payment to another bank, the business day on which it would be settled. Null otherwise."
     )
     fee: money.Money | None = strawberry.field(
-        graphql_type=Money | None, description="The fee that the bank would charge. Null if there is none."
+        graphql_type=Money | None,
+        description="The fee that the bank would charge besides: it is taken off in `fromAvailableAfter`, and not a part of "
+        "`amount`. Null if there is none.",
     )
 
     @classmethod

@@ -16,7 +16,7 @@ CHECKS = (
             OR (x.transaction_id IS NOT NULL AND t.kind <> 'TRANSFER')
             OR (x.settles_on IS NOT NULL) <> (g.account_id IS NOT NULL)
             OR (x.settles_on IS NOT NULL AND (t.status = 'VOIDED') <> (x.return_reason IS NOT NULL))
-            OR (t.kind = 'TRANSFER' AND t.status <> 'POSTED' AND x.settles_on IS NULL) LIMIT 1
+            OR (t.kind = 'TRANSFER' AND t.status IN ('PENDING', 'VOIDED') AND x.settles_on IS NULL) LIMIT 1
         """,
     ),
     Check(

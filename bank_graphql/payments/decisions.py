@@ -7,6 +7,7 @@ atomic group.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 from uuid import UUID
 
 from bank_graphql.kit.errors import FieldProblem, Refusal, ValidationFailed
@@ -65,10 +66,17 @@ class Decisions:
             self._record(command, conflict, None)
             return conflict
         outcome, subject = self._execute(command)
-        if key is not None and is_stored(outcome) and (command.stores_refusals or isinstance(outcome, Done)):
+        if key is not None and self._is_stored(outcome, command, subject):
             self.new_outcomes[key] = StoredOutcome(fingerprint, outcome)
         self._record(command, outcome, subject)
         return outcome
+
+    @staticmethod
+    def _is_stored(outcome: Outcome, command: Command, subject: UUID | None) -> TypeGuard[Done | Refusal]:
+        """Return whether an outcome is stored with its key: a refusal too, if it has declined something."""
+        if isinstance(outcome, Refusal) and not command.stores_refusals:
+            return subject is not None
+        return is_stored(outcome)
 
     def _dry_run(self, group: Group) -> list[Outcome]:
         savepoint = self._state.savepoint()

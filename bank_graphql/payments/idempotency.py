@@ -13,7 +13,7 @@ from uuid import UUID
 from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.kit.conflicts import StateConflict
-from bank_graphql.kit.errors import Refusal
+from bank_graphql.kit.errors import Forbidden, NotFound, Refusal
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import InsufficientFunds
 from bank_graphql.payments.enums import OutcomeKind
@@ -83,12 +83,19 @@ def subject_of(outcome: Outcome) -> UUID | None:
 
 
 def encode_refusal(refusal: Refusal) -> dict[str, Any]:
-    """Return a replayable refusal as JSON stores it: its code, and its fields."""
-    return {"type": refusal.code, **asdict(refusal)}  # type: ignore[call-overload]
+    """Return a refusal as JSON stores it: its code, and its fields; a sentence of one that is not replayable."""
+    if refusal.code in REPLAYABLE:
+        return {"type": refusal.code, **asdict(refusal)}  # type: ignore[call-overload]
+    return {"type": refusal.code, "what": refusal.what if isinstance(refusal, NotFound) else str(refusal)}
 
 
 def decode_refusal(stored: dict[str, Any]) -> Refusal:
-    """Return the refusal that `encode_refusal` encoded, with the figures that it first had."""
+    """Return the refusal that `encode_refusal` encoded, with the figures that it first had.
+
+    One that is not replayable is a NotFound, or a Forbidden with its sentence.
+    """
+    if stored["type"] not in REPLAYABLE:
+        return NotFound(stored["what"]) if stored["type"] == NotFound.code else Forbidden(stored["what"])
     kind = REPLAYABLE[stored["type"]]
     return kind(**{each.name: _decode(stored[each.name], each.type) for each in fields(kind)})  # type: ignore[arg-type]
 

@@ -89,7 +89,7 @@ async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
         references,
         received,
         charged=[
-            *(each.accounts[0] for each in targets if each.fees is not None and _leaves(each, saved, numbers)),
+            *(each.accounts[0] for each in targets if each.fees_account is not None and _leaves(each, saved, numbers)),
             *(reference.account_id for reference in references if reference.id in charged_cards),
         ],
         authorizing=any(each.checks_limits and not each.transactions for each in targets),
@@ -139,8 +139,8 @@ def _account_ids(
         yield from each.accounts
         if each.clearing is not None and _leaves(each, saved, numbers):
             yield each.clearing
-            if each.fees is not None:
-                yield each.fees
+            if each.fees_account is not None:
+                yield each.fees_account
         if each.suspends:
             currencies = {transactions[key].currency for key in each.transactions if key in transactions}
             yield from (internal_account_id(Purpose.SUSPENSE, currency) for currency in currencies)

@@ -194,7 +194,10 @@ async def _write(connection: Connection, policy: Policy, state: BatchState, deci
 
 
 def add_due(writes: Writes, due: Sequence[NewDue], now: datetime) -> list[UUID]:
-    """Add fees and interest that are to be posted to the writes; return their ids. One with a reason that was there stays so."""
+    """Add fees and interest that are to be posted to the writes; return their ids.
+
+    One whose reason the account has already is not added again. Interest always has a new one.
+    """
     ids = [new_id() for _ in due]
     rows = [(key, d.account_id, d.kind, d.amount, d.description, d.reason, now) for key, d in zip(ids, due, strict=True)]
     writes.insert(_INSERT_DUE, rows)

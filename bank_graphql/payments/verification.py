@@ -38,16 +38,27 @@ CHECKS = (
         """,
     ),
     Check(
+        "due postings noted",
+        "SELECT count(*) FROM idempotency_outcomes o JOIN due_postings d ON d.id = o.user_id",
+        """
+        SELECT 'what was due as ' || d.id || ' was posted, and does not say so' AS problem
+        FROM idempotency_outcomes o JOIN due_postings d ON d.id = o.user_id
+        WHERE o.outcome = 'MOVED' AND d.transaction_id IS DISTINCT FROM o.subject_id LIMIT 1
+        """,
+    ),
+    Check(
         "fees and interest",
         "SELECT count(*) FROM transactions WHERE kind IN ('FEE', 'INTEREST')",
         """
-        SELECT 'transaction ' || t.id || ' is not between a customer and the bank''s account for its kind' AS problem
+        SELECT 'transaction ' || t.id || ' is not between a customer and the bank''s account for its kind, or was never due'
+               AS problem
         FROM transactions t
         LEFT JOIN balances f ON f.account_id = t.from_account_id
         LEFT JOIN balances g ON g.account_id = t.to_account_id
+        LEFT JOIN due_postings d ON d.transaction_id = t.id
         WHERE t.kind IN ('FEE', 'INTEREST') AND (
             CASE t.kind WHEN 'FEE' THEN 'FEES' ELSE 'INTEREST' END IS DISTINCT FROM coalesce(f.purpose, g.purpose)
-            OR (t.kind = 'FEE' AND f.purpose IS NOT NULL)
+            OR (t.kind = 'FEE' AND f.purpose IS NOT NULL) OR (t.kind = 'INTEREST' AND d.id IS NULL)
         ) LIMIT 1
         """,
     ),

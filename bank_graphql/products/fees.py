@@ -20,5 +20,5 @@ async def fees_of(months: Months, connection: Connection, accounts: Sequence[UUI
         product = catalog.product_on(day, account.kind, account.currency, assigned)
         terms = None if product is None else product.terms_on(day)
         if terms is not None:
-            found[account.id] = Fees(terms.external_transfer_fee, terms.card_replacement_fee)
+            found[account.id] = Fees(external_transfer=terms.external_transfer_fee, card_replacement=terms.card_replacement_fee)
     return found

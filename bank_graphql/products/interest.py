@@ -26,7 +26,7 @@ from bank_graphql.products.enums import InterestSide
 from bank_graphql.products.interest_queries import UnpostedRow
 from bank_graphql.products.models import AccrualDay, ClosedMonth, InterestAccrual, InterestPosting
 from bank_graphql.products.queries import InterestAccountRow
-from bank_graphql.products.rules import Catalog, DatedProduct, Segment, add_day, rounded, segments
+from bank_graphql.products.rules import Catalog, DatedProduct, Segment, rounded, segments
 from bank_graphql.products.service import LOCK
 
 BATCH = 200
@@ -43,7 +43,7 @@ _INSERT_MONTH = Insert(ClosedMonth, "month", "completed_at", skip_existing=True)
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _Locked:
     """An account whose lock is held, and the products that were assigned to it."""
 
     row: InterestAccountRow
@@ -67,21 +67,24 @@ class Interest:
         self.post_due = post_due
 
     async def accrue(self) -> int:
-        """Accrue interest through yesterday, and return for how many accounts and days with interest."""
+        """Accrue interest through yesterday; return how many accruals were added or extended."""
         done = 0
         while (days := await self._missing_days()) is not None:
-            async for accounts in self._accounts(days[0]):
-                done += await self._db.transact(lambda connection, ids=accounts: self._accrue(connection, ids, *days))  # type: ignore[misc]
+            first = days[0] - _ONE_DAY  # again: what was committed just after midnight may have been too late for that day
+            async for accounts in self._accounts(first):
+                done += await self._db.transact(
+                    lambda connection, ids=accounts, of=(first, days[1]): self._accrue(connection, ids, *of)  # type: ignore[misc]
+                )
             completed = (days[1], self._clock())
             await self._db.transact(lambda connection, row=completed: connection.insert(_INSERT_DAY, [row]))  # type: ignore[misc]
         return done
 
     async def close_months(self) -> int:
-        """Make the interest and monthly fees of all months that have ended due, post them, and return how many were posted."""
+        """Make due the interest and monthly fees of all months that have ended, and post them; return how many were posted."""
         for month in await self.missing_months():
             await self.accrue()
             async for accounts in self._accounts(month):
-                await self._db.transact(lambda connection, ids=accounts, of=month: self._close(connection, ids, of))  # type: ignore[misc]
+                await self._db.transact(lambda connection, ids=accounts, of=month: self._make_month_due(connection, ids, of))  # type: ignore[misc]
             completed = (month, self._clock())
             await self._db.transact(lambda connection, row=completed: connection.insert(_INSERT_MONTH, [row]))  # type: ignore[misc]
         return await self.post_due()
@@ -96,24 +99,20 @@ class Interest:
         return [month for month in ended if last.date is None or month > last.date]
 
     async def settle(self, account_id: UUID) -> int:
-        """Make the interest of an account through yesterday due and post it, before the account is closed.
+        """Make due what an account earns and costs through yesterday, and post it, before the account is closed.
 
         Returns:
             How many transactions were posted.
         """
+        months, begin = await self.missing_months(), await self._first_missing_day()
+        if begin is None:
+            return 0
+        yesterday = self._months.day(self._clock()) - _ONE_DAY
 
         async def work(connection: Connection) -> None:
-            [first] = await connection.fetch(reads.FIRST_TERMS)
-            if first.date is None:
-                return
-            [last] = await connection.fetch(reads.LAST_ACCRUAL_DAY)
-            begin = first.date if last.date is None else last.date + _ONE_DAY
-            yesterday = self._months.day(self._clock()) - _ONE_DAY
-            if begin <= yesterday:
-                await self._accrue(connection, [account_id], begin, yesterday)
-            else:
-                await ledger.lock(connection, [ledger.account_lock(account_id)])
-            await self._make_due(connection, [account_id], yesterday, [])
+            await self._accrue(connection, [account_id], begin, yesterday)
+            fees = [fee for month in months for fee in await self._monthly_fees(connection, [account_id], month)]
+            await self._make_due(connection, [account_id], yesterday, fees)
 
         await self._db.transact(work)
         return await self.post_due(account_id)
@@ -136,21 +135,21 @@ class Interest:
         return (begin, end) if begin <= end else None
 
     async def _accounts(self, since: date) -> AsyncIterator[list[UUID]]:
-        """Yield the accounts that have products, some at a time, as far as they were open on a day or later."""
+        """Yield the accounts that have products and were still open on a day, some at a time."""
         after = UUID(int=0)
         while found := await self._db.fetch(reads.WITH_PRODUCT, after=after, since=self._months.start(since), maximum=BATCH):
             yield [row.id for row in found]
             after = found[-1].id
 
     async def _accrue(self, connection: Connection, accounts: Sequence[UUID], first: date, last: date) -> int:
-        """Accrue interest of some accounts for days; return for how many days with interest."""
+        """Accrue interest of some accounts for days; return how many accruals were added or extended."""
         await connection.lock([LOCK, *map(ledger.account_lock, accounts)])
         catalog = await queries.catalog(connection)
-        found = [_Held(*each) for each in await queries.with_assignments(connection, accounts)]
+        found = [_Locked(*each) for each in await queries.with_assignments(connection, accounts)]
         wanted = [
-            (held.row.id, day, product)
-            for held in found
-            for day, product in self._bearing_days(catalog, held, first, last)
+            (locked.row.id, day, product)
+            for locked in found
+            for day, product in self._bearing_days(catalog, locked, first, last)
         ]  # fmt: skip
         balances = await self._balances(connection, [(account_id, day) for account_id, day, _ in wanted])
         days: dict[UUID, list[tuple[date, int, DatedProduct]]] = {}
@@ -159,30 +158,30 @@ class Interest:
         writes = Writes()
         new: list[tuple[object, ...]] = []
         extended: list[tuple[object, ...]] = []
-        for held in found:
-            accrued = segments(days.get(held.row.id, []))
-            latest = _latest(held.row, catalog)
-            if accrued and latest is not None:
-                joined = [latest]
-                add_day(joined, accrued[0])
-                if len(joined) == 1:
-                    extended.append((held.row.accrual_id, joined[0].last_day, Decimal(joined[0].amount)))
-                    del accrued[0]
+        for locked in found:
+            found_segments = segments(days.get(locked.row.id, []))
+            latest = _latest_accrual(locked.row, catalog)
+            longer = latest.joined(found_segments[0]) if latest is not None and found_segments else None
+            if longer is not None:
+                extended.append((locked.row.accrual_id, longer.last_day, Decimal(longer.amount)))
+                del found_segments[0]
             new += [
-                (new_id(), held.row.id, s.first_day, s.last_day, s.balance, s.product.id, s.terms.since, Decimal(s.amount))
-                for s in accrued
+                (new_id(), locked.row.id, s.first_day, s.last_day, s.balance, s.product.id, s.terms.since, Decimal(s.amount))
+                for s in found_segments
             ]
         writes.update(_UPDATE, extended)
         writes.insert(_INSERT, new)
         await connection.write(writes)
         return len(new) + len(extended)
 
-    def _bearing_days(self, catalog: Catalog, held: _Held, first: date, last: date) -> Iterator[tuple[date, DatedProduct]]:
+    def _bearing_days(self, catalog: Catalog, locked: _Locked, first: date, last: date) -> Iterator[tuple[date, DatedProduct]]:
         """Yield the days on which an account may bear interest, of those that were not accrued yet."""
-        row = held.row
-        begin = max(first, self._months.day(row.opened_at), date.min if row.last_day is None else row.last_day + _ONE_DAY)
+        row = locked.row
+        begin = max(first, self._months.day(row.opened_at))
+        for done in (row.last_day, row.posted_through):
+            begin = begin if done is None else max(begin, done + _ONE_DAY)
         for day in _days(begin, last):
-            product = catalog.product_on(day, row.kind, row.currency, held.assigned)
+            product = catalog.product_on(day, row.kind, row.currency, locked.assigned)
             terms = None if product is None else product.terms_on(day)
             if product is not None and terms is not None and (terms.credit or terms.debit):
                 yield day, product
@@ -195,9 +194,14 @@ class Interest:
         rows = await connection.fetch(reads.BALANCES, accounts=[each for each, _ in wanted], ends=ends)
         return [row.balance for row in rows]
 
-    async def _close(self, connection: Connection, accounts: Sequence[UUID], month: date) -> None:
-        """Make the interest and fees of a month due, of some accounts."""
+    async def _make_month_due(self, connection: Connection, accounts: Sequence[UUID], month: date) -> None:
+        """Make due the interest and fees of some accounts for a month."""
         await connection.lock(map(ledger.account_lock, accounts))
+        fees = await self._monthly_fees(connection, accounts, month)
+        await self._make_due(connection, accounts, next_month(month) - _ONE_DAY, fees)
+
+    async def _monthly_fees(self, connection: Connection, accounts: Sequence[UUID], month: date) -> list[NewDue]:
+        """Return the fees of some accounts for a month, by the terms of its last day. Their locks are held."""
         last = next_month(month) - _ONE_DAY
         catalog = await queries.catalog(connection)
         fees: list[NewDue] = []
@@ -213,7 +217,7 @@ class Interest:
                     continue
             description = f"Monthly fee, {month:%B %Y}"
             fees.append(NewDue(row.id, TransactionKind.FEE, -terms.monthly_fee, description, f"fee/{month:%Y-%m}"))
-        await self._make_due(connection, accounts, last, fees)
+        return fees
 
     async def _make_due(self, connection: Connection, accounts: Sequence[UUID], last: date, fees: Sequence[NewDue]) -> None:
         """Round the interest that accrued through a day, and make it and the fees due. The locks are held."""
@@ -245,7 +249,7 @@ def _interest_due(row: UnpostedRow, amount: int, last: date) -> NewDue:
     )
 
 
-def _latest(row: InterestAccountRow, catalog: Catalog) -> Segment | None:
+def _latest_accrual(row: InterestAccountRow, catalog: Catalog) -> Segment | None:
     """Return the latest accrual of an account, if a day may continue it: what was posted is not continued."""
     if row.first_day is None or row.last_day is None or (row.posted_through is not None and row.posted_through >= row.first_day):
         return None

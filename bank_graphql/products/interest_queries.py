@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    tuple_,
 )
 from sqlmodel import col
 
@@ -254,3 +255,30 @@ async def accrued(db: Reads, requested: Sequence[Requested[UUID]]) -> list[Accru
 async def postings(db: Reads, requested: Sequence[Requested[UUID]]) -> list[list[PostingRow]]:
     """Return how the interest of transactions came about: a row for each accrual; none for a transaction that is not visible."""
     return await fetch_lists(db, _POSTINGS, requested)
+
+
+class AccrualRow(Row):
+    """Interest of an account that accrued on successive days, in units."""
+
+    account_id: UUID
+    first_day: date
+    last_day: date
+    balance: int
+    product_id: UUID
+    terms_since: date
+    amount: Decimal
+
+
+FIRST_ACCRUAL: dict[str, Any] = {"account": UUID(int=0), "day": date.min}
+"""The arguments for the first page of `ACCRUALS`."""
+ACCRUALS = Query(
+    select(*(col(getattr(InterestAccrual, name)) for name in AccrualRow.__annotations__))
+    .where(
+        tuple_(col(InterestAccrual.account_id), col(InterestAccrual.first_day))
+        > tuple_(bindparam("account", type_=Uuid()), bindparam("day", type_=Date()))
+    )
+    .order_by(col(InterestAccrual.account_id), col(InterestAccrual.first_day))
+    .limit(bindparam("maximum", type_=BigInteger())),
+    AccrualRow,
+)
+"""All accruals, by account and day, a page at a time."""

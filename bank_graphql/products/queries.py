@@ -174,15 +174,8 @@ _PRODUCTS_OF_ACCOUNTS = Query(
 
 def terms_of(row: TermsRow) -> Terms:
     """Return the terms of a row."""
-    return Terms(
-        row.since,
-        tiers_of(row.credit_tiers),
-        tiers_of(row.debit_tiers),
-        row.monthly_fee,
-        row.waived_above,
-        row.external_transfer_fee,
-        row.card_replacement_fee,
-    )
+    fees = {name: getattr(row, name) for name in ("monthly_fee", "waived_above", "external_transfer_fee", "card_replacement_fee")}
+    return Terms(row.since, tiers_of(row.credit_tiers), tiers_of(row.debit_tiers), **fees)
 
 
 async def catalog(db: Reads | Connection) -> Catalog:

@@ -17,10 +17,10 @@ from bank_graphql.kit.errors import ValidationFailed
 from bank_graphql.kit.money import MAX_AMOUNT
 from bank_graphql.products.enums import DayCount, InterestSide
 
-_YEARS = 26_280
-"""A multiple of 360 and 365."""
+_DENOMINATOR = 26_280
+"""The least common multiple of 360 and 365: it makes the interest of every day whole."""
 _RATE_DIGITS = 8
-UNIT: int = _YEARS * 10**_RATE_DIGITS
+UNIT: int = _DENOMINATOR * 10**_RATE_DIGITS
 """How many units of interest are one minor unit."""
 MAX_PERCENT = 100
 MAX_TIERS = 10
@@ -110,6 +110,12 @@ class Segment(NamedTuple):
     product: DatedProduct
     terms: Terms
 
+    def joined(self, following: "Segment") -> "Segment | None":
+        """Return this and the following days as one; None if they are of another month, balance or terms."""
+        same_terms = (self.balance, self.product, self.terms) == (following.balance, following.product, following.terms)
+        follows = self.last_day + _ONE_DAY == following.first_day and self.last_day.month == following.first_day.month
+        return self._replace(last_day=following.last_day) if same_terms and follows else None
+
     @property
     def amount(self) -> int:
         """The interest, in units."""
@@ -147,7 +153,7 @@ def interest(balance: int, terms: Terms, count: DayCount, days: int) -> int:
 
 def interest_of_part(part: int, rate: int, count: DayCount, days: int) -> int:
     """Return the interest on an amount at a rate for some days, in units."""
-    return part * rate * days * (_YEARS // (365 if count == DayCount.ACT_365F else 360))
+    return part * rate * days * (_DENOMINATOR // (365 if count == DayCount.ACT_365F else 360))
 
 
 def side_of(balance: int) -> InterestSide:
@@ -163,36 +169,28 @@ def rounded(units: int) -> int:
     return min(whole, MAX_AMOUNT)
 
 
-def rounded_towards(units: int) -> int:
+def rounded_signed(units: int) -> int:
     """Return units of either sign as whole minor units, half to even."""
     return rounded(units) if units >= 0 else -rounded(-units)
 
 
 def segments(days: Iterable[tuple[date, int, DatedProduct]]) -> list[Segment]:
-    """Return the interest of an account: of days in their order, with the balance at the end of each, and the product it had.
+    """Join days, given in order with their balance and product, into segments.
 
-    Days follow one another in a segment until the balance, the terms or the month changes. Those without interest have none.
+    A segment ends when the balance, the terms or the month changes. Days without interest are left out.
     """
     found: list[Segment] = []
     for day, balance, product in days:
         terms = product.terms_on(day)
-        if terms is not None and slices(balance, terms):
-            add_day(found, Segment(day, day, balance, product, terms))
+        if terms is None or not slices(balance, terms):
+            continue
+        new = Segment(day, day, balance, product, terms)
+        longer = found[-1].joined(new) if found else None
+        if longer is None:
+            found.append(new)
+        else:
+            found[-1] = longer
     return [each for each in found if each.amount]
-
-
-def add_day(found: list[Segment], new: Segment) -> None:
-    """Add a day to the last segment if it continues that; otherwise as a segment."""
-    last = found[-1] if found else None
-    if last is not None and continues(last.last_day, new.first_day) and last[2:] == new[2:]:
-        found[-1] = last._replace(last_day=new.last_day)
-    else:
-        found.append(new)
-
-
-def continues(last_day: date, day: date) -> bool:
-    """Return whether a day follows on another in the same month."""
-    return last_day + _ONE_DAY == day and last_day.month == day.month
 
 
 def parse_rate(text: str, path: tuple[str, ...]) -> int:
@@ -222,7 +220,7 @@ def tiers_of(stored: str) -> tuple[Tier, ...]:
     return tuple(Tier(*each) for each in json.loads(stored))
 
 
-def check_tiers(tiers: Sequence[Tier], path: str) -> tuple[Tier, ...]:
+def check_tiers(tiers: Sequence[Tier], path: tuple[str, ...]) -> tuple[Tier, ...]:
     """Return tiers, if they rise.
 
     Raises:

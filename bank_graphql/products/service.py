@@ -6,7 +6,7 @@ same lock, so that today's change cannot come after today's interest.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from sqlalchemy import Uuid, bindparam, select
 from sqlmodel import col
 
 from bank_graphql.accounts.enums import AccountKind, AccountStatus
+from bank_graphql.accounts.history import LAST_YEAR
 from bank_graphql.accounts.models import Account
 from bank_graphql.audit import service as audit
 from bank_graphql.identity.permissions import Permission
@@ -36,11 +37,8 @@ from bank_graphql.products.rules import Terms
 LOCK = lock_key("products", UUID(int=0))
 """The lock of whoever changes products or accrues interest."""
 _INSERT = Insert(Product, "id", "name", "kind", "currency", "day_count", "default_from", "created_at")
-_INSERT_TERMS = Insert(
-    ProductTerms,
-    *("product_id", "since", "credit_tiers", "debit_tiers", "monthly_fee", "waived_above"),
-    *("external_transfer_fee", "card_replacement_fee", "created_at"),
-)
+_TERMS = tuple(ProductTerms.model_fields)
+_INSERT_TERMS = Insert(ProductTerms, *_TERMS)
 _ASSIGN = Insert(AccountProduct, "account_id", "since", "product_id", "created_at")
 
 
@@ -95,12 +93,14 @@ class Products:
 
         Raises:
             Forbidden: the actor is no administrator.
-            ValidationFailed: `PAST`: it begins before today. `BEFORE_TERMS`, `TAKEN`: see the messages.
+            ValidationFailed: `PAST`: it begins before today. `TOO_FAR`, `BEFORE_TERMS`, `TAKEN`: see the messages.
         """
         product_id = new_id()
 
         async def work(connection: Connection) -> None:
-            await self._begin(connection, actor, new.terms.since, "from")
+            await self._begin(connection, actor, new.terms.since, ("terms", "from"))
+            if new.default_from is not None and new.default_from.year > LAST_YEAR:
+                raise ValidationFailed.of("defaultFrom", "TOO_FAR", f"Choose a day in the year {LAST_YEAR} or before.")
             if new.default_from is not None and new.default_from < new.terms.since:
                 raise ValidationFailed.of("defaultFrom", "BEFORE_TERMS", "It cannot be the default before it has terms.")
             for other in await connection.fetch(queries.PRODUCTS):
@@ -129,16 +129,18 @@ class Products:
 
         Raises:
             Forbidden, NotFound: the actor is no administrator; there is no such product.
-            ValidationFailed: `PAST`: the day is before today. `TAKEN`: other terms begin on it.
+            ValidationFailed: `PAST`: the day is before today. `TOO_FAR`; `TAKEN`: other terms begin on it.
         """
 
         async def work(connection: Connection) -> None:
-            await self._begin(connection, actor, since, "from")
+            await self._begin(connection, actor, since, ("terms", "from"))
             product = await self._product(connection, product_id)
             terms = terms_in(product.currency)
             dated = (await queries.catalog(connection)).products[product_id]
             if any(each.since == since for each in dated.terms):
-                raise ValidationFailed.of("from", "TAKEN", "Other rates and fees begin on this day. They cannot change any more.")
+                raise ValidationFailed.of(
+                    ("terms", "from"), "TAKEN", "Other rates and fees begin on this day. They cannot change any more."
+                )
             await self._insert_terms(connection, product_id, terms)
 
         await audit.execute_audited(self._db, actor, "setProductTerms", product_id, work)
@@ -147,8 +149,8 @@ class Products:
         """Give an account a product from a day on.
 
         Raises:
-            Forbidden, NotFound: the actor is no administrator; there is no such account or product.
-            ValidationFailed: `PAST`; `WRONG_KIND`: the product is for other accounts. `TAKEN`: see the message.
+            Forbidden, NotFound: the actor is no administrator, or owns the account; there is no such account or product.
+            ValidationFailed: `PAST`, `TOO_FAR`; `WRONG_KIND`, `BEFORE_TERMS`, `TAKEN`: see the messages.
             StateConflict: the account is closed.
         """
 
@@ -156,10 +158,14 @@ class Products:
             account = await connection.fetch_one(_ACCOUNT, account=account_id)
             if account is None or not sees(actor, account.owner_id):
                 raise NotFound("account", global_id("Account", account_id))
-            await self._begin(connection, actor, since, "from")
+            await self._begin(connection, actor, since, ("from",))
+            if account.owner_id == actor.user_id:
+                raise Forbidden("Nobody may give a product to an account of their own.")
             product = await self._product(connection, product_id)
             if (product.kind, product.currency) != (account.kind, account.currency):
                 raise ValidationFailed.of("productId", "WRONG_KIND", "The product is for accounts of another kind or currency.")
+            if (await queries.catalog(connection)).products[product_id].terms_on(since) is None:
+                raise ValidationFailed.of("from", "BEFORE_TERMS", "The product has no rates and fees on this day yet.")
             if account.status == AccountStatus.CLOSED:
                 raise StateConflict(StateConflictCode.WRONG_STATUS, account.status, "The account is closed.")
             others = await connection.fetch(queries.ASSIGNMENTS, accounts=[account_id])
@@ -175,24 +181,17 @@ class Products:
             raise NotFound("product", global_id("Product", product_id))
         return found
 
-    async def _begin(self, connection: Connection, actor: Actor, since: date, field: str) -> None:
+    async def _begin(self, connection: Connection, actor: Actor, since: date, path: tuple[str, ...]) -> None:
         """Take the lock, and check who changes something, and from when on."""
         if not actor.is_allowed(Permission.MANAGE_PRODUCTS):
             raise Forbidden("Only administrators may do this.")
         await connection.lock([LOCK])
         if since < self.today:
-            raise ValidationFailed.of(field, "PAST", "What was charged and accrued does not change: choose today or later.")
+            raise ValidationFailed.of(path, "PAST", "What was charged and accrued does not change: choose today or later.")
+        if since.year > LAST_YEAR:
+            raise ValidationFailed.of(path, "TOO_FAR", f"Choose a day in the year {LAST_YEAR} or before.")
 
     async def _insert_terms(self, connection: Connection, product_id: UUID, terms: Terms) -> None:
-        row = (
-            product_id,
-            terms.since,
-            json.dumps(terms.credit),
-            json.dumps(terms.debit),
-            terms.monthly_fee,
-            terms.waived_above,
-            terms.external_transfer_fee,
-            terms.card_replacement_fee,
-            self._clock(),
-        )
-        await connection.insert(_INSERT_TERMS, [row])
+        tiers = {"credit_tiers": json.dumps(terms.credit), "debit_tiers": json.dumps(terms.debit)}
+        row = {**asdict(terms), **tiers, "product_id": product_id, "created_at": self._clock()}
+        await connection.insert(_INSERT_TERMS, [[row[name] for name in _TERMS]])

@@ -18,7 +18,7 @@ from bank_graphql.identity.enums import UserStatus
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
-from bank_graphql.kit.errors import Forbidden, NotFound, Refusal
+from bank_graphql.kit.errors import NotFound, Refusal
 from bank_graphql.kit.ids import new_id
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
@@ -158,8 +158,7 @@ class Runner:
         return planned
 
     async def _try(self, row: ClaimedRow, planned: date, attempt: int, *, is_last: bool) -> Outcome:
-        if row.owner_status != UserStatus.ACTIVE:
-            return Forbidden(f"The user is {row.owner_status}.")
+        is_active = row.owner_status == UserStatus.ACTIVE
         [outcome] = await self._execute(
             Group((
                 RunScheduledTransfer(
@@ -174,6 +173,7 @@ class Runner:
                     attempt=attempt,
                     sweep=row.sweep,
                     is_last=is_last,
+                    forbidden=None if is_active else f"The user is {row.owner_status}.",
                 ),
             ))
         )  # fmt: skip

@@ -34,7 +34,7 @@ async def make(admin: Client, name: str = "Plain", kind: str = "SAVINGS", curren
     for key in ("dayCount", "defaultFrom"):
         if key in more:
             product[key] = more.pop(key)
-    product["terms"] = {"from": TODAY, **more}
+    product["terms"] = {"from": TODAY} | more
     query = f"mutation ($input: CreateProductInput!) {{ createProduct(input: $input) {{ {_RESULT} }} }} {TERMS}"
     return (await admin.run(query, input=product))["createProduct"]
 

@@ -168,7 +168,7 @@ async def test_rates_change_from_a_day_on_and_never_the_past(ada: Client, admin:
     again = await change(admin, product["id"], "2030-01-21")
     assert (again["__typename"], again["fields"][0]["code"]) == ("ValidationRejection", "TAKEN")
     past = await change(admin, product["id"], "2030-01-14")
-    assert (past["fields"][0]["path"], past["fields"][0]["code"]) == (["from"], "PAST")
+    assert (past["fields"][0]["path"], past["fields"][0]["code"]) == (["terms", "from"], "PAST")
     await ada.advance(at("2030-02-01T00:00:00"))
     [interest] = await posted(ada, savings)
     # 30E/360: six days at 0.10, and ten at 0.20, for the 31st is none.
@@ -336,6 +336,46 @@ async def test_an_account_with_fees_that_are_due_is_not_closed(ada: Client, admi
     assert (await ada.run(close, id=account))["closeAccount"] == {"__typename": "Account"}
 
 
+async def test_who_closes_an_account_before_the_job_has_run_pays_the_fee_of_the_month(
+    ada: Client, admin: Client, app: Starlette, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await make(admin, kind="CHECKING", monthlyFee="1")
+    account, other = (await ada.open(deposit="10"))["id"], (await ada.open(kind="SAVINGS"))["id"]
+    await ada.advance(at("2030-02-28T23:59:00"))
+    await app.state.graphql._services.clock._move(at("2030-03-01T00:00:10"))
+    await ada.transfer(account, other, "10")
+    close = """mutation ($id: ID!) { closeAccount(id: $id) { __typename ... on StateConflictRejection { conflict } } }"""
+    assert (await ada.run(close, id=account))["closeAccount"]["__typename"] == "StateConflictRejection"
+    await ada.transfer(other, account, "1")
+    await ada.advance(at("2030-03-01T00:02:00"))
+    assert (await ada.run(close, id=account))["closeAccount"]["__typename"] == "Account"
+    await ada.advance(at("2030-05-01T00:00:00"))
+    assert [each["description"] for each in await posted(ada, account)] == ["Monthly fee, February 2030"]
+    assert await raw.fetchval("SELECT count(*) FROM due_postings WHERE transaction_id IS NULL") == 0
+
+
+async def test_an_account_that_was_committed_after_its_day_had_accrued_bears_interest_for_it(
+    ada: Client, admin: Client, bank: Bank, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await make(admin, creditRates=rates(("0", "3.65")))
+    await ada.advance(at("2030-01-20T23:59:59"))
+    account = (await ada.open(kind="SAVINGS", deposit="1000"))["id"]
+    await raw.execute("INSERT INTO accrual_days VALUES ('2030-01-20', now())")  # by a process that could not see the account
+    await ada.advance(at("2030-02-01T00:00:00"))
+    assert [each["amount"]["amount"] for each in await posted(ada, account)] == ["1.20"]
+
+
+async def test_days_far_away_are_refused(ada: Client, admin: Client) -> None:
+    far = await make(admin, since=None, **{"from": "9999-12-15"})
+    assert (far["fields"][0]["path"], far["fields"][0]["code"]) == (["terms", "from"], "TOO_FAR")
+    later = await make(admin, since=None, **{"from": "2999-12-31"})
+    await ada.advance(at("2030-02-16T00:00:00"))
+    savings = (await ada.open(kind="SAVINGS"))["id"]
+    assert (await give(admin, savings, later["id"], "2030-02-16"))["fields"][0]["code"] == "BEFORE_TERMS"
+    own = (await admin.open(kind="SAVINGS"))["id"]
+    assert (await give(admin, own, later["id"], "2999-12-31"))["__typename"] == "ForbiddenRejection"
+
+
 async def test_products_are_made_by_administrators_only_and_with_sense(ada: Client, admin: Client, teller: Client) -> None:
     for other in (ada, teller):
         assert (await make(other))["__typename"] == "ForbiddenRejection"
@@ -344,17 +384,17 @@ async def test_products_are_made_by_administrators_only_and_with_sense(ada: Clie
     async def code(**more: Any) -> Any:
         answer = await make(admin, **more)
         assert answer["__typename"] == "ValidationRejection", answer
-        return answer["fields"][0]["path"][0], answer["fields"][0]["code"]
+        return ".".join(answer["fields"][0]["path"]), answer["fields"][0]["code"]
 
     assert await code() == ("name", "TAKEN")
     assert await code(name="B") == ("defaultFrom", "TAKEN")
     assert await code(name="B", since="2030-01-14") == ("defaultFrom", "BEFORE_TERMS")
-    assert await code(name="C", since=None, creditRates=rates(("0", "1.1234567"))) == ("creditRates", "INVALID")
-    assert await code(name="C", since=None, creditRates=rates(("0", "101"))) == ("creditRates", "TOO_LARGE")
-    assert await code(name="C", since=None, debitRates=rates(("5", "1"), ("5", "2"))) == ("debitRates", "NOT_RISING")
-    assert await code(name="C", since=None, debitRates=rates(("-5", "1"))) == ("debitRates", "NEGATIVE")
-    assert await code(name="C", since=None, monthlyFee="-1") == ("monthlyFee", "NEGATIVE")
-    assert await code(name="C", since=None, monthlyFee="0.001") == ("monthlyFee", "TOO_PRECISE")
+    assert await code(name="C", since=None, creditRates=rates(("0", "1.1234567"))) == ("terms.creditRates.0.rate", "INVALID")
+    assert await code(name="C", since=None, creditRates=rates(("0", "101"))) == ("terms.creditRates.0.rate", "TOO_LARGE")
+    assert await code(name="C", since=None, debitRates=rates(("5", "1"), ("5", "2"))) == ("terms.debitRates", "NOT_RISING")
+    assert await code(name="C", since=None, debitRates=rates(("-5", "1"))) == ("terms.debitRates", "NEGATIVE")
+    assert await code(name="C", since=None, monthlyFee="-1") == ("terms.monthlyFee", "NEGATIVE")
+    assert await code(name="C", since=None, monthlyFee="0.001") == ("terms.monthlyFee", "TOO_PRECISE")
     listed = (await ada.run("{ products { name kind terms { monthlyFee { amount } } } }"))["products"]
     assert listed == [{"name": "Plain", "kind": "SAVINGS", "terms": {"monthlyFee": {"amount": "0.00"}}}]
 
@@ -376,6 +416,13 @@ async def test_runs_at_the_same_time_post_each_month_once(ada: Client, admin: Cl
     ("change_books", "check"),
     [
         ("UPDATE interest_accruals SET amount = amount + 1", "interest postings"),
+        ("UPDATE interest_accruals SET amount = amount + 1", "interest accruals"),
+        ("UPDATE interest_accruals SET balance = 2 * balance", "interest accruals"),
+        ("UPDATE interest_accruals SET first_day = first_day + 3", "interest accruals"),
+        ("UPDATE product_terms SET credit_tiers = '[]'", "interest accruals"),
+        ("DELETE FROM interest_postings", "interest that is due"),
+        ("UPDATE due_postings SET transaction_id = NULL", "due postings noted"),
+        ("UPDATE due_postings SET transaction_id = NULL", "fees and interest"),
         ("UPDATE interest_postings SET carried = 1", "interest postings"),
         ("UPDATE interest_postings SET posted = posted + 1", "interest postings"),
         ("UPDATE due_postings SET amount = amount + 1", "due postings"),

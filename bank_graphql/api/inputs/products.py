@@ -18,7 +18,9 @@ _FROM = "The first day, in the bank's time zone: today or later."
 @strawberry.input(description="A rate for a part of the balance.")
 class InterestTierInput:
     above: DecimalText = strawberry.field(
-        description="The rate is that of the part of the balance above this, up to the next tier. 0 for the whole balance."
+        description="The rate is that of the part of the balance above this, up to the next tier. Begin with 0: what is below "
+        "the "
+        "first tier bears none. Tiers rise."
     )
     rate: DecimalText = strawberry.field(description="The rate in percent a year, 0 to 100, with six decimal digits at most.")
 
@@ -30,11 +32,12 @@ class ProductTermsInput:
         default=None, description="The interest that the bank pays on what an account has, at most ten tiers. By default none."
     )
     debit_rates: list[InterestTierInput] | None = strawberry.field(
-        default=None, description="The interest that the customer pays on what an account owes. By default none."
+        default=None,
+        description="The interest that the customer pays on what an account owes, at most ten tiers. By default none.",
     )
     monthly_fee: DecimalText | None = strawberry.field(default=None, description="The monthly fee. By default none.")
     monthly_fee_waived_above: DecimalText | None = strawberry.field(
-        default=None, description="The monthly fee is waived if no day of the month ends with a smaller balance."
+        default=None, description="The monthly fee is waived if every day of the month ends with at least this balance."
     )
     external_transfer_fee: DecimalText | None = strawberry.field(
         default=None, description="The fee for each transfer to another bank. By default none."
@@ -47,13 +50,13 @@ class ProductTermsInput:
         """Return the terms. Raises ValidationFailed."""
         waived_above = self.monthly_fee_waived_above
         return Terms(
-            self.from_,
-            _tiers(self.credit_rates, currency, "creditRates"),
-            _tiers(self.debit_rates, currency, "debitRates"),
-            _fee(self.monthly_fee, currency, "monthlyFee"),
-            None if waived_above is None else parse_amount(waived_above, currency, path="monthlyFeeWaivedAbove"),
-            _fee(self.external_transfer_fee, currency, "externalTransferFee"),
-            _fee(self.card_replacement_fee, currency, "cardReplacementFee"),
+            since=self.from_,
+            credit=_tiers(self.credit_rates, currency, ("terms", "creditRates")),
+            debit=_tiers(self.debit_rates, currency, ("terms", "debitRates")),
+            monthly_fee=_amount(self.monthly_fee, currency, "monthlyFee"),
+            waived_above=None if waived_above is None else _amount(waived_above, currency, "monthlyFeeWaivedAbove"),
+            external_transfer_fee=_amount(self.external_transfer_fee, currency, "externalTransferFee"),
+            card_replacement_fee=_amount(self.card_replacement_fee, currency, "cardReplacementFee"),
         )
 
 
@@ -65,8 +68,8 @@ class CreateProductInput:
     day_count: DayCount = strawberry.field(default=DayCount.ACT_365F, description="How days are counted for interest.")
     default_from: date | None = strawberry.field(
         default=None,
-        description="From this day on, all accounts of the kind and currency have it to which no other was given. Not before its "
-        "rates and fees begin.",
+        description="From this day on, it is the product of all accounts of its kind and currency that were given none, until a "
+        "later default replaces it. Not before its rates and fees begin.",
     )
     terms: ProductTermsInput = strawberry.field(description="Its first rates and fees.")
 
@@ -95,16 +98,16 @@ class SetAccountProductInput:
     from_: date = strawberry.field(name="from", description=_FROM)
 
 
-def _tiers(given: list[InterestTierInput] | None, currency: str, field: str) -> tuple[Tier, ...]:
+def _tiers(given: list[InterestTierInput] | None, currency: str, path: tuple[str, ...]) -> tuple[Tier, ...]:
     tiers = []
     for index, each in enumerate(given or ()):
-        above = parse_amount(each.above, currency, path=(field, str(index), "above"))
-        tiers.append(Tier(above, parse_rate(each.rate, (field, str(index), "rate"))))
-    return check_tiers(tiers, field)
+        above = parse_amount(each.above, currency, path=(*path, str(index), "above"))
+        tiers.append(Tier(above, parse_rate(each.rate, (*path, str(index), "rate"))))
+    return check_tiers(tiers, path)
 
 
-def _fee(given: DecimalText | None, currency: str, field: str) -> int:
-    fee = 0 if given is None else parse_amount(given, currency, path=field)
-    if fee < 0:
-        raise ValidationFailed.of(field, "NEGATIVE", "A fee is not negative.")
-    return fee
+def _amount(given: DecimalText | None, currency: str, field: str) -> int:
+    amount = 0 if given is None else parse_amount(given, currency, path=("terms", field))
+    if amount < 0:
+        raise ValidationFailed.of(("terms", field), "NEGATIVE", "A fee, and a balance above which it is waived, is not negative.")
+    return amount

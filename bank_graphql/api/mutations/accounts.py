@@ -54,7 +54,11 @@ class AccountMutations:
         await context.services.accounts.unfreeze(context.viewer, key)
         return await _account(context, key)
 
-    @mutation(AccountResult, "Close an account for good. Its balance must be zero and nothing may be held on it. For its owner.")
+    @mutation(
+        AccountResult,
+        "Close an account for good. Its balance must be zero and nothing may be held on it. Its interest through yesterday is "
+        "posted before: if that is anything, the account is not closed, and it is to be paid out first. For its owner.",
+    )
     @staticmethod
     async def close_account(context: Context, id: strawberry.ID) -> AccountRow | None:  # noqa: A002
         key = account_id(id)

@@ -26,7 +26,7 @@ from bank_graphql.engine.costs import Cost, ListSize
 from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 from bank_graphql.kit.paging import page_of
-from bank_graphql.products.rules import rounded_towards
+from bank_graphql.products.rules import rounded_signed
 from bank_graphql.statements.queries import STATEMENTS_OF_ACCOUNTS
 
 
@@ -120,7 +120,7 @@ class Account(Node):
         description="The interest that has accrued through yesterday and is not posted, rounded half to even; negative if it is "
         "owed.",
         graphql_type=Money,
-        then=lambda root, found: money.Money(0 if found is None else rounded_towards(int(found.net)), root.currency),
+        then=lambda root, found: money.Money(0 if found is None else rounded_signed(int(found.net)), root.currency),
     )
     @staticmethod
     def accrued_interest(root: AccountLike) -> UUID:
@@ -128,7 +128,9 @@ class Account(Node):
 
     @loaded_field(
         lambda readers: readers.amount_due,
-        description="Fees and interest that are owed, for which there was no money. They are posted as soon as there is.",
+        description="Fees and interest that are owed, for which there was no money. Each is posted as a whole once there is "
+        "money "
+        "for it, but not while the account is frozen.",
         graphql_type=Money,
         then=lambda root, found: money.Money(0 if found is None else found.amount, root.currency),
     )

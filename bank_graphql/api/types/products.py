@@ -52,7 +52,9 @@ class ProductTerms:
         return _tiers(root.debit_tiers, root.currency)
 
     @strawberry.field(
-        description="The fee for each month at whose end an account is open, but for the month in which it was opened.",
+        description="The fee for each calendar month at whose end the account is open, except the one in which it was opened. "
+        "The "
+        "terms of the month's last day count.",
         graphql_type=Money,
     )
     @staticmethod
@@ -60,7 +62,8 @@ class ProductTerms:
         return money.Money(root.monthly_fee, root.currency)
 
     @strawberry.field(
-        description="The monthly fee is waived if no day of the month ends with a smaller balance. Null if it always is charged.",
+        description="The monthly fee is waived if every day of the month ends with at least this balance. Null if it always is "
+        "charged.",
         graphql_type=Money | None,
     )
     @staticmethod
@@ -82,8 +85,8 @@ class ProductTerms:
 
 @strawberry.type(
     description="What accounts of a kind and currency earn and cost. Interest accrues on the balance at the end of each day, in "
-    "the bank's time zone, and is posted at the end of each month and before an account is closed: unrounded sums are added up, "
-    "rounded once, half to even, and what the rounding leaves is carried on to the next month."
+    "the bank's time zone. It is posted when the month has ended, on the first day of the next, and before an account is closed: "
+    "unrounded sums are added up, rounded once, half to even, and what the rounding leaves is carried on to the next month."
 )
 class Product(Node):
     id: strawberry.ID = node_id("Product")
@@ -92,8 +95,8 @@ class Product(Node):
     currency: CurrencyCode = strawberry.field(description="The currency of its accounts, and of its fees.")
     day_count: DayCount = strawberry.field(description="How days are counted for interest.")
     default_from: date | None = strawberry.field(
-        description="From this day on, all accounts of its kind and currency have it to which an administrator gave no other. "
-        "Null if only accounts to which it was given have it."
+        description="From this day on, it is the product of all accounts of its kind and currency that were given none, until a "
+        "later default replaces it. Null if only accounts to which it was given have it."
     )
 
     is_type_of = backed_by(ProductRow)
@@ -141,8 +144,10 @@ class InterestLine:
 
 
 @strawberry.type(
-    description="How the interest of a transaction came about. What was carried and what accrued are rounded to the amount that "
-    f"was posted, and the rest is carried on. Unrounded sums are in the account's currency, to {DIGITS} digits."
+    description="How the interest of a transaction came about. What was carried and what accrued are rounded to the amount "
+    "that "
+    f"was posted, and the rest is carried on. Unrounded sums are in the account's currency, each rounded by itself to "
+    f"{DIGITS} digits."
 )
 class InterestExplanation:
     side: InterestSide = strawberry.field(description="Who paid it.")

@@ -132,7 +132,7 @@ class Transaction(Node):
 
     @loaded_field(
         lambda readers: readers.explanation,
-        description="How interest came about: days, balances, rates and rounding. Null of other transactions.",
+        description="How interest came about: days, balances, rates and rounding. Null for other transactions.",
         graphql_type=InterestExplanation | None,
         directives=[Cost(weight="10")],
     )

@@ -32,7 +32,7 @@ class Targets(NamedTuple):
         cards: cards by id, and by them their accounts.
         card_hashes: cards by the keyed hashes of their numbers, and by them their accounts.
         clearing: the bank's clearing account, if the payment leaves the bank: if none of its accounts has one of the numbers.
-        fees: the bank's account for fees, if the payment leaves the bank, which the first of `accounts` pays for.
+        fees_account: the bank's account for fees, if the payment leaves the bank, which the first of `accounts` pays for.
         charges_cards: whether the accounts of the cards may be charged a fee.
         suspends: whether the suspense accounts of the named transactions' currencies are needed.
         references: payments from other banks: the bank, and the reference that it gave.
@@ -47,7 +47,7 @@ class Targets(NamedTuple):
     cards: tuple[UUID, ...] = ()
     card_hashes: tuple[bytes, ...] = ()
     clearing: UUID | None = None
-    fees: UUID | None = None
+    fees_account: UUID | None = None
     charges_cards: bool = False
     suspends: bool = False
     references: tuple[tuple[str, str], ...] = ()

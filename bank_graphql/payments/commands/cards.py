@@ -24,7 +24,7 @@ from bank_graphql.ledger.errors import CurrencyMismatch
 from bank_graphql.ledger.rules import internal_account_id
 from bank_graphql.payments.card_rules import DECLINES, decline_reason, refuse_card_account, require_network
 from bank_graphql.payments.commands.base import Command, Targets
-from bank_graphql.payments.commands.charges import charge
+from bank_graphql.payments.commands.charges import charge_or_owe
 from bank_graphql.payments.outcomes import Decision, Declined, Issued, Moved
 from bank_graphql.payments.state import BatchState, require_currency
 
@@ -139,7 +139,7 @@ class ReplaceCard(Command):
             old.status = CardStatus.CANCELLED
         if fee := state.fees_of(old.account_id).card_replacement:
             account, reason = state.ledger.accounts[old.account_id], f"replacement/{card_id.hex}"
-            charge(state, account, fee, CARD_REPLACEMENT_FEE, reason)
+            charge_or_owe(state, account, fee, CARD_REPLACEMENT_FEE, reason)
         return Issued(card_id)
 
 

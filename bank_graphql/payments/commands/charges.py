@@ -58,7 +58,7 @@ class PostDue(Command):
 def post_fee(
     state: BatchState, account: AccountState, minor: int, description: str, parent: TransactionState | None = None
 ) -> None:
-    """Post a fee with what causes it, `parent`.
+    """Post a fee with what causes it, `parent`, which is refused unless there is money for both.
 
     Raises:
         InsufficientFunds, ValidationFailed: as `LedgerState.check_funds`.
@@ -68,8 +68,8 @@ def post_fee(
     state.ledger.post(TransactionKind.FEE, account, bank, fee, description, state.now, parent=parent)
 
 
-def charge(state: BatchState, account: AccountState, minor: int, description: str, reason: str) -> None:
-    """Post a fee, or note that it is due if money is missing."""
+def charge_or_owe(state: BatchState, account: AccountState, minor: int, description: str, reason: str) -> None:
+    """Post a fee for what is done even without money for it: then the fee is due."""
     if account.available < minor:
         state.new_due.append(NewDue(account.account_id, TransactionKind.FEE, -minor, description, reason))
     else:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from bank_graphql.kit.errors import Refusal, ValidationFailed
+from bank_graphql.clearing.rules import ExternalAccount
+from bank_graphql.kit.errors import Forbidden, Refusal, ValidationFailed
 from bank_graphql.kit.money import MAX_AMOUNT, Money
 from bank_graphql.ledger.enums import Purpose, TransactionKind
 from bank_graphql.ledger.errors import InsufficientFunds
@@ -26,7 +27,8 @@ class RunScheduledTransfer(Transfer):
 
     Attributes:
         sweep: how much is moved, if not `amount`.
-        is_last: whether it is not tried again on that day for want of money.
+        is_last: whether this is the last try of that day.
+        forbidden: why the payer may pay nothing; None if the payer may.
     """
 
     schedule_id: UUID
@@ -34,8 +36,10 @@ class RunScheduledTransfer(Transfer):
     attempt: int
     sweep: Sweep | None = None
     is_last: bool = True
+    forbidden: str | None = None
 
     action = "runScheduledTransfer"
+    stores_refusals = False
 
     def targets(self) -> Targets:
         """Return both accounts, and the suspense account, which stands for the payee of a transfer that is declined."""
@@ -45,18 +49,24 @@ class RunScheduledTransfer(Transfer):
     def decide(self, state: BatchState) -> Decision:
         """Post the transfer. If it is not tried again, the refusal is recorded as a DECLINED transaction, which the payer sees.
 
+        A sweep that is refused for anything but money records none: how much it would have moved is not known.
+
         Raises:
             NothingToMove: a sweep has nothing to move.
             InsufficientFunds: money is missing, and it is tried again.
             NotFound, Forbidden: the payer has no such account.
         """
         try:
+            if self.forbidden is not None:
+                raise Forbidden(self.forbidden)
             return Transfer.decide(self if self.sweep is None else replace(self, amount=self._swept(state)), state)
         except NothingToMove:
             raise
         except Refusal as refusal:
             is_tried_again = isinstance(refusal, InsufficientFunds) and not self.is_last
-            amount = refusal.required if isinstance(refusal, InsufficientFunds) else None if self.sweep else self.amount
+            amount = None if self.sweep else self.amount
+            if isinstance(refusal, InsufficientFunds):
+                amount = refusal.required
             if is_tried_again or amount is None or not state.is_owner(self.actor, self.from_account_id):
                 raise
             return self._decline(refusal, amount, state)
@@ -71,7 +81,8 @@ class RunScheduledTransfer(Transfer):
         """
         source, target = payment_accounts(self.actor, self.from_account_id, self.to, self.amount, state)
         if self.sweep == Sweep.ABOVE:
-            moved = source.booked - source.held - self.amount.minor
+            fee = state.fees_of(source.account_id).external_transfer if isinstance(target, ExternalAccount) else 0
+            moved = source.booked - source.held - self.amount.minor - fee
         else:
             filled = require_inside(target)
             if not state.is_owner(self.actor, filled.account_id):
@@ -84,7 +95,8 @@ class RunScheduledTransfer(Transfer):
     def _decline(self, refusal: Refusal, amount: Money, state: BatchState) -> Declined:
         source = state.ledger.accounts[self.from_account_id]
         suspense = state.ledger.internal_account(Purpose.SUSPENSE, source.currency, state.now)
-        notice = f"Not paid. {refusal}"[:DESCRIPTION_MAX]
+        what = f"Not paid: {self.description}." if self.description else "Not paid."
+        notice = f"{what} {refusal}"[:DESCRIPTION_MAX]
         shown = Money(amount.minor, source.currency)
         declined = state.ledger.decline(source, suspense, shown, state.now, kind=TransactionKind.TRANSFER, description=notice)
         return Declined(refusal, declined.id)

@@ -38,9 +38,9 @@ class Destination:
         clearing = None if currency is None else internal_account_id(Purpose.CLEARING, currency)
         fees = None if currency is None else internal_account_id(Purpose.FEES, currency)
         if self.payee_id is not None:
-            return Targets(accounts=(payer_id,), payees=(self.payee_id,), clearing=clearing, fees=fees)
+            return Targets(accounts=(payer_id,), payees=(self.payee_id,), clearing=clearing, fees_account=fees)
         if self.external is not None:
-            return Targets(accounts=(payer_id,), numbers=(self.external.number,), clearing=clearing, fees=fees)
+            return Targets(accounts=(payer_id,), numbers=(self.external.number,), clearing=clearing, fees_account=fees)
         return Targets(accounts=(payer_id,), numbers=(self.account_number or "",))
 
     def resolve(self, actor: Actor, state: BatchState) -> AccountState | ExternalAccount:
@@ -84,9 +84,10 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer(Command):
-    """Pay from an account of the actor to any account. What the payer named a payment to another bank goes to the payee.
+    """Pay from an account of the actor to any account.
 
-    `batch_total` is the sum of a batch that it is a part of, in minor units of its currency: whether it is large depends on that.
+    `end_to_end_id`, the payer's name for a payment to another bank, is passed on to that bank. `batch_total` is the
+    sum of a batch that it is a part of, in minor units of its currency: whether it is large depends on that.
     """
 
     from_account_id: UUID
