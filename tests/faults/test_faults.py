@@ -23,6 +23,7 @@ async def test_killed_processes_lose_double_and_falsify_nothing(folder: Path, se
     assert report.counts["MoneyMoved"] >= MIN_MOVED
 
 
+@pytest.mark.deep  # it tests the harness, which seldom changes
 @pytest.mark.parametrize("variant", VARIANTS)
 async def test_a_broken_bank_is_detected(folder: Path, variant: str) -> None:
     report = await run(folder, seconds=50, seed=7, variant=variant)
