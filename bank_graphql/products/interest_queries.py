@@ -41,7 +41,7 @@ from bank_graphql.products.models import (
     Product,
     ProductTerms,
 )
-from bank_graphql.products.queries import POSTED_THROUGH
+from bank_graphql.products.queries import posted_through
 from bank_graphql.products.rules import UNIT
 
 _UNIT: ColumnElement[Any] = literal_column(f"{UNIT}::numeric")
@@ -113,12 +113,27 @@ BALANCES = Query(
 )
 """The balances of accounts at times."""
 _side = case((col(InterestAccrual.amount) > 0, InterestSide.CREDIT.value), else_=InterestSide.DEBIT.value)
-_posted_before = (
-    select(func.max(InterestPosting.last_day))
-    .where(col(InterestPosting.account_id) == InterestAccrual.account_id)
-    .correlate(InterestAccrual)
-    .scalar_subquery()
-)
+
+
+def _carried_on(account_id: Any, side: Any, of: Any) -> ColumnElement[Any]:
+    """Return what is carried on of an account of the table `of` on a side, in units."""
+    found = (
+        select(col(InterestPosting.carried) + col(InterestPosting.accrued) - col(InterestPosting.posted) * _UNIT)
+        .where(col(InterestPosting.account_id) == account_id, col(InterestPosting.side) == side)
+        .order_by(col(InterestPosting.last_day).desc())
+        .limit(1)
+        .correlate(of)
+        .scalar_subquery()
+    )
+    return func.coalesce(found, 0)
+
+
+def _is_unposted(account_id: Any, of: Any) -> ColumnElement[bool]:
+    """Return the condition that an accrual of an account of the table `of` was not posted."""
+    through = posted_through(account_id, of)
+    return or_(through.is_(None), col(InterestAccrual.first_day) > through)
+
+
 _accrued = (
     select(
         col(InterestAccrual.account_id),
@@ -129,18 +144,10 @@ _accrued = (
     .where(
         col(InterestAccrual.account_id) == _accounts,
         col(InterestAccrual.last_day) <= bindparam("through", type_=Date()),
-        or_(_posted_before.is_(None), col(InterestAccrual.first_day) > _posted_before),
+        _is_unposted(col(InterestAccrual.account_id), InterestAccrual),
     )
     .group_by(col(InterestAccrual.account_id), _side)
     .cte("accrued")
-)
-_carried = (
-    select(col(InterestPosting.carried) + col(InterestPosting.accrued) - col(InterestPosting.posted) * _UNIT)
-    .where(col(InterestPosting.account_id) == _accrued.c.account_id, col(InterestPosting.side) == _accrued.c.side)
-    .order_by(col(InterestPosting.last_day).desc())
-    .limit(1)
-    .correlate(_accrued)
-    .scalar_subquery()
 )
 UNPOSTED = Query(
     select(
@@ -148,7 +155,7 @@ UNPOSTED = Query(
         _accrued.c.side,
         _accrued.c.first_day,
         _accrued.c.accrued,
-        func.coalesce(_carried, 0).label("carried"),
+        _carried_on(_accrued.c.account_id, _accrued.c.side, _accrued).label("carried"),
     ),
     UnpostedRow,
 )
@@ -183,30 +190,21 @@ _unposted = (
     select(func.sum(InterestAccrual.amount))
     .where(
         col(InterestAccrual.account_id) == Account.id,
-        or_(POSTED_THROUGH.is_(None), col(InterestAccrual.first_day) > POSTED_THROUGH),
+        _is_unposted(col(Account.id), Account),
     )
     .correlate(Account)
     .scalar_subquery()
 )
 
 
-def _carried_on(side: InterestSide) -> ColumnElement[Any]:
-    """Return what is carried on of an account on a side, in units."""
-    found = (
-        select(col(InterestPosting.carried) + col(InterestPosting.accrued) - col(InterestPosting.posted) * _UNIT)
-        .where(col(InterestPosting.account_id) == Account.id, col(InterestPosting.side) == side)
-        .order_by(col(InterestPosting.last_day).desc())
-        .limit(1)
-        .correlate(Account)
-        .scalar_subquery()
-    )
-    return func.coalesce(found, 0)
-
-
 _ACCRUED = Query(
     select(
         _keys.c.position,
-        (func.coalesce(_unposted, 0) + _carried_on(InterestSide.CREDIT) - _carried_on(InterestSide.DEBIT)).label("net"),
+        (
+            func.coalesce(_unposted, 0)
+            + _carried_on(col(Account.id), InterestSide.CREDIT, Account)
+            - _carried_on(col(Account.id), InterestSide.DEBIT, Account)
+        ).label("net"),
     )
     .select_from(_keys)
     .join(Account, col(Account.id) == _keys.c.key)

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     Date,
     Uuid,
     any_,
@@ -96,13 +98,14 @@ _TERMS = Query(
     TermsRow,
 )
 _accounts = any_(array_of("accounts", Uuid()))
-POSTED_THROUGH = (
-    select(func.max(InterestPosting.last_day))
-    .where(col(InterestPosting.account_id) == Account.id)
-    .correlate(Account)
-    .scalar_subquery()
-)
-"""The day through which the interest of an account was posted."""
+
+
+def posted_through(account_id: Any, of: Any) -> ColumnElement[Any]:
+    """Return the day through which the interest of an account of the table `of` was posted."""
+    found = select(func.max(InterestPosting.last_day)).where(col(InterestPosting.account_id) == account_id)
+    return found.correlate(of).scalar_subquery()
+
+
 _ACCRUAL = ("first_day", "last_day", "balance", "product_id", "terms_since")
 _latest = (
     select(col(InterestAccrual.id).label("accrual_id"), *(col(getattr(InterestAccrual, name)) for name in _ACCRUAL))
@@ -118,7 +121,7 @@ ACCOUNTS = Query(
         col(Balance.currency),
         *(col(getattr(Account, name)) for name in ("opened_at", "closed_at")),
         *(_latest.c[name] for name in ("accrual_id", *_ACCRUAL)),
-        POSTED_THROUGH.label("posted_through"),
+        posted_through(col(Account.id), Account).label("posted_through"),
     )
     .join(Balance, col(Balance.account_id) == Account.id)
     .outerjoin(_latest, true())
