@@ -105,7 +105,11 @@ async def test_any_moment_is_recovered_from_the_archive(folder: Path) -> None:
     fill(folder, demo=True)
     archive = {"BANK_ARCHIVE_DIR": str(folder / "100%p 'safe'")}
     balances: dict[datetime, str] = {}
+    another = {"BANK_DATABASE_SCHEMA": "north", **archive}
     async with Server(folder, **archive) as server:
+        async with Server(folder, "--no-demo", **another) as second:  # another bank in the same database
+            grace = await Client(second.http).sign_up("grace@bank.test", "Grace Hopper")
+            await second.end()
         ada = await server.ada()
         account = (await accounts_of(ada))[0]["id"]
         for _ in range(3):
@@ -144,6 +148,11 @@ async def test_any_moment_is_recovered_from_the_archive(folder: Path) -> None:
         again = await server.ada()
         assert await again.booked(account) == balances[middle]
         await again.deposit(account, "7")
+        await server.end()
+    async with Server(folder, "--no-demo", **another) as server:
+        grace = Client(server.http, grace.token)
+        assert (await grace.error("{ me { id } }"))["extensions"]["code"] == "UNAUTHENTICATED", "sessions of all banks end"
+        assert (await Client(server.http).log_in("grace@bank.test")).token
         await server.end()
     assert [each.name for each in folder.glob("postgres.before-*")], "the database of before was not kept"
 
