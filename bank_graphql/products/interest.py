@@ -26,7 +26,7 @@ from bank_graphql.products.enums import InterestSide
 from bank_graphql.products.interest_queries import UnpostedRow
 from bank_graphql.products.models import AccrualDay, ClosedMonth, InterestAccrual, InterestPosting
 from bank_graphql.products.queries import InterestAccountRow
-from bank_graphql.products.rules import Catalog, DatedProduct, Segment, rounded, segments
+from bank_graphql.products.rules import Catalog, DatedProduct, Segment, Terms, rounded, segments
 from bank_graphql.products.service import LOCK
 
 BATCH = 200
@@ -204,20 +204,23 @@ class Interest:
         """Return the fees of some accounts for a month, by the terms of its last day. Their locks are held."""
         last = next_month(month) - _ONE_DAY
         catalog = await queries.catalog(connection)
-        fees: list[NewDue] = []
+        charged: dict[UUID, Terms] = {}
         for row, assigned in await queries.with_assignments(connection, accounts):
             product = catalog.product_on(last, row.kind, row.currency, assigned)
             terms = None if product is None else product.terms_on(last)
             was_open = row.closed_at is None or row.closed_at >= self._months.end(month)
-            if terms is None or not terms.monthly_fee or not was_open or row.opened_at >= self._months.start(month):
-                continue
-            if terms.waived_above is not None:
-                balances = await self._balances(connection, [(row.id, day) for day in _days(month, last)])
-                if min(balances) >= terms.waived_above:
-                    continue
-            description = f"Monthly fee, {month:%B %Y}"
-            fees.append(NewDue(row.id, TransactionKind.FEE, -terms.monthly_fee, description, f"fee/{month:%Y-%m}"))
-        return fees
+            if terms is not None and terms.monthly_fee and was_open and row.opened_at < self._months.start(month):
+                charged[row.id] = terms
+        waivable = [(key, day) for key, terms in charged.items() if terms.waived_above is not None for day in _days(month, last)]
+        lowest: dict[UUID, int] = {}
+        for (key, _), balance in zip(waivable, await self._balances(connection, waivable), strict=True):
+            lowest[key] = min(balance, lowest.get(key, balance))
+        description, reason = f"Monthly fee, {month:%B %Y}", f"fee/{month:%Y-%m}"
+        return [
+            NewDue(key, TransactionKind.FEE, -terms.monthly_fee, description, reason)
+            for key, terms in charged.items()
+            if terms.waived_above is None or lowest[key] < terms.waived_above
+        ]
 
     async def _make_due(self, connection: Connection, accounts: Sequence[UUID], last: date, fees: Sequence[NewDue]) -> None:
         """Round the interest that accrued through a day, and make it and the fees due. The locks are held."""

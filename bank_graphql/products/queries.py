@@ -62,6 +62,14 @@ class TermsRow(Row):
     card_replacement_fee: int
 
 
+class FeesRow(Row):
+    """The fees that payments charge an account, in minor units."""
+
+    account_id: UUID
+    external_transfer_fee: int
+    card_replacement_fee: int
+
+
 class InterestAccountRow(Row):
     """An account, its latest accrual, and the day through which its interest was posted; None before there are any."""
 
@@ -173,6 +181,23 @@ _PRODUCTS_OF_ACCOUNTS = Query(
     .where(visible_to_viewer(col(Account.owner_id), _keys)),
     ProductRow,
 )
+
+_current = (
+    select(col(ProductTerms.external_transfer_fee), col(ProductTerms.card_replacement_fee))
+    .where(col(ProductTerms.product_id) == func.coalesce(_assigned_id, _default_id), col(ProductTerms.since) <= _day)
+    .order_by(col(ProductTerms.since).desc())
+    .limit(1)
+    .correlate(Account, Balance)
+    .lateral("current")
+)
+FEES = Query(
+    select(col(Account.id).label("account_id"), *_current.c)
+    .join(Balance, col(Balance.account_id) == Account.id)
+    .join(_current, true())
+    .where(col(Account.id) == _accounts),
+    FeesRow,
+)
+"""The fees that payments charge accounts on a day, of those that have a product."""
 
 
 def terms_of(row: TermsRow) -> Terms:

@@ -10,6 +10,7 @@ from passlib.totp import TOTP
 from bank_graphql.app import create_app
 from bank_graphql.settings import Settings
 from tests.client import ABROAD, PASSWORD, Client, key, transfer_of
+from tests.schedules.orders import order
 from tests.serving import connect
 
 STEP_UP = """mutation ($challenge: String!, $code: String, $password: String) {
@@ -71,6 +72,20 @@ async def enrol(client: Client, clock: Clock) -> str:
     confirm = "mutation ($c: String!) { confirmTotp(code: $c) { __typename } }"
     assert (await client.run(confirm, c=clock.code(secret)))["confirmTotp"]["__typename"] == "RecoveryCodes"
     return secret
+
+
+async def test_a_sweep_to_somebody_else_needs_the_password_again_whatever_there_is_to_move(ada: Client, clock: Clock) -> None:
+    grace = await Client(ada.http).sign_up("grace@bank.test", "Grace Hopper")
+    clock.now += timedelta(minutes=16)
+    source, own, hers = [(await each.open())["id"] for each in (ada, ada, grace)]
+    abroad = {"external": {"accountNumber": ABROAD, "name": "Jane Abroad"}}
+    given = {"amount": "0", "sweep": "ABOVE", "startsOn": clock.now.date().isoformat()}
+    assert (await order(ada, source, {"accountId": own}, **given))["__typename"] == "ScheduledTransfer"
+    for to in ({"accountId": hers}, abroad):
+        assert (await order(ada, source, to, **given))["__typename"] == "StepUpRequiredRejection"
+    required = await x(ada, ADD_PAYEE)
+    await step_up(ada, required["challenge"], password=PASSWORD)
+    assert (await order(ada, source, {"accountId": hers}, **given))["__typename"] == "ScheduledTransfer"
 
 
 async def test_a_new_payee_needs_the_password_again(ada: Client, clock: Clock) -> None:

@@ -225,7 +225,7 @@ async def test_the_monthly_fee_is_waived_above_a_balance(ada: Client, admin: Cli
 
 
 async def test_a_transfer_to_another_bank_costs_a_fee(ada: Client, admin: Client) -> None:
-    await make(admin, kind="CHECKING", externalTransferFee="0.35")
+    product = await make(admin, kind="CHECKING", externalTransferFee="0.35")
     account, other = (await ada.open(deposit="10"))["id"], (await ada.open())["id"]
     preview = await ada.run(
         """mutation ($input: TransferInput!) { transfer(input: $input) {
@@ -252,8 +252,15 @@ async def test_a_transfer_to_another_bank_costs_a_fee(ada: Client, admin: Client
     }  # fmt: skip
     refused = await ada.send(account, "4.31")
     assert (refused["__typename"], refused["required"]["amount"]) == ("InsufficientFundsRejection", "4.66")
-    assert (await ada.transfer(account, other, "4.65"))["__typename"] == "MoneyMoved"  # inside the bank it is free
+    assert (await ada.transfer(account, other, "4.55"))["__typename"] == "MoneyMoved"  # inside the bank it is free
     assert len(await posted(ada, account)) == 1
+    await change(admin, product["id"], "2030-01-17", externalTransferFee="0.05")
+    dearer = await make(admin, "Dear", kind="CHECKING", since=None, externalTransferFee="0.01")
+    await give(admin, account, dearer["id"], "2030-01-18")
+    for day in ("2030-01-16", "2030-01-17", "2030-01-18"):
+        await ada.advance(at(f"{day}T12:00:00"))
+        await ada.send(account, "0.01")
+    assert [each["amount"]["amount"] for each in await posted(ada, account)] == ["0.35", "0.05", "0.01"]
 
 
 async def test_a_card_that_is_replaced_costs_a_fee_that_may_be_due(ada: Client, admin: Client) -> None:

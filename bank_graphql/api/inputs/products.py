@@ -85,7 +85,7 @@ class CreateProductInput:
         )
 
 
-@strawberry.input(description="Other rates and fees of a product, from a day on. What is left out is zero, not as before.")
+@strawberry.input(description="Other rates and fees of a product, from a day on. Those not given are zero, not as before.")
 class SetProductTermsInput:
     product_id: strawberry.ID = strawberry.field(description="The product.")
     terms: ProductTermsInput = strawberry.field(description="The rates and fees.")

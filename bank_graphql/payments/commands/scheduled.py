@@ -11,7 +11,7 @@ from bank_graphql.ledger.enums import Purpose, TransactionKind
 from bank_graphql.ledger.errors import InsufficientFunds
 from bank_graphql.ledger.rules import internal_account_id
 from bank_graphql.payments.commands.base import DESCRIPTION_MAX, Key, Targets
-from bank_graphql.payments.commands.transfers import Transfer, payment_accounts, require_inside
+from bank_graphql.payments.commands.transfers import Transfer, payment_accounts, require_inside, require_proof
 from bank_graphql.payments.enums import Sweep
 from bank_graphql.payments.errors import NothingToMove
 from bank_graphql.payments.outcomes import Decision, Declined
@@ -77,10 +77,13 @@ class RunScheduledTransfer(Transfer):
         Raises:
             NothingToMove: it moves nothing.
             ValidationFailed: `NOT_OWN`: the account to fill up is not the payer's own, who may not learn its balance.
+            StepUpRequired: a sweep to somebody else may move a large amount, and the actor was not verified a short while ago.
             Refusal: as `payment_accounts`.
         """
         source, target = payment_accounts(self.actor, self.from_account_id, self.to, self.amount, state)
         if self.sweep == Sweep.ABOVE:
+            if isinstance(target, ExternalAccount) or not state.is_owner(self.actor, target.account_id):
+                require_proof(self.actor, MAX_AMOUNT, source.currency, state)  # on its day it may be any amount
             fee = state.fees_of(source.account_id).external_transfer if isinstance(target, ExternalAccount) else 0
             moved = source.booked - source.held - self.amount.minor - fee
         else:
