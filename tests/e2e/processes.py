@@ -3,11 +3,13 @@
 import asyncio
 import atexit
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -185,3 +187,43 @@ async def accounts_of(client: Client) -> list[dict[str, Any]]:
     data = await client.run("{ me { accounts { nodes { id number currency balance { booked { amount } } } } } }")
     nodes: list[dict[str, Any]] = data["me"]["accounts"]["nodes"]
     return nodes
+
+
+async def run_and_kill(
+    name: str,
+    started: dict[str, str],
+    progress: Callable[[], Awaitable[int]],
+    goal: int,
+    *,
+    seed: int,
+    after_each: Callable[[], Awaitable[object]] | None = None,
+) -> int:
+    """Run a command in two processes at once, and kill them at random points, again and again, until there is enough progress.
+
+    Args:
+        name: the command.
+        started: the environment of the processes.
+        progress: returns how much was done so far.
+        goal: how much progress is enough.
+        seed: decides when they are killed.
+        after_each: called after each time.
+
+    Returns:
+        How many processes were killed before they ended.
+    """
+    chance, kills = random.Random(seed), 0
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
+        while (before := await progress()) < goal:
+            processes = [fork(name, environment=started, stdout=log, stderr=log) for _ in range(2)]
+            until = before + chance.randrange(1, 150)
+            async with asyncio.timeout(60):
+                while await progress() < until and any(each.poll() is None for each in processes):
+                    await asyncio.sleep(chance.uniform(0, 0.02))
+            for each in processes:
+                if each.poll() is None:
+                    os.kill(each.pid, signal.SIGKILL)
+                    kills += 1
+                await asyncio.to_thread(each.wait, 20)
+            if after_each is not None:
+                await after_each()
+    return kills

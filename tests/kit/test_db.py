@@ -219,3 +219,21 @@ async def test_closing_waits_for_a_connection_in_use_and_no_longer(dsn: str) -> 
         await connection.fetch(slow)
     async with asyncio.timeout(5):  # of the ten seconds for a connection that does not come back
         await closing
+
+
+async def test_a_connection_whose_use_was_cancelled_is_not_used_again(
+    dsn: str, raw: "asyncpg.Connection[asyncpg.Record]", caplog: pytest.LogCaptureFixture
+) -> None:
+    db = await Database.open(dsn)
+    await raw.execute("SELECT pg_advisory_lock(7)")
+    waits = asyncio.create_task(db.transact(lambda connection: connection.lock([7])))
+    async with asyncio.timeout(10):
+        while not await raw.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            await asyncio.sleep(0)
+    waits.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waits
+    await raw.execute("SELECT pg_advisory_unlock(7)")
+    await db.transact(lambda connection: connection.lock([7]))
+    await db.close()
+    assert "active transaction" not in caplog.text

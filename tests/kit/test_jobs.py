@@ -1,10 +1,11 @@
 """Periodic jobs."""
 
 import asyncio
+from datetime import datetime
 
 from structlog.testing import capture_logs
 
-from bank_graphql.kit.jobs import Job, JobMetrics, running
+from bank_graphql.kit.jobs import DueJob, Job, JobMetrics, running
 from bank_graphql.kit.metrics import Metrics
 
 
@@ -32,3 +33,26 @@ async def test_a_job_runs_again_after_a_failure_and_stops_with_its_block() -> No
     for _ in range(20):
         await asyncio.sleep(0)
     assert runs == ended
+
+
+async def test_what_was_due_and_is_done_is_logged_with_how_long_it_took() -> None:
+    left = [3, 0]
+    looked = asyncio.Event()
+
+    async def run_due() -> int:
+        if left:
+            return left.pop(0)
+        looked.set()
+        return 0
+
+    async def next_due(_: datetime) -> None:
+        return None
+
+    metrics = Metrics()
+    with capture_logs() as logged:
+        jobs = [DueJob("pay", 0.001, run_due, next_due).job]
+        async with running(jobs, JobMetrics(metrics)), asyncio.timeout(10):
+            await looked.wait()
+    assert [(line["event"], line["job"], line["count"]) for line in logged] == [("what was due is done", "pay", 3)]
+    assert logged[0]["seconds"] >= 0
+    assert 'bank_job_duration_seconds_count{task="pay"}' in (await metrics.expose()).decode()

@@ -1,11 +1,8 @@
 """Interest and fees in large numbers: processes that die while they close months, and two years of them."""
 
 import asyncio
-import os
 import random
-import signal
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -20,7 +17,7 @@ from bank_graphql.products.enums import DayCount
 from bank_graphql.products.rules import DatedProduct, Terms, Tier, segments
 from bank_graphql.settings import Settings
 from tests.client import Client
-from tests.e2e.processes import command, environment, fork
+from tests.e2e.processes import command, environment, run_and_kill
 from tests.products.products import START, make, rates
 from tests.schedules.orders import order
 from tests.schedules.test_many import require_right
@@ -62,7 +59,7 @@ async def test_accruing_day_by_day_gives_what_accruing_at_once_gives(
 
 @pytest.mark.deep
 async def test_months_are_closed_once_by_processes_that_die(
-    settings: Settings, dsn: str, raw: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
+    settings: Settings, dsn: str, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     app = create_app(settings.model_copy(update={"run_schedules": False}))
     async with serving(app) as http:
@@ -73,7 +70,6 @@ async def test_months_are_closed_once_by_processes_that_die(
             await ada.open(kind="SAVINGS", deposit="1000")
         await ada.advance(START + timedelta(days=31 * MONTHS))
     variables = {"DATABASE_URL": dsn, "BANK_SANDBOX": "true"}
-    expected, chance, kills = ACCOUNTS * (2 * MONTHS - 1), random.Random(5), 0  # no fee for the month of the opening
 
     async def progress() -> int:
         found: int = await raw.fetchval(
@@ -82,21 +78,8 @@ async def test_months_are_closed_once_by_processes_that_die(
         )
         return found
 
-    with (tmp_path / "log").open("w+") as log:
-        while (before := await progress()) < expected + 2 * ACCOUNTS * MONTHS - 200:
-            processes = [
-                fork("close-month", environment=environment(settings.data_dir, **variables), stdout=log, stderr=log)
-                for _ in range(2)
-            ]
-            goal = before + chance.randrange(1, 200)
-            async with asyncio.timeout(60):
-                while await progress() < goal and any(each.poll() is None for each in processes):
-                    await asyncio.sleep(chance.uniform(0, 0.02))
-            for each in processes:
-                if each.poll() is None:
-                    os.kill(each.pid, signal.SIGKILL)
-                    kills += 1
-                await asyncio.to_thread(each.wait, 20)
+    goal = ACCOUNTS * (4 * MONTHS - 1) - 200  # accruals, their postings, and all that is posted
+    kills = await run_and_kill("close-month", environment(settings.data_dir, **variables), progress, goal, seed=5)
     ended = command("close-month", folder=settings.data_dir, **variables)
     assert ended.returncode == 0, ended.stderr
     assert kills > 5

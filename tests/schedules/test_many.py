@@ -1,11 +1,6 @@
 """Standing orders in large numbers: processes that die while they make transfers, and two years of them."""
 
-import asyncio
-import os
-import random
-import signal
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -17,7 +12,7 @@ from bank_graphql.kit.db import Database
 from bank_graphql.ledger import verification
 from bank_graphql.settings import Settings
 from tests.client import Client
-from tests.e2e.processes import command, environment, fork
+from tests.e2e.processes import command, environment, run_and_kill
 from tests.schedules.orders import START, order
 from tests.serving import serving
 
@@ -39,7 +34,7 @@ async def require_right(dsn: str) -> None:
 
 
 async def test_a_thousand_transfers_are_made_once_by_processes_that_die(
-    settings: Settings, dsn: str, raw: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
+    settings: Settings, dsn: str, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     async with serving(create_app(settings.model_copy(update={"run_schedules": False}))) as http:
         ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
@@ -50,28 +45,18 @@ async def test_a_thousand_transfers_are_made_once_by_processes_that_die(
             ] == "ScheduledTransfer"
     await raw.execute(_BACK)
     variables = {"DATABASE_URL": dsn, "BANK_SANDBOX": "true"}
-    chance, kills = random.Random(7), 0
 
     async def count() -> int:
         found: int = await raw.fetchval("SELECT count(*) FROM scheduled_runs")
         return found
 
-    with (tmp_path / "log").open("w+") as log:
-        while (before := await count()) < ORDERS * DATES - 150:
-            processes = [
-                fork("run-schedules", environment=environment(settings.data_dir, **variables), stdout=log, stderr=log)
-                for _ in range(2)
-            ]
-            goal = before + chance.randrange(1, 150)
-            async with asyncio.timeout(60):
-                while await count() < goal and any(each.poll() is None for each in processes):
-                    await asyncio.sleep(chance.uniform(0, 0.02))
-            for each in processes:
-                if each.poll() is None:
-                    os.kill(each.pid, signal.SIGKILL)
-                    kills += 1
-                await asyncio.to_thread(each.wait, 20)
-            await raw.execute("UPDATE scheduled_transfers SET claimed_until = NULL")  # as if a minute had passed
+    async def a_minute_passes() -> None:
+        await raw.execute("UPDATE scheduled_transfers SET claimed_until = NULL")
+
+    goal = ORDERS * DATES - 150
+    kills = await run_and_kill(
+        "run-schedules", environment(settings.data_dir, **variables), count, goal, seed=7, after_each=a_minute_passes
+    )
     ended = command("run-schedules", folder=settings.data_dir, **variables)
     assert ended.returncode == 0, ended.stderr
     assert kills > 5
