@@ -45,9 +45,10 @@ WHOLE = (
     "SELECT count(*) AS count FROM accounts a",
     "UPDATE sessions SET ended_at=$1::TIMESTAMP WITH TIME ZONE WHERE sessions.ended_at IS NULL",
     "SELECT c.last4",
+    "SELECT anon_1.purpose",
 )
 """Beginnings of statements about a whole table: whether it is empty, its last row, how many accounts are to get a statement of
-account, all sessions after a restore, and the cards of a user who exports all data."""
+account, all sessions after a restore, the cards of a user who exports all data, and the trial balance."""
 SORTED = ("FROM accounts JOIN cards",)
 """Parts of statements that sort their rows: all cards of a user, which belong to several accounts."""
 COLUMNS = {

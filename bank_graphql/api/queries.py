@@ -21,7 +21,7 @@ from bank_graphql.api.types.enums import CurrencyCode
 from bank_graphql.api.types.events import TransactionEvent
 from bank_graphql.api.types.filters import check_search
 from bank_graphql.api.types.node import Connection, Node, Paged, page_size
-from bank_graphql.api.types.operations import Clock, LedgerCheck, LedgerVerification, RateLimit
+from bank_graphql.api.types.operations import Clock, LedgerCheck, LedgerVerification, RateLimit, TrialBalance
 from bank_graphql.api.types.payees import Payee
 from bank_graphql.api.types.products import Product
 from bank_graphql.api.types.statements import Statement
@@ -40,7 +40,7 @@ from bank_graphql.kit.errors import BadRequest
 from bank_graphql.kit.ids import parse_global_id, parse_serial, parse_uuid, uuid_of
 from bank_graphql.kit.loaders import Reader
 from bank_graphql.kit.paging import KeyType, Slice, page_of
-from bank_graphql.ledger import verification
+from bank_graphql.ledger import trial_balance, verification
 from bank_graphql.ledger.enums import Purpose
 from bank_graphql.ledger.rules import internal_account_id
 from bank_graphql.payees.queries import PAYEES_OF_USERS, PayeeRow
@@ -321,6 +321,20 @@ class Query:
             for each in findings
         ]
         return LedgerVerification(ok=all(check.ok for check in checks), checked_at=DateTime(checked_at), checks=checks)
+
+    @strawberry.field(
+        description=(
+            "The balances of all accounts at a time, by default now, by purpose and currency. It reads every account, so it may "
+            "take seconds in a large bank. Null only together with an error. For auditors and administrators."
+        ),
+        directives=[Cost(weight="1000")],
+    )
+    @staticmethod
+    async def trial_balance(root: Context, at: DateTime | None = None) -> TrialBalance | None:
+        await root.require(Permission.VERIFY_LEDGER, "trialBalance")
+        now = await root.services.clock.read()
+        lines = await trial_balance.trial_balance(root.services.db, at)
+        return TrialBalance(at=DateTime(at or now), lines=lines)
 
 
 def _key(request: Context, given: str, kind: str) -> UUID | None:

@@ -82,6 +82,7 @@ async def test_filters_restrict_together(auditor: Client, ada: Client, grace: Cl
         "users { nodes { id } }",
         "auditEvents { nodes { id } }",
         "ledgerVerification { ok }",
+        "trialBalance { at }",
         "suspense(currency: EUR) { nodes { id } }",
     ],
 )

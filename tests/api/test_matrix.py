@@ -57,6 +57,7 @@ TABLE = """
     approvals           nothing       !      !        y        y         !        y
     auditEvents         nothing       !      !        !        y         !        y
     ledgerVerification  nothing       !      !        !        y         !        y
+    trialBalance        nothing       !      !        !        y         !        y
 
     openAccount         nothing       y      y        y        y         y        y
     renameAccount       account       y      -        n        n         -        n
