@@ -57,6 +57,15 @@ class Client:
         data: dict[str, Any] = answer["data"]
         return data
 
+    async def insist(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The data of an operation that is sent again while the bank is too busy: of a thousand at once, a slow machine refuses some."""
+        answer = await self.post(query, **variables)
+        while [error["extensions"]["code"] for error in answer.get("errors", [])] == ["UNAVAILABLE"]:
+            answer = await self.post(query, **variables)
+        assert "errors" not in answer, answer["errors"]
+        data: dict[str, Any] = answer["data"]
+        return data
+
     async def error(self, query: str, **variables: Any) -> dict[str, Any]:
         """The only error of an operation that must fail."""
         answer = await self.post(query, **variables)

@@ -5,7 +5,7 @@ the large one, so that a flood of documents that are all different cannot drive 
 """
 
 from cachetools import LRUCache
-from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
+from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode, OperationType
 
 from bank_graphql.engine import complexity
 from bank_graphql.engine.plan import Operation
@@ -25,6 +25,11 @@ class Prepared:
         self.size = len(source)
         self._names = tuple(each.variable.name.value for each in node.variable_definitions or ())
         self._costs: dict[tuple[object, ...], int] = {}
+
+    @property
+    def is_subscription(self) -> bool:
+        """Whether the operation is answered again and again."""
+        return self.operation.node.operation is OperationType.SUBSCRIPTION
 
     def cost(self, variables: dict[str, object]) -> int:
         """Return the cost of the operation. It is computed once for variables of the same sizes.

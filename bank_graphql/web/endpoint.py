@@ -11,11 +11,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bank_graphql.api.context import Context, Services
 from bank_graphql.api.scalars import to_json
+from bank_graphql.engine.documents import Prepared
 from bank_graphql.engine.executor import Request
 from bank_graphql.kit.actor import Caller
 from bank_graphql.kit.errors import BadRequest, RateLimited, Unavailable
-from bank_graphql.web.event_streams import EVENT_STREAM, EVENTS, JSON, EventStreams, send_response
-from bank_graphql.web.operations import OperationGate
+from bank_graphql.web.event_streams import EVENTS, JSON, EventStreams, send_response
+from bank_graphql.web.operations import OperationGate, Response
 from bank_graphql.web.trusted import TrustedDocuments
 
 MAX_BODY = 1024 * 1024
@@ -68,15 +69,15 @@ class GraphQLEndpoint:
         if query is not None and not _NAMES_DOCUMENT & set(query) and "text/html" in accept:
             await self._playground(scope, receive, send)
             return
-        media_type = _negotiate(accept)
+        media_type, accepts_events = _negotiate(accept)
         if method == "OPTIONS":
             await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", METHODS.encode())]})
             await send({"type": "http.response.body", "body": b""})
             return
-        if is_stream := media_type == EVENT_STREAM:
-            media_type = JSON  # for a request that is refused before the stream starts
+        admitted: Prepared | Response | None = None
+        is_stream = accepts_events and media_type is None
         try:
-            _require(media_type is not None, 406, f"Accept {GRAPHQL} or {JSON}.")
+            _require(media_type is not None or is_stream, 406, f"Accept {GRAPHQL} or {JSON}.")
             _require(reads or method == "POST", 405, "Send GraphQL requests by GET or POST.", Allow=METHODS)
             context = Context.of(self._services, await self._identify(scope))
             if query is not None:
@@ -86,10 +87,14 @@ class GraphQLEndpoint:
                 await self._gate.charge_for_body(len(body_read), context)
                 request = self._request(_parse_json(body_read, "The body"))
             scope.setdefault("state", {})["operation"] = request, context
-            if is_stream:
-                await self._stream.answer(request, context, receive, send, method)
+            if accepts_events and (media_type is not None or context.has_bad_token):
+                # Many clients accept both for all they send: the operation decides. A bad token is refused by the status, per
+                # RFC 6750, so that is known before a stream starts.
+                admitted = self._gate.admit(request, context, allow_mutation=not reads)
+            if not isinstance(admitted, Response) and (is_stream or (admitted is not None and admitted.is_subscription)):
+                await self._stream.answer(request, context, receive, send, method, admitted)
                 return
-            status, more_headers, body = await self._answer(request, context, media_type or JSON, reads=reads)
+            status, more_headers, body = await self._answer(request, context, media_type or JSON, admitted, reads=reads)
         except _MalformedError as error:
             status, more_headers = error.status, error.headers
             body = {"errors": [{"message": str(error), "extensions": {"code": BadRequest.code}}]}
@@ -108,9 +113,9 @@ class GraphQLEndpoint:
             raise _MalformedError(400, str(error)) from error
 
     async def _answer(
-        self, request: Request, context: Context, media_type: str, *, reads: bool
+        self, request: Request, context: Context, media_type: str, admitted: Prepared | Response | None, *, reads: bool
     ) -> tuple[int, Mapping[str, str], dict[str, Any]]:
-        response = await self._gate.run(request, context, allow_mutation=not reads)
+        response = await self._gate.run(request, context, allow_mutation=not reads, admitted=admitted)
         headers = dict(response.headers)
         if context.bucket is not None:
             headers["RateLimit-Limit"] = str(context.bucket.limit)
@@ -121,12 +126,10 @@ class GraphQLEndpoint:
 
 
 @lru_cache(maxsize=256)
-def _negotiate(accept: str) -> str | None:
-    """Return the media type of the answer; None if the client accepts none of ours."""
+def _negotiate(accept: str) -> tuple[str | None, bool]:
+    """Return the media type of a single answer, None if the client accepts none of ours; and whether it accepts event streams."""
     if not accept.strip():
-        return JSON
-    if EVENTS.accepts(accept):
-        return EVENT_STREAM
+        return JSON, False
     best: tuple[float, int, str] | None = None
     for position, part in enumerate(accept.split(",")):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
@@ -137,7 +140,7 @@ def _negotiate(accept: str) -> str | None:
         media_type = GRAPHQL if name == GRAPHQL else JSON if name in {JSON, "application/*", "*/*"} else None
         if media_type is not None and (best is None or (quality, -position) > best[:2]):
             best = (quality, -position, media_type)
-    return best[2] if best else None
+    return best[2] if best else None, EVENTS.accepts(accept)
 
 
 def _quality(parameters: list[str]) -> float:

@@ -12,9 +12,10 @@ from strawberry.http.streaming import SSETransport
 
 from bank_graphql.api.context import Context
 from bank_graphql.api.scalars import to_json
+from bank_graphql.engine.documents import Prepared
 from bank_graphql.engine.executor import Request
 from bank_graphql.events.errors import RESUMABLE, SessionEnded
-from bank_graphql.web.operations import OperationGate, Response
+from bank_graphql.web.operations import OperationGate
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
@@ -29,21 +30,16 @@ class EventStreams:
     def __init__(self, gate: OperationGate) -> None:
         self._gate = gate
 
-    async def answer(self, request: Request, context: Context, receive: Receive, send: Send, method: str) -> None:
-        """Answer an operation with a stream of its results."""
-        allow_mutation = method == "POST"
-        # A bad token is refused by the status, per RFC 6750, so the operation is admitted before the stream starts.
-        admitted = self._gate.admit(request, context, allow_mutation=allow_mutation) if context.has_bad_token else None
-        if isinstance(admitted, Response):
-            body, with_body = to_json(admitted.body), method != "HEAD"
-            await send_response(send, admitted.status, dict(admitted.headers), JSON, body, with_body=with_body)
-            return
+    async def answer(
+        self, request: Request, context: Context, receive: Receive, send: Send, method: str, admitted: Prepared | None
+    ) -> None:
+        """Answer an operation with a stream of its results. `admitted` is the operation, if the gate has admitted it already."""
         if method == "HEAD":  # nobody would receive the stream, so it does not start
             await send_response(send, 200, {}, EVENT_STREAM, b"", with_body=False)
             return
         headers = [(name.lower().encode(), value.encode()) for name, value in EVENTS.headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        responses = self._gate.stream(request, context, allow_mutation=allow_mutation, admitted=admitted)
+        responses = self._gate.stream(request, context, allow_mutation=method == "POST", admitted=admitted)
         disconnected = asyncio.ensure_future(_disconnected(receive))
         response: asyncio.Future[Any] = asyncio.ensure_future(anext(responses))
         try:

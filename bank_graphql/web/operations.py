@@ -92,12 +92,21 @@ class OperationGate:
         self._address_limit = address_limit
         self._share = FairShare()
 
-    async def run(self, request: Request, context: Context, *, allow_mutation: bool = True) -> Response:
-        """Answer a query or a mutation. Raises nothing: errors are answers too."""
+    async def run(
+        self, request: Request, context: Context, *, allow_mutation: bool = True, admitted: Prepared | Response | None = None
+    ) -> Response:
+        """Answer a query or a mutation. Raises nothing: errors are answers too.
+
+        Args:
+            request: the request.
+            context: its context.
+            allow_mutation: whether the operation may be a mutation.
+            admitted: what `admit` has returned for it, if it was called already.
+        """
         started = time.perf_counter()
         if self._share.must_wait(context.bucket_name):
             await self._share.wait(context.bucket_name)
-        admitted = self._admit(request, context, _QUERIES_AND_MUTATIONS if allow_mutation else _QUERIES)
+        admitted = admitted or self._admit(request, context, _QUERIES_AND_MUTATIONS if allow_mutation else _QUERIES)
         if isinstance(admitted, Response):
             response = admitted
         else:
@@ -122,7 +131,7 @@ class OperationGate:
         try:
             if isinstance(prepared, Response):
                 yield (response := prepared)
-            elif prepared.operation.node.operation is not OperationType.SUBSCRIPTION:
+            elif not prepared.is_subscription:
                 response = _response(await self._executor.execute(prepared.operation, request, context), context)
                 yield _with_cost(response, context) if request.wants_cost else response
             else:

@@ -1,21 +1,27 @@
-"""Serve the landing page and GraphiQL. npm builds them from `bank_graphql/playground`; they load nothing from other hosts."""
+"""Serve the pages: landing page, GraphiQL and the online bank. npm builds them; they load nothing from other hosts."""
 
 import os
 from pathlib import Path
 
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-BUILT = Path(__file__).parent.parent / "playground" / "dist"
-# Monaco, GraphiQL's editor, inserts style elements. Everything else is a file of this host.
+_PLAYGROUND = Path(__file__).parent.parent / "playground"
+BUILT = _PLAYGROUND / "dist"
+"""The landing page and GraphiQL, of `bank_graphql/playground`."""
+ONLINE_BANK = _PLAYGROUND / "app"
+"""The online bank, of `examples/web`."""
+ONLINE_BANK_DOCUMENTS = ONLINE_BANK / "documents.json"
+"""The manifest of its trusted documents."""
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'{styles}; font-src 'self' data:; img-src 'self' data:; "
     "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _MISSING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>bank_graphql</title><body>
-<h1>bank_graphql</h1><p>The bank runs, and its API is at <code>/graphql</code>. GraphiQL is not built yet: with npm installed, run
-<code>make playground</code>, then load this page again.</p></body></html>"""
+<h1>bank_graphql</h1><p>The bank runs, and its API is at <code>/graphql</code>. This page is not built yet: with npm installed,
+run <code>make {command}</code>, then load it again.</p></body></html>"""
 
 
 class Page:
@@ -24,15 +30,24 @@ class Page:
     Args:
         name: the file's name.
         folder: where npm builds the files.
+        command: the target of `make` that builds it.
+        inserts_styles: whether it inserts style elements, as Monaco does, GraphiQL's editor.
     """
 
-    def __init__(self, name: str, folder: Path = BUILT) -> None:
+    def __init__(self, name: str, folder: Path = BUILT, *, command: str = "playground", inserts_styles: bool = True) -> None:
         self._file = folder / name
+        self._missing = _MISSING.format(command=command)
+        self._headers = {"Content-Security-Policy": _POLICY.format(styles=" 'unsafe-inline'" if inserts_styles else "")}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the page."""
-        html = self._file.read_text(encoding="utf-8") if self._file.exists() else _MISSING
-        await HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})(scope, receive, send)
+        html = self._file.read_text(encoding="utf-8") if self._file.exists() else self._missing
+        await HTMLResponse(html, headers=self._headers)(scope, receive, send)
+
+
+async def add_slash(request: Request) -> Response:
+    """Redirect to the same path with a slash, to which a page's relative addresses refer: from there, behind any proxy's path."""
+    return Response(status_code=308, headers={"Location": request.url.path.rpartition("/")[2] + "/"})
 
 
 class Assets(StaticFiles):

@@ -48,7 +48,7 @@ class ClockedBank:
 
     async def complete(self, token: str, code: str) -> dict[str, Any]:
         """Return the answer to the completion of a log-in."""
-        answer: dict[str, Any] = (await self.visitor().run(COMPLETE, token=token, code=code))["completeLogIn"]
+        answer: dict[str, Any] = (await self.visitor().insist(COMPLETE, token=token, code=code))["completeLogIn"]
         return answer
 
     async def mails(self) -> list[EmailMessage]:

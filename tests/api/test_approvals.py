@@ -56,7 +56,7 @@ class Careful:
 
 async def run(client: Client, query: str, **given: Any) -> dict[str, Any]:
     """Return what a mutation answers."""
-    answer: dict[str, Any] = (await client.run(query, **given))["x"]
+    answer: dict[str, Any] = (await client.insist(query, **given))["x"]
     return answer
 
 

@@ -50,7 +50,7 @@ def forged(draw: random.Random, good: str, others: list[str]) -> str:
 
 
 async def answered(client: Client, query: str, **given: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = (await client.run(query, **given))["x"]
+    answer: dict[str, Any] = (await client.insist(query, **given))["x"]
     return answer
 
 

@@ -46,6 +46,22 @@ async def test_the_answer_has_the_accepted_media_type(http: httpx.AsyncClient, a
     assert response.json() == {"data": {"me": None}}
 
 
+@pytest.mark.parametrize("accept", [f"{JSON}, text/event-stream, multipart/mixed", f"text/event-stream, {GRAPHQL};q=0.5"])
+async def test_who_accepts_a_stream_as_well_gets_one_for_a_subscription_alone(
+    http: httpx.AsyncClient, ada: Client, accept: str
+) -> None:
+    for query in (ME, {"query": "{ nonsense }"}, {"query": "subscription { nonsense }"}):
+        assert (await post(http, query, accept=accept)).headers["content-type"].startswith("application/")
+    following = {"query": 'subscription { transactionFeed(after: "nonsense") { cursor } }'}
+    headers = {"accept": accept, "authorization": f"Bearer {ada.token}"}
+    answer = await http.post("/graphql", json=following, headers={**headers, "authorization": "Bearer nonsense"})
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer error="invalid_token"')
+    following = {"query": 'subscription { transactionFeed(after: "nonsense") { cursor } }'}
+    answer = await http.post("/graphql", json=following, headers=headers)
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert "BAD_REQUEST" in answer.text
+
+
 @pytest.mark.parametrize("accept", ["text/plain", f"{JSON};charset=latin-1", f"{JSON};q=0"])
 async def test_other_media_types_are_not_acceptable(http: httpx.AsyncClient, accept: str) -> None:
     assert (await post(http, ME, accept=accept)).status_code == 406
