@@ -8,9 +8,11 @@ POLICIES := $(VENV)-policies
 READY_FOR_BENCH := $(VENV)/.ready-for-bench
 PIN = $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header
 PAGES := bank_graphql/playground
+WEB := examples/web
 # npm, and a Node that Vite runs on: 20.19 or newer.
 HAS_NPM = command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019 ? 1 : 0)'
 BUILT := $(PAGES)/dist/index.html
+BUILT_WEB := $(PAGES)/app/index.html
 # A file of tests stays with one worker, which then starts its servers once; the slow ones come first.
 PYTEST = $(if $(DATABASE_URL),TEST_DATABASE_URL="$(DATABASE_URL)" )$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest \
 	-n 2 --dist loadfile --no-loadscope-reorder --durations=15
@@ -18,7 +20,7 @@ TOOLS := $(patsubst %,tests/%/node_modules/.package-lock.json,schema e2e/clients
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup playground tools screenshots serve test test-deep coverage smoke faults bench bench-quick check image lint types layers container workflows infrastructure azure-schema sync format lock schema clean
+.PHONY: help setup playground web tools screenshots serve test test-deep coverage smoke faults bench bench-quick check image lint types layers container workflows infrastructure azure-schema sync format lock schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 20
@@ -41,6 +43,14 @@ $(BUILT): $(wildcard $(PAGES)/src/* $(PAGES)/*.html $(PAGES)/*.json $(PAGES)/*.t
 	@cd $(PAGES) && npm ci --silent --no-audit --no-fund && npm run --silent build -- --logLevel warn
 	@touch $@
 
+web: ## Build the online bank of examples/web, which the bank serves at /app (needs npm)
+	@if $(HAS_NPM); then $(MAKE) -s $(BUILT_WEB); fi
+
+$(BUILT_WEB): schema.graphql $(wildcard $(WEB)/src/*.* $(WEB)/src/bank/* $(WEB)/src/i18n/* $(WEB)/src/pages/* $(WEB)/src/staff/* $(WEB)/src/ui/* $(WEB)/*.html $(WEB)/*.json $(WEB)/*.ts)
+	@echo 'Building the online bank: a few seconds.'
+	@cd $(WEB) && npm ci --silent --no-audit --no-fund && npm run --silent build -- --logLevel warn
+	@touch $@
+
 tools: ## Get npm's tools for the schema: linter, audits, code generators (needs npm)
 	@if $(HAS_NPM); then $(MAKE) -s $(TOOLS); fi
 
@@ -48,19 +58,19 @@ $(TOOLS): %/node_modules/.package-lock.json: %/package-lock.json
 	@cd $* && npm ci --silent --no-audit --no-fund
 	@touch $@
 
-screenshots: $(READY) playground ## Take the README's pictures anew (needs Chromium)
+screenshots: $(READY) playground web ## Take the README's pictures anew (needs Chromium)
 	@$(BIN)/python -m tests.e2e.screenshots
 
-serve: $(READY) playground ## Run the bank: http://127.0.0.1:8000/graphql (BANK_PORT=… for another port)
+serve: $(READY) playground web ## Run the bank: http://127.0.0.1:8000/graphql (BANK_PORT=… for another port)
 	@exec $(BIN)/bank-graphql serve $(ARGS)
 
-test: $(READY) playground tools ## Run the tests (DATABASE_URL=… on another PostgreSQL, ARGS=… for pytest)
+test: $(READY) playground web tools ## Run the tests (DATABASE_URL=… on another PostgreSQL, ARGS=… for pytest)
 	$(PYTEST) $(ARGS)
 
-test-deep: $(READY) playground tools ## Run the tests that take long by nature: faults, races and comparisons in large numbers
+test-deep: $(READY) playground web tools ## Run the tests that take long by nature: faults, races and comparisons in large numbers
 	$(PYTEST) -m deep $(ARGS)
 
-coverage: $(READY) playground tools ## Run all tests, and print which code they do not reach
+coverage: $(READY) playground web tools ## Run all tests, and print which code they do not reach
 	@rm -rf .coverage
 	@$(MAKE) -s test test-deep COVERAGE=1
 	@$(BIN)/coverage combine -q
@@ -152,4 +162,4 @@ lock: $(READY) ## Write the constraints anew, at the newest versions that pyproj
 	echo "hatchling" | $(PIN) - -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data
-	rm -rf bench/peer/node_modules $(PAGES)/node_modules $(PAGES)/dist $(TOOLS:/.package-lock.json=) $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage dist build
+	rm -rf bench/peer/node_modules $(PAGES)/node_modules $(PAGES)/dist $(PAGES)/app $(WEB)/node_modules $(WEB)/src/gql $(TOOLS:/.package-lock.json=) $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage dist build

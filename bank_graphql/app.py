@@ -42,7 +42,7 @@ from bank_graphql.web.keys import PublishedKeys
 from bank_graphql.web.metrics import MetricsPage, WebMetrics
 from bank_graphql.web.middleware import RequestMiddleware
 from bank_graphql.web.operations import OperationGate
-from bank_graphql.web.playground import Assets, Page
+from bank_graphql.web.playground import ONLINE_BANK, ONLINE_BANK_DOCUMENTS, Assets, Page, add_slash
 from bank_graphql.web.request_log import RequestLog
 from bank_graphql.web.schema import PublishedSchema, version
 from bank_graphql.web.sockets import GraphQLSockets
@@ -130,7 +130,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
 def _trusted_documents(settings: Settings, executor: Executor) -> TrustedDocuments:
     manifest = settings.trusted_documents
     documents = {} if manifest is None else read_manifest(manifest, executor.mistakes_in)
-    return TrustedDocuments(documents, only=settings.trusted_only)
+    # Those of the online bank are of this version: their tests have checked them.
+    own = read_manifest(ONLINE_BANK_DOCUMENTS, lambda _: []) if ONLINE_BANK_DOCUMENTS.exists() else {}
+    return TrustedDocuments({**own, **documents}, only=settings.trusted_only)
 
 
 @asynccontextmanager
@@ -214,6 +216,9 @@ def _routes(schema: PublishedSchema | None, metrics: MetricsPage | None) -> list
     return [
         Route("/", Page("index.html")),
         Mount("/assets", Assets()),
+        Route("/app", add_slash),
+        Route("/app/", Page("index.html", ONLINE_BANK, command="web", inserts_styles=False)),
+        Mount("/app/assets", Assets(ONLINE_BANK)),
         Route("/version", version),
         Route(GRAPHQL, _GraphQLRoute()),  # it refuses other methods itself, in the same way with and without CORS
         WebSocketRoute(GRAPHQL, _SocketRoute()),

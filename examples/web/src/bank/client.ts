@@ -1,0 +1,81 @@
+// The GraphQL client: the cache, tokens that are renewed in time, and documents by their hashes.
+
+import { authExchange } from "@urql/exchange-auth";
+import { Client, type CombinedError, fetchExchange, makeOperation, mapExchange, type Operation, type OperationResult, subscriptionExchange } from "urql";
+import { cache } from "./cache";
+import { follow } from "./feed";
+import { ENDPOINT, hashOf, SENDS_TEXT } from "./post";
+import { isExpiring, renew, session } from "./session";
+
+const UNKNOWN_DOCUMENT = "There is no trusted document with this id.";
+const RELOADED = "bank.reloaded";
+
+const ANSWERED = "answered";
+
+/** What the bank answered to a mutation, as it is and not as the cache knows it. */
+export const answered = <Data>({ data, extensions }: OperationResult<Data>): Data | null | undefined =>
+  (extensions?.[ANSWERED] as Data | null | undefined) ?? data;
+
+const codes = (error: CombinedError | undefined): unknown[] =>
+  (error?.graphQLErrors ?? []).map(({ extensions }) => extensions.code);
+
+/** Keep the hash of a document beside it, for the cache sends another one: with `__typename` everywhere, as in the manifest. */
+const noted = mapExchange({
+  onOperation: (operation) =>
+    operation.kind === "teardown" ? operation : makeOperation(operation.kind, operation, { ...operation.context, sha256Hash: hashOf(operation.query) }),
+});
+
+/** Name documents by their hashes. */
+const named = mapExchange({
+  onOperation(operation: Operation) {
+    const { sha256Hash } = operation.context;
+    if (operation.kind === "teardown" || SENDS_TEXT || !sha256Hash) return operation;
+    return makeOperation(operation.kind, { ...operation, extensions: { persistedQuery: { version: 1, sha256Hash } } });
+  },
+  onResult(result) {
+    const { data, error, operation } = result;
+    // The cache leaves out what it cannot match: all but the name of a rejection of a later version. See `answered`.
+    if (operation.kind === "mutation") return { ...result, extensions: { ...result.extensions, [ANSWERED]: data } };
+    // The bank was upgraded, and this page is of the version before. Once: a reload that does not help would go on for ever.
+    if (!error?.graphQLErrors.some(({ message }) => message === UNKNOWN_DOCUMENT)) return result;
+    if (Date.now() - Number(sessionStorage.getItem(RELOADED)) < 60_000) return result;
+    sessionStorage.setItem(RELOADED, String(Date.now()));
+    location.reload();
+    return result;
+  },
+});
+
+const auth = authExchange(async ({ appendHeaders }) => ({
+  addAuthToOperation(operation) {
+    const present = session();
+    return present ? appendHeaders(operation, { authorization: `Bearer ${present.accessToken}` }) : operation;
+  },
+  willAuthError() {
+    const present = session();
+    return present !== null && isExpiring(present);
+  },
+  didAuthError: (error) => session() !== null && codes(error).includes("UNAUTHENTICATED"),
+  async refreshAuth() {
+    const present = session();
+    // Without an answer the operation goes on with the old token, and fails as any other without a network.
+    if (present) await renew(present).catch(() => undefined);
+  },
+}));
+
+/** The one subscription is the feed. Its events pass the cache, which updates what pages show. */
+const feed = subscriptionExchange({
+  forwardSubscription: ({ variables }) => ({
+    subscribe: (sink) => ({
+      unsubscribe: follow((variables?.after as string) ?? null, (event) => sink.next({ data: { transactionFeed: event } })),
+    }),
+  }),
+});
+
+/** A client with an empty cache, for one user. */
+export const newClient = (): Client =>
+  new Client({
+    url: ENDPOINT,
+    preferGetMethod: false,
+    requestPolicy: "cache-and-network",
+    exchanges: [noted, cache(), auth, named, fetchExchange, feed],
+  });

@@ -1,0 +1,132 @@
+// What must happen once, and only once: payments, and whatever else has an idempotency key.
+//
+// An intent is stored with its key before it is sent, and forgotten when the bank has answered. So it outlives a lost answer, a
+// reload and a closed laptop: it is sent again with the same key until the bank says what came of it. What is not an answer
+// (no network, UNAVAILABLE, RATE_LIMITED) is not a refusal: the money may have moved.
+
+import type { Client, TypedDocumentNode } from "urql";
+import { graphql } from "../gql";
+import type {
+  IssueCardInput, OpenAccountInput, ReverseTransactionInput, ScheduleTransferInput, TransferInput, DepositInput,
+} from "../gql/graphql"; // prettier-ignore
+import { exclusively } from "./locks";
+import { type AnswerOf, perform, type Prove } from "./perform";
+import { Refused, Unanswered } from "./post";
+
+// Documents spread it by its name.
+graphql(`
+  fragment Moved on MoneyMoved {
+    replayed
+    transaction {
+      id kind status reference createdAt settlesOn description
+      amount { amount currency } from { name accountNumber } to { name accountNumber }
+      fee { id amount { amount currency } }
+    }
+  }
+`);
+
+const DOCUMENTS = {
+  transfer: graphql(`
+    mutation Transfer($input: TransferInput!) { transfer(input: $input) { ...Moved ...Rejection } }
+  `),
+  deposit: graphql(`
+    mutation Deposit($input: DepositInput!) { deposit(input: $input) { ...Moved ...Rejection } }
+  `),
+  reverse: graphql(`
+    mutation Reverse($input: ReverseTransactionInput!) { reverseTransaction(input: $input) { ...Moved ...Rejection } }
+  `),
+  openAccount: graphql(`
+    mutation OpenAccount($input: OpenAccountInput!) {
+      openAccount(input: $input) { ... on Account { id name } ...Rejection }
+    }
+  `),
+  issueCard: graphql(`
+    mutation IssueCard($input: IssueCardInput!) { issueCard(input: $input) { ... on Card { id last4 } ...Rejection } }
+  `),
+  scheduleTransfer: graphql(`
+    mutation ScheduleTransfer($input: ScheduleTransferInput!) {
+      scheduleTransfer(input: $input) { ... on ScheduledTransfer { id nextRunOn } ...Rejection }
+    }
+  `),
+};
+
+type Inputs = {
+  transfer: TransferInput;
+  deposit: DepositInput;
+  reverse: ReverseTransactionInput;
+  openAccount: OpenAccountInput;
+  issueCard: IssueCardInput;
+  scheduleTransfer: ScheduleTransferInput;
+};
+export type Kind = keyof Inputs;
+type DataOf<Document> = Document extends TypedDocumentNode<infer Data, any> ? Data : never;
+export type Answer<K extends Kind> = AnswerOf<DataOf<(typeof DOCUMENTS)[K]>>;
+/** What the user means to do, without its key. */
+export type Input<K extends Kind> = Omit<Inputs[K], "idempotencyKey">;
+export type Intent<K extends Kind = Kind> = { key: string; kind: K; userId: string; input: Input<K>; createdAt: string };
+
+const PREFIX = "bank.intent.";
+const [FIRST_WAIT, LONGEST_WAIT] = [500, 15_000];
+
+/** Store what is to be sent, under a new key. */
+export function store<K extends Kind>(kind: K, userId: string, input: Input<K>): Intent<K> {
+  const intent = { key: newKey(), kind, userId, input, createdAt: new Date().toISOString() };
+  localStorage.setItem(PREFIX + intent.key, JSON.stringify(intent));
+  return intent;
+}
+
+/** What a user has sent, or meant to, and the bank has not answered yet; oldest first. */
+export const unanswered = (userId: string): Intent[] =>
+  Object.keys(localStorage)
+    .filter((name) => name.startsWith(PREFIX))
+    .map((name) => JSON.parse(localStorage.getItem(name) ?? "null") as Intent | null)
+    .filter((intent): intent is Intent => intent?.userId === userId)
+    .sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+
+/**
+ * Send an intent until the bank has answered, and return the answer; null if another tab did so meanwhile.
+ * Throws `Refused` if the bank cannot execute it as it is, and the signal's reason if it is given up; it is then still stored.
+ */
+export const settle = <K extends Kind>(client: Client, prove: Prove, intent: Intent<K>, options: Options): Promise<Answer<K> | null> =>
+  exclusively(PREFIX + intent.key, () => send(client, prove, intent, options));
+
+type Options = { signal: AbortSignal; onUnanswered: () => void };
+
+async function send<K extends Kind>(client: Client, prove: Prove, intent: Intent<K>, { signal, onUnanswered }: Options): Promise<Answer<K> | null> {
+  const name = PREFIX + intent.key;
+  const input = { ...intent.input, idempotencyKey: intent.key };
+  const document = DOCUMENTS[intent.kind] as TypedDocumentNode<DataOf<(typeof DOCUMENTS)[K]>, { input: typeof input }>;
+  for (let failures = 0; ; failures++) {
+    signal.throwIfAborted();
+    if (localStorage.getItem(name) === null) return null;
+    try {
+      const answer = await perform(client, prove, document, { input });
+      localStorage.removeItem(name);
+      return answer;
+    } catch (error) {
+      if (error instanceof Refused && error.code !== "UNAUTHENTICATED") localStorage.removeItem(name);
+      if (!(error instanceof Unanswered)) throw error;
+      onUnanswered();
+      await wait(Math.max(error.retryAfter * 1000, Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures)), signal);
+    }
+  }
+}
+
+/** Wait, but not longer than until the network is back. */
+const wait = (milliseconds: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      window.removeEventListener("online", done);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    window.addEventListener("online", done);
+    signal.addEventListener("abort", done);
+  });
+
+/** A random key. `crypto.randomUUID` is missing on pages without HTTPS. */
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

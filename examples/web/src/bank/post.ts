@@ -1,0 +1,70 @@
+// One request to the bank, outside the cache: for signing in and for renewing tokens.
+
+import { type DocumentNode, print } from "graphql";
+import type { TypedDocumentNode } from "urql";
+
+/** The API's address: beside this page's folder, wherever a proxy puts it. */
+export const ENDPOINT = new URL("../graphql", new URL(".", location.href)).href;
+
+/** Whether documents are sent as text. The bank trusts those of a build by their hashes, and knows none of a work in progress. */
+export const SENDS_TEXT = import.meta.env.DEV;
+
+/** The hash under which the manifest has a document. */
+export const hashOf = (document: DocumentNode): string | undefined =>
+  (document as { __meta__?: { hash?: string } }).__meta__?.hash;
+
+/** How a request names a document. */
+export const named = (document: DocumentNode): { query: string } | { extensions: Record<string, unknown> } => {
+  const sha256Hash = SENDS_TEXT ? undefined : hashOf(document);
+  return sha256Hash ? { extensions: { persistedQuery: { version: 1, sha256Hash } } } : { query: print(document) };
+};
+
+/** No answer, or one that does not say whether the request was executed. Repeat it: for payments, with the same key. */
+export class Unanswered extends Error {
+  constructor(readonly retryAfter = 0) {
+    super("The bank does not answer.");
+  }
+}
+
+export type ApiError = { message: string; extensions?: Record<string, unknown> };
+
+/** An answer that says that the request was not executed, and never will be as it is. */
+export class Refused extends Error {
+  constructor(readonly code: string, message: string) {
+    super(message);
+  }
+}
+
+/** Errors of the API that say that a request was not executed. */
+const NOT_EXECUTED = new Set([
+  "UNAUTHENTICATED", "FORBIDDEN", "BAD_REQUEST", "CURSOR_EXPIRED", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "TOO_COMPLEX",
+]); // prettier-ignore
+
+/** What an error of the API means for the request. UNAVAILABLE, INTERNAL and codes of a later version leave it open. */
+export function meaning({ message, extensions }: ApiError): Unanswered | Refused {
+  const code = String(extensions?.code);
+  return NOT_EXECUTED.has(code) ? new Refused(code, message) : new Unanswered(Number(extensions?.retryAfter ?? 0));
+}
+
+/** Send an operation, and return its data. Throws `Unanswered` or `Refused`. */
+export async function post<Data, Variables>(document: TypedDocumentNode<Data, Variables>, variables: Variables, token?: string): Promise<Data> {
+  let answer: { data?: Data | null; errors?: ApiError[] };
+  try {
+    const response = await fetch(ENDPOINT, {
+      method: "POST",
+      headers: {
+        accept: "application/graphql-response+json",
+        "content-type": "application/json",
+        ...(token && { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify({ ...named(document), variables }),
+    });
+    answer = await response.json();
+  } catch {
+    throw new Unanswered(); // no network, or what answers is not the bank
+  }
+  const [error] = answer.errors ?? [];
+  if (error) throw meaning(error);
+  if (!answer.data) throw new Unanswered();
+  return answer.data;
+}

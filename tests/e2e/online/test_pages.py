@@ -1,0 +1,150 @@
+"""Every page: accessible, at home on a phone, in light and dark, in both languages, and without a mouse."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from bank_graphql.web.playground import ONLINE_BANK_DOCUMENTS
+from tests.client import ABROAD, PASSWORD, Client
+from tests.e2e.browser import needs_browser, window
+from tests.e2e.online.conftest import Sit, account_of, staff
+from tests.e2e.online.customer import Customer
+from tests.e2e.processes import Server
+
+AXE = Path(__file__).parents[3] / "examples" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+LOOKS: list[dict[str, Any]] = [
+    {"viewport": {"width": 360, "height": 780}, "color_scheme": "light", "locale": "de-DE"},
+    {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark", "locale": "en-GB", "reduced_motion": "reduce"},
+]
+
+pytestmark = needs_browser
+
+
+async def check(page: Page, where: str) -> None:
+    """Have axe look at a page, and measure whether it fits the window."""
+    await page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    serious = [
+        f"{where}: {each['id']} {[node['target'] for node in each['nodes']][:3]}"
+        for each in found["violations"]
+        if each["impact"] in {"serious", "critical"}
+    ]
+    assert serious == []
+    widths = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert widths[0] <= widths[1], where
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=["phone", "desktop"])
+async def test_pages_of_customers(sit: Sit, ada: Client, grace: Client, look: dict[str, Any]) -> None:
+    mine, hers = await account_of(ada), await account_of(grace)
+    await ada.transfer(mine["id"], hers["id"], "12.34", description="Coffee")
+    await ada.run('mutation ($n: String!) { addPayee(name: "Charles Babbage", accountNumber: $n) { __typename } }', n=ABROAD)
+    await ada.issue(mine["id"], limits=[{"window": "DAY", "amount": {"amount": "50", "currency": "EUR"}}])
+    async with sit(ada, **look) as seen:
+        for path in ("/", f"/accounts/{mine['id']}", "/pay", "/orders", "/payees", "/cards", "/settings"):
+            await seen.go(path)
+            await seen.page.locator(".loading").first.wait_for(state="detached")
+            await seen.is_live()
+            await check(seen.page, path)
+        await seen.go("/cards")
+        for name in ("Limits", "Nummer zeigen" if look["locale"] == "de-DE" else "Show number"):
+            await seen.click(name)
+            await check(seen.page, name)
+            await seen.page.keyboard.press("Escape")
+            await seen.page.get_by_role("dialog").wait_for(state="detached")
+        assert seen.seen.problems == []
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=["phone", "desktop"])
+async def test_pages_of_staff_and_of_nobody(
+    sit: Sit, chromium: Browser, server: Server, ada: Client, look: dict[str, Any]
+) -> None:
+    account = await account_of(ada)
+    async with sit(await staff(server, "ADMIN"), **look) as seen:
+        pages = ("", f"/users/{ada.user_id}", f"/accounts/{account['id']}", "/approvals", "/audit", "/ledger")
+        for path in pages:
+            await seen.go(f"/staff{path}")
+            await seen.page.locator(".loading").first.wait_for(state="detached")
+            await check(seen.page, path)
+        assert seen.seen.problems == []
+    async with window(chromium, server.url, **look) as nobody:
+        await nobody.open("/app/")
+        await nobody.page.get_by_role("heading", level=1).wait_for()
+        await check(nobody.page, "sign in")
+        await nobody.page.locator("button.link").first.click()
+        await nobody.page.get_by_role("heading", level=1).wait_for()
+        await check(nobody.page, "sign up")
+        assert nobody.problems == []
+
+
+async def test_a_payment_with_the_keyboard_alone(chromium: Browser, server: Server, ada: Client, grace: Client) -> None:
+    email = (await ada.run("{ me { email } }"))["me"]["email"]
+    async with window(chromium, server.url, locale="en-GB") as seen:
+        customer, keyboard = Customer(seen, ada), seen.page.keyboard
+
+        async def tab_to(name: str) -> None:
+            for _ in range(60):
+                await keyboard.press("Tab")
+                focused = seen.page.locator(":focus")
+                labels = await focused.evaluate(
+                    "element => [...element.labels ?? [], element].map(each => each.textContent.trim())"
+                )
+                if name in labels:
+                    return
+            raise AssertionError(f"{name!r} cannot be reached")
+
+        await seen.open("/app/")
+        await seen.page.get_by_role("heading", level=1).wait_for()
+        for label, text in (("E-mail", email), ("Password", PASSWORD)):
+            await tab_to(label)
+            await keyboard.type(text)
+        await keyboard.press("Enter")
+        await seen.page.get_by_role("heading", level=1, name="Your accounts").wait_for()
+        await tab_to("Pay")
+        await keyboard.press("Enter")
+        await seen.page.get_by_role("heading", level=1, name="Pay").wait_for()
+        assert await seen.page.locator(":focus").inner_text() == "Pay"  # the heading, so that screen readers say it
+        given = {
+            "Name of the payee": "Grace Hopper",
+            "Account number (IBAN)": (await account_of(grace))["number"],
+            "Amount (EUR)": "3",
+        }
+        await seen.page.get_by_label("Name of the payee").wait_for()
+        for label, text in given.items():
+            await tab_to(label)
+            await keyboard.type(text)
+        await keyboard.press("Enter")
+        await customer.sees("Check before you pay")
+        await tab_to("Pay")
+        await keyboard.press("Enter")
+        await customer.sees("Paid")
+        assert seen.problems == []
+
+
+async def test_statements_and_exports_are_downloaded(sit: Sit, ada: Client) -> None:
+    account = await account_of(ada)
+    async with sit(ada) as seen:
+        await seen.go(f"/accounts/{account['id']}", "Everyday")
+        await seen.page.get_by_text("Entries of another period").click()
+        await seen.page.get_by_label("Format").select_option("CSV")
+        # The links are of the bank's public address, which is another one in this test.
+        await seen.page.route(
+            "http://bank.test/**",
+            lambda route: route.fulfill(body="id,amount\n", headers={"content-disposition": "attachment; filename=entries.csv"}),
+        )
+        async with seen.page.expect_download() as download:
+            await seen.click("Download")
+        assert (await download.value).url.startswith("http://bank.test/exports/")
+
+
+async def test_the_page_its_policy_and_its_documents(server: Server) -> None:
+    moved = await server.http.get("/app")
+    assert (moved.status_code, moved.headers["location"]) == (308, "app/")
+    page = await server.http.get("/app/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "'unsafe-inline'" not in page.headers["content-security-policy"]
+    assert "<style" not in page.text
+    assert ONLINE_BANK_DOCUMENTS.exists()
+    assert (await server.http.get("/app/documents.json")).status_code == 404

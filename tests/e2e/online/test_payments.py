@@ -1,0 +1,195 @@
+"""Payments happen once, and what is not clear is never shown as a refusal."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+from playwright.async_api import Route
+
+from tests.client import Client
+from tests.e2e.browser import needs_browser
+from tests.e2e.online.conftest import Sit, account_of
+from tests.e2e.online.customer import Customer, operation_of
+
+pytestmark = needs_browser
+
+
+async def booked(client: Client) -> str:
+    return str((await account_of(client))["balance"]["booked"]["amount"])
+
+
+async def on_transfer(customer: Customer, answer: Callable[[Route], Awaitable[None]]) -> list[dict[str, str]]:
+    """Have transfers answered in another way. Return the inputs of all that are sent, as they come."""
+    sent: list[dict[str, str]] = []
+
+    async def handle(route: Route) -> None:
+        if operation_of(route) != "Transfer":
+            await route.fallback()
+            return
+        sent.append(json.loads(route.request.post_data or "{}")["variables"]["input"])
+        await answer(route)
+
+    await customer.page.route("**/graphql", handle)
+    return sent
+
+
+async def lose(route: Route) -> None:
+    """Execute a request, and lose the answer."""
+    await route.fetch()
+    await route.abort()
+
+
+async def test_a_payment_is_checked_previewed_and_made(sit: Sit, ada: Client, grace: Client) -> None:
+    async with sit(ada) as seen:
+        await seen.plan((await account_of(grace))["number"], "Grace Hoper", "1,000.00", "Rent")
+        await seen.sees("The name nearly fits.")
+        await seen.sees("The account belongs to “Grace Hopper”.")
+        await seen.sees("Available afterwards")
+        await seen.sees("€0.00")
+        assert await booked(ada) == "1000.00"
+        await seen.click("Pay")
+        await seen.sees("Paid")
+        await seen.click("To the account", "link")
+        await seen.sees("-€1,000.00")
+        assert (await booked(ada), await booked(grace)) == ("0.00", "2000.00")
+        assert seen.seen.problems == []
+
+
+async def test_a_lost_answer_is_asked_for_again_with_the_same_key(sit: Sit, ada: Client, grace: Client) -> None:
+    async with sit(ada) as seen:
+
+        async def answer(route: Route) -> None:
+            await (lose(route) if len(sent) < 3 else route.continue_())
+
+        sent = await on_transfer(seen, answer)
+        await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
+        await seen.sees("The bank has not answered.")
+        await seen.sees("Paid")
+        assert len(sent) == 3
+        assert len({each["idempotencyKey"] for each in sent}) == 1
+        assert await booked(ada) == "990.00"
+        assert await seen.page.evaluate("Object.keys(localStorage).filter(name => name.startsWith('bank.intent.'))") == []
+
+
+@pytest.mark.parametrize("was_executed", [True, False])
+async def test_a_payment_survives_a_reload(sit: Sit, ada: Client, grace: Client, *, was_executed: bool) -> None:
+    async with sit(ada) as seen:
+        sent = await on_transfer(seen, lose if was_executed else lambda route: route.abort())
+        await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
+        await seen.sees("The bank has not answered.")
+        seen.page.on("dialog", lambda dialog: asyncio.create_task(dialog.accept()))  # leave the page
+        await seen.page.unroute_all()
+        again = await on_transfer(seen, lambda route: route.continue_())
+        await seen.page.reload()
+        await seen.sees("Payment €10.00: done.")
+        assert {each["idempotencyKey"] for each in again} == {each["idempotencyKey"] for each in sent}
+        assert await booked(ada) == "990.00"
+
+
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "RATE_LIMITED", "INTERNAL", "A_LATER_ONE"])
+async def test_an_error_that_leaves_it_open_is_no_refusal(sit: Sit, ada: Client, grace: Client, code: str) -> None:
+    async def answer(route: Route) -> None:
+        if len(sent) > 1:
+            await route.continue_()
+            return
+        error = {"message": "Not now.", "extensions": {"code": code, "retryAfter": 0}}
+        await route.fulfill(status=503, content_type="application/json", body=json.dumps({"data": None, "errors": [error]}))
+
+    async with sit(ada) as seen:
+        sent = await on_transfer(seen, answer)
+        await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
+        await seen.sees("The bank has not answered.")
+        await seen.sees("Paid")
+        assert len({each["idempotencyKey"] for each in sent}) == 1
+
+
+async def test_what_the_bank_cannot_execute_is_given_up(sit: Sit, ada: Client, grace: Client) -> None:
+    async def answer(route: Route) -> None:
+        error = {"message": "Nobody can do that.", "extensions": {"code": "BAD_REQUEST"}}
+        await route.fulfill(status=400, content_type="application/json", body=json.dumps({"errors": [error]}))
+
+    async with sit(ada) as seen:
+        sent = await on_transfer(seen, answer)
+        await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
+        await seen.sees("Nobody can do that.")
+        assert len(sent) == 1
+        await seen.go("/", "Your accounts")
+        await seen.sees("€1,000.00")
+        assert await seen.page.get_by_label("Not answered yet").count() == 0
+
+
+async def test_offline_and_back(sit: Sit, ada: Client, grace: Client) -> None:
+    async with sit(ada) as seen:
+        await seen.plan((await account_of(grace))["number"], "Grace Hopper", "10")
+        await seen.sees("Check before you pay")
+        await seen.page.context.set_offline(True)
+        await seen.click("Pay")
+        await seen.sees("The bank has not answered.")
+        await seen.page.context.set_offline(False)
+        await seen.sees("Paid")
+        assert await booked(ada) == "990.00"
+
+
+async def test_two_tabs_send_one_payment_once(sit: Sit, ada: Client, grace: Client) -> None:
+    async with sit(ada) as seen:
+        sent = await on_transfer(seen, lambda route: route.abort())
+        await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
+        await seen.sees("The bank has not answered.")
+        other = await seen.page.context.new_page()
+        await other.goto(seen.seen.url + "/app/")
+        await other.get_by_role("heading", level=1).wait_for()
+        await seen.page.unroute_all()
+        await seen.sees("Paid")
+        await other.get_by_text("€990.00").first.wait_for()
+        assert await other.get_by_text("not done").count() == 0
+        assert sent
+        assert await booked(ada) == "990.00"
+
+
+async def test_a_success_and_a_refusal_of_a_later_version_have_a_default(sit: Sit, ada: Client, grace: Client) -> None:
+    async def answer(route: Route) -> None:
+        data = {"__typename": "Mutation", "transfer": {"__typename": "MoonPhaseRejection", "message": "Wait for the full moon."}}
+        await route.fulfill(content_type="application/json", body=json.dumps({"data": data}))
+
+    async with sit(ada) as seen:
+        await on_transfer(seen, answer)
+        await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
+        await seen.sees("Wait for the full moon.")
+        await seen.page.unroute_all()
+
+        async def later(route: Route) -> None:
+            if operation_of(route) != "Account":
+                await route.fallback()
+                return
+            body = (await (await route.fetch()).text()).replace('"CHECKING"', '"LOTTERY_TICKET"')
+            await route.fulfill(content_type="application/json", body=body)
+
+        await seen.page.route("**/graphql", later)
+        await seen.go(f"/accounts/{(await account_of(ada))['id']}", "Everyday")
+        await seen.sees("lottery ticket")
+
+
+async def test_what_was_shown_before_the_bank_refused_is_rolled_back(sit: Sit, ada: Client) -> None:
+    account = await account_of(ada)
+    await ada.issue(account["id"])
+    gate = asyncio.Event()
+
+    async def answer(route: Route) -> None:
+        if operation_of(route) != "FreezeCard":
+            await route.fallback()
+            return
+        await gate.wait()
+        data = {"__typename": "Mutation", "freezeCard": {"__typename": "ForbiddenRejection", "message": "No."}}
+        await route.fulfill(content_type="application/json", body=json.dumps({"data": data}))
+
+    async with sit(ada) as seen:
+        await seen.page.route("**/graphql", answer)
+        await seen.go("/cards", "Cards")
+        await seen.click("Freeze")
+        await seen.page.get_by_role("button", name="Unfreeze").wait_for()  # at once
+        await seen.page.locator(".mark.frozen").wait_for()
+        gate.set()
+        await seen.sees("You may not do this.")
+        await seen.page.get_by_role("button", name="Freeze", exact=True).wait_for()
+        assert await seen.page.locator(".mark.frozen").count() == 0

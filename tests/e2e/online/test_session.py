@@ -1,0 +1,214 @@
+"""Signing in, second factors, passkeys, and tokens that are renewed once for all tabs."""
+
+import json
+from pathlib import Path
+
+from passlib.totp import TOTP
+from playwright.async_api import Browser, Route
+
+from tests.client import PASSWORD, Client, key
+from tests.e2e.browser import needs_browser, window
+from tests.e2e.online.conftest import Sit
+from tests.e2e.online.customer import Customer, session_of
+from tests.e2e.processes import Server
+from tests.e2e.test_passkeys import AUTHENTICATOR
+from tests.ports import free_port
+
+pytestmark = needs_browser
+
+
+async def sign_in(seen: Customer, email: str) -> None:
+    await seen.type("E-mail", email)
+    await seen.type("Password", PASSWORD)
+    await seen.click("Sign in")
+
+
+async def test_sign_up_open_an_account_deposit_and_sign_out(chromium: Browser, server: Server) -> None:
+    async with window(chromium, server.url, locale="en-GB") as seen:
+        new = Customer(seen, Client(server.http))
+        await seen.open("/app")
+        await new.click("New here? Sign up")
+        await new.type("Full name", "Edsger Dijkstra")
+        await new.type("E-mail", email := f"edsger-{key()}@bank.test")
+        await new.type("Password", "12345678")
+        await new.click("Sign up")
+        await new.sees("Password: is too easy to guess")
+        await new.type("Password", PASSWORD)
+        await new.click("Sign up")
+        await new.sees("No account yet. Open one to begin.")
+        await new.click("Open account")
+        dialog = new.page.get_by_role("dialog")
+        await dialog.get_by_label("Opening deposit").fill("12,34")
+        await new.sees("This is no amount in EUR.")
+        await dialog.get_by_label("Opening deposit").fill("1,234.5")
+        await dialog.get_by_role("button", name="Open account").click()
+        await new.sees("Your account is open.")
+        await new.click("Close")
+        await new.sees("€1,234.50")
+        await new.click("Sign out")
+        await new.sees("Your session has ended.")
+        assert await new.page.evaluate("localStorage.getItem('bank.session')") is None
+        await sign_in(new, email)
+        await new.sees("€1,234.50")
+        assert seen.problems == []
+
+
+async def test_a_second_factor_is_set_up_used_and_removed(sit: Sit, ada: Client) -> None:
+    async with sit(ada) as seen:
+        await seen.go("/settings", "Settings")
+        await seen.click("Set up")
+        dialog = seen.page.get_by_role("dialog")
+        await dialog.get_by_label("Password").fill(PASSWORD)
+        await seen.click("Continue")
+        assert await dialog.get_by_alt_text("QR code of the secret").evaluate("image => image.naturalWidth") > 0
+        app = TOTP(key=await dialog.locator("code").inner_text())
+        await dialog.get_by_label("Code").fill("000000")
+        await seen.click("Use it")
+        await seen.sees("These details are not right.")
+        await dialog.get_by_label("Code").fill(app.generate().token)
+        await seen.click("Use it")
+        await seen.sees("Recovery codes")
+        codes = await dialog.locator(".codes code").all_inner_texts()
+        await seen.click("I have stored them")
+        await seen.sees("Signing in needs a code of your app.")
+        email = (await ada.run("{ me { email } }"))["me"]["email"]
+        await seen.click("Sign out")
+        await sign_in(seen, email)
+        await seen.type("Code", "wrong")
+        await seen.click("Sign in")
+        await seen.sees("These details are not right.")
+        await seen.type("Code", codes[0])
+        await seen.click("Sign in")
+        await seen.sees("Ada Lovelace")
+        await seen.go("/settings", "Settings")
+        await seen.click("Remove second factor")
+        await dialog.get_by_label("Password").fill(PASSWORD)
+        await dialog.get_by_label("Code").fill(codes[1])
+        await dialog.get_by_role("button", name="Remove second factor").click()
+        await seen.sees("Signing in needs your password alone.")
+        assert seen.seen.problems == []
+
+
+async def test_a_passkey_is_added_used_and_removed(chromium: Browser, folder: Path) -> None:
+    port = free_port()
+    server = Server(
+        folder, "--no-demo", "--port", str(port), BANK_PUBLIC_URL=f"http://127.0.0.1:{port}"
+    )  # passkeys are of an address
+    async with server, window(chromium, f"http://localhost:{port}", locale="en-GB") as seen:
+        ada = await Client(server.http).sign_up("ada@bank.test", "Ada Lovelace")
+        await seen.open("/version")
+        devices = await seen.page.context.new_cdp_session(seen.page)
+        await devices.send("WebAuthn.enable")
+        await devices.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", session_of(ada))
+        customer = Customer(seen, ada)
+        await customer.go("/settings", "Settings")
+        await customer.type("Name of the device", "Laptop")
+        await customer.click("Add a passkey")
+        await customer.page.get_by_role("button", name="Remove: Laptop").wait_for()
+        await customer.click("Sign out")
+        await customer.click("Use a passkey")
+        await customer.sees("No account yet.")
+        await customer.go("/settings", "Settings")
+        await customer.click("Remove: Laptop")
+        await customer.page.get_by_role("button", name="Remove: Laptop").wait_for(state="detached")
+        assert seen.problems == []
+
+
+async def test_what_is_dangerous_asks_for_a_proof_and_goes_on(sit: Sit, ada: Client, server: Server) -> None:
+    """A payee is new, and the session is not: the bank wants the password again."""
+    async with sit(ada) as seen:
+        required = {"message": "Prove it.", "challenge": "", "factor": "PASSWORD", "__typename": "StepUpRequiredRejection"}
+        asked: list[dict[str, str]] = []
+
+        async def answer(route: Route) -> None:
+            operation = json.loads(route.request.post_data or "{}").get("operationName")
+            if operation == "AddPayee" and not asked:
+                asked.append(required)
+                await route.fulfill(json={"data": {"__typename": "Mutation", "addPayee": required}})
+            elif operation == "StepUp":
+                await route.fulfill(json={"data": {"__typename": "Mutation", "stepUp": {"__typename": "Done", "ok": True}}})
+            else:
+                await route.fallback()
+
+        await seen.page.route("**/graphql", answer)
+        for confirms in (False, True):
+            asked.clear()
+            await seen.go("/payees", "Payees")
+            await seen.click("Add payee")
+            await seen.type("Name of the payee", "Grace Hopper")
+            await seen.type("Account number (IBAN)", "GB33BUKB20201555555555")
+            await seen.click("Save")
+            await seen.sees("Is it you?")
+            if confirms:
+                await seen.page.get_by_role("dialog", name="Is it you?").get_by_label("Password").fill(PASSWORD)
+                await seen.click("Confirm")
+                await seen.page.get_by_role("dialog").first.wait_for(state="detached")
+                await seen.sees("GB33 BUKB 2020 1555 5555 55")
+            else:
+                await seen.page.get_by_role("dialog", name="Is it you?").get_by_role("button", name="Cancel").click()
+                await seen.sees("It was not confirmed that it is you.")
+
+
+async def test_two_tabs_renew_an_expired_token_once(sit: Sit, ada: Client) -> None:
+    async with sit(ada) as seen:
+        await seen.go("/", "Your accounts")
+        other = await seen.page.context.new_page()
+        await other.goto(seen.seen.url + "/app/")
+        await other.get_by_text("€1,000.00").first.wait_for()
+        renewals: list[str] = []
+
+        async def watch(route: Route) -> None:
+            if "refreshToken" in (route.request.post_data or ""):
+                renewals.append(route.request.post_data or "")
+            await route.fallback()
+
+        await seen.page.context.route("**/graphql", watch)
+        await seen.page.evaluate(
+            "session => localStorage.setItem('bank.session', session)", session_of(ada, "2000-01-01T00:00:00Z")
+        )
+        for page in (seen.page, other):  # both find it expired
+            await page.get_by_role("link", name="Everyday").click()
+        for page in (seen.page, other):
+            await page.get_by_role("heading", name="Entries").wait_for()
+            await page.get_by_text("+€1,000.00").wait_for()
+        # A second one at most, by a tab to which the browser has not shown the first one's: the same, so with the same answer.
+        assert len(renewals) <= 2
+        assert len(set(renewals)) == 1
+        stored = json.loads(await seen.page.evaluate("localStorage.getItem('bank.session')"))
+        assert stored["refreshToken"] != ada.refresh_token
+        assert json.loads(await other.evaluate("localStorage.getItem('bank.session')")) == stored
+        assert seen.seen.problems == []
+
+
+async def test_a_token_that_expires_in_mid_use_is_renewed(sit: Sit, ada: Client) -> None:
+    """The page believes that the token is good; the bank does not."""
+    async with sit(ada) as seen:
+        await seen.go("/", "Your accounts")
+        bad = session_of(Client(ada.http, "nonsense", ada.user_id, ada.refresh_token))
+        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", bad)
+        await seen.page.get_by_role("link", name="Everyday").click()
+        await seen.sees("+€1,000.00")
+        await seen.is_live()
+        assert await seen.unexpected() == []
+
+
+async def test_a_session_that_was_ended_elsewhere_signs_out_all_tabs(sit: Sit, ada: Client) -> None:
+    async with sit(ada) as seen:
+        await seen.go("/", "Your accounts")
+        other = await seen.page.context.new_page()
+        await other.goto(seen.seen.url + "/app/")
+        await other.get_by_text("€1,000.00").first.wait_for()
+        await ada.run("mutation { logOut(everywhere: true) { __typename } }")
+        await seen.sees("Your session has ended.")
+        await other.get_by_text("Your session has ended.").wait_for()
+
+
+async def test_nobody_sees_what_the_one_before_has_read(sit: Sit, ada: Client, grace: Client) -> None:
+    async with sit(ada) as seen:
+        await seen.go("/", "Your accounts")
+        await seen.sees("Ada Lovelace")
+        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", session_of(grace))
+        await seen.page.evaluate("dispatchEvent(new StorageEvent('storage', {key: 'bank.session'}))")
+        await seen.sees("Grace Hopper")
+        assert await seen.page.get_by_text("Ada Lovelace").count() == 0
