@@ -1,10 +1,15 @@
 # The server's image: no compiler, no root, nothing to write to but /tmp.
 FROM node:22-bookworm-slim AS pages
-WORKDIR /pages
+WORKDIR /pages/bank_graphql/playground
 COPY bank_graphql/playground/package.json bank_graphql/playground/package-lock.json ./
 RUN npm ci --no-audit --no-fund
-COPY bank_graphql/playground ./
-RUN npm run build
+WORKDIR /pages/examples/web
+COPY examples/web/package.json examples/web/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY bank_graphql/playground /pages/bank_graphql/playground
+COPY examples/web ./
+COPY schema.graphql /pages/
+RUN npm run build && npm run --prefix /pages/bank_graphql/playground build
 
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /build
@@ -16,7 +21,8 @@ RUN python -m pip --python /opt/bank/bin/python install --require-hashes -r cons
 COPY pyproject.toml README.md LICENSE ./
 COPY bank_graphql ./bank_graphql
 COPY migrations ./migrations
-COPY --from=pages /pages/dist ./bank_graphql/playground/dist
+COPY --from=pages /pages/bank_graphql/playground/dist ./bank_graphql/playground/dist
+COPY --from=pages /pages/bank_graphql/playground/app ./bank_graphql/playground/app
 RUN python -m hatchling build -t wheel -d /dist \
     && python -m pip --python /opt/bank/bin/python install --no-deps /dist/*.whl
 # Compiled at the end, by the contents of the sources and not by their times: the same sources make the same image.

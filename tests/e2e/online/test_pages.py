@@ -1,5 +1,6 @@
 """Every page: accessible, at home on a phone, in light and dark, in both languages, and without a mouse."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,25 @@ async def test_statements_and_exports_are_downloaded(sit: Sit, ada: Client) -> N
         async with seen.page.expect_download() as download:
             await seen.click("Download")
         assert (await download.value).url.startswith("http://bank.test/exports/")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [("gzip, deflate, br, zstd", "br"), ("gzip", "gzip"), ("br;q=0, gzip;q=0.5", "gzip"), ("identity", None), ("", None)],
+)
+async def test_files_come_compressed_and_for_good(server: Server, accepted: str, encoding: str | None) -> None:
+    page = (await server.http.get("/app/")).text
+    [script] = re.findall(r'src="[.]/(assets/index-[^"]+[.]js)"', page)
+    plain = await server.http.get(f"/app/{script}", headers={"accept-encoding": "identity"})
+    file = await server.http.get(f"/app/{script}", headers={"accept-encoding": accepted})
+    assert file.headers.get("content-encoding") == encoding
+    assert file.headers["content-type"] == plain.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert file.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert "accept-encoding" in file.headers["vary"].lower()
+    if encoding != "br":  # which the client here cannot read
+        assert file.text == plain.text
+    part = await server.http.get(f"/app/{script}", headers={"accept-encoding": accepted, "range": "bytes=0-9"})
+    assert (part.status_code, part.text, part.headers.get("content-encoding")) == (206, plain.text[:10], None)
 
 
 async def test_the_page_its_policy_and_its_documents(server: Server) -> None:

@@ -3,8 +3,9 @@
 import { authExchange } from "@urql/exchange-auth";
 import { Client, type CombinedError, fetchExchange, makeOperation, mapExchange, type Operation, type OperationResult, subscriptionExchange } from "urql";
 import { cache } from "./cache";
+import { metaOf } from "./documents";
 import { follow } from "./feed";
-import { ENDPOINT, hashOf, SENDS_TEXT } from "./post";
+import { ENDPOINT, SENDS_TEXT } from "./post";
 import { isExpiring, renew, session } from "./session";
 
 const UNKNOWN_DOCUMENT = "There is no trusted document with this id.";
@@ -22,7 +23,7 @@ const codes = (error: CombinedError | undefined): unknown[] =>
 /** Keep the hash of a document beside it, for the cache sends another one: with `__typename` everywhere, as in the manifest. */
 const noted = mapExchange({
   onOperation: (operation) =>
-    operation.kind === "teardown" ? operation : makeOperation(operation.kind, operation, { ...operation.context, sha256Hash: hashOf(operation.query) }),
+    operation.kind === "teardown" ? operation : makeOperation(operation.kind, operation, { ...operation.context, sha256Hash: metaOf(operation.query)?.hash }),
 });
 
 /** Name documents by their hashes. */

@@ -1,7 +1,7 @@
 // One request to the bank, outside the cache: for signing in and for renewing tokens.
 
-import { type DocumentNode, print } from "graphql";
 import type { TypedDocumentNode } from "urql";
+import { metaOf } from "./documents";
 
 /** The API's address: beside this page's folder, wherever a proxy puts it. */
 export const ENDPOINT = new URL("../graphql", new URL(".", location.href)).href;
@@ -9,14 +9,10 @@ export const ENDPOINT = new URL("../graphql", new URL(".", location.href)).href;
 /** Whether documents are sent as text. The bank trusts those of a build by their hashes, and knows none of a work in progress. */
 export const SENDS_TEXT = import.meta.env.DEV;
 
-/** The hash under which the manifest has a document. */
-export const hashOf = (document: DocumentNode): string | undefined =>
-  (document as { __meta__?: { hash?: string } }).__meta__?.hash;
-
 /** How a request names a document. */
-export const named = (document: DocumentNode): { query: string } | { extensions: Record<string, unknown> } => {
-  const sha256Hash = SENDS_TEXT ? undefined : hashOf(document);
-  return sha256Hash ? { extensions: { persistedQuery: { version: 1, sha256Hash } } } : { query: print(document) };
+export const named = (document: object): { query: string } | { extensions: Record<string, unknown> } => {
+  const { hash = "", text = "" } = metaOf(document) ?? {};
+  return SENDS_TEXT ? { query: text } : { extensions: { persistedQuery: { version: 1, sha256Hash: hash } } };
 };
 
 /** No answer, or one that does not say whether the request was executed. Repeat it: for payments, with the same key. */

@@ -10,7 +10,7 @@ import type { Problem } from "../ui/actions";
 import { Field, Form, mistakeIn } from "../ui/form";
 import { useLocale } from "../ui/locale";
 import { Button, Page } from "../ui/parts";
-import { LanguageChoice } from "../ui/shell";
+import { LanguageChoice } from "../ui/language";
 
 // Documents spread it by its name.
 graphql(`

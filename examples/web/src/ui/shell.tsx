@@ -5,9 +5,9 @@ import { useClient, useQuery } from "urql";
 import { Link, useLocation, useRoute } from "wouter";
 import { setSession } from "../bank/session";
 import { graphql } from "../gql";
-import { choose, type Language, LANGUAGES } from "../i18n";
 import { type Bank, BankContext } from "./bank";
 import { Feed } from "./feed";
+import { LanguageChoice } from "./language";
 import { useLocale, useWord } from "./locale";
 import { Failure, Loading } from "./parts";
 import { StepUpDialog, useProve } from "./step-up";
@@ -107,15 +107,6 @@ function Tab({ to, children }: { to: string; children: ReactNode }) {
     if (isHere) link.current?.scrollIntoView({ block: "nearest", inline: "center" }); // on a phone they are more than fit
   }, [isHere]);
   return <Link ref={link} href={to} aria-current={isHere ? "page" : undefined}>{children}</Link>;
-}
-
-export function LanguageChoice() {
-  const { t, locale } = useLocale();
-  return (
-    <select aria-label={t("language")} value={locale.split("-")[0]} onChange={(event) => void choose(event.target.value as Language)}>
-      {Object.entries(LANGUAGES).map(([tag, name]) => <option key={tag} value={tag} lang={tag}>{name}</option>)}
-    </select>
-  );
 }
 
 /** The day of a time where this machine is, e.g. 2026-11-28. */
