@@ -12,7 +12,7 @@ from bank_graphql.kit.db_session import PUBLIC
 from bank_graphql.kit.progress import Progress
 from bank_graphql.kit.terminal import fail
 from bank_graphql.settings import Settings
-from bank_graphql.web.playground import BUILT
+from bank_graphql.web.playground import BUILT, ONLINE_BANK
 
 
 async def prepare_and_run(settings: Settings, progress: Progress, run: Callable[[], Awaitable[bool]]) -> bool:
@@ -52,9 +52,10 @@ async def prepare_and_run(settings: Settings, progress: Progress, run: Callable[
 def _greet(settings: Settings) -> None:
     address = settings.model_copy(update={"public_url": None}).address
     print(f"The bank          {address}")
+    print(f"Online bank       {address}/app/")
     print(f"GraphiQL          {address}/graphql")
-    if not BUILT.exists():
-        print("                  It is not built yet: install npm (Node 20.19 or newer), and run 'make playground'.")
+    if not BUILT.exists() or not ONLINE_BANK.exists():
+        print("                  They are not built yet: install npm (Node 20.19 or newer), and run 'make playground web'.")
     if settings.is_demo:
         print(how_to_sign_in())
     where = "at DATABASE_URL" if settings.database_url else str((settings.data_dir / "postgres").resolve())
