@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from tests.e2e.processes import Server, command
 from tests.sync import ROOT
 
 HERE = Path(__file__).parent
-UV = Path(sys.executable).parent / "uv"
 needs_npm = pytest.mark.skipif(
     not (HERE / "node_modules").exists(), reason="npm is not installed, or 'make tools' was not run; .ci/run does"
 )
@@ -29,7 +27,6 @@ Run = Callable[..., str]
 def workshop(tmp_path: Path) -> Path:
     """A folder with the schema and the tools' configuration."""
     shutil.copytree(HERE, tmp_path, ignore=shutil.ignore_patterns("node_modules", "*.py", "__pycache__"), dirs_exist_ok=True)
-    shutil.copy(HERE / "use_ariadne.py", tmp_path)
     shutil.copy(ROOT / "schema.graphql", tmp_path)
     if (HERE / "node_modules").exists():
         (tmp_path / "node_modules").symlink_to(HERE / "node_modules")
@@ -81,17 +78,6 @@ async def test_clients_of_code_generator_and_relay_compile_and_run(bank_server: 
     output = json.loads(run("tsx", "src/relay.ts", f"{bank_server.url}/graphql", str(ada.token)))
     assert output == ["string", ["Everyday", "Rainy days", "Travel", "Checking EUR"]]
     assert (workshop / "src" / "__generated__" / "holdingsPaginationQuery.graphql.ts").exists()
-
-
-async def test_a_client_of_ariadne_codegen_runs(bank_server: Server, run: Run, workshop: Path) -> None:
-    # It needs an older graphql-core than the bank, so it gets an environment of its own.
-    python = workshop / "venv" / "bin" / "python"
-    run(UV, "venv", "-q", "--python", sys.executable, "venv")
-    run(UV, "pip", "install", "-q", "--python", python, "--require-hashes", "-r", "constraints-ariadne.txt")
-    run(python.parent / "ariadne-codegen", "--config", "ariadne.toml")
-    ada = await bank_server.ada()
-    output = json.loads(run(python, "use_ariadne.py", f"{bank_server.url}/graphql", str(ada.token)))
-    assert output == ["ada@example.com", True, "NotFoundRejection"]
 
 
 def breaking_changes(old: str, new: str) -> list[str]:
