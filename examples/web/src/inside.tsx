@@ -17,9 +17,9 @@ const Cards = lazy(() => import("./pages/cards"));
 const Settings = lazy(() => import("./pages/settings"));
 const Desk = lazy(() => import("./staff/desk"));
 
-export default function Inside() {
+export default function Inside({ userId }: { userId: string }) {
   // A cache is of one user: nobody sees what the one before has read.
-  const [client] = useState(newClient);
+  const [client] = useState(() => newClient(userId));
   return (
     <Provider value={client}>
       <Shell>

@@ -22,7 +22,7 @@ function App() {
   return (
     <Router hook={useHashLocation}>
       {userId ? (
-        <Suspense fallback={<main className="alone"><Loading /></main>}><Inside key={userId} /></Suspense>
+        <Suspense fallback={<main className="alone"><Loading /></main>}><Inside key={userId} userId={userId} /></Suspense>
       ) : (
         <SignIn hasEnded={wasSignedIn} />
       )}

@@ -10,7 +10,7 @@ from playwright.async_api import Route
 from tests.client import Client
 from tests.e2e.browser import needs_browser
 from tests.e2e.online.conftest import Sit, account_of
-from tests.e2e.online.customer import Customer, operation_of
+from tests.e2e.online.customer import Customer, operation_of, session_of
 
 pytestmark = needs_browser
 
@@ -145,6 +145,56 @@ async def test_two_tabs_send_one_payment_once(sit: Sit, ada: Client, grace: Clie
         assert await other.get_by_text("not done").count() == 0
         assert sent
         assert await booked(ada) == "990.00"
+
+
+async def test_nothing_is_sent_that_could_not_be_stored(sit: Sit, ada: Client, grace: Client) -> None:
+    async with sit(ada) as seen:
+        sent = await on_transfer(seen, lambda route: route.continue_())
+        await seen.plan((await account_of(grace))["number"], "Grace Hopper", "10")
+        await seen.sees("Check before you pay")
+        await seen.page.evaluate(
+            "void (Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') })"
+        )
+        await seen.click("Pay")
+        await seen.sees("Not sent: this browser stores nothing for this page")
+        assert sent == []
+
+
+async def test_a_payment_is_never_sent_as_somebody_else(sit: Sit, ada: Client, grace: Client) -> None:
+    async with sit(ada) as seen:
+        sent = await on_transfer(seen, lambda route: route.abort())
+        await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
+        await seen.sees("The bank has not answered.")
+        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", session_of(grace))
+        await seen.page.evaluate("dispatchEvent(new StorageEvent('storage', {key: 'bank.session'}))")
+        await seen.sees("Grace Hopper")
+        before = len(sent)
+        await seen.go("/", "Your accounts")
+        await seen.sees("€1,000.00")
+        assert len(sent) == before
+        await seen.page.unroute_all()
+        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", session_of(ada))
+        await seen.page.reload()
+        await seen.sees("Payment €10.00: done.")
+        assert (await booked(ada), await booked(grace)) == ("990.00", "1010.00")
+
+
+async def test_what_is_stored_by_others_or_too_old_is_not_sent(sit: Sit, ada: Client) -> None:
+    old = {"key": "old", "kind": "deposit", "userId": ada.user_id, "createdAt": "2020-01-01T00:00:00Z",
+           "input": {"accountId": (await account_of(ada))["id"], "amount": {"amount": "5.00", "currency": "EUR"}}}  # fmt: skip
+    strange = {**old, "key": "strange", "kind": "toString", "createdAt": "2999-01-01T00:00:00Z"}
+    async with sit(ada) as seen:
+        for name, value in (("old", json.dumps(old)), ("strange", json.dumps(strange)), ("broken", "{"), ("null", "null")):
+            await seen.page.evaluate("([name, value]) => localStorage.setItem(`bank.intent.${name}`, value)", [name, value])
+        await seen.go("/", "Your accounts")
+        await seen.sees("€1,000.00")
+        assert await seen.page.evaluate("Object.keys(localStorage).filter(name => name.startsWith('bank.intent.'))") == []
+        assert await booked(ada) == "1000.00"
+        assert seen.seen.problems == []
+        await seen.page.evaluate("localStorage.setItem('bank.session', '{')")
+        await seen.page.reload()
+        await seen.page.get_by_role("heading", level=1, name="Sign in").wait_for()
+        assert seen.seen.problems == []
 
 
 async def test_a_success_and_a_refusal_of_a_later_version_have_a_default(sit: Sit, ada: Client, grace: Client) -> None:

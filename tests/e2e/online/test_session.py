@@ -1,11 +1,14 @@
 """Signing in, second factors, passkeys, and tokens that are renewed once for all tabs."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from passlib.totp import TOTP
 from playwright.async_api import Browser, Route
 
+from bank_graphql.kit.clock import utc_now
 from tests.client import PASSWORD, Client, key
 from tests.e2e.browser import needs_browser, window
 from tests.e2e.online.conftest import Sit
@@ -178,6 +181,20 @@ async def test_two_tabs_renew_an_expired_token_once(sit: Sit, ada: Client) -> No
         stored = json.loads(await seen.page.evaluate("localStorage.getItem('bank.session')"))
         assert stored["refreshToken"] != ada.refresh_token
         assert json.loads(await other.evaluate("localStorage.getItem('bank.session')")) == stored
+        assert seen.seen.problems == []
+
+
+@pytest.mark.parametrize("days", [-10, 10])
+async def test_a_clock_that_is_wrong_renews_no_more_often(sit: Sit, ada: Client, days: int) -> None:
+    async with sit(ada) as seen:
+        expires_at = (utc_now() + timedelta(minutes=15)).isoformat()
+        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", session_of(ada, expires_at))
+        renewals: list[str] = []
+        seen.page.on("request", lambda sent: renewals.append(sent.url) if "refreshToken" in (sent.post_data or "") else None)
+        await seen.page.clock.install(time=utc_now() + timedelta(days=days))
+        for path, heading in (("/", "Your accounts"), ("/cards", "Cards"), ("/pay", "Pay"), ("/settings", "Settings")):
+            await seen.go(path, heading)
+        assert len(renewals) == (1 if days > 0 else 0)
         assert seen.seen.problems == []
 
 

@@ -5,7 +5,7 @@ import { Client, type CombinedError, fetchExchange, makeOperation, mapExchange, 
 import { cache } from "./cache";
 import { metaOf } from "./documents";
 import { follow } from "./feed";
-import { ENDPOINT, SENDS_TEXT } from "./post";
+import { ENDPOINT, fetchInTime, SENDS_TEXT } from "./post";
 import { isExpiring, renew, session } from "./session";
 
 const UNKNOWN_DOCUMENT = "There is no trusted document with this id.";
@@ -46,22 +46,29 @@ const named = mapExchange({
   },
 });
 
-const auth = authExchange(async ({ appendHeaders }) => ({
-  addAuthToOperation(operation) {
-    const present = session();
-    return present ? appendHeaders(operation, { authorization: `Bearer ${present.accessToken}` }) : operation;
-  },
-  willAuthError() {
-    const present = session();
-    return present !== null && isExpiring(present);
-  },
-  didAuthError: (error) => session() !== null && codes(error).includes("UNAUTHENTICATED"),
-  async refreshAuth() {
-    const present = session();
-    // Without an answer the operation goes on with the old token, and fails as any other without a network.
-    if (present) await renew(present).catch(() => undefined);
-  },
-}));
+/** The session of one user: what that user meant to do is never done as somebody who has signed in since. */
+const sessionOf = (userId: string) => {
+  const present = session();
+  return present?.user.id === userId ? present : null;
+};
+
+const auth = (userId: string) =>
+  authExchange(async ({ appendHeaders }) => ({
+    addAuthToOperation(operation) {
+      const present = sessionOf(userId);
+      return present ? appendHeaders(operation, { authorization: `Bearer ${present.accessToken}` }) : operation;
+    },
+    willAuthError() {
+      const present = sessionOf(userId);
+      return present !== null && isExpiring(present);
+    },
+    didAuthError: (error) => sessionOf(userId) !== null && codes(error).includes("UNAUTHENTICATED"),
+    async refreshAuth() {
+      const present = sessionOf(userId);
+      // Without an answer the operation goes on with the old token, and fails as any other without a network.
+      if (present) await renew(present).catch(() => undefined);
+    },
+  }));
 
 /** The one subscription is the feed. Its events pass the cache, which updates what pages show. */
 const feed = subscriptionExchange({
@@ -73,10 +80,11 @@ const feed = subscriptionExchange({
 });
 
 /** A client with an empty cache, for one user. */
-export const newClient = (): Client =>
+export const newClient = (userId: string): Client =>
   new Client({
     url: ENDPOINT,
+    fetch: fetchInTime,
     preferGetMethod: false,
     requestPolicy: "cache-and-network",
-    exchanges: [noted, cache(), auth, named, fetchExchange, feed],
+    exchanges: [noted, cache(), auth(userId), named, fetchExchange, feed],
   });

@@ -12,6 +12,7 @@ import type {
 import { exclusively } from "./locks";
 import { type AnswerOf, perform, type Prove } from "./perform";
 import { Refused, Unanswered } from "./post";
+import { forget, keep, load, names } from "./storage";
 
 // Documents spread it by its name.
 graphql(`
@@ -66,22 +67,28 @@ export type Input<K extends Kind> = Omit<Inputs[K], "idempotencyKey">;
 export type Intent<K extends Kind = Kind> = { key: string; kind: K; userId: string; input: Input<K>; createdAt: string };
 
 const PREFIX = "bank.intent.";
+/** The bank knows keys for BANK_KEY_DAYS, 90 if not set. Later it would take one for new. */
+const MAX_AGE_MILLISECONDS = 30 * 24 * 3600 * 1000;
 const [FIRST_WAIT, LONGEST_WAIT] = [500, 15_000];
 
-/** Store what is to be sent, under a new key. */
+/** Store what is to be sent, under a new key. Throws `NotStored` if that is not possible: then nothing is to be sent, either. */
 export function store<K extends Kind>(kind: K, userId: string, input: Input<K>): Intent<K> {
   const intent = { key: newKey(), kind, userId, input, createdAt: new Date().toISOString() };
-  localStorage.setItem(PREFIX + intent.key, JSON.stringify(intent));
+  keep(PREFIX + intent.key, intent);
   return intent;
 }
 
-/** What a user has sent, or meant to, and the bank has not answered yet; oldest first. */
-export const unanswered = (userId: string): Intent[] =>
-  Object.keys(localStorage)
-    .filter((name) => name.startsWith(PREFIX))
-    .map((name) => JSON.parse(localStorage.getItem(name) ?? "null") as Intent | null)
-    .filter((intent): intent is Intent => intent?.userId === userId)
-    .sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+/** What a user has sent, or meant to, and the bank has not answered yet; oldest first. What is too old is forgotten. */
+export function unanswered(userId: string): Intent[] {
+  const found = names(PREFIX).flatMap((name) => {
+    const intent = load<Intent>(name);
+    const isGood = intent !== null && PREFIX + intent.key === name && Object.hasOwn(DOCUMENTS, intent.kind);
+    if (isGood && Date.now() - Date.parse(intent.createdAt) < MAX_AGE_MILLISECONDS) return [intent];
+    forget(name);
+    return [];
+  });
+  return found.filter((intent) => intent.userId === userId).sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+}
 
 /**
  * Send an intent until the bank has answered, and return the answer; null if another tab did so meanwhile.
@@ -98,13 +105,13 @@ async function send<K extends Kind>(client: Client, prove: Prove, intent: Intent
   const document = DOCUMENTS[intent.kind] as TypedDocumentNode<DataOf<(typeof DOCUMENTS)[K]>, { input: typeof input }>;
   for (let failures = 0; ; failures++) {
     signal.throwIfAborted();
-    if (localStorage.getItem(name) === null) return null;
+    if (load(name) === null) return null;
     try {
       const answer = await perform(client, prove, document, { input });
-      localStorage.removeItem(name);
+      forget(name);
       return answer;
     } catch (error) {
-      if (error instanceof Refused && error.code !== "UNAUTHENTICATED") localStorage.removeItem(name);
+      if (error instanceof Refused && error.code !== "UNAUTHENTICATED") forget(name);
       if (!(error instanceof Unanswered)) throw error;
       onUnanswered();
       await wait(Math.max(error.retryAfter * 1000, Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures)), signal);

@@ -9,6 +9,14 @@ export const ENDPOINT = new URL("../graphql", new URL(".", location.href)).href;
 /** Whether documents are sent as text. The bank trusts those of a build by their hashes, and knows none of a work in progress. */
 export const SENDS_TEXT = import.meta.env.DEV;
 
+const TIMEOUT_MILLISECONDS = 30_000;
+
+/** `fetch` that gives up some day: an answer that never comes is a lost one. */
+export const fetchInTime: typeof fetch = (input, init = {}) => {
+  const signals = [AbortSignal.timeout(TIMEOUT_MILLISECONDS), init.signal].filter((signal) => signal instanceof AbortSignal);
+  return fetch(input, { ...init, signal: AbortSignal.any(signals) });
+};
+
 /** How a request names a document. */
 export const named = (document: object): { query: string } | { extensions: Record<string, unknown> } => {
   const { hash = "", text = "" } = metaOf(document) ?? {};
@@ -46,7 +54,7 @@ export function meaning({ message, extensions }: ApiError): Unanswered | Refused
 export async function post<Data, Variables>(document: TypedDocumentNode<Data, Variables>, variables: Variables, token?: string): Promise<Data> {
   let answer: { data?: Data | null; errors?: ApiError[] };
   try {
-    const response = await fetch(ENDPOINT, {
+    const response = await fetchInTime(ENDPOINT, {
       method: "POST",
       headers: {
         accept: "application/graphql-response+json",

@@ -9,12 +9,15 @@
 import { graphql } from "../gql";
 import { exclusively } from "./locks";
 import { post } from "./post";
+import { forget, keep, load } from "./storage";
 
-export type Session = { accessToken: string; refreshToken: string; expiresAt: string; user: { id: string } };
+export type Session = { accessToken: string; refreshToken: string; expiresAt: string; user: { id: string }; receivedAt?: number };
 
 const KEY = "bank.session";
-/** Renew this long before a token expires, for clocks differ. */
+/** Renew this long before a token expires. */
 const EARLY_MILLISECONDS = 30_000;
+/** Tokens live longer than this: one that seems to have expired sooner means that this machine's clock is wrong. */
+const MIN_AGE_MILLISECONDS = 60_000;
 
 const REFRESH = graphql(`
   mutation RefreshSession($refreshToken: String!) {
@@ -26,19 +29,32 @@ const REFRESH = graphql(`
 `);
 
 const listeners = new Set<() => void>();
-let cached: { text: string | null; session: Session | null } = { text: null, session: null };
+let known: { text: string; session: Session | null } = { text: "null", session: null };
+let isStored = true;
 
-/** The session that all tabs share; null if nobody is signed in. */
+const isSession = (found: Session | null): found is Session =>
+  typeof found?.accessToken === "string" && typeof found.refreshToken === "string" && typeof found.user?.id === "string";
+
+/** The session that all tabs share; null if nobody is signed in. Where the browser stores nothing, it is of this tab alone. */
 export function session(): Session | null {
-  const text = localStorage.getItem(KEY);
-  if (text !== cached.text) cached = { text, session: text ? (JSON.parse(text) as Session) : null };
-  return cached.session;
+  if (!isStored) return known.session;
+  const found = load<Session>(KEY);
+  const text = JSON.stringify(found);
+  if (text !== known.text) known = { text, session: isSession(found) ? found : null };
+  return known.session;
 }
 
 /** Sign in with this session, or sign out with null: in all tabs. */
 export function setSession(next: Session | null): void {
-  if (next) localStorage.setItem(KEY, JSON.stringify(next));
-  else localStorage.removeItem(KEY);
+  const session = next && { ...next, receivedAt: Date.now() };
+  try {
+    if (session) keep(KEY, session);
+    else forget(KEY);
+    isStored = true;
+  } catch {
+    isStored = false;
+  }
+  known = { text: JSON.stringify(session), session };
   listeners.forEach((listener) => listener());
 }
 
@@ -53,7 +69,8 @@ export function onSession(listener: () => void): () => void {
   };
 }
 
-export const isExpiring = ({ expiresAt }: Session): boolean => Date.parse(expiresAt) - Date.now() < EARLY_MILLISECONDS;
+export const isExpiring = ({ expiresAt, receivedAt = 0 }: Session): boolean =>
+  Date.parse(expiresAt) - Date.now() < EARLY_MILLISECONDS && Date.now() - receivedAt > MIN_AGE_MILLISECONDS;
 
 /**
  * Renew the tokens in place of `stale`, unless another tab has done so. If the bank refuses, nobody is signed in any more.

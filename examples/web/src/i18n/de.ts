@@ -210,6 +210,7 @@ export const de: typeof en = {
     unread: "Das konnte nicht gelesen werden. Prüfen Sie Ihre Verbindung.",
     unanswered: "Die Bank antwortet nicht. Versuchen Sie es noch einmal: Nichts geschieht doppelt.",
     unknown: "Das hat nicht geklappt.",
+    notStored: "Nicht gesendet: Dieser Browser speichert nichts für diese Seite, und so ließe es sich nicht sicher senden. Erlauben Sie es, oder schaffen Sie Platz.",
   },
   rejection: {
     funds: "Nicht genug Geld: {{available}} verfügbar, {{required}} nötig.",

@@ -213,6 +213,7 @@ export const en = {
     unread: "This could not be read. Check your connection.",
     unanswered: "The bank does not answer. Try again: nothing is done twice.",
     unknown: "That did not work.",
+    notStored: "Not sent: this browser stores nothing for this page, and so the request could not be sent safely. Allow it, or free some space.",
   },
   rejection: {
     funds: "Not enough money: {{available}} available, {{required}} needed.",

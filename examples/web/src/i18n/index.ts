@@ -4,6 +4,7 @@ import i18next from "i18next";
 import { initReactI18next } from "react-i18next";
 import { de } from "./de";
 import { en } from "./en";
+import { keep, load } from "../bank/storage";
 
 export const LANGUAGES = { en: "English", de: "Deutsch" } as const;
 export type Language = keyof typeof LANGUAGES;
@@ -17,10 +18,10 @@ declare module "i18next" {
   }
 }
 
-const isLanguage = (tag: string | undefined): tag is Language => tag !== undefined && tag in LANGUAGES;
+const isLanguage = (tag: unknown): tag is Language => typeof tag === "string" && Object.hasOwn(LANGUAGES, tag);
 
 function preferred(): Language {
-  const stored = localStorage.getItem(KEY) ?? undefined;
+  const stored = load<string>(KEY);
   if (isLanguage(stored)) return stored;
   return navigator.languages.map((tag) => tag.split("-")[0]).find(isLanguage) ?? "en";
 }
@@ -31,7 +32,11 @@ export function localeOf(language: string): string {
 }
 
 export async function choose(language: Language): Promise<void> {
-  localStorage.setItem(KEY, language);
+  try {
+    keep(KEY, language);
+  } catch {
+    // Then it is chosen for this visit.
+  }
   await i18next.changeLanguage(language);
 }
 

@@ -4,7 +4,6 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { type TypedDocumentNode, useClient } from "urql";
 import { type Answer, type Input, type Intent, type Kind, settle, store } from "../bank/intents";
 import { type AnswerOf, perform } from "../bank/perform";
-import { Refused } from "../bank/post";
 import { isRejection, type Rejection } from "../bank/rejections";
 import { useBank } from "./bank";
 
@@ -68,12 +67,21 @@ export function useIntent<K extends Kind>(kind: K) {
         else setProgress({ at: "done", answer: answer as never });
       } catch (error) {
         if (signal.aborted) return; // what is stored is sent by whoever comes next: see Unanswered
-        setProgress({ at: "refused", problem: error instanceof Refused ? error : (error as Error) });
+        setProgress({ at: "refused", problem: error as Error });
       }
     },
     [client, prove],
   );
-  const submit = useCallback((input: Input<K>) => go(store(kind, viewer.id, input)), [go, kind, viewer.id]);
+  const submit = useCallback(
+    async (input: Input<K>): Promise<void> => {
+      try {
+        await go(store(kind, viewer.id, input));
+      } catch (error) {
+        setProgress({ at: "refused", problem: error as Error }); // it cannot be stored, so it is not sent
+      }
+    },
+    [go, kind, viewer.id],
+  );
   const reset = useCallback(() => setProgress({ at: "start" }), []);
   return { progress, submit, resume: go, reset };
 }

@@ -4,6 +4,7 @@ import type { Rejection } from "../bank/rejections";
 import type { Problem } from "./actions";
 import { useLocale, useWord } from "./locale";
 import { Refused, Unanswered } from "../bank/post";
+import { NotStored } from "../bank/storage";
 
 export function useExplain() {
   const { t, money, time } = useLocale();
@@ -52,6 +53,7 @@ export function useExplain() {
   return (problem: Problem): string => {
     if (problem instanceof Unanswered) return t("problem.unanswered");
     if (problem instanceof Refused) return problem.message;
+    if (problem instanceof NotStored) return t("problem.notStored");
     if (problem instanceof Error) return t("problem.unknown");
     return explain(problem);
   };
