@@ -22,7 +22,11 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "python"
 UV = Path(sys.executable).parent / "uv"
 
-pytestmark = pytest.mark.skipif(shutil.which("hledger") is None, reason="hledger is not installed; .ci/run installs it")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("hledger") is None, reason="hledger is not installed; .ci/run installs it"),
+    pytest.mark.deep,  # for the environment that is made
+    pytest.mark.timeout(240),
+]
 
 
 def run(*arguments: object, folder: Path) -> str:

@@ -5,6 +5,7 @@ import strawberry
 from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.types.enums import CurrencyCode
 from bank_graphql.api.types.money import Money
+from bank_graphql.engine.costs import ListSize
 from bank_graphql.engine.fields import backed_by
 from bank_graphql.kit import money
 from bank_graphql.ledger import trial_balance
@@ -68,4 +69,5 @@ class TrialBalance:
     lines: list[trial_balance.Line] = strawberry.field(
         graphql_type=list[TrialBalanceLine],
         description="Its lines, by currency and purpose. In each currency the debits are equal to the credits.",
+        directives=[ListSize(assumed_size=20)],
     )

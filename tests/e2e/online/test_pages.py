@@ -37,7 +37,7 @@ async def check(page: Page, where: str) -> None:
     assert widths[0] <= widths[1], where
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=["phone", "desktop"])
+@pytest.mark.parametrize("look", [LOOKS[0], pytest.param(LOOKS[1], marks=pytest.mark.deep)], ids=["phone", "desktop"])
 async def test_pages_of_customers(sit: Sit, ada: Client, grace: Client, look: dict[str, Any]) -> None:
     mine, hers = await account_of(ada), await account_of(grace)
     await ada.transfer(mine["id"], hers["id"], "12.34", description="Coffee")
@@ -58,7 +58,7 @@ async def test_pages_of_customers(sit: Sit, ada: Client, grace: Client, look: di
         assert seen.seen.problems == []
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=["phone", "desktop"])
+@pytest.mark.parametrize("look", [pytest.param(LOOKS[0], marks=pytest.mark.deep), LOOKS[1]], ids=["phone", "desktop"])
 async def test_pages_of_staff_and_of_nobody(
     sit: Sit, chromium: Browser, server: Server, ada: Client, look: dict[str, Any]
 ) -> None:
