@@ -90,7 +90,7 @@ class GraphQLEndpoint:
             if accepts_events and (media_type is not None or context.has_bad_token):
                 # Many clients accept both for all they send: the operation decides. A bad token is refused by the status, per
                 # RFC 6750, so that is known before a stream starts.
-                admitted = self._gate.admit(request, context, allow_mutation=not reads)
+                admitted = await self._gate.admit(request, context, allow_mutation=not reads)
             if not isinstance(admitted, Response) and (is_stream or (admitted is not None and admitted.is_subscription)):
                 await self._stream.answer(request, context, receive, send, method, admitted)
                 return

@@ -126,8 +126,7 @@ class OperationGate:
             admitted: the operation, if `admit` has admitted it already.
         """
         started, response = time.perf_counter(), None
-        await self._share.wait(context.bucket_name)
-        prepared = admitted or self.admit(request, context, allow_mutation=allow_mutation)
+        prepared = admitted or await self.admit(request, context, allow_mutation=allow_mutation)
         try:
             if isinstance(prepared, Response):
                 yield (response := prepared)
@@ -161,8 +160,9 @@ class OperationGate:
             await self._share.wait(context.bucket_name)
             self._spend(size // complexity.BYTES_PER_COST, context)
 
-    def admit(self, request: Request, context: Context, *, allow_mutation: bool) -> Prepared | Response:
-        """Charge for an operation of any kind and return it if it may be executed, or else the answer that refuses it."""
+    async def admit(self, request: Request, context: Context, *, allow_mutation: bool) -> Prepared | Response:
+        """Wait for its turn, charge for an operation of any kind, and return it if it may be executed, or else its refusal."""
+        await self._share.wait(context.bucket_name)
         return self._admit(request, context, _ALL if allow_mutation else _ALL - {OperationType.MUTATION})
 
     def _admit(self, request: Request, context: Context, allowed: Collection[OperationType]) -> Prepared | Response:

@@ -23,8 +23,10 @@ export function documents(out: string): Plugin {
       if (!/\/src\/(?!gql\/).*\.tsx?$/.test(id) || !code.includes("graphql(`")) return;
       const found = byName();
       const replaced = code.replace(CALL, (_, source: string) => {
+        if (/^\s*fragment /.test(source)) return "undefined"; // the documents that spread it have it
         const document = found.get(NAME.exec(source)?.[1]);
-        return document ? `trustedDocument(${document.map((part) => JSON.stringify(part)).join(", ")})` : "undefined"; // a fragment
+        if (!document) throw new Error(`${id}: ${NAME.exec(source)?.[0]} is not in the manifest. Run: npm run generate`);
+        return `trustedDocument(${document.map((part) => JSON.stringify(part)).join(", ")})`;
       });
       return `import { trustedDocument } from "/src/bank/documents.ts";\n${replaced}`;
     },

@@ -27,7 +27,7 @@ export default function Inside({ userId }: { userId: string }) {
           <Switch>
             <Route path="/" component={Overview} />
             <Route path="/accounts/:id">{({ id }) => <AccountPage key={id} id={id} />}</Route>
-            <Route path="/pay"><Pay /></Route>
+            <Route path="/pay/:what?/:id?">{({ what, id }) => <Pay key={`${what}/${id}`} what={what} id={id} />}</Route>
             <Route path="/orders"><Orders /></Route>
             <Route path="/payees"><Payees /></Route>
             <Route path="/cards"><Cards /></Route>

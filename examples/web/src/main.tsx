@@ -7,6 +7,7 @@ import { useHashLocation } from "wouter/use-hash-location";
 import { onSession, session } from "./bank/session";
 import "./i18n";
 import { SignIn } from "./pages/sign-in";
+import { Boundary } from "./ui/boundary";
 import { Loading } from "./ui/parts";
 import "./style.css";
 
@@ -30,4 +31,4 @@ function App() {
   );
 }
 
-createRoot(document.getElementById("root") as HTMLElement).render(<StrictMode><App /></StrictMode>);
+createRoot(document.getElementById("root") as HTMLElement).render(<StrictMode><Boundary><App /></Boundary></StrictMode>);

@@ -4,11 +4,12 @@ import asyncio
 import json
 from typing import Any
 
-from playwright.async_api import WebSocketRoute
+from playwright.async_api import Route, WebSocketRoute
 
 from tests.client import Client
 from tests.e2e.browser import needs_browser
 from tests.e2e.online.conftest import Sit, account_of
+from tests.e2e.online.customer import operation_of
 
 pytestmark = needs_browser
 
@@ -51,23 +52,35 @@ async def test_a_connection_that_died_while_the_laptop_slept_is_replaced(sit: Si
     mine, hers = await account_of(ada), await account_of(grace)
     async with sit(ada) as seen:
         dead: list[bool] = []
+        cursors: list[str] = []
         opened: list[WebSocketRoute] = []
 
         def connect(route: WebSocketRoute) -> None:
             server = route.connect_to_server()
             number = len(opened)
             opened.append(route)
-            route.on_message(lambda message: None if dead and number == 0 else server.send(message))
+
+            def on_message(message: str | bytes) -> None:
+                given = json.loads(message)
+                if given["type"] == "subscribe":
+                    cursors.append(given["payload"]["variables"]["after"])
+                if not (dead and number == 0):
+                    server.send(message)
+
+            route.on_message(on_message)
             server.on_message(lambda message: None if dead and number == 0 else route.send(message))
 
         await seen.page.route_web_socket("**/graphql", connect)
         await seen.go(f"/accounts/{mine['id']}", "Everyday")
         await seen.is_live()
+        await grace.transfer(hers["id"], mine["id"], "6")
+        await seen.page.get_by_text("+€6.00").wait_for()
         dead.append(True)
         await grace.transfer(hers["id"], mine["id"], "7")
         await seen.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         await seen.page.get_by_text("+€7.00").wait_for()
         assert len(opened) == 2
+        assert cursors[0] != cursors[1]  # it goes on after the last event
 
 
 async def test_events_that_were_deleted_mean_reading_anew(sit: Sit, ada: Client, grace: Client) -> None:
@@ -135,3 +148,27 @@ async def test_a_long_list_scrolls_and_stays_whole_while_more_happens(sit: Sit, 
         await seen.page.get_by_role("button", name="No. 17").click()
         await seen.page.get_by_role("dialog").get_by_text("Reference").wait_for()
         assert seen.seen.problems == []
+
+
+async def test_what_happens_while_a_list_is_read_is_not_missed(sit: Sit, ada: Client, grace: Client) -> None:
+    """Each answer is late: it was made before the next event, and comes after it."""
+    mine, hers = await account_of(ada), await account_of(grace)
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        if operation_of(route) in {"Entries", "Accounts"}:
+            await asyncio.sleep(0.7)
+        await route.fulfill(response=answer)
+
+    async with sit(ada) as lists, sit(ada) as overview:
+        for each, path, heading in ((lists, f"/accounts/{mine['id']}", "Everyday"), (overview, "/", "Your accounts")):
+            await each.go(path, heading)
+            await each.is_live()
+            await each.page.route("**/graphql", late)
+        await lists.sees("+€1,000.00")
+        for amount in ("1", "2", "3"):
+            await grace.transfer(hers["id"], mine["id"], amount)
+            await lists.page.locator(".feed", has_text=f"€{amount}.00").wait_for()
+        for amount in ("+€1.00", "+€2.00", "+€3.00"):
+            await lists.page.get_by_text(amount).wait_for()
+        await overview.page.locator(".figures > .amount", has_text="€1,006.00").wait_for()

@@ -128,7 +128,7 @@ async def test_statements_and_exports_are_downloaded(sit: Sit, ada: Client) -> N
     account = await account_of(ada)
     async with sit(ada) as seen:
         await seen.go(f"/accounts/{account['id']}", "Everyday")
-        await seen.page.get_by_text("Entries of another period").click()
+        await seen.page.get_by_text("Entries of a period").click()
         await seen.page.get_by_label("Format").select_option("CSV")
         # The links are of the bank's public address, which is another one in this test.
         await seen.page.route(

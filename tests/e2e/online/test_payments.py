@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import Route
 
+from bank_graphql.kit.clock import utc_now
 from tests.client import Client
 from tests.e2e.browser import needs_browser
 from tests.e2e.online.conftest import Sit, account_of
@@ -43,7 +45,7 @@ async def lose(route: Route) -> None:
 async def test_a_payment_is_checked_previewed_and_made(sit: Sit, ada: Client, grace: Client) -> None:
     async with sit(ada) as seen:
         await seen.plan((await account_of(grace))["number"], "Grace Hoper", "1,000.00", "Rent")
-        await seen.sees("The name nearly fits.")
+        await seen.sees("The name is a close match.")
         await seen.sees("The account belongs to “Grace Hopper”.")
         await seen.sees("Available afterwards")
         await seen.sees("€0.00")
@@ -145,6 +147,124 @@ async def test_two_tabs_send_one_payment_once(sit: Sit, ada: Client, grace: Clie
         assert await other.get_by_text("not done").count() == 0
         assert sent
         assert await booked(ada) == "990.00"
+
+
+async def test_a_page_that_is_left_does_not_strand_its_payment(sit: Sit, ada: Client, grace: Client) -> None:
+    async with sit(ada) as seen:
+        sent = await on_transfer(seen, lose)
+        await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
+        await seen.sees("The bank has not answered.")
+        await seen.click("Accounts", "link")
+        await seen.sees("Payment €10.00: the bank has not answered yet.")
+        await seen.page.unroute_all()
+        await seen.sees("Payment €10.00: done.")
+        await seen.click("Close")
+        await seen.page.reload()
+        await seen.sees("€990.00")
+        assert len({each["idempotencyKey"] for each in sent}) == 1
+        assert await booked(ada) == "990.00"
+
+
+async def test_a_dialog_that_is_closed_does_not_strand_its_deposit(sit: Sit, ada: Client) -> None:
+    account = await account_of(ada)
+
+    async def handle(route: Route) -> None:
+        await (lose(route) if operation_of(route) == "Deposit" else route.fallback())
+
+    async with sit(ada) as seen:
+        await seen.page.route("**/graphql", handle)
+        await seen.go(f"/accounts/{account['id']}", "Everyday")
+        await seen.click("Deposit")
+        dialog = seen.page.get_by_role("dialog")
+        await dialog.get_by_label("Amount (EUR)").fill("5")
+        await dialog.get_by_role("button", name="Deposit").click()
+        await dialog.get_by_role("button", name="Close").click()  # and not "Cancel"
+        await seen.sees("Deposit €5.00: the bank has not answered yet.")
+        await seen.page.unroute_all()
+        await seen.sees("Deposit €5.00: done.")
+        assert await booked(ada) == "1005.00"
+
+
+@pytest.mark.parametrize("code", ["FORBIDDEN", "UNAUTHENTICATED"])
+async def test_an_error_after_a_lost_answer_says_nothing_of_it(sit: Sit, ada: Client, grace: Client, code: str) -> None:
+    async def answer(route: Route) -> None:
+        if len(sent) == 1:
+            await lose(route)
+        elif len(sent) == 2:
+            error = {"message": "No.", "extensions": {"code": code}}
+            await route.fulfill(status=403, content_type="application/json", body=json.dumps({"errors": [error]}))
+        else:
+            await route.continue_()
+
+    async with sit(ada) as seen:
+        sent = await on_transfer(seen, answer)
+        await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
+        await seen.sees("Paid")
+        assert len(sent) >= 3
+        assert len({each["idempotencyKey"] for each in sent}) == 1
+        assert await booked(ada) == "990.00"
+
+
+async def test_an_answer_without_data_is_none(sit: Sit, ada: Client, grace: Client) -> None:
+    answers = ['{"data": {"__typename": "Mutation", "transfer": null}}', '{"data": {}}', "[]", "<html>Bad gateway</html>"]
+
+    async def answer(route: Route) -> None:
+        if answers:
+            await route.fulfill(content_type="application/json", body=answers.pop())
+        else:
+            await route.continue_()
+
+    async with sit(ada) as seen:
+        sent = await on_transfer(seen, answer)
+        await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
+        await seen.sees("The bank has not answered.")
+        await seen.sees("Paid")
+        assert len(sent) == 5
+        assert await booked(ada) == "990.00"
+
+
+async def test_many_clicks_at_once_pay_once(sit: Sit, ada: Client, grace: Client) -> None:
+    async with sit(ada) as seen:
+        sent = await on_transfer(seen, lambda route: route.continue_())
+        await seen.plan((await account_of(grace))["number"], "Grace Hopper", "10")
+        await seen.sees("Check before you pay")
+        pay = seen.page.get_by_role("button", name="Pay", exact=True)
+        await pay.evaluate("button => { for (let n = 0; n < 5; n++) button.click() }")
+        await seen.sees("Paid")
+        assert len(sent) == 1
+
+
+async def test_an_address_chooses_nobody_who_is_not_offered(sit: Sit, ada: Client, grace: Client) -> None:
+    hers = (await account_of(grace))["id"]
+    async with sit(ada) as seen:
+        await seen.seen.open(f"/app/#/pay/to/{hers}")
+        await seen.page.get_by_label("Name of the payee").wait_for()
+        await seen.type("Amount (EUR)", "10")
+        await seen.click("Continue")
+        assert await seen.page.get_by_text("Check before you pay").count() == 0
+        assert await booked(ada) == "1000.00"
+
+
+async def test_what_was_left_behind_long_ago_is_sent_if_its_user_wants(sit: Sit, ada: Client) -> None:
+    account = (await account_of(ada))["id"]
+    async with sit(ada) as seen:
+        for number, days in enumerate((0.1, 2)):
+            intent = {
+                "key": f"left-{number}", "kind": "deposit", "userId": ada.user_id,
+                "createdAt": (utc_now() - timedelta(days=days)).isoformat(), "wasSent": True,
+                "input": {"accountId": account, "amount": {"amount": f"{number + 5}.00", "currency": "EUR"}},
+            }  # fmt: skip
+            stored = [f"bank.intent.left-{number}", json.dumps(intent)]
+            await seen.page.evaluate("([name, value]) => localStorage.setItem(name, value)", stored)
+        await seen.go("/", "Your accounts")
+        await seen.sees("Deposit €5.00 of")
+        assert await booked(ada) == "1000.00"
+        await seen.page.locator("aside", has_text="€5.00").get_by_role("button", name="Send").click()
+        await seen.sees("Deposit €5.00: done.")
+        await seen.page.locator("aside", has_text="€6.00").get_by_role("button", name="Discard").click()
+        await seen.page.reload()
+        await seen.sees("€1,005.00")
+        assert await seen.page.get_by_label("Not answered yet").count() == 0
 
 
 async def test_nothing_is_sent_that_could_not_be_stored(sit: Sit, ada: Client, grace: Client) -> None:

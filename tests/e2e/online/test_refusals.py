@@ -55,7 +55,7 @@ async def test_wrong_numbers_names_and_amounts(seen: Customer, ada: Client) -> N
     await seen.page.get_by_role("alert").wait_for()
     await seen.go("/pay", "Pay")
     await seen.type("Amount (EUR)", "1.234")
-    await seen.sees("This is no amount in EUR.")
+    await seen.sees("This is not an amount in EUR.")
 
 
 async def test_a_name_that_does_not_fit_and_another_bank(seen: Customer, grace: Client) -> None:
@@ -65,7 +65,7 @@ async def test_a_name_that_does_not_fit_and_another_bank(seen: Customer, grace: 
     await seen.sees("The name cannot be checked at this bank.")
     await seen.sees("Settles on")
     await seen.click("Pay")
-    await seen.sees("Paid")
+    await seen.sees("Accepted")
     await seen.page.locator(".mark.pending").wait_for()
 
 
@@ -105,7 +105,7 @@ async def test_passwords_and_payees(seen: Customer, ada: Client) -> None:
         await seen.type("Account number (IBAN)", ABROAD)
         await seen.click("Save")
         if again:
-            await seen.sees("Account number: is taken already")
+            await seen.sees("Account number is taken already")
         else:
             await seen.page.get_by_role("button", name="Rename: Charles Babbage").wait_for()
     await seen.go("/payees", "Payees")
@@ -160,7 +160,7 @@ async def test_standing_orders_from_begin_to_end(chromium: Browser, folder: Path
             later = (utc_now() + timedelta(days=3)).isoformat()
             await ada.run("mutation ($to: DateTime!) { advanceClock(to: $to) { ... on Rejection { message } } }", to=later)
             await seen.go("/orders", "Standing orders")
-            await seen.page.get_by_text("What it did").click()
+            await seen.page.get_by_text("Past payments").click()
             await seen.sees("Not enough money: €1,000.00 available, €2,000.00 needed.")
             await seen.click("Pause")
             await seen.click("Resume")

@@ -12,7 +12,7 @@ from bank_graphql.kit.clock import utc_now
 from tests.client import PASSWORD, Client, key
 from tests.e2e.browser import needs_browser, window
 from tests.e2e.online.conftest import Sit
-from tests.e2e.online.customer import Customer, session_of
+from tests.e2e.online.customer import Customer, operation_of, session_of
 from tests.e2e.processes import Server
 from tests.e2e.test_passkeys import AUTHENTICATOR
 from tests.ports import free_port
@@ -35,21 +35,21 @@ async def test_sign_up_open_an_account_deposit_and_sign_out(chromium: Browser, s
         await new.type("E-mail", email := f"edsger-{key()}@bank.test")
         await new.type("Password", "12345678")
         await new.click("Sign up")
-        await new.sees("Password: is too easy to guess")
+        await new.sees("Password is too easy to guess")
         await new.type("Password", PASSWORD)
         await new.click("Sign up")
         await new.sees("No account yet. Open one to begin.")
         await new.click("Open account")
         dialog = new.page.get_by_role("dialog")
         await dialog.get_by_label("Opening deposit").fill("12,34")
-        await new.sees("This is no amount in EUR.")
+        await new.sees("This is not an amount in EUR.")
         await dialog.get_by_label("Opening deposit").fill("1,234.5")
         await dialog.get_by_role("button", name="Open account").click()
         await new.sees("Your account is open.")
         await new.click("Close")
         await new.sees("€1,234.50")
         await new.click("Sign out")
-        await new.sees("Your session has ended.")
+        await new.sees("You are signed out.")
         assert await new.page.evaluate("localStorage.getItem('bank.session')") is None
         await sign_in(new, email)
         await new.sees("€1,234.50")
@@ -66,10 +66,10 @@ async def test_a_second_factor_is_set_up_used_and_removed(sit: Sit, ada: Client)
         assert await dialog.get_by_alt_text("QR code of the secret").evaluate("image => image.naturalWidth") > 0
         app = TOTP(key=await dialog.locator("code").inner_text())
         await dialog.get_by_label("Code").fill("000000")
-        await seen.click("Use it")
+        await seen.click("Confirm")
         await seen.sees("These details are not right.")
         await dialog.get_by_label("Code").fill(app.generate().token)
-        await seen.click("Use it")
+        await seen.click("Confirm")
         await seen.sees("Recovery codes")
         codes = await dialog.locator(".codes code").all_inner_texts()
         await seen.click("I have stored them")
@@ -229,3 +229,40 @@ async def test_nobody_sees_what_the_one_before_has_read(sit: Sit, ada: Client, g
         await seen.page.evaluate("dispatchEvent(new StorageEvent('storage', {key: 'bank.session'}))")
         await seen.sees("Grace Hopper")
         assert await seen.page.get_by_text("Ada Lovelace").count() == 0
+
+
+async def test_a_shell_that_could_not_be_read_signs_nobody_out(sit: Sit, ada: Client) -> None:
+    async with sit(ada) as seen:
+
+        async def answer(route: Route) -> None:
+            if operation_of(route) != "Shell":
+                await route.fallback()
+                return
+            error = {"message": "Not now.", "path": ["me"], "extensions": {"code": "UNAVAILABLE"}}
+            data = {
+                "__typename": "Query",
+                "me": None,
+                "feedCursor": None,
+                "clock": {"__typename": "Clock", "now": utc_now().isoformat(), "movable": True},
+            }
+            await route.fulfill(json={"data": data, "errors": [error]})
+
+        await seen.page.route("**/graphql", answer)
+        await seen.seen.open("/app/")
+        await seen.sees("This could not be read. Check your connection.")
+        await seen.page.unroute_all()
+        await seen.click("Try again")
+        await seen.sees("€1,000.00")
+
+
+async def test_a_page_whose_parts_are_gone_says_so(sit: Sit, ada: Client) -> None:
+    async with sit(ada) as seen:
+        await seen.go("/", "Your accounts")
+        await seen.page.route("**/assets/cards-*.js", lambda route: route.fulfill(status=404))
+        for _ in range(2):  # the first time, it is loaded anew by itself
+            await seen.page.get_by_role("link", name="Cards").click()
+            if await seen.page.evaluate("sessionStorage.getItem('bank.reloaded')"):
+                await seen.sees("This page has failed.")
+        await seen.page.unroute_all()
+        await seen.click("Load it again")
+        await seen.page.get_by_role("heading", level=1, name="Cards").wait_for()

@@ -19,7 +19,6 @@ const CHANGES: Record<string, { root?: string[]; viewer?: string[] }> = {
   openAccount: { viewer: ["accounts"] },
   closeAccount: { viewer: ["accounts"] },
   issueCard: { viewer: ["cards"] },
-  replaceCard: { viewer: ["cards"] },
   cancelCard: { viewer: ["cards"] },
   addPayee: { root: ["payees"] },
   removePayee: { root: ["payees"] },

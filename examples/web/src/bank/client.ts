@@ -5,11 +5,8 @@ import { Client, type CombinedError, fetchExchange, makeOperation, mapExchange, 
 import { cache } from "./cache";
 import { metaOf } from "./documents";
 import { follow } from "./feed";
-import { ENDPOINT, fetchInTime, SENDS_TEXT } from "./post";
+import { ENDPOINT, fetchInTime, reloadIfOutdated, SENDS_TEXT } from "./post";
 import { isExpiring, renew, session } from "./session";
-
-const UNKNOWN_DOCUMENT = "There is no trusted document with this id.";
-const RELOADED = "bank.reloaded";
 
 const ANSWERED = "answered";
 
@@ -35,14 +32,10 @@ const named = mapExchange({
   },
   onResult(result) {
     const { data, error, operation } = result;
+    reloadIfOutdated(error?.graphQLErrors);
+    if (operation.kind !== "mutation") return result;
     // The cache leaves out what it cannot match: all but the name of a rejection of a later version. See `answered`.
-    if (operation.kind === "mutation") return { ...result, extensions: { ...result.extensions, [ANSWERED]: data } };
-    // The bank was upgraded, and this page is of the version before. Once: a reload that does not help would go on for ever.
-    if (!error?.graphQLErrors.some(({ message }) => message === UNKNOWN_DOCUMENT)) return result;
-    if (Date.now() - Number(sessionStorage.getItem(RELOADED)) < 60_000) return result;
-    sessionStorage.setItem(RELOADED, String(Date.now()));
-    location.reload();
-    return result;
+    return { ...result, extensions: { ...result.extensions, [ANSWERED]: data } };
   },
 });
 
@@ -88,3 +81,7 @@ export const newClient = (userId: string): Client =>
     requestPolicy: "cache-and-network",
     exchanges: [noted, cache(), auth(userId), named, fetchExchange, feed],
   });
+
+/** A client without a cache, for lists that grow while one looks at them. */
+export const newPlainClient = (userId: string): Client =>
+  new Client({ url: ENDPOINT, fetch: fetchInTime, preferGetMethod: false, exchanges: [noted, auth(userId), named, fetchExchange] });

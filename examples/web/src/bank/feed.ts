@@ -6,7 +6,7 @@
 import { type Client as Sockets, createClient, type ExecutionResult } from "graphql-ws";
 import type { FeedSubscription } from "../gql/graphql";
 import { graphql } from "../gql";
-import { ENDPOINT, named, post, Refused } from "./post";
+import { ENDPOINT, named, post, Refused, reloadIfOutdated } from "./post";
 import { renew, session } from "./session";
 
 export type FeedEvent = FeedSubscription["transactionFeed"];
@@ -84,6 +84,7 @@ export function follow(cursor: string | null, onEvent: (event: FeedEvent) => voi
     // The protocol requires a text; the bank goes by the hash if there is one.
     const request = { query: "", ...named(FEED), variables: { after: cursor } };
     for await (const { data, errors } of sockets.client.iterate(request) as AsyncIterable<ExecutionResult<FeedSubscription>>) {
+      reloadIfOutdated(errors);
       if (errors?.[0]) throw new Refused(String(errors[0].extensions?.code), errors[0].message);
       if (!data) continue;
       failures = 0;
@@ -100,6 +101,8 @@ export function follow(cursor: string | null, onEvent: (event: FeedEvent) => voi
       try {
         await once();
       } catch (error) {
+        // What the bank refuses to subscribe to comes as a list of errors, and not as an answer.
+        if (Array.isArray(error)) reloadIfOutdated(error);
         const code = error instanceof Refused ? error.code : closeCode(error);
         if (code === "CURSOR_EXPIRED") cursor = null;
         if (before && (code === "UNAUTHENTICATED" || code === 4403)) await renew(before).catch(() => undefined);

@@ -64,11 +64,12 @@ type DataOf<Document> = Document extends TypedDocumentNode<infer Data, any> ? Da
 export type Answer<K extends Kind> = AnswerOf<DataOf<(typeof DOCUMENTS)[K]>>;
 /** What the user means to do, without its key. */
 export type Input<K extends Kind> = Omit<Inputs[K], "idempotencyKey">;
-export type Intent<K extends Kind = Kind> = { key: string; kind: K; userId: string; input: Input<K>; createdAt: string };
+export type Intent<K extends Kind = Kind> = { key: string; kind: K; userId: string; input: Input<K>; createdAt: string; wasSent?: boolean };
 
 const PREFIX = "bank.intent.";
 /** The bank knows keys for BANK_KEY_DAYS, 90 if not set. Later it would take one for new. */
 const MAX_AGE_MILLISECONDS = 30 * 24 * 3600 * 1000;
+const OLD_MILLISECONDS = 3600 * 1000;
 const [FIRST_WAIT, LONGEST_WAIT] = [500, 15_000];
 
 /** Store what is to be sent, under a new key. Throws `NotStored` if that is not possible: then nothing is to be sent, either. */
@@ -77,6 +78,9 @@ export function store<K extends Kind>(kind: K, userId: string, input: Input<K>):
   keep(PREFIX + intent.key, intent);
   return intent;
 }
+
+/** Whether it was left behind so long ago that its user may not want it any more. */
+export const isOld = ({ createdAt }: Intent): boolean => Date.now() - Date.parse(createdAt) > OLD_MILLISECONDS;
 
 /** What a user has sent, or meant to, and the bank has not answered yet; oldest first. What is too old is forgotten. */
 export function unanswered(userId: string): Intent[] {
@@ -90,31 +94,40 @@ export function unanswered(userId: string): Intent[] {
   return found.filter((intent) => intent.userId === userId).sort((a, b) => a.createdAt.localeCompare(b.createdAt));
 }
 
-/**
- * Send an intent until the bank has answered, and return the answer; null if another tab did so meanwhile.
- * Throws `Refused` if the bank cannot execute it as it is, and the signal's reason if it is given up; it is then still stored.
- */
-export const settle = <K extends Kind>(client: Client, prove: Prove, intent: Intent<K>, options: Options): Promise<Answer<K> | null> =>
-  exclusively(PREFIX + intent.key, () => send(client, prove, intent, options));
-
 type Options = { signal: AbortSignal; onUnanswered: () => void };
 
-async function send<K extends Kind>(client: Client, prove: Prove, intent: Intent<K>, { signal, onUnanswered }: Options): Promise<Answer<K> | null> {
+/**
+ * Send an intent until the bank has answered, and return the answer; null if another tab did so meanwhile.
+ * Throws an error if the bank will not execute it as it is, and the signal's reason if it is given up; it is then still stored.
+ */
+export const send = <K extends Kind>(client: Client, prove: Prove, intent: Intent<K>, options: Options): Promise<Answer<K> | null> =>
+  exclusively(PREFIX + intent.key, () => sendUntilAnswered(client, prove, intent, options));
+
+async function sendUntilAnswered<K extends Kind>(client: Client, prove: Prove, intent: Intent<K>, { signal, onUnanswered }: Options): Promise<Answer<K> | null> {
   const name = PREFIX + intent.key;
   const input = { ...intent.input, idempotencyKey: intent.key };
   const document = DOCUMENTS[intent.kind] as TypedDocumentNode<DataOf<(typeof DOCUMENTS)[K]>, { input: typeof input }>;
   for (let failures = 0; ; failures++) {
     signal.throwIfAborted();
-    if (load(name) === null) return null;
+    const stored = load<Intent<K>>(name);
+    if (stored === null) return null;
+    const isFirst = !stored.wasSent;
+    keep(name, { ...stored, wasSent: true });
     try {
       const answer = await perform(client, prove, document, { input });
       forget(name);
       return answer;
     } catch (error) {
-      if (error instanceof Refused && error.code !== "UNAUTHENTICATED") forget(name);
-      if (!(error instanceof Unanswered)) throw error;
+      signal.throwIfAborted();
+      // An error that says that a request was not executed says nothing about the one before, whose answer was lost.
+      const isOpen = error instanceof Unanswered || !isFirst || (error instanceof Refused && error.code === "UNAUTHENTICATED");
+      if (!isOpen) {
+        forget(name);
+        throw error;
+      }
       onUnanswered();
-      await wait(Math.max(error.retryAfter * 1000, Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures)), signal);
+      const retryAfter = error instanceof Unanswered ? error.retryAfter * 1000 : 0;
+      await wait(Math.max(retryAfter, Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures)), signal);
     }
   }
 }

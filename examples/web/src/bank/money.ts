@@ -27,22 +27,23 @@ export const digits = (currency: string): number =>
   new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
 
 /**
- * What somebody typed as an amount of a currency, as the bank expects it; null if it is none. Separators are those of the locale:
- * in German "1.234,5" EUR is "1234.50".
+ * What somebody typed as an amount of a currency, as the bank expects it; null if it is none. Separators are those with which
+ * amounts of the currency are shown: in German "1.234,5" EUR is "1234.50".
  */
 export function parseAmount(text: string, currency: string, locale: string): string | null {
-  const parts = new Intl.NumberFormat(locale).formatToParts(11111.1);
-  const separator = (type: string) => parts.find((part) => part.type === type)?.value ?? "";
-  const [group, decimal] = [separator("group"), separator("decimal")];
-  const plain = text.trim().replace(/[\s\u00a0\u202f]/g, "");
-  const [whole = "", fraction = "", ...more] = plain.split(decimal);
   const size = digits(currency);
-  const isGrouped = whole.includes(group);
-  const isWhole = isGrouped ? new RegExp(`^\\d{1,3}(\\${group}\\d{3})+$`).test(whole) : /^\d+$/.test(whole);
-  if (more.length || !isWhole || !/^\d*$/.test(fraction) || fraction.length > size) return null;
-  const kept = whole.replaceAll(group, "").replace(/^0+(?=\d)/, "");
+  const parts = formatter(locale, currency, Math.max(size, 1)).formatToParts(1234567.8);
+  const separator = (type: string) => parts.find((part) => part.type === type)?.value ?? "";
+  const [whole = "", fraction = "", ...more] = text.trim().split(separator("decimal"));
+  const groups = whole.split(new RegExp(`[${separator("group")}\\s\u00a0\u202f'’]`));
+  if (more.length || !areGroups(groups) || !/^\d*$/.test(fraction) || fraction.length > size) return null;
+  const kept = groups.join("").replace(/^0+(?=\d)/, "");
   return size ? `${kept}.${fraction.padEnd(size, "0")}` : kept;
 }
+
+/** Whether digits are grouped as somewhere in the world: in threes, or in India in twos before the last three. */
+const areGroups = (groups: string[]): boolean =>
+  groups.length === 1 ? /^\d+$/.test(groups.join()) : /^\d{1,3}(,\d{2,3})*,\d{3}$/.test(groups.join());
 
 /** An amount in minor units. */
 export const toMinor = ({ amount }: Money): bigint => BigInt(amount.replace(".", ""));

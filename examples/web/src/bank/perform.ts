@@ -27,9 +27,10 @@ export async function perform<Data extends object, Variables extends object>(
     const [fault] = result.error?.graphQLErrors ?? [];
     if (fault) throw meaning(fault);
     const data = answered(result);
-    if (result.error || !data) throw new Unanswered();
-    const answer = Object.entries(data).find(([field]) => field !== "__typename")?.[1] as any;
+    if (result.error) throw new Unanswered();
+    const answer = Object.entries(data ?? {}).find(([field]) => field !== "__typename")?.[1] as any;
+    if (!answer) throw new Unanswered();
     // With the same key: a demand for a proof is no outcome, and is not stored with it.
-    if (answer?.__typename !== "StepUpRequiredRejection" || !(await prove(answer))) return answer;
+    if (answer.__typename !== "StepUpRequiredRejection" || !(await prove(answer))) return answer;
   }
 }

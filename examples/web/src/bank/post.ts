@@ -23,12 +23,34 @@ export const named = (document: object): { query: string } | { extensions: Recor
   return SENDS_TEXT ? { query: text } : { extensions: { persistedQuery: { version: 1, sha256Hash: hash } } };
 };
 
+const UNKNOWN_DOCUMENT = "There is no trusted document with this id.";
+const RELOADED = "bank.reloaded";
+const RELOAD_AGAIN_MILLISECONDS = 60_000;
+
+/** Load the page anew, but not again and again. */
+export function reloadOnce(): void {
+  try {
+    if (Date.now() - Number(sessionStorage.getItem(RELOADED)) < RELOAD_AGAIN_MILLISECONDS) return;
+    sessionStorage.setItem(RELOADED, String(Date.now()));
+  } catch {
+    return;
+  }
+  location.reload();
+}
+
+/** If the bank was upgraded, this page is of the version before, and its documents are not known any more. */
+export function reloadIfOutdated(errors: readonly { message: string }[] | undefined): void {
+  if (errors?.some(({ message }) => message === UNKNOWN_DOCUMENT)) reloadOnce();
+}
+
 /** No answer, or one that does not say whether the request was executed. Repeat it: for payments, with the same key. */
 export class Unanswered extends Error {
   constructor(readonly retryAfter = 0) {
     super("The bank does not answer.");
   }
 }
+
+const LONGEST_RETRY_SECONDS = 300;
 
 export type ApiError = { message: string; extensions?: Record<string, unknown> };
 
@@ -47,7 +69,9 @@ const NOT_EXECUTED = new Set([
 /** What an error of the API means for the request. UNAVAILABLE, INTERNAL and codes of a later version leave it open. */
 export function meaning({ message, extensions }: ApiError): Unanswered | Refused {
   const code = String(extensions?.code);
-  return NOT_EXECUTED.has(code) ? new Refused(code, message) : new Unanswered(Number(extensions?.retryAfter ?? 0));
+  if (NOT_EXECUTED.has(code)) return new Refused(code, message);
+  const retryAfter = Number(extensions?.retryAfter ?? 0);
+  return new Unanswered(Number.isFinite(retryAfter) ? Math.min(Math.max(retryAfter, 0), LONGEST_RETRY_SECONDS) : 0);
 }
 
 /** Send an operation, and return its data. Throws `Unanswered` or `Refused`. */
@@ -67,6 +91,7 @@ export async function post<Data, Variables>(document: TypedDocumentNode<Data, Va
   } catch {
     throw new Unanswered(); // no network, or what answers is not the bank
   }
+  reloadIfOutdated(answer.errors);
   const [error] = answer.errors ?? [];
   if (error) throw meaning(error);
   if (!answer.data) throw new Unanswered();

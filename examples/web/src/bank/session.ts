@@ -47,6 +47,7 @@ export function session(): Session | null {
 /** Sign in with this session, or sign out with null: in all tabs. */
 export function setSession(next: Session | null): void {
   const session = next && { ...next, receivedAt: Date.now() };
+  if (session) isByChoice = false;
   try {
     if (session) keep(KEY, session);
     else forget(KEY);
@@ -57,6 +58,17 @@ export function setSession(next: Session | null): void {
   known = { text: JSON.stringify(session), session };
   listeners.forEach((listener) => listener());
 }
+
+let isByChoice = false;
+
+/** Sign out, in all tabs. */
+export function signOut(): void {
+  isByChoice = true;
+  setSession(null);
+}
+
+/** Whether it was in this tab that the viewer has signed out. */
+export const hasSignedOut = (): boolean => isByChoice;
 
 /** Call a listener whenever the session changes, in this tab or another. Returns what stops it. */
 export function onSession(listener: () => void): () => void {

@@ -83,7 +83,7 @@ function Deposit({ account, onClose }: DialogProps) {
         <Form
           label={t("deposit.do")} onCancel={onClose} busy={progress.at === "sending" || progress.at === "unanswered"}
           problem={progress.at === "refused" ? progress.problem : null}
-          onSubmit={() => amount && void submit({ accountId: account.id, amount: { amount, currency: account.currency } })}
+          onSubmit={() => amount && submit({ accountId: account.id, amount: { amount, currency: account.currency } })}
         >
           <p>{t("deposit.why")}</p>
           <Field

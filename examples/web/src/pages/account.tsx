@@ -48,7 +48,7 @@ export function AccountPage({ id }: { id: string }) {
   const { balance, pending } = account;
   const isZero = (amount: string) => !/[1-9]/.test(amount);
   return (
-    <Page title={account.name} aside={account.status === "ACTIVE" && <ButtonLink to={`/pay?from=${id}`}>{t("pay.do")}</ButtonLink>}>
+    <Page title={account.name} aside={account.status === "ACTIVE" && <ButtonLink to={`/pay/from/${id}`}>{t("pay.do")}</ButtonLink>}>
       <section className="card balance" aria-label={t("account.balance")}>
         <p className="large"><Amount of={balance.booked} /> {account.status !== "ACTIVE" && <Mark group="accountStatus" value={account.status} />}</p>
         {account.freezeReason && <p>{t("account.frozenFor", { reason: account.freezeReason })}</p>}
@@ -75,7 +75,7 @@ export function AccountPage({ id }: { id: string }) {
                 </span>
                 <span className="figures">
                   <Amount of={each.amount} />
-                  <small>{each.settlesOn ? t("account.settles", { day: day(each.settlesOn) }) : day(each.createdAt)}</small>
+                  <small className="wraps">{each.settlesOn ? t("account.settles", { day: day(each.settlesOn) }) : day(each.createdAt)}</small>
                 </span>
               </li>
             ))}

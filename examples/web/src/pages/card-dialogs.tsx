@@ -69,18 +69,19 @@ export function RevealDialog({ card, onClose }: Props) {
 const WINDOWS: LimitWindow[] = ["TRANSACTION", "DAY", "WEEK", "MONTH"];
 
 export function LimitsDialog({ card, onClose }: Props) {
-  const { t, parse, money } = useLocale();
+  const { t, parse, editable } = useLocale();
   const word = useWord();
   const { currency } = card.account;
-  const shown = (window: LimitWindow) => card.limits.find((limit) => limit.window === window)?.amount;
-  const [given, setGiven] = useState<Partial<Record<LimitWindow, string>>>({});
+  const [given, setGiven] = useState<Partial<Record<LimitWindow, string>>>(() =>
+    Object.fromEntries(card.limits.map(({ window, amount }) => [window, editable(amount)])),
+  );
   const { run, isRunning, problem } = useAction(SET_LIMITS);
   const textOf = (window: LimitWindow) => given[window] ?? "";
   const isWrong = (window: LimitWindow) => textOf(window) !== "" && parse(textOf(window), currency) === null;
   async function save() {
     if (WINDOWS.some(isWrong)) return;
     const limits = WINDOWS.flatMap((window) => {
-      const amount = textOf(window) ? parse(textOf(window), currency) : (given[window] === undefined && shown(window)?.amount);
+      const amount = textOf(window) && parse(textOf(window), currency);
       return amount ? [{ window, amount: { amount, currency } }] : [];
     });
     if (await run({ id: card.id, limits })) onClose();
@@ -88,17 +89,14 @@ export function LimitsDialog({ card, onClose }: Props) {
   return (
     <Dialog title={t("cards.limits")} onClose={onClose}>
       <Form label={t("save")} busy={isRunning} problem={problem} onCancel={onClose} onSubmit={() => void save()}>
-        {WINDOWS.map((window) => {
-          const present = shown(window);
-          return (
-            <Field
-              key={window} label={`${word("limitWindow", window)} (${currency})`} inputMode="decimal" value={textOf(window)}
-              hint={present ? t("cards.limitNow", { amount: money(present) }) : t("cards.noLimit")}
-              mistake={isWrong(window) ? t("amountMistake", { currency }) : null}
-              onChange={(event) => setGiven({ ...given, [window]: event.target.value })}
-            />
-          );
-        })}
+        <p>{t("cards.limitHint")}</p>
+        {WINDOWS.map((window) => (
+          <Field
+            key={window} label={`${word("limitWindow", window)} (${currency})`} inputMode="decimal" value={textOf(window)}
+            mistake={isWrong(window) ? t("amountMistake", { currency }) : null}
+            onChange={(event) => setGiven({ ...given, [window]: event.target.value })}
+          />
+        ))}
       </Form>
     </Dialog>
   );

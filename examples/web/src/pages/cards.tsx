@@ -1,4 +1,4 @@
-// Cards: issue, freeze, limit, reveal, replace, cancel.
+// Cards: issue, freeze, limit, reveal, cancel.
 
 import { useState } from "react";
 import { useQuery } from "urql";
@@ -119,7 +119,7 @@ function IssueDialog({ onClose }: { onClose: () => void }) {
         <Form
           label={t("cards.issue")} busy={progress.at === "sending" || progress.at === "unanswered"} onCancel={onClose}
           problem={progress.at === "refused" ? progress.problem : null}
-          onSubmit={() => void submit({ accountId: account.id, kind: account.kind === "CREDIT" ? "CREDIT" : "DEBIT", form: given.form })}
+          onSubmit={() => submit({ accountId: account.id, kind: account.kind === "CREDIT" ? "CREDIT" : "DEBIT", form: given.form })}
         >
           <Select label={t("cards.account")} value={account.id} onChange={(event) => setGiven({ ...given, accountId: event.target.value })}>
             {usable?.map(({ id, name }) => <option key={id} value={id}>{name}</option>)}

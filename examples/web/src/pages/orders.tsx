@@ -6,8 +6,9 @@ import { graphql } from "../gql";
 import type { OrdersQuery, Sweep } from "../gql/graphql";
 import { useAction, useIntent } from "../ui/actions";
 import { useBank } from "../ui/bank";
-import { type Chosen, DestinationFields, destinationOf, NOTHING, useChoices } from "../ui/destination";
+import { type Chosen, DestinationFields, destinationOf, NOTHING, offered, useChoices } from "../ui/destination";
 import { Dialog } from "../ui/dialog";
+import { useEvents } from "../ui/feed";
 import { Field, Form, mistakeIn, Select } from "../ui/form";
 import { useLocale, useWord } from "../ui/locale";
 import { Amount, Button, Empty, Failure, grouped, Loading, Mark, Page } from "../ui/parts";
@@ -44,6 +45,7 @@ export default function Orders() {
   const { t } = useLocale();
   const [isNew, setNew] = useState(false);
   const [{ data, error }, again] = useQuery({ query: ORDERS });
+  useEvents(() => again({ requestPolicy: "network-only" })); // it may be of one of them
   const found = data?.scheduledTransfers?.nodes;
   return (
     <Page title={t("nav.orders")} aside={<Button kind="primary" onClick={() => setNew(true)}>{t("orders.new")}</Button>}>
@@ -78,7 +80,7 @@ function OrderCard({ order }: { order: Order }) {
         <div><dt>{t("pay.from")}</dt><dd>{order.from.name}</dd></div>
         <div><dt>{t("pay.to")}</dt><dd>{order.payee?.name} <small>{grouped(order.toAccountNumber)}</small></dd></div>
         <div><dt>{t("orders.rule")}</dt><dd><Rule rule={order.recurrence} /></dd></div>
-        {nextRuns.length > 0 && <div><dt>{t("orders.next")}</dt><dd>{nextRuns.map(day).join(" · ")}</dd></div>}
+        {order.status === "ACTIVE" && nextRuns.length > 0 && <div><dt>{t("orders.next")}</dt><dd>{nextRuns.map(day).join(" · ")}</dd></div>}
       </dl>
       {runs.nodes.length > 0 && (
         <details>
@@ -133,9 +135,10 @@ function NewOrder({ onClose }: { onClose: () => void }) {
   }
   const { currency } = from;
   const amount = parse(given.amount, currency);
-  const order = () => amount && void submit({
+  const chosen = offered(given.chosen, from.id, accounts, payees);
+  const order = () => amount && submit({
     fromAccountId: from.id,
-    to: destinationOf(given.chosen),
+    to: destinationOf(chosen),
     amount: { amount, currency },
     description: given.description || undefined,
     recurrence: given.rule,
@@ -148,7 +151,7 @@ function NewOrder({ onClose }: { onClose: () => void }) {
         <Select label={t("pay.from")} value={from.id} onChange={(event) => setGiven({ ...given, from: event.target.value })}>
           {accounts.map(({ id, name }) => <option key={id} value={id}>{name}</option>)}
         </Select>
-        <DestinationFields chosen={given.chosen} onChange={(chosen) => setGiven({ ...given, chosen })} accounts={accounts} payees={payees} fromId={from.id} problem={problem} />
+        <DestinationFields chosen={chosen} onChange={(chosen) => setGiven({ ...given, chosen })} accounts={accounts} payees={payees} fromId={from.id} problem={problem} />
         <Select label={t("orders.what")} value={given.sweep} onChange={(event) => setGiven({ ...given, sweep: event.target.value as Sweep | "" })}>
           <option value="">{t("orders.fixed")}</option>
           <option value="ABOVE">{word("sweep", "ABOVE")}</option>

@@ -33,7 +33,7 @@ export function Overview() {
   const [isOpening, setOpening] = useState(false);
   const [{ data, error }, again] = useQuery({ query: ACCOUNTS });
   const reload = () => again({ requestPolicy: "network-only" });
-  useEvents((event) => event === null && reload());
+  useEvents(reload); // an answer that was under way may be older than the event
   const accounts = data?.me?.accounts.nodes.filter(({ status }) => status !== "CLOSED");
   return (
     <Page title={t("overview.title")} aside={<ButtonLink to="/pay">{t("pay.do")}</ButtonLink>}>
@@ -93,7 +93,7 @@ function OpenAccount({ onClose }: { onClose: () => void }) {
         label={t("openAccount.do")} onCancel={onClose}
         busy={progress.at === "sending" || progress.at === "unanswered"}
         problem={progress.at === "refused" ? progress.problem : null}
-        onSubmit={() => deposit !== null && void submit({ kind: given.kind, currency: given.currency, name: given.name || undefined, openingDeposit: deposit })}
+        onSubmit={() => deposit !== null && submit({ kind: given.kind, currency: given.currency, name: given.name || undefined, openingDeposit: deposit })}
       >
         <Select label={t("openAccount.kind")} value={given.kind} onChange={(event) => setGiven({ ...given, kind: event.target.value as AccountKind })}>
           {(["CHECKING", "SAVINGS", "CREDIT"] as const).map((kind) => <option key={kind} value={kind}>{word("accountKind", kind)}</option>)}

@@ -1,11 +1,10 @@
 // A transfer in three steps: say what, see what would happen, and pay. It is paid once, whatever happens on the way.
 
-import { useEffect, useState } from "react";
-import { useSearch } from "wouter";
+import { useEffect, useRef, useState } from "react";
 import { graphql } from "../gql";
 import type { PreviewMutation, TransferInput, VerifyPayeeMutation } from "../gql/graphql";
 import { useAction, useIntent } from "../ui/actions";
-import { type Chosen, DestinationFields, destinationOf, NOTHING, type OwnAccount, type Payee, useChoices } from "../ui/destination";
+import { type Chosen, DestinationFields, destinationOf, NOTHING, offered, type OwnAccount, type Payee, useChoices } from "../ui/destination";
 import { Field, Form, mistakeIn, Select } from "../ui/form";
 import { useLocale, useWord } from "../ui/locale";
 import { Amount, Button, ButtonLink, Copyable, Empty, Failure, grouped, Loading, Mark, Page } from "../ui/parts";
@@ -31,7 +30,8 @@ type Preview = Extract<PreviewMutation["transfer"], { __typename: "MoneyPreview"
 type Verified = Extract<VerifyPayeeMutation["verifyPayee"], { __typename: "PayeeVerification" }>;
 type Planned = { input: Omit<TransferInput, "idempotencyKey">; preview: Preview; verified: Verified | null };
 
-export default function Pay() {
+/** `what` is `from` with an account, or `to` with a payee: what to begin with. */
+export default function Pay({ what, id }: { what?: string; id?: string }) {
   const { t } = useLocale();
   const { accounts, payees, error, retry } = useChoices();
   const payers = accounts?.filter(({ status }) => status === "ACTIVE");
@@ -39,19 +39,21 @@ export default function Pay() {
     <Page title={t("pay.title")}>
       {!payers && (error ? <Failure retry={retry} /> : <Loading />)}
       {payers?.length === 0 && <Empty>{t("pay.noAccount")}</Empty>}
-      {payers && payers.length > 0 && <Steps accounts={payers} payees={payees} />}
+      {payers && payers.length > 0 && <Steps accounts={payers} payees={payees} from={what === "from" ? id : undefined} to={what === "to" ? id : undefined} />}
     </Page>
   );
 }
 
-function Steps({ accounts, payees }: { accounts: OwnAccount[]; payees: Payee[] }) {
-  const asked = new URLSearchParams(useSearch());
-  const [given, setGiven] = useState({
-    from: accounts.find(({ id }) => id === asked.get("from"))?.id ?? accounts[0]?.id ?? "",
-    chosen: { ...NOTHING, to: asked.get("to") ?? NOTHING.to },
+type StepsProps = { accounts: OwnAccount[]; payees: Payee[]; from: string | undefined; to: string | undefined };
+
+function Steps({ accounts, payees, from, to }: StepsProps) {
+  const [edited, setGiven] = useState({
+    from: accounts.find(({ id }) => id === from)?.id ?? accounts[0]?.id ?? "",
+    chosen: { ...NOTHING, to: to ? `payee/${to}` : NOTHING.to },
     amount: "",
     description: "",
   });
+  const given = { ...edited, chosen: offered(edited.chosen, edited.from, accounts, payees) };
   const [planned, setPlanned] = useState<Planned | null>(null);
   if (!planned) return <Plan accounts={accounts} payees={payees} given={given} onChange={setGiven} onPlan={setPlanned} />;
   const toName = nameOf(given.chosen, accounts, payees);
@@ -116,17 +118,14 @@ function Review({ planned: { input, preview, verified }, from, toName, onBack, o
   const { t, day } = useLocale();
   const { progress, submit } = useIntent("transfer");
   const isBusy = progress.at === "sending" || progress.at === "unanswered";
-  useEffect(() => {
-    if (!isBusy) return;
-    const warn = (event: BeforeUnloadEvent) => event.preventDefault();
-    window.addEventListener("beforeunload", warn);
-    return () => window.removeEventListener("beforeunload", warn);
-  }, [isBusy]);
+  const heading = useRef<HTMLHeadingElement>(null);
+  const isDone = progress.at === "done";
+  useEffect(() => heading.current?.focus(), [isDone]); // the button that had the focus is gone
   if (progress.at === "done" && progress.answer.__typename === "MoneyMoved") {
     const { transaction } = progress.answer;
     return (
       <div className="card" role="status">
-        <h2>{t("pay.done")}</h2>
+        <h2 ref={heading} tabIndex={-1}>{transaction.status === "PENDING" ? t("pay.accepted") : t("pay.done")}</h2>
         <p className="large"><Amount of={transaction.amount} /> <Mark group="transactionStatus" value={transaction.status} /></p>
         <dl className="facts">
           <div><dt>{t("pay.to")}</dt><dd>{transaction.to.name}</dd></div>
@@ -139,7 +138,7 @@ function Review({ planned: { input, preview, verified }, from, toName, onBack, o
   }
   return (
     <div className="card">
-      <h2>{t("pay.review")}</h2>
+      <h2 ref={heading} tabIndex={-1}>{t("pay.review")}</h2>
       <p className="large"><Amount of={preview.amount} /></p>
       <dl className="facts">
         <div><dt>{t("pay.from")}</dt><dd>{from?.name} <small>{from && grouped(from.number)}</small></dd></div>
@@ -151,9 +150,10 @@ function Review({ planned: { input, preview, verified }, from, toName, onBack, o
       </dl>
       {verified && <Match verified={verified} />}
       {progress.at === "unanswered" && <p className="notice unanswered" role="status">{t("pay.unanswered")}</p>}
+      {progress.at === "elsewhere" && <p className="notice" role="status">{t("unsettled.elsewhere")}</p>}
       {progress.at === "refused" && <ProblemText problem={progress.problem} />}
       <div className="actions">
-        {progress.at !== "refused" && <Button kind="primary" busy={isBusy} onClick={() => void submit(input)}>{t("pay.do")}</Button>}
+        {(progress.at === "start" || isBusy) && <Button kind="primary" busy={isBusy} onClick={() => submit(input)}>{t("pay.do")}</Button>}
         {!isBusy && <Button onClick={onBack}>{t("pay.change")}</Button>}
       </div>
     </div>
@@ -173,7 +173,6 @@ function Match({ verified: { match, actualName } }: { verified: Verified }) {
 function nameOf({ to, name, number }: Chosen, accounts: OwnAccount[], payees: Payee[]): string {
   const own = accounts.find(({ id }) => to === `account/${id}`);
   const payee = payees.find(({ id }) => to === `payee/${id}`);
-  if (own) return `${own.name} · ${grouped(own.number)}`;
-  if (payee) return `${payee.name} · ${grouped(payee.accountNumber)}`;
-  return `${name} · ${grouped(number.replaceAll(" ", ""))}`;
+  const chosen = own ?? (payee ? { name: payee.name, number: payee.accountNumber } : { name, number });
+  return `${chosen.name} · ${grouped(chosen.number.replaceAll(" ", ""))}`;
 }

@@ -38,13 +38,13 @@ export default function Payees() {
         <Field label={t("search")} type="search" value={search} onChange={(event) => setSearch(event.target.value)} />
         {remove.problem && <ProblemText problem={remove.problem} />}
         {!found && (error ? <Failure retry={() => again({ requestPolicy: "network-only" })} /> : <Loading />)}
-        {found?.length === 0 && <Empty>{t("payees.none")}</Empty>}
+        {found?.length === 0 && <Empty>{search ? t("entries.notFound", { search }) : t("payees.none")}</Empty>}
         <ul className="rows">
           {found?.map(({ id, name, accountNumber }) => (
             <li key={id} className="row">
               <span><strong>{name}</strong><small>{grouped(accountNumber)}</small></span>
               <span className="actions">
-                <ButtonLink kind="small" to={`/pay?to=payee/${id}`}>{t("pay.do")}</ButtonLink>
+                <ButtonLink kind="small" to={`/pay/to/${id}`}>{t("pay.do")}</ButtonLink>
                 <Button className="small" aria-label={`${t("rename")}: ${name}`} onClick={() => setEditing({ id, name })}>{t("rename")}</Button>
                 <Button className="small danger" aria-label={`${t("remove")}: ${name}`} onClick={() => void remove.run({ id })}>{t("remove")}</Button>
               </span>

@@ -4,7 +4,7 @@ import { type ReactNode, useState } from "react";
 import { answerPasskey, hasPasskeys } from "../bank/passkeys";
 import { post } from "../bank/post";
 import { isRejection } from "../bank/rejections";
-import { type Session, setSession } from "../bank/session";
+import { hasSignedOut, type Session, setSession } from "../bank/session";
 import { graphql } from "../gql";
 import type { Problem } from "../ui/actions";
 import { Field, Form, mistakeIn } from "../ui/form";
@@ -158,7 +158,7 @@ export function SignIn({ hasEnded }: { hasEnded: boolean }) {
     <main className="alone">
       <div className="card">
         <Page key={step} title={t(`signIn.title.${step}`)} aside={<LanguageChoice />}>
-          {hasEnded && step === "signIn" && !notice && <p role="status">{t("signIn.ended")}</p>}
+          {hasEnded && step === "signIn" && !notice && <p role="status">{hasSignedOut() ? t("signIn.signedOut") : t("signIn.ended")}</p>}
           {notice && <p role="status">{notice}</p>}
           {steps[step]}
         </Page>

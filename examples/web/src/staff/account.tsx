@@ -47,6 +47,7 @@ export function DeskAccount({ id }: { id: string }) {
   const word = useWord();
   const { actsOnAccounts } = useRights();
   const [shown, setShown] = useState<Shown>(null);
+  const [reversals, setReversals] = useState(0);
   const [{ data, error }, again] = useQuery({ query: ACCOUNT, variables: { id } });
   const unfreeze = useAction(UNFREEZE);
   const account = data?.account;
@@ -79,8 +80,9 @@ export function DeskAccount({ id }: { id: string }) {
         )}
       </section>
       <Entries
+        key={reversals}
         accountId={id}
-        actions={(transactionId, done) => actsOnAccounts && <Reverse transactionId={transactionId} onDone={() => (done(), reload())} />}
+        actions={(transactionId, done) => actsOnAccounts && <Reverse transactionId={transactionId} onDone={() => (done(), reload(), setReversals(reversals + 1))} />}
       />
       {shown === "freeze" && <FreezeDialog id={id} onClose={close} />}
       {shown === "overdraft" && <OverdraftDialog id={id} currency={account.currency} onClose={close} />}
@@ -124,14 +126,14 @@ function Reverse({ transactionId, onDone }: { transactionId: string; onDone: () 
   const [reason, setReason] = useState("");
   const { progress, submit } = useIntent("reverse");
   if (progress.at === "done") {
-    return <><p role="status">{t("staff.reversed")}</p><div className="actions"><Button kind="primary" onClick={onDone}>{t("close")}</Button></div></>;
+    return <><p role="status">{t("staff.reversed")}</p><div className="actions"><Button kind="primary" onClick={onDone}>{t("staff.showEntries")}</Button></div></>;
   }
   return (
     <details>
       <summary>{t("staff.reverse")}</summary>
       <Form
         kind="danger" label={t("staff.reverse")} busy={progress.at === "sending" || progress.at === "unanswered"}
-        problem={progress.at === "refused" ? progress.problem : null} onSubmit={() => void submit({ transactionId, reason })}
+        problem={progress.at === "refused" ? progress.problem : null} onSubmit={() => submit({ transactionId, reason })}
       >
         <p>{t("staff.reverseWhy")}</p>
         <Field label={t("staff.reason")} required value={reason} onChange={(event) => setReason(event.target.value)} />

@@ -1,8 +1,9 @@
 // Hooks that change something at the bank.
 
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { type TypedDocumentNode, useClient } from "urql";
-import { type Answer, type Input, type Intent, type Kind, settle, store } from "../bank/intents";
+import type { Input, Kind } from "../bank/intents";
+import type { Item, Progress } from "../bank/outbox";
 import { type AnswerOf, perform } from "../bank/perform";
 import { isRejection, type Rejection } from "../bank/rejections";
 import { useBank } from "./bank";
@@ -37,51 +38,35 @@ export function useAction<Data extends object, Variables extends object>(documen
   return { run, isRunning, problem, forget: useCallback(() => setProblem(null), []) };
 }
 
-export type Progress<K extends Kind> =
-  | { at: "start" }
-  | { at: "sending" }
-  /** The bank has not said what came of it. It is sent again by itself, with the same key. */
-  | { at: "unanswered" }
-  | { at: "done"; answer: Exclude<Answer<K>, { __typename: `${string}Rejection` }> }
-  | { at: "refused"; problem: Problem };
+export type Shown<K extends Kind> = { at: "start" } | Progress<K>;
 
-/** Do once what has an idempotency key. */
+/** Do once what has an idempotency key. It goes on if its page is left, and then shows above the next one. */
 export function useIntent<K extends Kind>(kind: K) {
-  const client = useClient();
-  const { viewer, prove } = useBank();
-  const [progress, setProgress] = useState<Progress<K>>({ at: "start" });
-  const leaving = useRef<AbortController>(null);
+  const { outbox } = useBank();
+  const [key, setKey] = useState<string | null>(null);
+  const [failure, setFailure] = useState<Error | null>(null);
+  const item = useSyncExternalStore(outbox.subscribe, () => outbox.get(key)) as Item<K> | undefined;
+  const isBusy = useRef(false);
+  isBusy.current = item?.progress.at === "sending" || item?.progress.at === "unanswered";
   useEffect(() => {
-    leaving.current = new AbortController();
-    return () => leaving.current?.abort();
-  }, []);
-
-  const go = useCallback(
-    async (intent: Intent<K>): Promise<void> => {
-      const { signal } = leaving.current ?? new AbortController();
-      setProgress({ at: "sending" });
-      try {
-        const answer = await settle(client, prove, intent, { signal, onUnanswered: () => setProgress({ at: "unanswered" }) });
-        if (answer === null) setProgress({ at: "start" });
-        else if (isRejection(answer)) setProgress({ at: "refused", problem: answer });
-        else setProgress({ at: "done", answer: answer as never });
-      } catch (error) {
-        if (signal.aborted) return; // what is stored is sent by whoever comes next: see Unanswered
-        setProgress({ at: "refused", problem: error as Error });
-      }
-    },
-    [client, prove],
-  );
+    if (key === null) return;
+    outbox.watch(key, true);
+    return () => outbox.watch(key, false);
+  }, [outbox, key]);
   const submit = useCallback(
-    async (input: Input<K>): Promise<void> => {
+    (input: Input<K>): void => {
+      if (isBusy.current) return;
+      isBusy.current = true;
       try {
-        await go(store(kind, viewer.id, input));
+        setFailure(null);
+        setKey(outbox.submit(kind, input));
       } catch (error) {
-        setProgress({ at: "refused", problem: error as Error }); // it cannot be stored, so it is not sent
+        isBusy.current = false;
+        setFailure(error as Error); // it cannot be stored, so it is not sent
       }
     },
-    [go, kind, viewer.id],
+    [outbox, kind],
   );
-  const reset = useCallback(() => setProgress({ at: "start" }), []);
-  return { progress, submit, resume: go, reset };
+  const progress: Shown<K> = failure ? { at: "refused", problem: failure } : (item?.progress ?? { at: "start" });
+  return { progress, submit };
 }

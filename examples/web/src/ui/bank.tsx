@@ -1,6 +1,8 @@
 // What every page needs: who the viewer is, the bank's time, and how the viewer proves who it is.
 
 import { createContext, useContext } from "react";
+import type { Client } from "urql";
+import type { Outbox } from "../bank/outbox";
 import type { Prove } from "../bank/perform";
 import type { ShellQuery } from "../gql/graphql";
 
@@ -13,6 +15,9 @@ export type Bank = {
   /** Whether money can be deposited without cash, to try things out. */
   isSandbox: boolean;
   prove: Prove;
+  outbox: Outbox;
+  /** For lists: it has no cache. */
+  plain: Client;
 };
 
 export const BankContext = createContext<Bank | null>(null);

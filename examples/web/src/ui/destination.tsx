@@ -38,6 +38,18 @@ export function destinationOf({ to, name, number }: Chosen): TransferDestination
   return { external: { accountNumber: number, name } };
 }
 
+/** The choice if it is one that is offered for this account, or else none. Others write addresses, too. */
+export function offered(chosen: Chosen, fromId: string, accounts: OwnAccount[], payees: Payee[]): Chosen {
+  const options = [...payees.map(({ id }) => `payee/${id}`), ...payable(fromId, accounts).map(({ id }) => `account/${id}`)];
+  return chosen.to === "new" || options.includes(chosen.to) ? chosen : NOTHING;
+}
+
+/** The viewer's other accounts in the same currency. */
+function payable(fromId: string, accounts: OwnAccount[]): OwnAccount[] {
+  const from = accounts.find(({ id }) => id === fromId);
+  return accounts.filter(({ id, currency }) => id !== fromId && currency === from?.currency);
+}
+
 type Props = {
   chosen: Chosen;
   onChange: (chosen: Chosen) => void;
@@ -49,8 +61,7 @@ type Props = {
 
 export function DestinationFields({ chosen, onChange, accounts, payees, fromId, problem }: Props) {
   const { t } = useLocale();
-  const from = accounts.find(({ id }) => id === fromId);
-  const own = accounts.filter(({ id, currency }) => id !== fromId && currency === from?.currency);
+  const own = payable(fromId, accounts);
   return (
     <>
       <Select label={t("pay.to")} value={chosen.to} onChange={(event) => onChange({ ...chosen, to: event.target.value })}>

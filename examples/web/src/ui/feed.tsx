@@ -31,6 +31,14 @@ export function Feed({ cursor }: { cursor: string | null }) {
   });
   const latest = data?.transactionFeed;
   useEffect(() => onGap(() => publish(null)), []);
+  // What could not be read without a network is read now.
+  const wasOffline = useRef(false);
+  useEffect(() => {
+    if (state === "offline") wasOffline.current = true;
+    if (state !== "live" || !wasOffline.current) return;
+    wasOffline.current = false;
+    publish(null);
+  }, [state]);
   const text = latest && t("feed.event", {
     what: word("eventKind", latest.kind),
     amount: money(latest.transaction.amount),

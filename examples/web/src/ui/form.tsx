@@ -3,10 +3,10 @@
 import { type FormEvent, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, useId } from "react";
 import type { Problem } from "./actions";
 import { useLocale } from "./locale";
-import { ProblemText } from "./problem";
+import { FieldMistake, ProblemText } from "./problem";
 import { Button } from "./parts";
 
-type FieldProps = InputHTMLAttributes<HTMLInputElement> & { label: string; hint?: ReactNode; mistake?: string | null };
+type FieldProps = InputHTMLAttributes<HTMLInputElement> & { label: string; hint?: ReactNode; mistake?: ReactNode };
 
 export function Field({ label, hint, mistake, ...rest }: FieldProps) {
   const id = useId();
@@ -49,19 +49,20 @@ export function Form({ onSubmit, label, busy, problem, onCancel, kind = "primary
     if (!busy) onSubmit();
   };
   return (
-    <form onSubmit={submit} noValidate={false}>
+    <form onSubmit={submit}>
       {children}
       {problem && <ProblemText problem={problem} />}
       <div className="actions">
         <Button type="submit" kind={kind} busy={busy}>{label}</Button>
-        {onCancel && <Button onClick={onCancel}>{t("cancel")}</Button>}
+        {onCancel && <Button onClick={onCancel}>{busy ? t("close") : t("cancel")}</Button>}
       </div>
     </form>
   );
 }
 
 /** The mistake that the bank found in a field of the input, named by the last part of its path. */
-export function mistakeIn(problem: Problem | null, field: string): string | null {
+export function mistakeIn(problem: Problem | null, field: string): ReactNode {
   if (!problem || problem instanceof Error || problem.__typename !== "ValidationRejection") return null;
-  return problem.fields.find(({ path }) => path.includes(field))?.message ?? null;
+  const found = problem.fields.find(({ path }) => path.includes(field));
+  return found ? <FieldMistake field={field} code={found.code} message={found.message} /> : null;
 }

@@ -16,6 +16,10 @@ export function useLocale() {
       t,
       locale,
       money: (money: Money) => formatMoney(money, locale),
+      /** An amount as one would type it. */
+      editable: ({ amount }: Money) =>
+        new Intl.NumberFormat(locale, { useGrouping: false, minimumFractionDigits: amount.split(".")[1]?.length ?? 0, maximumFractionDigits: 20 })
+          .format(amount as Intl.StringNumericLiteral),
       parse: (text: string, currency: string) => parseAmount(text, currency, locale),
       /** A date, e.g. 2026-11-28, or the day of a time. */
       day: (text: string) => (text.length === 10 ? dayAlone : day).format(new Date(text)),

@@ -1,7 +1,8 @@
 // A long list, page by page: older ones as one scrolls, newer ones as they happen.
 
 import { useCallback, useEffect, useRef, useState } from "react";
-import { type TypedDocumentNode, useClient } from "urql";
+import type { TypedDocumentNode } from "urql";
+import { useBank } from "./bank";
 
 type Connection<Node> = {
   nodes: Node[];
@@ -21,12 +22,13 @@ export function usePaged<Data, Variables extends Paging, Node extends { id: stri
   given: Omit<Variables, keyof Paging>,
   pick: (data: Data) => Connection<Node> | null | undefined,
 ) {
-  const client = useClient();
+  const { plain: client } = useBank();
   const [list, setList] = useState<List<Node> | null>(null);
   const [isBusy, setBusy] = useState(false);
   const [hasFailed, setFailed] = useState(false);
   const latest = useRef({ given, pick, run: 0 });
   Object.assign(latest.current, { given, pick });
+  const start = useRef<string | null>(null);
 
   const read = useCallback(
     async (paging: Paging): Promise<Connection<Node> | null> => {
@@ -45,19 +47,33 @@ export function usePaged<Data, Variables extends Paging, Node extends { id: stri
   const reload = useCallback(async () => {
     latest.current.run++;
     const found = await read({ first: PAGE });
-    if (found) setList({ nodes: found.nodes, ...edges(found), hasMore: found.pageInfo.hasNextPage });
+    if (!found) return;
+    start.current = edges(found).start;
+    setList({ nodes: found.nodes, ...edges(found), hasMore: found.pageInfo.hasNextPage });
   }, [read]);
   const more = useCallback(async () => {
     if (!list?.end) return;
     const found = await read({ first: PAGE, after: list.end });
     if (found) setList({ nodes: merged(list.nodes, found.nodes), start: list.start, end: edges(found).end ?? list.end, hasMore: found.pageInfo.hasNextPage });
   }, [read, list]);
+  // One at a time: what happens while newer ones are read is read right after.
+  const reading = useRef({ is: false, again: false });
   const newer = useCallback(async () => {
-    if (!list?.start) return reload();
-    const found = await read({ last: MOST_NEWER, before: list.start });
-    if (found?.pageInfo.hasPreviousPage) return reload(); // too many of them
-    if (found) setList((now) => now && { ...now, nodes: merged(found.nodes, now.nodes), start: edges(found).start ?? now.start });
-  }, [read, reload, list?.start]);
+    const state = reading.current;
+    state.again = true;
+    if (state.is) return;
+    state.is = true;
+    while (state.again) {
+      state.again = false;
+      const found = start.current ? await read({ last: MOST_NEWER, before: start.current }) : null;
+      if (!found || found.pageInfo.hasPreviousPage) await reload(); // there were none, or there are too many
+      else {
+        start.current = edges(found).start ?? start.current;
+        setList((now) => now && { ...now, nodes: merged(found.nodes, now.nodes), start: edges(found).start ?? now.start });
+      }
+    }
+    state.is = false;
+  }, [read, reload]);
 
   const key = JSON.stringify(given);
   useEffect(() => {

@@ -6,6 +6,17 @@ import { useLocale, useWord } from "./locale";
 import { Refused, Unanswered } from "../bank/post";
 import { NotStored } from "../bank/storage";
 
+/** A mistake in a field, in the viewer's language if its code has a sentence there, or else in the bank's words. */
+function inWords(word: ReturnType<typeof useWord>, field: string, code: string, message: string): string {
+  const text = word("fieldCode", code);
+  return text === code.toLowerCase().replaceAll("_", " ") ? message : `${word("fieldName", field)} ${text}.`;
+}
+
+/** A mistake in a field, in words. */
+export function FieldMistake({ field, code, message }: { field: string; code: string; message: string }) {
+  return inWords(useWord(), field, code, message);
+}
+
 export function useExplain() {
   const { t, money, time } = useLocale();
   const word = useWord();
@@ -40,15 +51,10 @@ export function useExplain() {
       case "ForbiddenRejection":
         return t("rejection.forbidden");
       case "ValidationRejection":
-        return rejection.fields.map(({ path, code, message }) => fieldMistake(path.at(-1) ?? "", code, message)).join(" ");
+        return rejection.fields.map(({ path, code, message }) => inWords(word, path.at(-1) ?? "", code, message)).join(" ");
       default:
         return (rejection as { message: string }).message; // of a type that came later
     }
-  };
-  /** Codes that have a sentence in the viewer's language; the bank's own message for any other. */
-  const fieldMistake = (field: string, code: string, message: string): string => {
-    const text = word("fieldCode", code);
-    return text === code.toLowerCase().replaceAll("_", " ") ? message : `${word("fieldName", field)}: ${text}`;
   };
   return (problem: Problem): string => {
     if (problem instanceof Unanswered) return t("problem.unanswered");

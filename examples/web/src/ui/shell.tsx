@@ -3,9 +3,11 @@
 import { type ReactNode, useCallback, useEffect, useMemo, useRef } from "react";
 import { useClient, useQuery } from "urql";
 import { Link, useLocation, useRoute } from "wouter";
-import { setSession } from "../bank/session";
+import { newPlainClient } from "../bank/client";
+import { Outbox } from "../bank/outbox";
+import { setSession, signOut } from "../bank/session";
 import { graphql } from "../gql";
-import { type Bank, BankContext } from "./bank";
+import { type Bank, BankContext, useBank } from "./bank";
 import { Feed } from "./feed";
 import { LanguageChoice } from "./language";
 import { useLocale, useWord } from "./locale";
@@ -25,21 +27,31 @@ const LOG_OUT = graphql(`
   mutation LogOut($id: ID) { logOut(sessionId: $id) { ... on Done { ok } ...Rejection } }
 `);
 
+const PATIENCE_MILLISECONDS = 3_000;
+
 export const STAFF = new Set(["TELLER", "AUDITOR", "ADMIN"]);
 
 /** The pages for somebody who is signed in. */
 export function Shell({ children }: { children: ReactNode }) {
-  const [{ data, error }, again] = useQuery({ query: SHELL });
+  const [{ data, error, fetching, stale }, again] = useQuery({ query: SHELL });
   const { proof, prove } = useProve();
   const me = data?.me;
   const clock = data?.clock;
+  const client = useClient();
+  const userId = me?.id;
+  const outbox = useMemo(() => (userId ? new Outbox(client, userId, prove) : null), [client, userId, prove]);
+  const plain = useMemo(() => (userId ? newPlainClient(userId) : null), [userId]);
+  useEffect(() => {
+    outbox?.resume();
+    return () => outbox?.end();
+  }, [outbox]);
   const bank = useMemo<Bank | null>(
-    () => (me && clock ? { viewer: me, today: dayOf(clock.now), isSandbox: clock.movable, prove } : null),
-    [me, clock, prove],
+    () => (me && clock && outbox && plain ? { viewer: me, today: dayOf(clock.now), isSandbox: clock.movable, prove, outbox, plain } : null),
+    [me, clock, outbox, plain, prove],
   );
   useEffect(() => {
-    if (data && !data.me) setSession(null);
-  }, [data]);
+    if (data && !data.me && !error && !fetching && !stale) setSession(null);
+  }, [data, error, fetching, stale]);
   if (!bank || data === undefined) {
     return <main className="alone">{error ? <Failure retry={() => again({ requestPolicy: "network-only" })} /> : <Loading />}</main>;
   }
@@ -70,15 +82,17 @@ function Frame({ cursor, children }: { cursor: string | null; children: ReactNod
 function Navigation() {
   const { t } = useLocale();
   const word = useWord();
-  const client = useClient();
+  const { plain } = useBank();
   const [, setLocation] = useLocation();
   const [{ data }] = useQuery({ query: SHELL, requestPolicy: "cache-only" });
   const me = data?.me;
   const logOut = useCallback(async () => {
-    await client.mutation(LOG_OUT, {}).toPromise();
-    setSession(null);
+    // Signed out here in any case, whether or not the bank answers.
+    const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE_MILLISECONDS));
+    await Promise.race([plain.mutation(LOG_OUT, {}).toPromise(), patience]);
     setLocation("/");
-  }, [client, setLocation]);
+    signOut();
+  }, [plain, setLocation]);
   return (
     <header className="top">
       <Link href="/" className="brand">{t("bank")}</Link>

@@ -1,6 +1,6 @@
 // The proof that the bank requires before what is dangerous: a code, the password, or a passkey.
 
-import { useCallback, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { useClient } from "urql";
 import { answerPasskey, hasPasskeys } from "../bank/passkeys";
 import type { Prove, StepUp } from "../bank/perform";
@@ -22,21 +22,31 @@ const STEP_UP = graphql(`
 
 type Proof = { required: StepUp; settle: (proven: boolean) => void };
 
-/** `prove` opens the dialog, and waits for what comes of it. */
-export function useProve(): { proof: Proof | null; prove: Prove } {
-  const [proof, setProof] = useState<Proof | null>(null);
+/** `prove` opens the dialog, one after another, and waits for what comes of it. It fails if its user has gone. */
+export function useProve(): { proof: Proof | undefined; prove: Prove } {
+  const [proofs, setProofs] = useState<Proof[]>([]);
+  const waiting = useRef(new Map<Proof, (gone: Error) => void>());
   const prove = useCallback<Prove>(
     (required) =>
-      new Promise((resolve) => {
-        const settle = (proven: boolean) => {
-          setProof(null);
-          resolve(proven);
+      new Promise((resolve, reject) => {
+        const proof: Proof = {
+          required,
+          settle: (proven) => {
+            waiting.current.delete(proof);
+            setProofs((before) => before.filter((each) => each !== proof));
+            resolve(proven);
+          },
         };
-        setProof({ required, settle });
+        waiting.current.set(proof, reject);
+        setProofs((before) => [...before, proof]);
       }),
     [],
   );
-  return { proof, prove };
+  useEffect(() => {
+    const all = waiting.current;
+    return () => all.forEach((reject) => reject(new Unanswered()));
+  }, []);
+  return { proof: proofs[0], prove };
 }
 
 export function StepUpDialog({ proof: { required, settle } }: { proof: Proof }) {

@@ -65,7 +65,7 @@ export function TransactionDialog({ id, onClose, children }: { id: string; onClo
             </div>
           )}
           {children}
-          <div className="actions"><Button onClick={onClose}>{t("close")}</Button></div>
+          <div className="actions end"><Button onClick={onClose}>{t("close")}</Button></div>
         </>
       )}
     </Dialog>

@@ -1,30 +1,27 @@
-// What was sent, and the bank has not answered: before a reload, a crash, or in a tab that was closed. It is sent again with its key.
+// What was sent, and no page shows: from before a reload or a crash, or of a page that was left. And what came of it.
 
-import { useEffect, useState } from "react";
-import { type Intent, unanswered } from "../bank/intents";
+import { useSyncExternalStore } from "react";
 import type { Money } from "../bank/money";
-import { useIntent } from "./actions";
+import type { Item } from "../bank/outbox";
 import { useBank } from "./bank";
 import { useLocale, useWord } from "./locale";
 import { Button } from "./parts";
 import { ProblemText } from "./problem";
 
 export function Unsettled() {
-  const { viewer } = useBank();
-  const [found] = useState(() => unanswered(viewer.id));
-  return <>{found.map((intent) => <UnsettledIntent key={intent.key} intent={intent} />)}</>;
+  const { outbox } = useBank();
+  const items = useSyncExternalStore(outbox.subscribe, outbox.all);
+  return <>{items.filter(({ isWatched }) => !isWatched).map((item) => <Notice key={item.intent.key} item={item} />)}</>;
 }
 
-function UnsettledIntent({ intent }: { intent: Intent }) {
-  const { t, money } = useLocale();
+function Notice({ item: { intent, progress } }: { item: Item }) {
+  const { t, money, time } = useLocale();
   const word = useWord();
-  const { progress, resume } = useIntent(intent.kind);
-  const [isSeen, setSeen] = useState(false);
-  useEffect(() => void resume(intent), [intent, resume]);
-  if (isSeen || progress.at === "start") return null;
-  const { amount: paid } = intent.input as { amount?: Money };
-  const amount = paid ? money(paid) : "";
-  const what = `${word("intent", intent.kind)} ${amount}`.trim();
+  const { outbox } = useBank();
+  if (progress.at === "elsewhere") return null;
+  const { amount } = intent.input as { amount?: Money };
+  const what = `${word("intent", intent.kind)} ${amount ? money(amount) : ""}`.trim();
+  const drop = () => outbox.drop(intent.key);
   return (
     <aside className={`notice ${progress.at}`} aria-label={t("unsettled.label")}>
       {progress.at === "done" && <p role="status">{t("unsettled.done", { what })}</p>}
@@ -35,7 +32,16 @@ function UnsettledIntent({ intent }: { intent: Intent }) {
         </>
       )}
       {(progress.at === "sending" || progress.at === "unanswered") && <p role="status">{t("unsettled.sending", { what })}</p>}
-      {(progress.at === "done" || progress.at === "refused") && <Button className="small" onClick={() => setSeen(true)}>{t("close")}</Button>}
+      {progress.at === "old" && (
+        <>
+          <p>{t("unsettled.old", { what, time: time(intent.createdAt) })}</p>
+          <div className="actions">
+            <Button className="small" onClick={() => outbox.confirm(intent.key)}>{t("unsettled.send")}</Button>
+            <Button className="small" onClick={drop}>{t("unsettled.discard")}</Button>
+          </div>
+        </>
+      )}
+      {(progress.at === "done" || progress.at === "refused") && <Button className="small" onClick={drop}>{t("close")}</Button>}
     </aside>
   );
 }
