@@ -58,7 +58,7 @@ async def test_a_payment_is_checked_previewed_and_made(sit: Sit, ada: Client, gr
         assert seen.seen.problems == []
 
 
-async def test_a_lost_answer_is_asked_for_again_with_the_same_key(sit: Sit, ada: Client, grace: Client) -> None:
+async def test_after_a_lost_answer_the_same_key_is_sent_again(sit: Sit, ada: Client, grace: Client) -> None:
     async with sit(ada) as seen:
 
         async def answer(route: Route) -> None:

@@ -122,12 +122,12 @@ async def test_what_is_dangerous_asks_for_a_proof_and_goes_on(sit: Sit, ada: Cli
     """A payee is new, and the session is not: the bank wants the password again."""
     async with sit(ada) as seen:
         required = {"message": "Prove it.", "challenge": "", "factor": "PASSWORD", "__typename": "StepUpRequiredRejection"}
-        asked: list[dict[str, str]] = []
+        demanded: list[dict[str, str]] = []
 
         async def answer(route: Route) -> None:
             operation = json.loads(route.request.post_data or "{}").get("operationName")
-            if operation == "AddPayee" and not asked:
-                asked.append(required)
+            if operation == "AddPayee" and not demanded:
+                demanded.append(required)
                 await route.fulfill(json={"data": {"__typename": "Mutation", "addPayee": required}})
             elif operation == "StepUp":
                 await route.fulfill(json={"data": {"__typename": "Mutation", "stepUp": {"__typename": "Done", "ok": True}}})
@@ -136,7 +136,7 @@ async def test_what_is_dangerous_asks_for_a_proof_and_goes_on(sit: Sit, ada: Cli
 
         await seen.page.route("**/graphql", answer)
         for confirms in (False, True):
-            asked.clear()
+            demanded.clear()
             await seen.go("/payees", "Payees")
             await seen.click("Add payee")
             await seen.type("Name of the payee", "Grace Hopper")

@@ -52,7 +52,7 @@ export function AccountPage({ id }: { id: string }) {
       <section className="card balance" aria-label={t("account.balance")}>
         <p className="large"><Amount of={balance.booked} /> {account.status !== "ACTIVE" && <Mark group="accountStatus" value={account.status} />}</p>
         {account.freezeReason && <p>{t("account.frozenFor", { reason: account.freezeReason })}</p>}
-        <dl className="facts">
+        <dl className="definitions">
           <div><dt>{t("available")}</dt><dd><Amount of={balance.available} /></dd></div>
           {!isZero(balance.held.amount) && <div><dt>{t("account.held")}</dt><dd><Amount of={balance.held} /></dd></div>}
           {!isZero(account.overdraftLimit.amount) && <div><dt>{t("account.overdraft")}</dt><dd><Amount of={account.overdraftLimit} /></dd></div>}

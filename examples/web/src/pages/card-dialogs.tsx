@@ -50,7 +50,7 @@ export function RevealDialog({ card, onClose }: Props) {
     <Dialog title={t("cards.reveal")} onClose={onClose}>
       {secrets ? (
         <>
-          <dl className="facts">
+          <dl className="definitions">
             <div><dt>{t("cards.number")}</dt><dd><code>{grouped(secrets.number)}</code></dd></div>
             <div><dt>{t("cards.code")}</dt><dd><code>{secrets.securityCode}</code></dd></div>
           </dl>

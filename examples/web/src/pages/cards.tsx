@@ -77,7 +77,7 @@ function CardTile({ card, onShow }: { card: CardData; onShow: (dialog: Shown["di
       </div>
       <p><Mark group="cardStatus" value={card.status} /> {card.account.name}</p>
       {card.limits.length > 0 && (
-        <dl className="facts">
+        <dl className="definitions">
           {card.limits.map(({ window, amount, remaining }) => (
             <div key={window}><dt>{word("limitWindow", window)}</dt><dd><Amount of={amount} /> <small>{t("cards.remaining")} <Amount of={remaining} /></small></dd></div>
           ))}

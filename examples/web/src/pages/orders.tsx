@@ -75,7 +75,7 @@ function OrderCard({ order }: { order: Order }) {
         <h2>{title}</h2>
         <Mark group="scheduleStatus" value={order.status} />
       </header>
-      <dl className="facts">
+      <dl className="definitions">
         <div><dt>{order.sweep ? word("sweep", order.sweep) : t("pay.amountAlone")}</dt><dd><Amount of={order.amount} /></dd></div>
         <div><dt>{t("pay.from")}</dt><dd>{order.from.name}</dd></div>
         <div><dt>{t("pay.to")}</dt><dd>{order.payee?.name} <small>{grouped(order.toAccountNumber)}</small></dd></div>

@@ -127,7 +127,7 @@ function Review({ planned: { input, preview, verified }, from, toName, onBack, o
       <div className="card" role="status">
         <h2 ref={heading} tabIndex={-1}>{transaction.status === "PENDING" ? t("pay.accepted") : t("pay.done")}</h2>
         <p className="large"><Amount of={transaction.amount} /> <Mark group="transactionStatus" value={transaction.status} /></p>
-        <dl className="facts">
+        <dl className="definitions">
           <div><dt>{t("pay.to")}</dt><dd>{transaction.to.name}</dd></div>
           {transaction.settlesOn && <div><dt>{t("transaction.settles")}</dt><dd>{day(transaction.settlesOn)}</dd></div>}
           <div><dt>{t("transaction.reference")}</dt><dd><Copyable text={transaction.reference} /></dd></div>
@@ -140,7 +140,7 @@ function Review({ planned: { input, preview, verified }, from, toName, onBack, o
     <div className="card">
       <h2 ref={heading} tabIndex={-1}>{t("pay.review")}</h2>
       <p className="large"><Amount of={preview.amount} /></p>
-      <dl className="facts">
+      <dl className="definitions">
         <div><dt>{t("pay.from")}</dt><dd>{from?.name} <small>{from && grouped(from.number)}</small></dd></div>
         <div><dt>{t("pay.to")}</dt><dd>{toName}</dd></div>
         {input.description && <div><dt>{t("pay.description")}</dt><dd>{input.description}</dd></div>}

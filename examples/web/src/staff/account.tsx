@@ -61,7 +61,7 @@ export function DeskAccount({ id }: { id: string }) {
     <Page title={account.name} aside={<Mark group="accountStatus" value={account.status} />}>
       <section className="card" aria-label={t("account.balance")}>
         <p className="large"><Amount of={account.balance.booked} /></p>
-        <dl className="facts">
+        <dl className="definitions">
           <div><dt>{t("staff.owner")}</dt><dd><Link href={`/staff/users/${account.owner.id}`}>{account.owner.fullName}</Link></dd></div>
           <div><dt>{t("account.number")}</dt><dd>{grouped(account.number)}</dd></div>
           <div><dt>{t("account.kind")}</dt><dd>{word("accountKind", account.kind)}</dd></div>

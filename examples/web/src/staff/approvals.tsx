@@ -54,7 +54,7 @@ function ApprovalCard({ approval }: { approval: Approval }) {
   return (
     <section className="card" aria-label={title}>
       <header><h2>{title}</h2><Mark group="approvalStatus" value={approval.status} /></header>
-      <dl className="facts">
+      <dl className="definitions">
         {approval.user && <div><dt>{t("staff.customer")}</dt><dd><Link href={`/staff/users/${approval.user.id}`}>{approval.user.fullName}</Link></dd></div>}
         {approval.account && <div><dt>{t("staff.account")}</dt><dd><Link href={`/staff/accounts/${approval.account.id}`}>{approval.account.name}</Link></dd></div>}
         {approval.role && <div><dt>{t("staff.role")}</dt><dd>{word("role", approval.role)}</dd></div>}

@@ -54,7 +54,7 @@ export function DeskUser({ id }: { id: string }) {
   return (
     <Page title={user.fullName} aside={<Mark group="userStatus" value={user.status} />}>
       <section className="card" aria-label={t("settings.profile")}>
-        <dl className="facts">
+        <dl className="definitions">
           <div><dt>{t("signIn.email")}</dt><dd>{user.email} {user.emailVerified && <small>{t("staff.verified")}</small>}</dd></div>
           {user.phoneNumber && <div><dt>{t("settings.phone")}</dt><dd>{user.phoneNumber}</dd></div>}
           <div><dt>{t("staff.role")}</dt><dd>{word("role", user.role)}</dd></div>

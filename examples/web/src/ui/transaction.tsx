@@ -34,7 +34,7 @@ export function TransactionDialog({ id, onClose, children }: { id: string; onClo
       {found && (
         <>
           <p className="large"><Amount of={found.amount} /> <Mark group="transactionStatus" value={found.status} /></p>
-          <dl className="facts">
+          <dl className="definitions">
             <div><dt>{t("transaction.from")}</dt><dd><Party of={found.from} /></dd></div>
             <div><dt>{t("transaction.to")}</dt><dd><Party of={found.merchant ? { name: `${found.merchant.name}, ${found.merchant.country}` } : found.to} /></dd></div>
             {found.description && <div><dt>{t("pay.description")}</dt><dd>{found.description}</dd></div>}
