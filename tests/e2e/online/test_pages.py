@@ -1,5 +1,6 @@
 """Every page: accessible, at home on a phone, in light and dark, in both languages, and without a mouse."""
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,11 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page
 
+from bank_graphql.api.errors import rejection_of
+from bank_graphql.api.schema import build_schema
+from bank_graphql.engine.executor import Executor
 from bank_graphql.web.playground import ONLINE_BANK_DOCUMENTS
+from bank_graphql.web.trusted import read_manifest
 from tests.client import ABROAD, PASSWORD, Client
 from tests.e2e.browser import needs_browser, window
 from tests.e2e.online.conftest import Sit, account_of, staff
@@ -157,6 +162,12 @@ async def test_files_come_compressed_and_for_good(server: Server, accepted: str,
         assert file.text == plain.text
     part = await server.http.get(f"/app/{script}", headers={"accept-encoding": accepted, "range": "bytes=0-9"})
     assert (part.status_code, part.text, part.headers.get("content-encoding")) == (206, plain.text[:10], None)
+
+
+def test_all_documents_of_the_build_fit_the_schema() -> None:
+    documents = read_manifest(ONLINE_BANK_DOCUMENTS, Executor(build_schema(), to_result=rejection_of).mistakes_in)
+    assert len(documents) > 60
+    assert all(key == f"sha256:{hashlib.sha256(text.encode()).hexdigest()}" for key, text in documents.items())
 
 
 async def test_the_page_its_policy_and_its_documents(server: Server) -> None:
