@@ -299,6 +299,32 @@ async def test_a_payment_is_never_sent_as_somebody_else(sit: Sit, ada: Client, g
         assert (await booked(ada), await booked(grace)) == ("990.00", "1010.00")
 
 
+async def test_a_payment_that_waits_for_a_token_is_not_sent_with_anothers(sit: Sit, ada: Client, grace: Client) -> None:
+    renewing, gate, sent = asyncio.Event(), asyncio.Event(), []
+
+    async def handle(route: Route) -> None:
+        if "refreshToken" in (route.request.post_data or ""):
+            renewing.set()
+            await gate.wait()
+        elif operation_of(route) == "Transfer":
+            sent.append(route.request.headers.get("authorization"))
+        await route.fallback()
+
+    async with sit(ada) as seen:
+        await seen.plan((await account_of(grace))["number"], "Grace Hopper", "10")
+        await seen.sees("Check before you pay")
+        await seen.page.route("**/graphql", handle)
+        expired = session_of(ada, "2000-01-01T00:00:00Z")
+        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", expired)
+        await seen.click("Pay")
+        await renewing.wait()
+        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", session_of(grace))
+        gate.set()
+        await seen.sees("The bank has not answered.")
+        assert set(sent) == {None}
+        assert await booked(ada) == "1000.00"
+
+
 async def test_what_is_stored_by_others_or_too_old_is_not_sent(sit: Sit, ada: Client) -> None:
     old = {"key": "old", "kind": "deposit", "userId": ada.user_id, "createdAt": "2020-01-01T00:00:00Z",
            "input": {"accountId": (await account_of(ada))["id"], "amount": {"amount": "5.00", "currency": "EUR"}}}  # fmt: skip
