@@ -10,6 +10,8 @@ from starlette.applications import Starlette
 
 from bank_graphql.app import create_app
 from bank_graphql.engine import complexity
+from bank_graphql.engine.documents import Prepared
+from bank_graphql.engine.executor import Request
 from bank_graphql.settings import Settings
 from bank_graphql.web import endpoint
 from tests.client import Client
@@ -60,6 +62,28 @@ async def test_who_accepts_a_stream_as_well_gets_one_for_a_subscription_alone(
     answer = await http.post("/graphql", json=following, headers=headers)
     assert answer.headers["content-type"] == "text/event-stream"
     assert "BAD_REQUEST" in answer.text
+
+
+@pytest.mark.parametrize("accept", [JSON, f"{JSON}, text/event-stream", "text/event-stream"])
+async def test_a_document_waits_for_its_turn_before_it_is_parsed(
+    http: httpx.AsyncClient, app: Starlette, monkeypatch: pytest.MonkeyPatch, accept: str
+) -> None:
+    gate, order = app.state.graphql._gate, []
+    parse = gate._executor.parse
+
+    async def wait(_: str) -> None:
+        order.append("turn")
+
+    def note(request: Request) -> Prepared:
+        order.append("parse")
+        return parse(request)
+
+    monkeypatch.setattr(gate._share, "wait", wait)
+    monkeypatch.setattr(gate._share, "must_wait", lambda _: True)
+    monkeypatch.setattr(gate._executor, "parse", note)
+    assert (await post(http, {"query": f"{{ me {{ id }} }} # {accept}"}, accept=accept)).status_code == 200
+    assert order[:1] == ["turn"]
+    assert order.count("parse") == 1
 
 
 @pytest.mark.parametrize("accept", ["text/plain", f"{JSON};charset=latin-1", f"{JSON};q=0"])

@@ -45,6 +45,17 @@ class Customer:
         """Fill in a field."""
         await self.page.get_by_label(label, exact=True).fill(text)
 
+    async def second_tab(self) -> Page:
+        """Open another tab of the same profile."""
+        other = await self.page.context.new_page()
+        await other.goto(self.seen.url + "/app/")
+        await other.get_by_role("heading", level=1).wait_for()
+        return other
+
+    async def store(self, session: str) -> None:
+        """Sign in with a session, as another tab would."""
+        await self.page.evaluate("session => localStorage.setItem('bank.session', session)", session)
+
     async def is_live(self) -> None:
         """Wait until the feed is followed."""
         await self.page.locator(".live.live").wait_for()
@@ -74,8 +85,9 @@ async def customer(chromium: Browser, url: str, client: Client, **options: Any) 
     """A user who is signed in already, in a window of an empty profile."""
     async with window(chromium, url, **{"locale": "en-GB", **options}) as seen:
         await seen.open("/version")
-        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", session_of(client))
-        yield Customer(seen, client)
+        customer = Customer(seen, client)
+        await customer.store(session_of(client))
+        yield customer
 
 
 def session_of(client: Client, expires_at: str = "2999-01-01T00:00:00Z") -> str:

@@ -36,6 +36,12 @@ async def on_transfer(customer: Customer, answer: Callable[[Route], Awaitable[No
     return sent
 
 
+async def fail(route: Route, code: str, message: str = "Not now.") -> None:
+    """Answer a request with an error."""
+    errors = [{"message": message, "extensions": {"code": code, "retryAfter": 0}}]
+    await route.fulfill(status=503, content_type="application/json", body=json.dumps({"data": None, "errors": errors}))
+
+
 async def lose(route: Route) -> None:
     """Execute a request, and lose the answer."""
     await route.fetch()
@@ -95,8 +101,7 @@ async def test_an_error_that_leaves_it_open_is_no_refusal(sit: Sit, ada: Client,
         if len(sent) > 1:
             await route.continue_()
             return
-        error = {"message": "Not now.", "extensions": {"code": code, "retryAfter": 0}}
-        await route.fulfill(status=503, content_type="application/json", body=json.dumps({"data": None, "errors": [error]}))
+        await fail(route, code)
 
     async with sit(ada) as seen:
         sent = await on_transfer(seen, answer)
@@ -107,12 +112,8 @@ async def test_an_error_that_leaves_it_open_is_no_refusal(sit: Sit, ada: Client,
 
 
 async def test_what_the_bank_cannot_execute_is_given_up(sit: Sit, ada: Client, grace: Client) -> None:
-    async def answer(route: Route) -> None:
-        error = {"message": "Nobody can do that.", "extensions": {"code": "BAD_REQUEST"}}
-        await route.fulfill(status=400, content_type="application/json", body=json.dumps({"errors": [error]}))
-
     async with sit(ada) as seen:
-        sent = await on_transfer(seen, answer)
+        sent = await on_transfer(seen, lambda route: fail(route, "BAD_REQUEST", "Nobody can do that."))
         await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
         await seen.sees("Nobody can do that.")
         assert len(sent) == 1
@@ -138,9 +139,7 @@ async def test_two_tabs_send_one_payment_once(sit: Sit, ada: Client, grace: Clie
         sent = await on_transfer(seen, lambda route: route.abort())
         await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
         await seen.sees("The bank has not answered.")
-        other = await seen.page.context.new_page()
-        await other.goto(seen.seen.url + "/app/")
-        await other.get_by_role("heading", level=1).wait_for()
+        other = await seen.second_tab()
         await seen.page.unroute_all()
         await seen.sees("Paid")
         await other.get_by_text("€990.00").first.wait_for()
@@ -191,8 +190,7 @@ async def test_an_error_after_a_lost_answer_says_nothing_of_it(sit: Sit, ada: Cl
         if len(sent) == 1:
             await lose(route)
         elif len(sent) == 2:
-            error = {"message": "No.", "extensions": {"code": code}}
-            await route.fulfill(status=403, content_type="application/json", body=json.dumps({"errors": [error]}))
+            await fail(route, code)
         else:
             await route.continue_()
 
@@ -267,16 +265,25 @@ async def test_what_was_left_behind_long_ago_is_sent_if_its_user_wants(sit: Sit,
         assert await seen.page.get_by_label("Not answered yet").count() == 0
 
 
-async def test_nothing_is_sent_that_could_not_be_stored(sit: Sit, ada: Client, grace: Client) -> None:
+@pytest.mark.parametrize("allowed", [0, 1])
+async def test_nothing_is_sent_that_could_not_be_stored(sit: Sit, ada: Client, grace: Client, allowed: int) -> None:
     async with sit(ada) as seen:
         sent = await on_transfer(seen, lambda route: route.continue_())
         await seen.plan((await account_of(grace))["number"], "Grace Hopper", "10")
         await seen.sees("Check before you pay")
-        await seen.page.evaluate(
-            "void (Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') })"
-        )
+        fill = """allowed => {
+            const { setItem } = Storage.prototype;
+            Storage.prototype.setItem = function (name, value) {
+                if (allowed-- <= 0) throw new DOMException("full", "QuotaExceededError");
+                setItem.call(this, name, value);
+            };
+        }"""
+        await seen.page.evaluate(fill, allowed)
         await seen.click("Pay")
         await seen.sees("Not sent: this browser stores nothing for this page")
+        await seen.page.reload()
+        await seen.page.get_by_role("heading", level=1).wait_for()
+        assert await seen.page.get_by_label("Not answered yet").count() == 0
         assert sent == []
 
 
@@ -285,7 +292,7 @@ async def test_a_payment_is_never_sent_as_somebody_else(sit: Sit, ada: Client, g
         sent = await on_transfer(seen, lambda route: route.abort())
         await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
         await seen.sees("The bank has not answered.")
-        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", session_of(grace))
+        await seen.store(session_of(grace))
         await seen.page.evaluate("dispatchEvent(new StorageEvent('storage', {key: 'bank.session'}))")
         await seen.sees("Grace Hopper")
         before = len(sent)
@@ -293,7 +300,7 @@ async def test_a_payment_is_never_sent_as_somebody_else(sit: Sit, ada: Client, g
         await seen.sees("€1,000.00")
         assert len(sent) == before
         await seen.page.unroute_all()
-        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", session_of(ada))
+        await seen.store(session_of(ada))
         await seen.page.reload()
         await seen.sees("Payment €10.00: done.")
         assert (await booked(ada), await booked(grace)) == ("990.00", "1010.00")
@@ -315,10 +322,10 @@ async def test_a_payment_that_waits_for_a_token_is_not_sent_with_anothers(sit: S
         await seen.sees("Check before you pay")
         await seen.page.route("**/graphql", handle)
         expired = session_of(ada, "2000-01-01T00:00:00Z")
-        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", expired)
+        await seen.store(expired)
         await seen.click("Pay")
         await renewing.wait()
-        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", session_of(grace))
+        await seen.store(session_of(grace))
         gate.set()
         await seen.sees("The bank has not answered.")
         assert set(sent) == {None}

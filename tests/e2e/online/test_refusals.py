@@ -48,6 +48,11 @@ async def test_money_that_goes_between_check_and_payment(seen: Customer, ada: Cl
     await seen.sees("Paid")
 
 
+async def test_an_account_in_another_currency(seen: Customer, grace: Client) -> None:
+    await seen.plan((await grace.open(currency="JPY"))["number"], "Grace Hopper", "1")
+    await seen.sees("The account is in JPY, the amount in EUR.")
+
+
 async def test_wrong_numbers_names_and_amounts(seen: Customer, ada: Client) -> None:
     await seen.plan("DE00 1234", "Nobody", "1")
     await seen.page.locator(".mistake").wait_for()
@@ -61,6 +66,7 @@ async def test_wrong_numbers_names_and_amounts(seen: Customer, ada: Client) -> N
 async def test_a_name_that_does_not_fit_and_another_bank(seen: Customer, grace: Client) -> None:
     await seen.plan((await account_of(grace))["number"], "Mallory Mean", "1")
     await seen.sees("The account belongs to somebody else. Check it before you pay.")
+    await seen.page.get_by_role("button", name="Pay anyway").wait_for()
     await seen.plan(ABROAD, "Charles Babbage", "1")
     await seen.sees("The name cannot be checked at this bank.")
     await seen.sees("Settles on")
@@ -165,5 +171,6 @@ async def test_standing_orders_from_begin_to_end(chromium: Browser, folder: Path
             await seen.click("Pause")
             await seen.click("Resume")
             await seen.click("End")
+            await seen.page.get_by_role("dialog").get_by_role("button", name="End").click()
             await seen.page.locator(".mark.cancelled").wait_for()
             assert seen.seen.problems == []

@@ -1,15 +1,19 @@
 """Signing in, second factors, passkeys, and tokens that are renewed once for all tabs."""
 
+import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 from passlib.totp import TOTP
 from playwright.async_api import Browser, Route
 
 from bank_graphql.kit.clock import utc_now
-from tests.client import PASSWORD, Client, key
+from bank_graphql.kit.embedded import EmbeddedPostgres
+from bank_graphql.kit.ids import uuid_of
+from tests.client import ABROAD, PASSWORD, Client, key
 from tests.e2e.browser import needs_browser, window
 from tests.e2e.online.conftest import Sit
 from tests.e2e.online.customer import Customer, operation_of, session_of
@@ -103,8 +107,8 @@ async def test_a_passkey_is_added_used_and_removed(chromium: Browser, folder: Pa
         devices = await seen.page.context.new_cdp_session(seen.page)
         await devices.send("WebAuthn.enable")
         await devices.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
-        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", session_of(ada))
         customer = Customer(seen, ada)
+        await customer.store(session_of(ada))
         await customer.go("/settings", "Settings")
         await customer.type("Name of the device", "Laptop")
         await customer.click("Add a passkey")
@@ -118,46 +122,49 @@ async def test_a_passkey_is_added_used_and_removed(chromium: Browser, folder: Pa
         assert seen.problems == []
 
 
-async def test_what_is_dangerous_asks_for_a_proof_and_goes_on(sit: Sit, ada: Client, server: Server) -> None:
-    """A payee is new, and the session is not: the bank wants the password again."""
+async def until_a_proof_is_required(server: Server, client: Client) -> None:
+    """Let a user's last proof be of yesterday. The bank looks at it every two seconds."""
+    async with EmbeddedPostgres(server._folder) as dsn:  # the running one
+        connection = await asyncpg.connect(dsn)
+        change = "UPDATE sessions SET verified_at = now() - interval '1 day' WHERE user_id = $1"
+        await connection.execute(change, uuid_of(client.user_id, "User"))
+        await connection.close()
+    async with asyncio.timeout(20):
+        while (await client.run("mutation { exportMyData { __typename } }"))["exportMyData"][
+            "__typename"
+        ] == "PersonalDataExport":
+            await asyncio.sleep(0.1)
+
+
+async def test_what_is_dangerous_requires_a_proof_and_goes_on(sit: Sit, ada: Client, server: Server) -> None:
+    await until_a_proof_is_required(server, ada)
     async with sit(ada) as seen:
-        required = {"message": "Prove it.", "challenge": "", "factor": "PASSWORD", "__typename": "StepUpRequiredRejection"}
-        demanded: list[dict[str, str]] = []
-
-        async def answer(route: Route) -> None:
-            operation = json.loads(route.request.post_data or "{}").get("operationName")
-            if operation == "AddPayee" and not demanded:
-                demanded.append(required)
-                await route.fulfill(json={"data": {"__typename": "Mutation", "addPayee": required}})
-            elif operation == "StepUp":
-                await route.fulfill(json={"data": {"__typename": "Mutation", "stepUp": {"__typename": "Done", "ok": True}}})
-            else:
-                await route.fallback()
-
-        await seen.page.route("**/graphql", answer)
+        proof = seen.page.get_by_role("dialog", name="Is it you?")
         for confirms in (False, True):
-            demanded.clear()
             await seen.go("/payees", "Payees")
             await seen.click("Add payee")
-            await seen.type("Name of the payee", "Grace Hopper")
-            await seen.type("Account number (IBAN)", "GB33BUKB20201555555555")
+            await seen.type("Name of the payee", "Charles Babbage")
+            await seen.type("Account number (IBAN)", ABROAD)
             await seen.click("Save")
-            await seen.sees("Is it you?")
-            if confirms:
-                await seen.page.get_by_role("dialog", name="Is it you?").get_by_label("Password").fill(PASSWORD)
-                await seen.click("Confirm")
-                await seen.page.get_by_role("dialog").first.wait_for(state="detached")
-                await seen.sees("GB33 BUKB 2020 1555 5555 55")
-            else:
-                await seen.page.get_by_role("dialog", name="Is it you?").get_by_role("button", name="Cancel").click()
+            await proof.wait_for()
+            if not confirms:
+                await proof.get_by_role("button", name="Cancel").click()
                 await seen.sees("It was not confirmed that it is you.")
+                continue
+            await proof.get_by_label("Password").fill("wrong")
+            await proof.get_by_role("button", name="Confirm").click()
+            await seen.sees("These details are not right.", proof)
+            await proof.get_by_label("Password").fill(PASSWORD)
+            await proof.get_by_role("button", name="Confirm").click()
+            await seen.page.get_by_role("button", name="Rename: Charles Babbage").wait_for()
+            assert await seen.page.get_by_role("dialog").count() == 0
+        assert seen.seen.problems == []
 
 
 async def test_two_tabs_renew_an_expired_token_once(sit: Sit, ada: Client) -> None:
     async with sit(ada) as seen:
         await seen.go("/", "Your accounts")
-        other = await seen.page.context.new_page()
-        await other.goto(seen.seen.url + "/app/")
+        other = await seen.second_tab()
         await other.get_by_text("€1,000.00").first.wait_for()
         renewals: list[str] = []
 
@@ -167,9 +174,7 @@ async def test_two_tabs_renew_an_expired_token_once(sit: Sit, ada: Client) -> No
             await route.fallback()
 
         await seen.page.context.route("**/graphql", watch)
-        await seen.page.evaluate(
-            "session => localStorage.setItem('bank.session', session)", session_of(ada, "2000-01-01T00:00:00Z")
-        )
+        await seen.store(session_of(ada, "2000-01-01T00:00:00Z"))
         for page in (seen.page, other):  # both find it expired
             await page.get_by_role("link", name="Everyday").click()
         for page in (seen.page, other):
@@ -188,7 +193,7 @@ async def test_two_tabs_renew_an_expired_token_once(sit: Sit, ada: Client) -> No
 async def test_a_clock_that_is_wrong_renews_no_more_often(sit: Sit, ada: Client, days: int) -> None:
     async with sit(ada) as seen:
         expires_at = (utc_now() + timedelta(minutes=15)).isoformat()
-        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", session_of(ada, expires_at))
+        await seen.store(session_of(ada, expires_at))
         renewals: list[str] = []
         seen.page.on("request", lambda sent: renewals.append(sent.url) if "refreshToken" in (sent.post_data or "") else None)
         await seen.page.clock.install(time=utc_now() + timedelta(days=days))
@@ -203,7 +208,7 @@ async def test_a_token_that_expires_in_mid_use_is_renewed(sit: Sit, ada: Client)
     async with sit(ada) as seen:
         await seen.go("/", "Your accounts")
         bad = session_of(Client(ada.http, "nonsense", ada.user_id, ada.refresh_token))
-        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", bad)
+        await seen.store(bad)
         await seen.page.get_by_role("link", name="Everyday").click()
         await seen.sees("+€1,000.00")
         await seen.is_live()
@@ -213,8 +218,7 @@ async def test_a_token_that_expires_in_mid_use_is_renewed(sit: Sit, ada: Client)
 async def test_a_session_that_was_ended_elsewhere_signs_out_all_tabs(sit: Sit, ada: Client) -> None:
     async with sit(ada) as seen:
         await seen.go("/", "Your accounts")
-        other = await seen.page.context.new_page()
-        await other.goto(seen.seen.url + "/app/")
+        other = await seen.second_tab()
         await other.get_by_text("€1,000.00").first.wait_for()
         await ada.run("mutation { logOut(everywhere: true) { __typename } }")
         await seen.sees("Your session has ended.")
@@ -225,7 +229,7 @@ async def test_nobody_sees_what_the_one_before_has_read(sit: Sit, ada: Client, g
     async with sit(ada) as seen:
         await seen.go("/", "Your accounts")
         await seen.sees("Ada Lovelace")
-        await seen.page.evaluate("session => localStorage.setItem('bank.session', session)", session_of(grace))
+        await seen.store(session_of(grace))
         await seen.page.evaluate("dispatchEvent(new StorageEvent('storage', {key: 'bank.session'}))")
         await seen.sees("Grace Hopper")
         assert await seen.page.get_by_text("Ada Lovelace").count() == 0

@@ -64,7 +64,7 @@ type DataOf<Document> = Document extends TypedDocumentNode<infer Data, any> ? Da
 export type Answer<K extends Kind> = AnswerOf<DataOf<(typeof DOCUMENTS)[K]>>;
 /** What the user means to do, without its key. */
 export type Input<K extends Kind> = Omit<Inputs[K], "idempotencyKey">;
-export type Intent<K extends Kind = Kind> = { key: string; kind: K; userId: string; input: Input<K>; createdAt: string; wasSent?: boolean };
+export type Intent<K extends Kind = Kind> = { key: string; kind: K; userId: string; input: Input<K>; createdAt: string; wasSent: boolean };
 
 const PREFIX = "bank.intent.";
 /** The bank knows keys for BANK_KEY_DAYS, 90 if not set. Later it would take one for new. */
@@ -74,10 +74,13 @@ const [FIRST_WAIT, LONGEST_WAIT] = [500, 15_000];
 
 /** Store what is to be sent, under a new key. Throws `NotStored` if that is not possible: then nothing is to be sent, either. */
 export function store<K extends Kind>(kind: K, userId: string, input: Input<K>): Intent<K> {
-  const intent = { key: newKey(), kind, userId, input, createdAt: new Date().toISOString() };
+  const intent = { key: newKey(), kind, userId, input, createdAt: new Date().toISOString(), wasSent: false };
   keep(PREFIX + intent.key, intent);
   return intent;
 }
+
+/** Forget an intent, which is then not sent again. */
+export const discard = (key: string): void => forget(PREFIX + key);
 
 /** Whether it was left behind so long ago that its user may not want it any more. */
 export const isOld = ({ createdAt }: Intent): boolean => Date.now() - Date.parse(createdAt) > OLD_MILLISECONDS;
@@ -112,7 +115,7 @@ async function sendUntilAnswered<K extends Kind>(client: Client, prove: Prove, i
     const stored = load<Intent<K>>(name);
     if (stored === null) return null;
     const isFirst = !stored.wasSent;
-    keep(name, { ...stored, wasSent: true });
+    if (isFirst) noteSent(name, stored);
     try {
       const answer = await perform(client, prove, document, { input });
       forget(name);
@@ -129,6 +132,16 @@ async function sendUntilAnswered<K extends Kind>(client: Client, prove: Prove, i
       const retryAfter = error instanceof Unanswered ? error.retryAfter * 1000 : 0;
       await wait(Math.max(retryAfter, Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures)), signal);
     }
+  }
+}
+
+/** Store that an intent is sent. That takes no more room than before; if it fails all the same, nothing was sent, nor will be. */
+function noteSent(name: string, intent: Intent): void {
+  try {
+    keep(name, { ...intent, wasSent: true });
+  } catch (error) {
+    forget(name);
+    throw error;
   }
 }
 

@@ -1,10 +1,9 @@
 // Sends intents until the bank has answered, whatever page is shown meanwhile. One for each user who is signed in.
 
 import type { Client } from "urql";
-import { type Answer, type Input, type Intent, isOld, type Kind, send, store, unanswered } from "./intents";
+import { type Answer, discard, type Input, type Intent, isOld, type Kind, send, store, unanswered } from "./intents";
 import type { Prove } from "./perform";
 import { isRejection, type Rejection } from "./rejections";
-import { forget } from "./storage";
 
 export type Success<K extends Kind> = Exclude<Answer<K>, { __typename: `${string}Rejection` }>;
 
@@ -58,7 +57,7 @@ export class Outbox {
 
   /** Forget one that the user has seen the outcome of, or does not want to be sent. */
   drop(key: string): void {
-    forget(`bank.intent.${key}`);
+    discard(key);
     this.items.delete(key);
     this.publish();
   }

@@ -110,6 +110,7 @@ export const de: typeof en = {
   pay: {
     title: "Zahlen",
     do: "Zahlen",
+    anyway: "Trotzdem zahlen",
     noAccount: "Dafür brauchen Sie ein aktives Konto.",
     from: "Von",
     to: "An",
@@ -143,6 +144,7 @@ export const de: typeof en = {
     pause: "Aussetzen",
     resume: "Fortsetzen",
     cancel: "Beenden",
+    cancelWhy: "Der Auftrag endet endgültig. Ausgeführte Zahlungen bleiben, wie sie sind.",
     what: "Was überwiesen wird",
     fixed: "Dieser Betrag",
     startsOn: "Zuerst am",

@@ -108,6 +108,7 @@ export const en = {
   pay: {
     title: "Pay",
     do: "Pay",
+    anyway: "Pay anyway",
     noAccount: "You need an active account first.",
     from: "From",
     to: "To",
@@ -141,6 +142,7 @@ export const en = {
     pause: "Pause",
     resume: "Resume",
     cancel: "End",
+    cancelWhy: "The order ends for good. Payments that were made stay as they are.",
     what: "What to transfer",
     fixed: "This amount",
     startsOn: "First on",

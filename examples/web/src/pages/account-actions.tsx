@@ -6,7 +6,7 @@ import { graphql } from "../gql";
 import type { AccountQuery } from "../gql/graphql";
 import { useAction, useIntent } from "../ui/actions";
 import { useBank } from "../ui/bank";
-import { Dialog } from "../ui/dialog";
+import { Confirm, Dialog } from "../ui/dialog";
 import { Field, Form, mistakeIn } from "../ui/form";
 import { useLocale } from "../ui/locale";
 import { Button } from "../ui/parts";
@@ -15,12 +15,12 @@ import { ProblemText } from "../ui/problem";
 const RENAME = graphql(`
   mutation RenameAccount($id: ID!, $name: String!) { renameAccount(id: $id, name: $name) { ... on Account { id name } ...Rejection } }
 `);
-const FREEZE = graphql(`
+export const FREEZE = graphql(`
   mutation FreezeAccount($id: ID!, $reason: String) {
     freezeAccount(id: $id, reason: $reason) { ... on Account { id status freezeReason } ...Rejection }
   }
 `);
-const UNFREEZE = graphql(`
+export const UNFREEZE = graphql(`
   mutation UnfreezeAccount($id: ID!) { unfreezeAccount(id: $id) { ... on Account { id status freezeReason } ...Rejection } }
 `);
 const CLOSE = graphql(`
@@ -100,12 +100,7 @@ function Deposit({ account, onClose }: DialogProps) {
 function Close({ account, onClose }: DialogProps) {
   const { t } = useLocale();
   const [, setLocation] = useLocation();
-  const { run, isRunning, problem } = useAction(CLOSE);
-  return (
-    <Dialog title={t("account.close")} onClose={onClose}>
-      <Form kind="danger" label={t("account.close")} busy={isRunning} problem={problem} onCancel={onClose} onSubmit={async () => (await run({ id: account.id })) && setLocation("/")}>
-        <p>{t("account.closeWhy", { name: account.name })}</p>
-      </Form>
-    </Dialog>
-  );
+  const close = useAction(CLOSE);
+  const confirm = async () => (await close.run({ id: account.id })) && setLocation("/");
+  return <Confirm title={t("account.close")} text={t("account.closeWhy", { name: account.name })} action={close} onConfirm={confirm} onClose={onClose} />;
 }

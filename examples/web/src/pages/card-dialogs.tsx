@@ -4,7 +4,7 @@ import { useEffect, useState } from "react";
 import { graphql } from "../gql";
 import type { LimitWindow, RevealCardMutation } from "../gql/graphql";
 import { useAction } from "../ui/actions";
-import { Dialog } from "../ui/dialog";
+import { Confirm, Dialog } from "../ui/dialog";
 import { Field, Form } from "../ui/form";
 import { useLocale, useWord } from "../ui/locale";
 import { Button, grouped } from "../ui/parts";
@@ -104,12 +104,7 @@ export function LimitsDialog({ card, onClose }: Props) {
 
 export function CancelDialog({ card, onClose }: Props) {
   const { t } = useLocale();
-  const { run, isRunning, problem } = useAction(CANCEL);
-  return (
-    <Dialog title={t("cards.cancel")} onClose={onClose}>
-      <Form kind="danger" label={t("cards.cancel")} busy={isRunning} problem={problem} onCancel={onClose} onSubmit={async () => (await run({ id: card.id })) && onClose()}>
-        <p>{t("cards.cancelWhy", { last4: card.last4 })}</p>
-      </Form>
-    </Dialog>
-  );
+  const cancel = useAction(CANCEL);
+  const confirm = async () => (await cancel.run({ id: card.id })) && onClose();
+  return <Confirm title={t("cards.cancel")} text={t("cards.cancelWhy", { last4: card.last4 })} action={cancel} onConfirm={confirm} onClose={onClose} />;
 }

@@ -7,7 +7,7 @@ import type { OrdersQuery, Sweep } from "../gql/graphql";
 import { useAction, useIntent } from "../ui/actions";
 import { useBank } from "../ui/bank";
 import { type Chosen, DestinationFields, destinationOf, NOTHING, offered, useChoices } from "../ui/destination";
-import { Dialog } from "../ui/dialog";
+import { Confirm, Dialog } from "../ui/dialog";
 import { useEvents } from "../ui/feed";
 import { Field, Form, mistakeIn, Select } from "../ui/form";
 import { useLocale, useWord } from "../ui/locale";
@@ -66,7 +66,9 @@ function OrderCard({ order }: { order: Order }) {
   const pause = useAction(PAUSE);
   const resume = useAction(RESUME);
   const cancel = useAction(CANCEL);
-  const problem = pause.problem ?? resume.problem ?? cancel.problem;
+  const problem = pause.problem ?? resume.problem;
+  const [isEnding, setEnding] = useState(false);
+  const end = async () => (await cancel.run({ id: order.id })) && setEnding(false);
   const title = order.description ?? order.payee?.name ?? grouped(order.toAccountNumber);
   const { runs, nextRuns } = order;
   return (
@@ -99,8 +101,9 @@ function OrderCard({ order }: { order: Order }) {
       <div className="actions">
         {order.status === "ACTIVE" && <Button busy={pause.isRunning} onClick={() => void pause.run({ id: order.id })}>{t("orders.pause")}</Button>}
         {order.status === "PAUSED" && <Button busy={resume.isRunning} onClick={() => void resume.run({ id: order.id })}>{t("orders.resume")}</Button>}
-        {(order.status === "ACTIVE" || order.status === "PAUSED") && <Button kind="danger" busy={cancel.isRunning} onClick={() => void cancel.run({ id: order.id })}>{t("orders.cancel")}</Button>}
+        {(order.status === "ACTIVE" || order.status === "PAUSED") && <Button kind="danger" onClick={() => setEnding(true)}>{t("orders.cancel")}</Button>}
       </div>
+      {isEnding && <Confirm title={t("orders.cancel")} text={t("orders.cancelWhy")} action={cancel} onConfirm={end} onClose={() => setEnding(false)} />}
     </section>
   );
 }

@@ -118,6 +118,7 @@ function Review({ planned: { input, preview, verified }, from, toName, onBack, o
   const { t, day } = useLocale();
   const { progress, submit } = useIntent("transfer");
   const isBusy = progress.at === "sending" || progress.at === "unanswered";
+  const isOther = verified?.match === "NO_MATCH";
   const heading = useRef<HTMLHeadingElement>(null);
   const isDone = progress.at === "done";
   useEffect(() => heading.current?.focus(), [isDone]); // the button that had the focus is gone
@@ -153,7 +154,7 @@ function Review({ planned: { input, preview, verified }, from, toName, onBack, o
       {progress.at === "elsewhere" && <p className="notice" role="status">{t("unsettled.elsewhere")}</p>}
       {progress.at === "refused" && <ProblemText problem={progress.problem} />}
       <div className="actions">
-        {(progress.at === "start" || isBusy) && <Button kind="primary" busy={isBusy} onClick={() => submit(input)}>{t("pay.do")}</Button>}
+        {(progress.at === "start" || isBusy) && <Button kind={isOther ? "danger" : "primary"} busy={isBusy} onClick={() => submit(input)}>{isOther ? t("pay.anyway") : t("pay.do")}</Button>}
         {!isBusy && <Button onClick={onBack}>{t("pay.change")}</Button>}
       </div>
     </div>

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { useQuery } from "urql";
 import { Link } from "wouter";
 import { graphql } from "../gql";
+import { FREEZE, UNFREEZE } from "../pages/account-actions";
 import { useAction, useIntent } from "../ui/actions";
 import { Dialog } from "../ui/dialog";
 import { Entries } from "../ui/entries";
@@ -22,14 +23,6 @@ const ACCOUNT = graphql(`
       overdraftLimit { amount currency }
     }
   }
-`);
-const FREEZE = graphql(`
-  mutation DeskFreeze($id: ID!, $reason: String) {
-    freezeAccount(id: $id, reason: $reason) { ... on Account { id status freezeReason } ...Rejection }
-  }
-`);
-const UNFREEZE = graphql(`
-  mutation DeskUnfreeze($id: ID!) { unfreezeAccount(id: $id) { ... on Account { id status freezeReason } ...Rejection } }
 `);
 const SET_OVERDRAFT = graphql(`
   mutation SetOverdraft($id: ID!, $limit: MoneyInput!) {

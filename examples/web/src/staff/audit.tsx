@@ -44,7 +44,7 @@ export function Audit() {
                     <td>{time(event.at)}</td>
                     <td>{event.actor ? <Link href={`/staff/users/${event.actor.id}`}>{event.actor.fullName}</Link> : "–"}</td>
                     <td><code>{event.action}</code>{event.detail && <small> {event.detail}</small>}</td>
-                    <td><span className={`mark ${event.outcome === "OK" ? "active" : "frozen"}`}>{event.outcome}</span></td>
+                    <td><span className={`mark ${event.outcome === "DONE" ? "active" : "refused"}`}>{event.outcome}</span></td>
                     <td><small>{event.ipAddress}</small></td>
                   </tr>
                 ))}

@@ -35,7 +35,7 @@ export function useAction<Data extends object, Variables extends object>(documen
     },
     [client, prove, document],
   );
-  return { run, isRunning, problem, forget: useCallback(() => setProblem(null), []) };
+  return { run, isRunning, problem };
 }
 
 export type Shown<K extends Kind> = { at: "start" } | Progress<K>;

@@ -31,13 +31,12 @@ export function Feed({ cursor }: { cursor: string | null }) {
   });
   const latest = data?.transactionFeed;
   useEffect(() => onGap(() => publish(null)), []);
-  // What could not be read without a network is read now.
-  const wasOffline = useRef(false);
+  // The feed misses nothing, but what pages tried to read while the bank could not be reached, they read now.
+  const wasLive = useRef(false);
   useEffect(() => {
-    if (state === "offline") wasOffline.current = true;
-    if (state !== "live" || !wasOffline.current) return;
-    wasOffline.current = false;
-    publish(null);
+    if (state !== "live") return;
+    if (wasLive.current) publish(null);
+    wasLive.current = true;
   }, [state]);
   const text = latest && t("feed.event", {
     what: word("eventKind", latest.kind),

@@ -19,7 +19,7 @@ const SHELL = graphql(`
   query Shell {
     feedCursor
     clock { now movable }
-    me { id email fullName role mfaEnabled emailVerified }
+    me { id email fullName role }
   }
 `);
 
@@ -82,10 +82,8 @@ function Frame({ cursor, children }: { cursor: string | null; children: ReactNod
 function Navigation() {
   const { t } = useLocale();
   const word = useWord();
-  const { plain } = useBank();
+  const { plain, viewer } = useBank();
   const [, setLocation] = useLocation();
-  const [{ data }] = useQuery({ query: SHELL, requestPolicy: "cache-only" });
-  const me = data?.me;
   const logOut = useCallback(async () => {
     // Signed out here in any case, whether or not the bank answers.
     const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE_MILLISECONDS));
@@ -102,11 +100,11 @@ function Navigation() {
         <Tab to="/orders">{t("nav.orders")}</Tab>
         <Tab to="/payees">{t("nav.payees")}</Tab>
         <Tab to="/cards">{t("nav.cards")}</Tab>
-        {me && STAFF.has(me.role) && <Tab to="/staff">{t("nav.staff")}</Tab>}
+        {STAFF.has(viewer.role) && <Tab to="/staff">{t("nav.staff")}</Tab>}
         <Tab to="/settings">{t("nav.settings")}</Tab>
       </nav>
       <div className="viewer">
-        <span className="name" title={me?.email}>{me?.fullName}{me && me.role !== "CUSTOMER" && ` · ${word("role", me.role)}`}</span>
+        <span className="name" title={viewer.email}>{viewer.fullName}{viewer.role !== "CUSTOMER" && ` · ${word("role", viewer.role)}`}</span>
         <LanguageChoice />
         <button type="button" className="plain small" onClick={() => void logOut()}>{t("signOut")}</button>
       </div>
