@@ -189,7 +189,7 @@ async def open_bank(
             *_due_jobs(db, settings, issuer, expire_holds, wake_feed, policy, approvals),
             *(_schedule_jobs(db, settings, runner, interest, months) if settings.run_schedules else ()),
         )
-        other_jobs = (*(each.job for each in due_jobs), *archive_jobs(settings, owner, db, clock), *replica_jobs)
+        other_jobs = (*map(bank_clock.periodic, due_jobs), *archive_jobs(settings, owner, db, clock), *replica_jobs)
         signer = CheckpointSigner(urlsplit(settings.address).netloc, private_keys)
         yield Bank(
             db=db,

@@ -10,10 +10,14 @@ import httpx
 import pytest
 
 from bank_graphql.app import create_app
-from bank_graphql.bank import open_bank
+from bank_graphql.bank import Bank, open_bank
 from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import ConfigurationError
+from bank_graphql.kit.jobs import DueJob
+from bank_graphql.payments.clock import BankClock
 from bank_graphql.settings import Settings
+from tests.actors import create_actor
 from tests.client import Client
 from tests.conftest import dsn_of
 from tests.databases import Databases
@@ -190,6 +194,38 @@ async def test_two_runs_of_one_scenario_have_the_same_books(
         await databases.drop(name)
     assert len(books[0]) == 50
     assert repr(books[0]) == repr(books[1])
+
+
+async def test_periodic_jobs_stand_aside_while_the_clock_is_moved(db: Database, bank: Bank) -> None:
+    """Otherwise one of them may do what falls due on the way, and it would be missing in the answer."""
+    clock = await BankClock.open(db, utc_now, is_movable=True)
+    order: list[str] = []
+    moving, gate = asyncio.Event(), asyncio.Event()
+
+    async def run_due() -> int:
+        order.append("done")
+        return 1
+
+    async def run_on_the_way() -> int:
+        moving.set()
+        await gate.wait()
+        order.append("on the way")
+        return 1
+
+    async def never(_: datetime) -> None:
+        return None
+
+    job = clock.periodic(DueJob("a job", 1, run_due, never))
+    actor = await create_actor(bank, "mover")
+    advancing = asyncio.create_task(clock.advance(actor, START, [DueJob("a job", 1, run_on_the_way, never)]))
+    await moving.wait()
+    running = asyncio.ensure_future(job.run())
+    await asyncio.sleep(0)
+    gate.set()
+    assert (await advancing).done["a job"] == 2
+    await running
+    assert order == ["on the way", "on the way", "done"]
+    assert job.counts
 
 
 @pytest.mark.parametrize("sandbox", [True, False])

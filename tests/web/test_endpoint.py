@@ -76,7 +76,8 @@ async def test_a_document_waits_for_its_turn_before_it_is_parsed(
 
     def note(request: Request) -> Prepared:
         order.append("parse")
-        return parse(request)
+        prepared: Prepared = parse(request)
+        return prepared
 
     monkeypatch.setattr(gate._share, "wait", wait)
     monkeypatch.setattr(gate._share, "must_wait", lambda _: True)
