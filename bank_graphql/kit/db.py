@@ -380,7 +380,8 @@ class _Acquired:
         with suppress(asyncpg.InterfaceError):  # raised for a connection that the pool has closed already
             is_clean = error is None and not raw.is_in_transaction()
             # What was cancelled may have begun a transaction of which the driver does not know yet.
-            is_lost = isinstance(fault or error, Unavailable | asyncio.CancelledError)
+            # A session that is out of memory may stay so. Closing it gives back what it has, and a new one needs less.
+            is_lost = isinstance(fault or error, Unavailable | asyncio.CancelledError | asyncpg.OutOfMemoryError)
             if not is_clean and (is_lost or raw.is_in_transaction()):
                 raw.terminate()
         await self._database.release(raw, is_clean=is_clean)

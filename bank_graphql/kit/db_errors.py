@@ -14,9 +14,9 @@ RETRYABLE_ERRORS = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.InvalidCachedStatementError,
-    asyncpg.OutOfMemoryError,  # the lock table is full at the moment
+    asyncpg.OutOfMemoryError,  # the lock table is full at the moment, or the session gets no more from the system
 )
-"""A transaction that failed with one of these runs again, on a connection that still works."""
+"""A transaction that failed with one of these runs again."""
 CONNECTION_ERRORS = (
     OSError,
     TimeoutError,

@@ -91,3 +91,4 @@ async def window(chromium: Browser, url: str, **options: Any) -> AsyncIterator[W
         )
         page.on("response", lambda response: note(f"{response.status} of {response.url}") if response.status >= 400 else None)
         yield opened
+        await page.unroute_all(behavior="ignoreErrors")  # for requests that are on their way

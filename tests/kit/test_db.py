@@ -83,6 +83,20 @@ async def test_transient_errors_are_retried_with_a_maximum(db: Database, error: 
     assert attempts == -95
 
 
+async def test_a_session_that_is_out_of_memory_is_replaced(dsn: str) -> None:
+    db = await Database.open(dsn, max_size=2)
+    sessions: list[int] = []
+
+    async def fail_thrice(connection: Connection) -> None:
+        sessions.append(await connection.raw.fetchval("SELECT pg_backend_pid()"))
+        if len(sessions) < 4:
+            await connection.raw.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'out_of_memory'; END $$")
+
+    await db.transact(fail_thrice)
+    await db.close()
+    assert len(set(sessions)) == 4
+
+
 async def test_a_change_of_the_schema_at_run_time_is_no_error(db: Database, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     await raw.execute("CREATE TABLE things (n int); INSERT INTO things VALUES (1)")
     query = Query(text("SELECT * FROM things"), Row)

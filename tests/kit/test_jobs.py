@@ -25,7 +25,7 @@ async def test_a_job_runs_again_after_a_failure_and_stops_with_its_block() -> No
     with capture_logs() as logged:
         async with running([Job("work", 0.001, work)], JobMetrics(metrics)), asyncio.timeout(10):
             await enough.wait()
-    assert [line["job"] for line in logged] == ["work"]
+    assert [line["event"] for line in logged if line.get("job") == "work"] == ["a job failed and is tried again"]
     ended = runs
     exposed = (await metrics.expose()).decode()
     assert 'bank_job_runs_total{outcome="failed",task="work"} 1.0' in exposed
@@ -53,6 +53,7 @@ async def test_what_was_due_and_is_done_is_logged_with_how_long_it_took() -> Non
         jobs = [DueJob("pay", 0.001, run_due, next_due).job]
         async with running(jobs, JobMetrics(metrics)), asyncio.timeout(10):
             await looked.wait()
-    assert [(line["event"], line["job"], line["count"]) for line in logged] == [("what was due is done", "pay", 3)]
-    assert logged[0]["seconds"] >= 0
+    [line] = [line for line in logged if line.get("job") == "pay"]
+    assert (line["event"], line["count"]) == ("what was due is done", 3)
+    assert line["seconds"] >= 0
     assert 'bank_job_duration_seconds_count{task="pay"}' in (await metrics.expose()).decode()

@@ -48,6 +48,7 @@ from tests.policy import policy
 from tests.verification import assert_verified
 
 POLICY = policy()
+RETRIED = "transaction tried again"
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ async def test_concurrent_opposing_transfers_do_not_deadlock(db: Database, custo
     with capture_logs() as logged:
         async with asyncio.timeout(60):
             await asyncio.gather(*(some() for _ in range(8)))
-    assert logged == []  # no deadlock, and so no retry
+    assert RETRIED not in {line["event"] for line in logged}  # so there was no deadlock
     await assert_verified(db)
 
 
@@ -148,7 +149,7 @@ async def test_the_servers_default_isolation_does_not_matter(
     with capture_logs() as logged:
         await asyncio.gather(*(service.execute(strict, POLICY, [transfer(customer, one, two, 1)]) for _ in range(16)))
     await strict.close()
-    assert logged == []
+    assert RETRIED not in {line["event"] for line in logged}
     await assert_verified(db)
 
 

@@ -120,7 +120,7 @@ async def test_events_that_were_deleted_mean_reading_anew(sit: Sit, ada: Client,
         async with asyncio.timeout(10):
             while len(subscribed) < 3:
                 await asyncio.sleep(0.05)
-        assert subscribed[1]["after"] == subscribed[0]["after"] != subscribed[2]["after"]
+        assert subscribed[1]["after"] not in {None, subscribed[2]["after"]}
         await seen.is_live()
         await grace.transfer(hers["id"], mine["id"], "9")
         await seen.page.get_by_text("+€9.00").wait_for()

@@ -87,7 +87,7 @@ async def test_a_payment_survives_a_reload(sit: Sit, ada: Client, grace: Client,
         await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
         await seen.sees("The bank has not answered.")
         seen.page.on("dialog", lambda dialog: asyncio.create_task(dialog.accept()))  # leave the page
-        await seen.page.unroute_all()
+        await seen.page.unroute_all(behavior="wait")
         again = await on_transfer(seen, lambda route: route.continue_())
         await seen.page.reload()
         await seen.sees("Payment €10.00: done.")
@@ -140,7 +140,7 @@ async def test_two_tabs_send_one_payment_once(sit: Sit, ada: Client, grace: Clie
         await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
         await seen.sees("The bank has not answered.")
         other = await seen.second_tab()
-        await seen.page.unroute_all()
+        await seen.page.unroute_all(behavior="wait")
         await seen.sees("Paid")
         await other.get_by_text("€990.00").first.wait_for()
         assert await other.get_by_text("not done").count() == 0
@@ -155,7 +155,7 @@ async def test_a_page_that_is_left_does_not_strand_its_payment(sit: Sit, ada: Cl
         await seen.sees("The bank has not answered.")
         await seen.click("Accounts", "link")
         await seen.sees("Payment €10.00: the bank has not answered yet.")
-        await seen.page.unroute_all()
+        await seen.page.unroute_all(behavior="wait")
         await seen.sees("Payment €10.00: done.")
         await seen.click("Close")
         await seen.page.reload()
@@ -179,7 +179,7 @@ async def test_a_dialog_that_is_closed_does_not_strand_its_deposit(sit: Sit, ada
         await dialog.get_by_role("button", name="Deposit").click()
         await dialog.get_by_role("button", name="Close").click()  # and not "Cancel"
         await seen.sees("Deposit €5.00: the bank has not answered yet.")
-        await seen.page.unroute_all()
+        await seen.page.unroute_all(behavior="wait")
         await seen.sees("Deposit €5.00: done.")
         assert await booked(ada) == "1005.00"
 
@@ -299,7 +299,7 @@ async def test_a_payment_is_never_sent_as_somebody_else(sit: Sit, ada: Client, g
         await seen.go("/", "Your accounts")
         await seen.sees("€1,000.00")
         assert len(sent) == before
-        await seen.page.unroute_all()
+        await seen.page.unroute_all(behavior="wait")
         await seen.store(session_of(ada))
         await seen.page.reload()
         await seen.sees("Payment €10.00: done.")
@@ -359,7 +359,7 @@ async def test_a_success_and_a_refusal_of_a_later_version_have_a_default(sit: Si
         await on_transfer(seen, answer)
         await seen.pay((await account_of(grace))["number"], "Grace Hopper", "10")
         await seen.sees("Wait for the full moon.")
-        await seen.page.unroute_all()
+        await seen.page.unroute_all(behavior="wait")
 
         async def later(route: Route) -> None:
             if operation_of(route) != "Account":

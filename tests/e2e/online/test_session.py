@@ -254,7 +254,7 @@ async def test_a_shell_that_could_not_be_read_signs_nobody_out(sit: Sit, ada: Cl
         await seen.page.route("**/graphql", answer)
         await seen.seen.open("/app/")
         await seen.sees("This could not be read. Check your connection.")
-        await seen.page.unroute_all()
+        await seen.page.unroute_all(behavior="wait")
         await seen.click("Try again")
         await seen.sees("€1,000.00")
 
@@ -267,6 +267,6 @@ async def test_a_page_whose_parts_are_gone_says_so(sit: Sit, ada: Client) -> Non
             await seen.page.get_by_role("link", name="Cards").click()
             if await seen.page.evaluate("sessionStorage.getItem('bank.reloaded')"):
                 await seen.sees("This page has failed.")
-        await seen.page.unroute_all()
+        await seen.page.unroute_all(behavior="wait")
         await seen.click("Load it again")
         await seen.page.get_by_role("heading", level=1, name="Cards").wait_for()
