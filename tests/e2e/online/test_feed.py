@@ -87,19 +87,15 @@ async def test_events_that_were_deleted_mean_reading_anew(sit: Sit, ada: Client,
     mine, hers = await account_of(ada), await account_of(grace)
     async with sit(ada) as seen:
         subscribed: list[dict[str, Any]] = []
-        opened: list[WebSocketRoute] = []
-        server_of: dict[int, WebSocketRoute] = {}
 
         def connect(route: WebSocketRoute) -> None:
-            number = len(opened)
-            opened.append(route)
-            server = server_of[number] = route.connect_to_server()
+            server = route.connect_to_server()
 
             def on_message(message: str | bytes) -> None:
                 given = json.loads(message)
                 if given["type"] == "subscribe":
                     subscribed.append(given["payload"]["variables"])
-                    if number == 1:
+                    if len(subscribed) == 2:
                         error = {"message": "They are gone.", "extensions": {"code": "CURSOR_EXPIRED"}}
                         route.send(json.dumps({"id": given["id"], "type": "next", "payload": {"data": None, "errors": [error]}}))
                         route.send(json.dumps({"id": given["id"], "type": "complete"}))
