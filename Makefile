@@ -13,6 +13,7 @@ WEB := examples/web
 HAS_NPM = command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019 ? 1 : 0)'
 BUILT := $(PAGES)/dist/index.html
 BUILT_WEB := $(PAGES)/app/index.html
+DOCS_PORT ?= 8002
 # A file of tests stays with one worker, which then starts its servers once; the slow ones come first.
 PYTEST = $(if $(DATABASE_URL),TEST_DATABASE_URL="$(DATABASE_URL)" )$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest \
 	-n 2 --dist loadfile --no-loadscope-reorder --durations=15
@@ -20,7 +21,7 @@ TOOLS := $(patsubst %,tests/%/node_modules/.package-lock.json,schema e2e/clients
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup playground web tools screenshots serve test test-deep coverage smoke faults bench bench-quick check image lint types layers container workflows infrastructure azure-schema sync format lock schema clean
+.PHONY: help setup playground web tools screenshots serve docs site test test-deep coverage smoke faults bench bench-quick check image lint types layers container workflows infrastructure azure-schema sync format lock schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 20
@@ -64,6 +65,14 @@ screenshots: $(READY) playground web ## Take the README's pictures anew (needs C
 serve: $(READY) playground web ## Run the bank: http://127.0.0.1:8000/graphql (BANK_PORT=… for another port)
 	@exec $(BIN)/bank-graphql serve $(ARGS)
 
+docs: site ## Build the documentation's site from docs/, and serve it: http://127.0.0.1:8002 (DOCS_PORT=… for another port)
+	@echo 'The documentation   http://127.0.0.1:$(DOCS_PORT)'
+	@echo 'Stop                Ctrl-C'
+	@exec $(BIN)/python -m http.server -b 127.0.0.1 -d site $(DOCS_PORT) 2>/dev/null
+
+site: $(READY)
+	$(BIN)/zensical build --clean --strict
+
 test: $(READY) playground web tools ## Run the tests (DATABASE_URL=… on another PostgreSQL, ARGS=… for pytest)
 	$(PYTEST) $(ARGS)
 
@@ -92,7 +101,7 @@ bench: $(READY_FOR_BENCH) ## Measure against the best of its kind (needs wrk, np
 bench-quick: $(READY_FOR_BENCH) ## The same in fewer and shorter rounds
 	$(BIN)/python -m bench --quick $(ARGS)
 
-check: $(READY) lint types layers container workflows infrastructure sync conformance ## Everything that is strict: lint, types, layers, container files, workflows, schema, migrations, conformance
+check: $(READY) lint types layers container workflows infrastructure sync conformance site ## Everything that is strict: lint, types, layers, container files, workflows, schema, migrations, conformance, links
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -149,8 +158,9 @@ format: $(READY) ## Format the code, and mend what ruff can mend
 	$(BIN)/ruff format
 	@[ ! -e $(INFRASTRUCTURE)/.ready ] || $(INFRASTRUCTURE)/bin/python -m tests.infrastructure.formatting --write
 
-schema: $(READY) ## Write schema.graphql and migrations/schema.sql anew
+schema: $(READY) ## Write schema.graphql, migrations/schema.sql and the reference in docs/ anew
 	$(BIN)/python -m tests.sync
+	$(BIN)/python -m tests.docs.reference
 
 lock: $(READY) ## Write the constraints anew, at the newest versions that pyproject.toml allows
 	$(PIN) -U pyproject.toml --extra traces -o constraints.txt
@@ -162,4 +172,4 @@ lock: $(READY) ## Write the constraints anew, at the newest versions that pyproj
 	echo "hatchling" | $(PIN) - -c constraints-dev.txt -o constraints-build.txt
 
 clean: ## Remove what the commands made, but not the bank's data
-	rm -rf bench/peer/node_modules $(PAGES)/node_modules $(PAGES)/dist $(PAGES)/app $(WEB)/node_modules $(WEB)/src/gql $(TOOLS:/.package-lock.json=) $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage dist build
+	rm -rf bench/peer/node_modules $(PAGES)/node_modules $(PAGES)/dist $(PAGES)/app $(WEB)/node_modules $(WEB)/src/gql $(TOOLS:/.package-lock.json=) $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage dist build site

@@ -1,6 +1,6 @@
 """The names, defaults and descriptions of all settings.
 
-`.env.example` and the README's table have the same descriptions in the same order.
+`.env.example` and the table in `docs/reference/settings.md` have the same descriptions in the same order.
 """
 
 from pathlib import Path

@@ -107,7 +107,7 @@ variable "server" {
 }
 
 variable "database" {
-  description = "How large the database is. max_locks is max_locks_per_transaction: see the README about locks."
+  description = "How large the database is. max_locks is max_locks_per_transaction: see docs/how-to/running.md about locks."
   type = object({
     sku             = optional(string, "GP_Standard_D4ds_v5")
     storage_mb      = optional(number, 131072)

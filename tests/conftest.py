@@ -25,7 +25,7 @@ from bank_graphql.kit.db import Database
 from bank_graphql.kit.embedded import EmbeddedPostgres
 from bank_graphql.settings import Settings
 from tests.client import Client
-from tests.databases import Databases
+from tests.databases import Databases, dsn_of
 from tests.e2e.processes import fill, is_setting
 from tests.folders import reachable_folder
 from tests.ports import free_port
@@ -98,12 +98,6 @@ async def databases(server: str) -> AsyncIterator[Databases]:
 def new_database(databases: Databases) -> Callable[..., Awaitable[str]]:
     """Makes databases: empty ones, or copies of a template."""
     return databases.create
-
-
-def dsn_of(server: str, database: str) -> str:
-    """The address of another database on the same server."""
-    head, _, query = server.partition("?")
-    return f"{head.rpartition('/')[0]}/{database}{'?' + query if query else ''}"
 
 
 @pytest.fixture(scope="session")

@@ -34,3 +34,9 @@ class Databases:
         """Drop a database, whoever is connected."""
         await self._connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         self._made.discard(name)
+
+
+def dsn_of(server: str, database: str) -> str:
+    """The address of another database on the same server."""
+    head, _, query = server.partition("?")
+    return f"{head.rpartition('/')[0]}/{database}{'?' + query if query else ''}"

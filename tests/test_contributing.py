@@ -16,13 +16,14 @@ from tests.folders import reachable_folder
 from tests.sync import ROOT
 
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "bench/README.md")]
-DOCUMENTS += sorted((ROOT / "docs").glob("*.md"))
+DOCUMENTS += sorted((ROOT / "docs").rglob("*.md"))
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 COPIED = (
     "bank_graphql",
     "migrations",
     "tests",
     "bench",
+    "docs",
     "pyproject.toml",
     "schema.graphql",
     "Makefile",

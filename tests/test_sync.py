@@ -19,7 +19,7 @@ from bank_graphql.api.schema import build_schema, export
 from bank_graphql.kit import schema
 from bank_graphql.kit.errors import ConfigurationError
 from tests import sync
-from tests.conftest import dsn_of
+from tests.databases import dsn_of
 from tests.e2e.processes import command
 
 

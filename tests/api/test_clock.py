@@ -19,8 +19,7 @@ from bank_graphql.payments.clock import BankClock
 from bank_graphql.settings import Settings
 from tests.actors import create_actor
 from tests.client import Client
-from tests.conftest import dsn_of
-from tests.databases import Databases
+from tests.databases import Databases, dsn_of
 from tests.serving import sandbox, serving
 
 START = datetime(2030, 1, 15, 12, tzinfo=UTC)

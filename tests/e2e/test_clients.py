@@ -1,4 +1,4 @@
-"""The README's examples of following the feed, with the clients that front ends use, on connections that break again and again."""
+"""The documentation's examples of following the feed, with the clients that front ends use, on connections that break again and again."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from tests.e2e.processes import Server
 from tests.e2e.sockets import all_cursors
 
 CLIENTS = Path(__file__).parent / "clients"
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "feed.md"
 EACH = 2
 """Clients of each kind."""
 
@@ -29,12 +29,12 @@ pytestmark = [
 
 @pytest.fixture(scope="session")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The README's examples as JavaScript, beside the packages that they need."""
+    """The examples as JavaScript, beside the packages that they need."""
     folder = tmp_path_factory.mktemp("clients")
     for name in ("package.json", "drive.ts"):
         shutil.copy(CLIENTS / name, folder)
     (folder / "node_modules").symlink_to(CLIENTS / "node_modules")
-    blocks = dict(re.findall(r"```ts (\w+)\n(.*?)```", README.read_text(), re.DOTALL))
+    blocks = dict(re.findall(r"```ts title=\"(\w+)\.ts\"\n(.*?)```", PAGE.read_text(), re.DOTALL))
     for name, text in blocks.items():
         (folder / f"{name}.ts").write_text(text)
     sources = [path.name for path in folder.glob("*.ts")]

@@ -1,4 +1,4 @@
-"""The GraphQL documents that the README and the playground show."""
+"""The GraphQL documents that the quick start and the playground show."""
 
 import re
 from collections.abc import Iterator

@@ -20,7 +20,7 @@ from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.settings import Settings
 from tests.client import Client
-from tests.conftest import dsn_of
+from tests.databases import dsn_of
 from tests.ports import free_port
 from tests.serving import serving
 

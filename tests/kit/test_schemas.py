@@ -21,8 +21,7 @@ from bank_graphql.kit.errors import ConfigurationError
 from bank_graphql.ledger import verification
 from bank_graphql.settings import Settings
 from tests.client import Client, key
-from tests.conftest import dsn_of
-from tests.databases import Databases
+from tests.databases import Databases, dsn_of
 from tests.serving import sandbox, serving
 
 SCHEMAS = ("public", "north", "order")

@@ -1,4 +1,4 @@
-// Follows the feed as the README's example does, on connections that break again and again; prints each event as a line of JSON.
+// Follows the feed as the documentation's example does, on connections that break again and again; prints each event as a line of JSON.
 import { WebSocket } from "ws";
 
 const [example, url, token, after, breaks, last] = process.argv.slice(2);
