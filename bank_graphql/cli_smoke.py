@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Annotated, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -33,6 +33,7 @@ _ACCOUNTS = "{ x: me { accounts { nodes { id balance { booked { amount } } } } }
 _EVENTS = "query ($ids: [ID!]) { x: transactionEvents(accountIds: $ids, first: 20) { nodes { transaction { id } } } }"
 _CLOSE = f"mutation ($password: String!) {{ x: closeUser(password: $password) {{ __typename {_REJECTED} }} }}"
 _ME = "{ x: me { id } }"
+_SIGNED_OUT_SECONDS = 5
 
 
 class SmokeError(Exception):
@@ -164,12 +165,16 @@ def _require_balances(caller: Caller, expected: dict[str, str]) -> None:
 
 
 def _require_signed_out(caller: Caller) -> None:
-    try:
-        caller.ask(_ME)
-    except SmokeError as error:
-        if str(error).startswith("401 "):
-            return
-        raise
+    """Wait until no token of the customer is accepted any more: other processes of the bank notice within two seconds."""
+    began = perf_counter()
+    while perf_counter() - began < _SIGNED_OUT_SECONDS:
+        try:
+            caller.ask(_ME)
+        except SmokeError as error:
+            if str(error).startswith("401 "):
+                return
+            raise
+        sleep(0.1)
     raise SmokeError("the token of a closed customer is still accepted")
 
 

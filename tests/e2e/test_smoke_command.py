@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.processes import Server, command
 from tests.ports import free_port
 
@@ -23,6 +25,15 @@ async def test_a_sandbox_passes_and_keeps_no_money_of_it(folder: Path) -> None:
     left = "SELECT sum(booked), count(*) FROM balances b JOIN accounts a ON a.id = b.account_id JOIN users u ON u.id = owner_id WHERE u.status = 'CLOSED'"
     assert command("psql", "--", "-Atc", left, folder=folder).stdout == "0|2\n"
     assert command("verify", folder=folder).returncode == 0
+
+
+@pytest.mark.deep
+async def test_several_processes_pass(folder: Path) -> None:
+    """Those that did not close the customer notice a little later."""
+    async with Server(folder, "--workers", "2") as server:
+        for _ in range(12):
+            tried = command("smoke", server.url, folder=folder)
+            assert tried.returncode == 0, tried.stdout
 
 
 async def test_a_bank_without_money_for_customers_passes_too(folder: Path) -> None:
