@@ -2,10 +2,12 @@
 
 import asyncio
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from bank_graphql.kit import schema
+from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.embedded import EmbeddedPostgres
 from tests.databases import Databases, dsn_of
 from tests.docs.pages import common, pages, with_answers
@@ -23,7 +25,9 @@ async def _write(chosen: list[Path]) -> None:
                 text = page.read_text()
                 both: list[list[Any]] = []
                 for _ in range(2):
-                    await asyncio.sleep(1)  # so that real times differ, too
+                    began = utc_now().replace(microsecond=0)
+                    while utc_now() < began + timedelta(seconds=1):  # so that real times differ, too
+                        await asyncio.sleep(0.05)
                     with reachable_folder() as keys:
                         settings = sandbox(dsn_of(server, await databases.create(template)), keys)
                         both.append(await answers_of(text, settings))

@@ -33,6 +33,7 @@ def ok(*arguments: str, folder: Path, **more: str) -> str:
     return ended.stdout
 
 
+@pytest.mark.deep
 async def test_a_backup_has_the_bank_as_it_is_and_restores_into_an_empty_one(folder: Path, other: Path, tmp_path: Path) -> None:
     file, same = tmp_path / "bank.dump", key()
     async with Server(folder) as server:

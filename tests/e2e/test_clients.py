@@ -24,6 +24,7 @@ pytestmark = [
         not (CLIENTS / "node_modules").exists(), reason="npm is not installed, or 'make tools' was not run; .ci/run does"
     ),
     pytest.mark.timeout(240),
+    pytest.mark.deep,
 ]
 
 
@@ -80,7 +81,7 @@ class Follower:
                 await process.wait()
 
 
-@pytest.mark.parametrize("breaks", [4, pytest.param(250, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("breaks", [4, 250])
 async def test_breaks_lose_nothing_and_repeat_nothing(folder: Path, examples: dict[str, Path], breaks: int) -> None:
     followers = {Follower(breaks): kind for kind in ("websocket", "events") for _ in range(EACH)}
     async with Server(folder, "--workers", "2", BANK_DEMO="false") as server:

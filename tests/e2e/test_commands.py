@@ -59,6 +59,7 @@ def run_commands(*commands: list[str]) -> str:
     return f"from bank_graphql.cli import app\nfor each in {commands!r}: app(each, standalone_mode=False)"
 
 
+@pytest.mark.deep
 def test_the_schema_is_exported_in_utf_8_whatever_the_locale(folder: Path) -> None:
     latin = {"LC_ALL": "en_US.ISO-8859-1", "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     target = folder / "exported.graphql"

@@ -13,6 +13,7 @@ from tests.e2e.processes import Server, command
 from tests.sync import ROOT
 
 
+@pytest.mark.deep
 async def test_a_login_for_migrations_and_one_for_the_server_suffice(folder: Path) -> None:
     async with EmbeddedPostgres(folder / "database") as superuser:
         at_postgres = superuser.replace("/bank?", "/postgres?")

@@ -26,6 +26,7 @@ async def chromium() -> AsyncIterator[Browser]:
         yield started
 
 
+@pytest.mark.deep
 async def test_the_landing_page_tells_how_the_bank_is(chromium: Browser, folder: Path) -> None:
     async with Server(folder) as server:
         for width in (1280, 390):
@@ -70,6 +71,7 @@ async def proxied(url: str, path: str) -> AsyncIterator[str]:
     server.close()
 
 
+@pytest.mark.deep
 async def test_the_pages_work_behind_a_proxys_path(chromium: Browser, folder: Path) -> None:
     async with Server(folder) as server, proxied(server.url, "/finance/bank") as address:
         async with window(chromium, address) as seen:
@@ -94,6 +96,7 @@ async def test_the_pages_work_behind_a_proxys_path(chromium: Browser, folder: Pa
         assert seen.problems == []
 
 
+@pytest.mark.deep
 async def test_a_user_with_a_second_factor_signs_in(chromium: Browser, folder: Path) -> None:
     async with Server(folder) as server, window(chromium, server.url) as seen:
         ada = await server.ada()
@@ -166,6 +169,7 @@ async def test_every_example_runs_as_it_is(chromium: Browser, folder: Path, sche
     assert seen.problems == []
 
 
+@pytest.mark.deep
 async def test_streams_end_on_request_and_show_nothing_of_another_user(chromium: Browser, folder: Path) -> None:
     async with Server(folder) as server, window(chromium, server.url, color_scheme="dark") as seen:
         open_sockets: set[WebSocket] = set()
@@ -214,6 +218,7 @@ async def _until_followed(vera: Client, account: str, where: Locator, amount: st
     raise AssertionError("the subscription tells nothing")
 
 
+@pytest.mark.deep
 async def test_the_docs_tell_what_the_schema_says(chromium: Browser, folder: Path) -> None:
     async with Server(folder) as server, window(chromium, server.url) as seen:
         await seen.graphiql()

@@ -102,7 +102,8 @@ def files_of(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 @pytest.mark.timeout(240)
 @pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="it reads its own PostgreSQL's files, never another's")
-@pytest.mark.parametrize("how_many", [400, pytest.param(10_000, marks=pytest.mark.deep)])
+@pytest.mark.deep
+@pytest.mark.parametrize("how_many", [400, 10_000])
 async def test_no_number_and_no_code_is_stored_or_logged(folder: Path, how_many: int) -> None:
     listener = Listener()
     async with Server(folder, BANK_DEMO="false", BANK_LOG_LEVEL="DEBUG") as server:

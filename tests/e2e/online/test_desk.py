@@ -1,11 +1,13 @@
 """The staff desk: each role sees and does what the API lets it."""
 
+import pytest
+
 from tests.client import Client
 from tests.e2e.browser import needs_browser
 from tests.e2e.online.conftest import Sit, account_of, staff
 from tests.e2e.processes import Server
 
-pytestmark = needs_browser
+pytestmark = [*needs_browser, pytest.mark.deep]
 
 
 async def test_a_teller_finds_freezes_reverses_and_lends(sit: Sit, server: Server, ada: Client, grace: Client) -> None:

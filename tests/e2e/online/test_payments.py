@@ -14,7 +14,7 @@ from tests.e2e.browser import needs_browser
 from tests.e2e.online.conftest import Sit, account_of
 from tests.e2e.online.customer import Customer, operation_of, session_of
 
-pytestmark = needs_browser
+pytestmark = [*needs_browser, pytest.mark.deep]
 
 
 async def booked(client: Client) -> str:

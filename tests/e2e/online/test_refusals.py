@@ -14,7 +14,7 @@ from tests.e2e.online.conftest import Sit, account_of, staff
 from tests.e2e.online.customer import Customer, customer
 from tests.e2e.processes import Server
 
-pytestmark = needs_browser
+pytestmark = [*needs_browser, pytest.mark.deep]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.e2e.processes import Server
 from tests.e2e.test_passkeys import AUTHENTICATOR
 from tests.ports import free_port
 
-pytestmark = needs_browser
+pytestmark = [*needs_browser, pytest.mark.deep]
 
 
 async def sign_in(seen: Customer, email: str) -> None:
