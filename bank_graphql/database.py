@@ -96,9 +96,7 @@ async def open_database(dsn: str, settings: Settings, tracing: Tracing | None, *
         async with db.connection() as connection:
             _require_lock_table(await connection.raw.fetchval(LOCK_TABLE_SIZE), max_locks)
             if await connection.raw.fetchval(_OWNS) and settings.env is Environment.PRODUCTION:
-                _log.warning(
-                    "the server connects as the owner of its tables; see BANK_OWNER_DATABASE_URL"
-                )
+                _log.warning("the server connects as the owner of its tables; see BANK_OWNER_DATABASE_URL")
     except BaseException:
         await db.close()
         raise

@@ -81,7 +81,7 @@ class AttemptThrottle:
         if wait > MAX_WAIT_SECONDS:
             raise RateLimited(retry_after=round(wait + 0.5))
         queue.attempts += 1
-        beyond_free = queue.attempts - FREE_ATTEMPTS
+        beyond_free = round(queue.attempts) - FREE_ATTEMPTS  # they decay a little between one and the next
         if beyond_free >= 0:
             queue.free_at = now + wait + min(FIRST_DELAY_SECONDS * 2**beyond_free, MAX_DELAY_SECONDS)
         return wait

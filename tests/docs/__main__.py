@@ -22,7 +22,7 @@ async def _write(chosen: list[Path]) -> None:
             template = await databases.create()
             await schema.migrate(dsn_of(server, template))
             for page in chosen:
-                text = page.read_text()
+                text = page.read_text(encoding="utf-8")
                 both: list[list[Any]] = []
                 for _ in range(2):
                     began = utc_now().replace(microsecond=0)
@@ -31,7 +31,7 @@ async def _write(chosen: list[Path]) -> None:
                     with reachable_folder() as keys:
                         settings = sandbox(dsn_of(server, await databases.create(template)), keys)
                         both.append(await answers_of(text, settings))
-                page.write_text(with_answers(text, common(*both)))
+                page.write_text(with_answers(text, common(*both)), encoding="utf-8")
                 print(page.name, len(both[0]))  # noqa: T201 - a command
 
 

@@ -51,7 +51,11 @@ class Example:
 
 def pages() -> list[Path]:
     """Return the pages that have examples."""
-    return [page for page in sorted(DOCS.rglob("*.md")) if any(isinstance(step, Example) for step in steps(page.read_text()))]
+    return [
+        page
+        for page in sorted(DOCS.rglob("*.md"))
+        if any(isinstance(step, Example) for step in steps(page.read_text(encoding="utf-8")))
+    ]
 
 
 def steps(text: str) -> Iterator[Note | Example]:

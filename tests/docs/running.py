@@ -91,10 +91,11 @@ class Reader:
 
     async def send(self, example: Example) -> Any:
         """Send an example, and return the answer. What the feed has is awaited where it is read."""
-        [definition, *_] = parse(example.document).definitions
+        [definition] = parse(example.document).definitions
         assert isinstance(definition, OperationDefinitionNode)
-        names = [each.variable.name.value for each in definition.variable_definitions or ()]
-        variables = {name: self._values[name] for name in names if name in self._values}
+        variables = {
+            name: self._values[name] for name in (each.variable.name.value for each in definition.variable_definitions or ())
+        }
         token = self._tokens[example.who]
         headers = {"authorization": f"Bearer {token}"} if token else {}
         body = {"query": example.document, "variables": variables}

@@ -21,9 +21,15 @@ async def test_the_answers_of_a_page(page: Path, settings: Settings) -> None:
         assert fits(json.loads(example.answer), answer), f"{example.document}\nis answered with\n{json.dumps(answer, indent=2)}"
 
 
+def test_only_the_page_about_errors_shows_errors() -> None:
+    for page in pages():
+        shown = [step.answer for step in steps(page.read_text(encoding="utf-8")) if isinstance(step, Example)]
+        assert page.name == "errors.md" or not any('"errors"' in answer for answer in shown), page
+
+
 def test_each_block_of_graphql_is_an_example() -> None:
     for page in DOCS.rglob("*.md"):
-        text = page.read_text()
+        text = page.read_text(encoding="utf-8")
         count = sum(isinstance(step, Example) for step in steps(text))
         assert count == len(re.findall(r"^ *```graphql(?! title=\"[^\"]+\.graphql)", text, re.MULTILINE)), page
 
@@ -31,7 +37,7 @@ def test_each_block_of_graphql_is_an_example() -> None:
 def test_each_mutation_has_an_example() -> None:
     shown = set()
     for page in pages():
-        for step in steps(page.read_text()):
+        for step in steps(page.read_text(encoding="utf-8")):
             if isinstance(step, Example):
                 for definition in parse(step.document).definitions:
                     if isinstance(definition, OperationDefinitionNode):

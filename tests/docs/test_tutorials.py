@@ -65,6 +65,7 @@ async def test_the_quick_start(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.deep  # for the environment that is made
 @pytest.mark.timeout(240)
-async def test_the_first_client(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ["tutorial/first-client.md", "how-to/clients.md"])
+async def test_a_client_of_ones_own(folder: Path, tmp_path: Path, page: str) -> None:
     async with Server(folder) as server:
-        await walk(DOCS / "tutorial" / "first-client.md", server, folder, tmp_path)
+        await walk(DOCS / page, server, folder, tmp_path)

@@ -46,6 +46,16 @@ def test_guesses_made_at_once_are_queued_or_refused(throttle: AttemptThrottle) -
     assert refused == 400 - len(waits)
 
 
+def test_delays_double_from_half_a_second_on(throttle: AttemptThrottle, clock: Clock) -> None:
+    waits = []
+    for _ in range(9):
+        clock.now += 0.05
+        waits.append(throttle.reserve_turn("ada", "198.51.100.1"))
+        clock.now += waits[-1]
+    assert waits[:5] == [0] * 5
+    assert waits[5:] == pytest.approx([0.45, 0.95, 1.95, 3.95], abs=0.05)
+
+
 def test_a_known_address_has_a_queue_of_its_own(throttle: AttemptThrottle, clock: Clock) -> None:
     throttle.reserve_turn("ada", "192.0.2.1")
     throttle.record_success("ada", "192.0.2.1")
