@@ -112,6 +112,7 @@ async def test_an_unreachable_database_is_reported_with_its_setting(empty: str) 
             await schema.migrate(wrong)
 
 
+@pytest.mark.deep
 async def test_several_processes_migrate_at_once(server: str, new_database: Callable[..., Awaitable[str]], folder: Path) -> None:
     databases = [dsn_of(server, await new_database()) for _ in range(2)]
 
@@ -125,6 +126,7 @@ async def test_several_processes_migrate_at_once(server: str, new_database: Call
         await schema.check(each)
 
 
+@pytest.mark.deep
 async def test_a_migration_does_not_hold_up_those_who_use_its_tables(empty: str) -> None:
     """It gives up while a transaction has a table, and runs again until it gets it."""
     await schema.migrate(empty, "0004")

@@ -75,6 +75,7 @@ async def test_a_backup_has_the_bank_as_it_is_and_restores_into_an_empty_one(fol
     assert "There is a bank in the schema public of this database" in occupied.stderr
 
 
+@pytest.mark.deep
 def test_what_cannot_be_restored_leaves_no_bank_that_opens(filled_folder: Path, other: Path, tmp_path: Path) -> None:
     file = tmp_path / "bank.dump"
     ok("backup", str(file), folder=filled_folder)

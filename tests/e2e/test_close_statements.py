@@ -43,6 +43,7 @@ async def with_accounts(folder: Path, count: int) -> None:
         await bank.db.transact(lambda connection: connection.raw.execute(FORTY_DAYS_ON))
 
 
+@pytest.mark.deep
 async def test_the_command_issues_what_is_missing(filled_folder: Path) -> None:
     await with_accounts(filled_folder, 3)
     wrong = await asyncio.to_thread(command, "close-statements", "--month", "soon", folder=filled_folder)

@@ -114,6 +114,7 @@ def test_a_command_on_a_bank_makes_none(folder: Path) -> None:
     assert not list(folder.iterdir())
 
 
+@pytest.mark.deep
 async def test_sessions_continue_after_a_rotation_of_signing_keys(folder: Path) -> None:
     port = {"BANK_PUBLIC_URL": "http://bank.example"}
     async with Server(folder, **port) as server:

@@ -120,19 +120,19 @@ async def test_several_workers_serve_one_bank(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "variables", "message"),
     [
-        (["--port", "99999"], {}, "BANK_PORT"),
+        pytest.param(["--port", "99999"], {}, "BANK_PORT", marks=pytest.mark.deep),
         ([], {"BANK_PORT": "x"}, "BANK_PORT"),
-        (["--port", "8123"], {"BANK_METRICS_PORT": "8123"}, "BANK_METRICS_PORT"),
+        pytest.param(["--port", "8123"], {"BANK_METRICS_PORT": "8123"}, "BANK_METRICS_PORT", marks=pytest.mark.deep),
         ([], {"DATABASE_URL": "postgresql://127.0.0.1:1/none"}, "DATABASE_URL"),
-        ([], {"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
+        pytest.param([], {"DATABASE_URL": "mysql://x"}, "DATABASE_URL", marks=pytest.mark.deep),
         ([], {"BANK_DATA_DIR": "/proc/nowhere"}, "BANK_DATA_DIR"),
-        ([], {"DATABASE_URL": "postgresql://u:p@127.0.0.1:99999/x"}, "DATABASE_URL"),
-        ([], {"BANK_IBAN_BANK_CODE": "not a code"}, "BANK_IBAN_BANK_CODE"),
-        ([], {"BANK_IBAN_BANK_CODE": "12"}, "BANK_IBAN_BANK_CODE"),
+        pytest.param([], {"DATABASE_URL": "postgresql://u:p@127.0.0.1:99999/x"}, "DATABASE_URL", marks=pytest.mark.deep),
+        pytest.param([], {"BANK_IBAN_BANK_CODE": "not a code"}, "BANK_IBAN_BANK_CODE", marks=pytest.mark.deep),
+        pytest.param([], {"BANK_IBAN_BANK_CODE": "12"}, "BANK_IBAN_BANK_CODE", marks=pytest.mark.deep),
         ([], {"BANK_SIGNING_KEYS": "/no/such/file"}, "signing keys"),
         ([], {"BANK_ENV": "production"}, "DATABASE_URL"),
         ([], {"SECRET_KEY": "hunter2"}, "BANK_SIGNING_KEYS"),
-        (["--host", "256.0.0.1"], {}, "256.0.0.1"),
+        pytest.param(["--host", "256.0.0.1"], {}, "256.0.0.1", marks=pytest.mark.deep),
         (["--no-migrate"], {}, "migrate"),
     ],
 )
@@ -232,6 +232,7 @@ async def answer() -> AsyncIterator[Answer]:
         await serving
 
 
+@pytest.mark.deep
 async def test_slow_and_endless_senders_are_cut_off(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
     monkeypatch.setattr(http_protocol, "REQUEST_SECONDS", 0.6)
     assert await answer() == b""

@@ -49,6 +49,7 @@ def test_what_is_needed_to_reach_back_is_kept(tmp_path: Path) -> None:
         archive.base_for(NOW - timedelta(days=36))
 
 
+@pytest.mark.deep
 async def test_an_archive_that_cannot_be_written_is_seen(folder: Path) -> None:
     archive = Archive(folder / "archive", timedelta(days=30))
     archive.prepare(SystemUser.choose(folder / "postgres"))

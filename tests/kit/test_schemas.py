@@ -58,6 +58,7 @@ async def verified(dsn: str, name: str) -> bool:
         await db.close()
 
 
+@pytest.mark.deep
 async def test_banks_in_schemas_of_one_database_are_strangers(shared: str, folder: Path) -> None:
     for name in SCHEMAS:
         await schema.migrate(shared, schema=name)
@@ -80,6 +81,7 @@ async def test_banks_in_schemas_of_one_database_are_strangers(shared: str, folde
     assert [await verified(shared, name) for name in SCHEMAS] == [True] * 3
 
 
+@pytest.mark.deep
 async def test_nothing_of_a_bank_is_outside_its_schema(shared: str, folder: Path) -> None:
     await schema.migrate(shared, schema="north")
     connection = await asyncpg.connect(shared)
@@ -184,6 +186,7 @@ async def _booked(settings: Settings, account: str) -> str:
         return await (await Client(http).log_in("ada@bank.test")).booked(account)
 
 
+@pytest.mark.deep
 async def test_one_bank_of_several_is_backed_up_and_restored(
     shared: str, server: str, databases: Databases, folder: Path, tmp_path: Path
 ) -> None:

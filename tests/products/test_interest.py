@@ -68,6 +68,7 @@ def tiers_by(chance: random.Random) -> tuple[Tier, ...]:
     return tuple(Tier(bound, chance.randrange(0, 30_000_000)) for bound in bounds)
 
 
+@pytest.mark.deep
 def test_interest_of_a_thousand_products_is_that_of_the_definition_to_the_last_digit() -> None:
     chance = random.Random(20300115)
     for _ in range(1000):

@@ -69,6 +69,7 @@ async def test_the_server_passes_every_audit_of_graphql_over_http(bank_server: S
 
 
 @needs_npm
+@pytest.mark.deep
 async def test_clients_of_code_generator_and_relay_compile_and_run(bank_server: Server, run: Run, workshop: Path) -> None:
     run("graphql-codegen", "--config", "codegen.ts")
     run("relay-compiler")

@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
 from playwright.async_api import Route, WebSocketRoute
 
 from tests.client import Client
@@ -47,6 +48,7 @@ async def test_what_happened_offline_shows_once_back(sit: Sit, ada: Client, grac
         await seen.page.locator(".large", has_text="€1,006.00").wait_for()
 
 
+@pytest.mark.deep
 async def test_a_connection_that_died_while_the_laptop_slept_is_replaced(sit: Sit, ada: Client, grace: Client) -> None:
     """Nothing says that it died: the page pings it when somebody comes back, and gives it up when no pong comes."""
     mine, hers = await account_of(ada), await account_of(grace)
@@ -122,6 +124,7 @@ async def test_events_that_were_deleted_mean_reading_anew(sit: Sit, ada: Client,
         await seen.page.get_by_text("+€9.00").wait_for()
 
 
+@pytest.mark.deep
 async def test_a_long_list_scrolls_and_stays_whole_while_more_happens(sit: Sit, ada: Client, grace: Client) -> None:
     mine, hers = await account_of(ada), await account_of(grace)
     for number in range(1, 61):
@@ -146,6 +149,7 @@ async def test_a_long_list_scrolls_and_stays_whole_while_more_happens(sit: Sit, 
         assert seen.seen.problems == []
 
 
+@pytest.mark.deep
 async def test_what_happens_while_a_list_is_read_is_not_missed(sit: Sit, ada: Client, grace: Client) -> None:
     """Each answer is late: it was made before the next event, and comes after it."""
     mine, hers = await account_of(ada), await account_of(grace)

@@ -70,7 +70,8 @@ async def test_pages_of_customers(sit: Sit, ada: Client, grace: Client, look: di
         assert seen.seen.problems == []
 
 
-@pytest.mark.parametrize("look", [pytest.param(LOOKS[0], marks=pytest.mark.deep), LOOKS[1]], ids=["phone", "desktop"])
+@pytest.mark.deep
+@pytest.mark.parametrize("look", LOOKS[:2], ids=["phone", "desktop"])
 async def test_pages_of_staff_and_of_nobody(
     sit: Sit, chromium: Browser, server: Server, ada: Client, look: dict[str, Any]
 ) -> None:
