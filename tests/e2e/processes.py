@@ -105,7 +105,7 @@ class Server:
 
     def __init__(self, folder: Path, *arguments: str, **more: str) -> None:
         # Its port is another one at each start, and tokens are to outlive a restart.
-        self._folder, self._more = folder, {"BANK_PUBLIC_URL": "http://bank.test", **more}
+        self.folder, self._more = folder, {"BANK_PUBLIC_URL": "http://bank.test", **more}
         self._arguments = ["serve", "--port", "0", *arguments]
         self.output = ""
 
@@ -123,11 +123,11 @@ class Server:
 
     def _start(self) -> "tuple[Forked | subprocess.Popen[str], IO[str]]":
         """Start the process and return it with its output."""
-        if not any(self._folder.iterdir()):
-            fill(self._folder, demo="--no-demo" not in self._arguments and self._more.get("BANK_DEMO") != "false")
+        if not any(self.folder.iterdir()):
+            fill(self.folder, demo="--no-demo" not in self._arguments and self._more.get("BANK_DEMO") != "false")
         read, write = os.pipe()
         with os.fdopen(write, "w", encoding="utf-8") as out:
-            process = fork(*self._arguments, environment=environment(self._folder, **self._more), stdout=out, stderr=out)
+            process = fork(*self._arguments, environment=environment(self.folder, **self._more), stdout=out, stderr=out)
         return process, os.fdopen(read, encoding="utf-8")
 
     async def __aexit__(self, *_: object) -> None:
@@ -167,7 +167,7 @@ class BareServer(Server):
     def _start(self) -> "tuple[Forked | subprocess.Popen[str], IO[str]]":
         process = subprocess.Popen(
             [sys.executable, "-m", "bank_graphql", *self._arguments],
-            env=environment(self._folder, **self._more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=environment(self.folder, **self._more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         assert process.stdout is not None
         return process, process.stdout

@@ -1,5 +1,6 @@
 """One bank and one browser for all tests: starting them takes longer than most of the tests."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -59,6 +60,13 @@ async def grace(server: Server) -> Client:
 def sit(chromium: Browser, server: Server) -> Sit:
     """Puts a client in front of the online bank."""
     return partial(customer, chromium, server.url)
+
+
+def code_mailed_to(server: Server, email: str) -> str:
+    """The code in the newest mail to an address; empty if there is none yet."""
+    mails = [path.read_text() for path in sorted((server.folder / "mails").glob("*.eml"), key=lambda path: path.stat().st_mtime)]
+    codes = [re.findall(r"^[0-9A-Z]{5}-[0-9A-Z]{5}", mail, re.MULTILINE) for mail in mails if f"To: {email}" in mail]
+    return codes[-1][0] if codes and codes[-1] else ""
 
 
 async def staff(server: Server, role: str) -> Client:

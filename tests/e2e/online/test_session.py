@@ -15,7 +15,7 @@ from bank_graphql.kit.embedded import EmbeddedPostgres
 from bank_graphql.kit.ids import uuid_of
 from tests.client import ABROAD, PASSWORD, Client, key
 from tests.e2e.browser import needs_browser, window
-from tests.e2e.online.conftest import Sit
+from tests.e2e.online.conftest import Sit, code_mailed_to
 from tests.e2e.online.customer import Customer, operation_of, session_of
 from tests.e2e.processes import Server
 from tests.e2e.test_passkeys import AUTHENTICATOR
@@ -96,6 +96,24 @@ async def test_a_second_factor_is_set_up_used_and_removed(sit: Sit, ada: Client)
         assert seen.seen.problems == []
 
 
+async def test_an_address_is_verified_by_a_code_from_a_mail(sit: Sit, ada: Client, server: Server) -> None:
+    email = (await ada.run("{ me { email } }"))["me"]["email"]
+    async with asyncio.timeout(20):
+        while not (first := code_mailed_to(server, email)):
+            await asyncio.sleep(0.05)
+    async with sit(ada) as seen:
+        await seen.go("/settings", "Settings")
+        await seen.sees("It is not verified yet.")
+        await seen.click("Send me a code")
+        await seen.type("Code from the mail", "00000-00000")
+        await seen.click("Verify")
+        await seen.sees("These details are not right.")
+        await seen.type("Code from the mail", code_mailed_to(server, email) or first)
+        await seen.click("Verify")
+        await seen.sees("It is verified.")
+    assert (await ada.run("{ me { emailVerified } }"))["me"]["emailVerified"] is True
+
+
 async def test_a_passkey_is_added_used_and_removed(chromium: Browser, folder: Path) -> None:
     port = free_port()
     server = Server(
@@ -124,7 +142,7 @@ async def test_a_passkey_is_added_used_and_removed(chromium: Browser, folder: Pa
 
 async def until_a_proof_is_required(server: Server, client: Client) -> None:
     """Let a user's last proof be of yesterday. The bank looks at it every two seconds."""
-    async with EmbeddedPostgres(server._folder) as dsn:  # the running one
+    async with EmbeddedPostgres(server.folder) as dsn:  # the running one
         connection = await asyncpg.connect(dsn)
         change = "UPDATE sessions SET verified_at = now() - interval '1 day' WHERE user_id = $1"
         await connection.execute(change, uuid_of(client.user_id, "User"))

@@ -174,6 +174,13 @@ export const de: typeof en = {
   settings: {
     profile: "Profil",
     phone: "Telefon",
+    address: "E-Mail-Adresse",
+    verified: "Sie ist bestätigt.",
+    unverified: "Sie ist noch nicht bestätigt. Die Bank schickt Ihnen einen Code.",
+    sendCode: "Code schicken",
+    codeSent: "Ein Code ist unterwegs. Er gilt eine halbe Stunde.",
+    mailedCode: "Code aus der E-Mail",
+    verify: "Bestätigen",
     password: "Passwort",
     changePassword: "Passwort ändern",
     currentPassword: "Jetziges Passwort",

@@ -172,6 +172,13 @@ export const en = {
   settings: {
     profile: "Profile",
     phone: "Phone",
+    address: "E-mail address",
+    verified: "It is verified.",
+    unverified: "It is not verified yet. The bank mails you a code.",
+    sendCode: "Send me a code",
+    codeSent: "A code is on its way. It is good for half an hour.",
+    mailedCode: "Code from the mail",
+    verify: "Verify",
     password: "Password",
     changePassword: "Change password",
     currentPassword: "Current password",

@@ -25,6 +25,12 @@ const UPDATE = graphql(`
     updateProfile(fullName: $fullName, phoneNumber: $phoneNumber) { ... on User { id fullName phoneNumber } ...Rejection }
   }
 `);
+const REQUEST_CODE = graphql(`
+  mutation RequestCode { requestEmailVerification { ... on Done { ok } ...Rejection } }
+`);
+const VERIFY = graphql(`
+  mutation Verify($code: String!) { verifyEmail(code: $code) { ... on User { id emailVerified } ...Rejection } }
+`);
 const CHANGE_PASSWORD = graphql(`
   mutation ChangePassword($current: String!, $new: String!) {
     changePassword(current: $current, new: $new) { ... on Done { ok } ...Rejection }
@@ -47,6 +53,7 @@ export default function Settings() {
       {me && (
         <>
           <Profile fullName={me.fullName} phoneNumber={me.phoneNumber ?? ""} />
+          <Address isVerified={me.emailVerified} />
           <Password />
           <SecondFactor isEnabled={me.mfaEnabled} />
           <Passkeys passkeys={me.passkeys} />
@@ -60,18 +67,39 @@ export default function Settings() {
 
 function Profile(present: { fullName: string; phoneNumber: string }) {
   const { t } = useLocale();
-  const { viewer } = useBank();
   const [given, setGiven] = useState(present);
   const [isSaved, setSaved] = useState(false);
   const { run, isRunning, problem } = useAction(UPDATE);
   return (
     <Section title={t("settings.profile")}>
-      <p>{viewer.email}</p>
       <Form label={t("save")} busy={isRunning} problem={problem} onSubmit={async () => setSaved((await run(given)) !== null)}>
         <Field label={t("signUp.name")} required value={given.fullName} autoComplete="name" onChange={(event) => setGiven({ ...given, fullName: event.target.value })} mistake={mistakeIn(problem, "fullName")} />
         <Field label={t("settings.phone")} type="tel" value={given.phoneNumber} autoComplete="tel" onChange={(event) => setGiven({ ...given, phoneNumber: event.target.value })} mistake={mistakeIn(problem, "phoneNumber")} />
       </Form>
       {isSaved && <p role="status">{t("saved")}</p>}
+    </Section>
+  );
+}
+
+function Address({ isVerified }: { isVerified: boolean }) {
+  const { t } = useLocale();
+  const { viewer } = useBank();
+  const [code, setCode] = useState("");
+  const [isSent, setSent] = useState(false);
+  const request = useAction(REQUEST_CODE);
+  const verify = useAction(VERIFY);
+  return (
+    <Section title={t("settings.address")}>
+      <p><strong>{viewer.email}</strong> <span role="status">{isVerified ? t("settings.verified") : isSent ? t("settings.codeSent") : t("settings.unverified")}</span></p>
+      {!isVerified && isSent && (
+        <Form label={t("settings.verify")} busy={verify.isRunning} problem={verify.problem} onSubmit={() => void verify.run({ code })}>
+          <Field label={t("settings.mailedCode")} required autoComplete="one-time-code" value={code} onChange={(event) => setCode(event.target.value)} />
+        </Form>
+      )}
+      {request.problem && <ProblemText problem={request.problem} />}
+      {!isVerified && !isSent && (
+        <div className="actions"><Button busy={request.isRunning} onClick={async () => setSent((await request.run({})) !== null)}>{t("settings.sendCode")}</Button></div>
+      )}
     </Section>
   );
 }
