@@ -1,9 +1,11 @@
 """Passkeys in a real browser, whose authenticator is Chromium's virtual one."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from tests.client import PASSWORD
+from tests.docs.pages import DOCS
 from tests.e2e.browser import browser, needs_browser, window
 from tests.e2e.processes import Server
 from tests.ports import free_port
@@ -17,14 +19,11 @@ ASK = """async ([query, variables, token]) => {
     if (errors) throw new Error(JSON.stringify(errors));
     return data.x;
 }"""
-MAKE = """async (options) => {
-    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(JSON.parse(options));
-    return JSON.stringify(await navigator.credentials.create({publicKey}));
-}"""
-USE = """async (options) => {
-    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(JSON.parse(options));
-    return JSON.stringify(await navigator.credentials.get({publicKey}));
-}"""
+[SHOWN] = re.findall(
+    r"```js title=\"passkeys.js\"\n(.*?)```", (DOCS / "how-to" / "signing-in.md").read_text(encoding="utf-8"), re.DOTALL
+)
+"""What the documentation shows to those who write pages."""
+MAKE, USE = (f"async (options) => {{ {SHOWN} return {name}(options); }}" for name in ("makePasskey", "usePasskey"))
 CHALLENGE = "... on PasskeyChallenge { options challengeToken }"
 SIGN_UP = "mutation ($input: SignUpInput!) { x: signUp(input: $input) { ... on AuthSession { accessToken } } }"
 ADD = """mutation ($input: PasskeyAnswerInput!) { x: addPasskey(name: "Laptop", input: $input) {
