@@ -148,6 +148,28 @@ async def test_a_migration_does_not_hold_up_those_who_use_its_tables(empty: str)
     await schema.require_current(empty)
 
 
+WAITING = """
+SELECT held.relation::regclass::text FROM pg_locks waits JOIN pg_locks held ON held.pid = waits.pid AND held.granted
+WHERE NOT waits.granted AND waits.locktype = 'relation' AND held.locktype = 'relation' AND held.mode = 'AccessExclusiveLock'
+"""
+
+
+async def test_a_migration_that_is_in_a_deadlock_runs_again(empty: str) -> None:
+    await schema.migrate(empty, "0004")
+    other = await asyncpg.connect(empty)
+    try:
+        await other.execute("SET deadlock_timeout = '20s'; BEGIN; SELECT FROM balances")
+        migrating = asyncio.create_task(schema.migrate(empty))
+        while (held := await other.fetchval(WAITING)) is None:
+            await asyncio.sleep(0.01)
+        await other.execute(f"LOCK TABLE {held}")  # for which the migration gives up what it has
+        await other.execute("ROLLBACK")
+        await migrating
+    finally:
+        await other.close()
+    await schema.require_current(empty)
+
+
 FILE_MAX, FUNCTION_MAX = 400, 70
 """The lines of a file of the package, and of a function."""
 BEFORE_RULES = "0009"

@@ -32,7 +32,8 @@ from bank_graphql.kit.errors import ConfigurationError
 
 _GRANT_ATTEMPTS = 20
 _UPGRADE_ATTEMPTS = 20
-_LOCK_NOT_AVAILABLE = "55P03"
+_LOCK_ERRORS = {"55P03", "40P01"}
+"""A lock was not to be had in time, or its waiting closed a circle (a deadlock)."""
 _NEWER = "The database was migrated by a newer version of the bank: upgrade the bank."
 _OTHER_APPLICATION = (
     "The database holds another application's schema (its alembic_version is not the bank's): give the bank one of its own."
@@ -98,7 +99,7 @@ async def _upgrade(dsn: str, schema: str, revision: str) -> None:
         try:
             await _run(dsn, schema, lambda config: command.upgrade(config, revision))
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE or attempt == _UPGRADE_ATTEMPTS - 1:
+            if getattr(error.orig, "sqlstate", None) not in _LOCK_ERRORS or attempt == _UPGRADE_ATTEMPTS - 1:
                 raise
             await asyncio.sleep(random.uniform(0.5, 1.5))  # noqa: S311 - no secret
         else:
@@ -224,7 +225,7 @@ async def _grant(dsn: str, schema: str) -> None:
         for attempt in range(_GRANT_ATTEMPTS):
             try:
                 await connection.execute(statements)
-            except asyncpg.InternalServerError:
+            except (asyncpg.InternalServerError, asyncpg.DeadlockDetectedError):
                 # "tuple concurrently updated": another process grants at the same time, maybe in another database of the server.
                 if attempt == _GRANT_ATTEMPTS - 1:
                     raise

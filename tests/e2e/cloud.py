@@ -185,7 +185,9 @@ class Cloud:
         return name  # of an update
 
     async def _run(self, arguments: list[str]) -> int:
-        return (await asyncio.to_thread(command, *arguments, folder=self._folder)).returncode
+        ended = await asyncio.to_thread(command, *arguments, folder=self._folder)
+        sys.stderr.write(ended.stderr)
+        return ended.returncode
 
     async def _proxy(
         self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
