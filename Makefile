@@ -65,10 +65,8 @@ screenshots: $(READY) playground web ## Take the README's pictures anew (needs C
 serve: $(READY) playground web ## Run the bank: http://127.0.0.1:8000/graphql (BANK_PORT=… for another port)
 	@exec $(BIN)/bank-graphql serve $(ARGS)
 
-docs: site ## Build the documentation's site from docs/, and serve it: http://127.0.0.1:8002 (DOCS_PORT=… for another port)
-	@echo 'The documentation   http://127.0.0.1:$(DOCS_PORT)'
-	@echo 'Stop                Ctrl-C'
-	@exec $(BIN)/python -m http.server -b 127.0.0.1 -d site $(DOCS_PORT) 2>/dev/null
+docs: $(READY) ## Build the documentation's site from docs/, and serve it: http://127.0.0.1:8002 (DOCS_PORT=… for another port)
+	@exec $(BIN)/zensical serve -a 127.0.0.1:$(DOCS_PORT)
 
 site: $(READY)
 	$(BIN)/zensical build --clean --strict

@@ -97,7 +97,7 @@ function Address({ isVerified }: { isVerified: boolean }) {
         </Form>
       )}
       {request.problem && <ProblemText problem={request.problem} />}
-      {!isVerified && !isSent && (
+      {!isVerified && (
         <div className="actions"><Button busy={request.isRunning} onClick={async () => setSent((await request.run({})) !== null)}>{t("settings.sendCode")}</Button></div>
       )}
     </Section>
