@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from bank_graphql.accounts.closing import Closing
 from bank_graphql.accounts.feed import EventRow, Feed
+from bank_graphql.accounts.members import Members, end_invitations
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.accounts.service import Accounts, Ending
 from bank_graphql.approvals import jobs as approvals_jobs
@@ -65,11 +66,11 @@ from bank_graphql.products.interest import Interest
 from bank_graphql.products.service import Products
 from bank_graphql.schedules import jobs as schedules_jobs
 from bank_graphql.schedules import metrics as schedules_metrics
+from bank_graphql.schedules import service as schedules_service
 from bank_graphql.schedules import verification as schedules_verification
 from bank_graphql.schedules.rules import Timetable
 from bank_graphql.schedules.runner import Runner
 from bank_graphql.schedules.service import Schedules
-from bank_graphql.schedules.service import cancel_of_account as cancel_schedules
 from bank_graphql.settings import Settings
 from bank_graphql.statements import jobs as statements_jobs
 from bank_graphql.statements import verification as statements_verification
@@ -113,6 +114,7 @@ class Bank:
     reads: Reads
     people: People
     accounts: Accounts
+    members: Members
     approvals: Approvals
     closing: Closing
     cards: Cards
@@ -173,8 +175,7 @@ async def open_bank(
         reads, replica_jobs = await stack.enter_async_context(open_reads(db, settings, metrics, tracing))
         feed = Feed(db)
         hub = _hub(feed, db, FeedMetrics(metrics, bank_clock))
-        notifier = _notifier(settings, dsn, hub)
-        wake_feed = waker(hub, notifier)
+        wake_feed = waker(hub, notifier := _notifier(settings, dsn, hub))
         expire_holds = _then_wake(wake_feed, partial(payments.expire_holds, db, policy))
         months = Months(ZoneInfo(settings.time_zone))
         issuer = Issuer(settings.name, settings.own_bic, months, bank_clock)
@@ -182,7 +183,7 @@ async def open_bank(
         _declare_metrics(metrics, db, settings, bank_clock, interest)
         execute = batched_execute(db, policy, settings, after_each=wake_feed, stack=stack, tracing=tracing)
         ending = Ending(interest.settle, payments.require_nothing_due, _end_of_account)
-        accounts = Accounts(db, bank_clock, ending)
+        accounts, members = Accounts(db, bank_clock, ending), _members(people, settings, bank_clock)
         schedules, runner = _schedules(db, settings, policy, execute, bank_clock)
         approvals = _approvals(db, settings, people, accounts, execute, bank_clock)
         due_jobs = (
@@ -196,8 +197,9 @@ async def open_bank(
             reads=reads,
             people=people,
             accounts=accounts,
+            members=members,
             approvals=approvals,
-            closing=Closing(db, people.identity, people.users, bank_clock, ending),
+            closing=Closing(db, people.identity, people.users, members, bank_clock, ending),
             cards=Cards(db, people.identity, vault, bank_clock),
             payees=Payees(db, bank_clock, Seals(private_keys, "bank payees")),
             schedules=schedules,
@@ -227,6 +229,13 @@ async def _open_database(stack: AsyncExitStack, settings: Settings, tracing: Tra
     db = await open_database(dsn, settings, tracing, max_locks=max_locks(settings))
     stack.push_async_callback(db.close)
     return owner, dsn, db
+
+
+def _members(people: People, settings: Settings, clock: Clock) -> Members:
+    """Return what decides who uses accounts beside their owners."""
+    return Members(
+        people.db, people.identity, people.outbox, bank_name=settings.name, clock=clock, end=schedules_service.cancel_of_member
+    )
 
 
 def _hub(feed: Feed, db: Database, metrics: FeedMetrics) -> Hub[EventRow]:
@@ -280,7 +289,8 @@ def _schedule_jobs(
 async def _end_of_account(connection: Connection, account_id: UUID, now: datetime) -> None:
     """End what depends on an account that is closed."""
     await cards.cancel_of_account(connection, account_id, now)
-    await cancel_schedules(connection, account_id, now)
+    await schedules_service.cancel_of_account(connection, account_id, now)
+    await end_invitations(connection, account_id)
 
 
 async def _post_due(wake_feed: Callable[[], None], db: Database, policy: payments.Policy, account_id: UUID | None = None) -> int:

@@ -138,7 +138,7 @@ CREATE TABLE public.accrual_days (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0029 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0030 on run with this schema.';
 CREATE TABLE public.answered_challenges (
     id bytea NOT NULL,
     expires_at timestamp with time zone NOT NULL
@@ -404,6 +404,37 @@ CREATE TABLE public.interest_postings (
     due_posting_id uuid,
     CONSTRAINT ck_interest_postings_is_in_range CHECK (((first_day <= last_day) AND (posted >= 0))),
     CONSTRAINT ck_interest_postings_side_is_known CHECK ((side = ANY (ARRAY['CREDIT'::text, 'DEBIT'::text])))
+);
+CREATE TABLE public.member_payments (
+    transaction_id uuid NOT NULL,
+    membership_id uuid NOT NULL,
+    day date NOT NULL,
+    amount bigint NOT NULL,
+    CONSTRAINT ck_member_payments_amount_is_positive CHECK ((amount > 0))
+);
+CREATE TABLE public.memberships (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    user_id uuid,
+    role text NOT NULL,
+    may_pay boolean NOT NULL,
+    daily_limit bigint,
+    may_manage_cards boolean NOT NULL,
+    status text NOT NULL,
+    email text,
+    email_key text,
+    invited_by uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    accepted_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    CONSTRAINT ck_memberships_acceptance_has_a_time CHECK (((status = 'INVITED'::text) = (accepted_at IS NULL))),
+    CONSTRAINT ck_memberships_end_has_a_time CHECK (((status = 'ENDED'::text) = (ended_at IS NOT NULL))),
+    CONSTRAINT ck_memberships_limit_is_of_payments CHECK (((daily_limit >= 0) AND (may_pay OR (daily_limit IS NULL)))),
+    CONSTRAINT ck_memberships_member_is_known CHECK (((status = 'INVITED'::text) = (user_id IS NULL))),
+    CONSTRAINT ck_memberships_owners_may_all CHECK (((role = 'MEMBER'::text) OR (may_pay AND may_manage_cards AND (daily_limit IS NULL)))),
+    CONSTRAINT ck_memberships_role_is_known CHECK ((role = ANY (ARRAY['OWNER'::text, 'MEMBER'::text]))),
+    CONSTRAINT ck_memberships_status_is_known CHECK ((status = ANY (ARRAY['INVITED'::text, 'ACTIVE'::text, 'ENDED'::text])))
 );
 CREATE TABLE public.outgoing_mails (
     id uuid NOT NULL,
@@ -703,6 +734,10 @@ ALTER TABLE ONLY public.interest_accruals
     ADD CONSTRAINT pk_interest_accruals PRIMARY KEY (id);
 ALTER TABLE ONLY public.interest_postings
     ADD CONSTRAINT pk_interest_postings PRIMARY KEY (account_id, side, last_day);
+ALTER TABLE ONLY public.member_payments
+    ADD CONSTRAINT pk_member_payments PRIMARY KEY (transaction_id);
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT pk_memberships PRIMARY KEY (id);
 ALTER TABLE ONLY public.outgoing_mails
     ADD CONSTRAINT pk_outgoing_mails PRIMARY KEY (id);
 ALTER TABLE ONLY public.passkeys
@@ -786,6 +821,9 @@ CREATE INDEX ix_external_transactions_clears_at ON public.external_transactions 
 CREATE INDEX ix_external_transactions_message_id ON public.external_transactions USING btree (message_id) WHERE (message_id IS NOT NULL);
 CREATE INDEX ix_external_transactions_unsent ON public.external_transactions USING btree (settles_on) WHERE ((message_id IS NULL) AND (return_reason IS NULL) AND (settles_on IS NOT NULL));
 CREATE INDEX ix_idempotency_outcomes_created_at ON public.idempotency_outcomes USING btree (created_at);
+CREATE INDEX ix_member_payments_membership_id_day ON public.member_payments USING btree (membership_id, day) INCLUDE (amount);
+CREATE INDEX ix_memberships_account_id_id ON public.memberships USING btree (account_id, id);
+CREATE INDEX ix_memberships_user_id ON public.memberships USING btree (user_id);
 CREATE INDEX ix_outgoing_mails_due_at ON public.outgoing_mails USING btree (due_at);
 CREATE INDEX ix_passkeys_user_id ON public.passkeys USING btree (user_id);
 CREATE INDEX ix_payees_owner_id_id ON public.payees USING btree (owner_id, id);
@@ -811,6 +849,8 @@ CREATE UNIQUE INDEX uq_due_postings_transaction_id ON public.due_postings USING 
 CREATE UNIQUE INDEX uq_external_transactions_reference ON public.external_transactions USING btree (reference, bank) WHERE (reference IS NOT NULL);
 CREATE UNIQUE INDEX uq_external_transactions_returned_id ON public.external_transactions USING btree (returned_id) WHERE (returned_id IS NOT NULL);
 CREATE UNIQUE INDEX uq_interest_postings_due_posting_id ON public.interest_postings USING btree (due_posting_id);
+CREATE UNIQUE INDEX uq_memberships_active ON public.memberships USING btree (user_id, account_id) WHERE (status = 'ACTIVE'::text);
+CREATE UNIQUE INDEX uq_memberships_invited ON public.memberships USING btree (email_key, account_id) WHERE (status = 'INVITED'::text);
 CREATE UNIQUE INDEX uq_payees_owner_id_account_number ON public.payees USING btree (owner_id, account_number) WHERE (removed_at IS NULL);
 CREATE UNIQUE INDEX uq_scheduled_runs_schedule_id_planned_for ON public.scheduled_runs USING btree (schedule_id, planned_for);
 CREATE UNIQUE INDEX uq_scheduled_transfers_request_key ON public.scheduled_transfers USING btree (owner_id, request_key);
@@ -887,6 +927,16 @@ ALTER TABLE ONLY public.interest_postings
     ADD CONSTRAINT fk_interest_postings_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.interest_postings
     ADD CONSTRAINT fk_interest_postings_due_posting_id FOREIGN KEY (due_posting_id) REFERENCES public.due_postings(id);
+ALTER TABLE ONLY public.member_payments
+    ADD CONSTRAINT fk_member_payments_membership_id FOREIGN KEY (membership_id) REFERENCES public.memberships(id);
+ALTER TABLE ONLY public.member_payments
+    ADD CONSTRAINT fk_member_payments_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT fk_memberships_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT fk_memberships_invited_by FOREIGN KEY (invited_by) REFERENCES public.users(id);
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT fk_memberships_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.passkeys
     ADD CONSTRAINT fk_passkeys_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.payees

@@ -129,6 +129,16 @@ async def filled(ada: Client, db: Database) -> Database:
     await db.transact(lambda connection: connection.raw.execute(mails))
     schedules = "WITH s AS (INSERT INTO scheduled_transfers SELECT t.id, a.owner_id, a.id, NULL, NULL, '', NULL, 1, 'EUR', NULL, 'ONCE', 'AS_IS', 'ALL', NULL, now(), 'ACTIVE', now(), now() + interval '1 year', 0, NULL, t.id::text, '', now(), now() FROM transactions t JOIN accounts a ON a.id = t.from_account_id RETURNING id) INSERT INTO scheduled_runs SELECT id, id, now(), now(), 'RETRYING', 1, NULL, NULL FROM s"
     await db.transact(lambda connection: connection.raw.execute(schedules))
+    for members in (
+        "INSERT INTO users (id, email, email_key, password_hash, full_name, role, status, created_at, updated_at, email_verified_at) "
+        "SELECT gen_random_uuid(), n::text, n::text, '', '', 'CUSTOMER', 'ACTIVE', now(), now(), now() FROM generate_series(1, 300) n",
+        "INSERT INTO memberships SELECT gen_random_uuid(), a.id, u.id, 'MEMBER', true, NULL, true, 'ACTIVE', u.email, u.email_key, a.owner_id, "
+        "now(), now(), now(), NULL FROM accounts a, users u WHERE u.full_name = ''",
+        "INSERT INTO memberships SELECT gen_random_uuid(), a.id, NULL, 'MEMBER', true, NULL, true, 'INVITED', u.email, u.email_key, a.owner_id, "
+        "now(), now(), NULL, NULL FROM accounts a, users u WHERE u.full_name = ''",
+        "INSERT INTO member_payments SELECT t.id, (SELECT id FROM memberships WHERE status = 'ACTIVE' LIMIT 1), now(), 1 FROM transactions t",
+    ):
+        await db.transact(lambda connection, sql=members: connection.raw.execute(sql))  # type: ignore[misc]
     for products in (
         "INSERT INTO products SELECT a.id, a.id::text, 'CHECKING', 'EUR', 'ACT_360', NULL, now() FROM accounts a LIMIT 1",
         "INSERT INTO product_terms SELECT id, now(), '[[0, 1]]', '[]', 0, NULL, 0, 0, now() FROM products",

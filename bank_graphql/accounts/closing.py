@@ -6,6 +6,7 @@ from sqlalchemy import Uuid, bindparam, select
 from sqlmodel import col
 
 from bank_graphql.accounts.enums import AccountStatus, FrozenBy
+from bank_graphql.accounts.members import Members
 from bank_graphql.accounts.models import Account
 from bank_graphql.accounts.queries import ACCOUNT_COLUMNS, AccountRow
 from bank_graphql.accounts.rules import opening_lock
@@ -38,6 +39,7 @@ class Closing:
         db: the database.
         identity: verifies passwords, and knows the sessions that end.
         users: closes the user.
+        members: ends the user's memberships.
         clock: gives the bank's time.
         ending: what else happens when an account is closed.
     """
@@ -47,12 +49,14 @@ class Closing:
         db: Database,
         identity: Identity,
         users: Users,
+        members: Members,
         clock: Clock,
         ending: Ending,
     ) -> None:
         self._db = db
         self._identity = identity
         self._users = users
+        self._members = members
         self._clock = clock
         self._ending = ending
 
@@ -86,15 +90,20 @@ class Closing:
                 await self._ending.check(connection, account.id)
             for account in accounts:
                 await self._close(connection, account)
+            await self._members.end_of_user(connection, actor.user_id)
             return await self._users.close(connection, actor.user_id)
 
         ended = await audit.execute_audited(self._db, actor, IdentityAction.CLOSE_USER, actor.user_id, work)
         self._identity.sessions.cache.end(ended)
 
     async def _locked_accounts(self, connection: Connection, user_id: UUID) -> list[AccountRow]:
-        """Lock the open accounts of a user, and the opening of more, and return them as they are under the locks."""
-        found = await connection.fetch(_OPEN, user=user_id)
-        await ledger.lock(connection, [opening_lock(user_id), *(ledger.account_lock(each.id) for each in found)])
+        """Lock the open accounts of a user, and the opening of more, and return them as they are under the locks.
+
+        The accounts of which the user is a member are locked, too.
+        """
+        found = [each.id for each in await connection.fetch(_OPEN, user=user_id)]
+        shared = await self._members.accounts_of(connection, user_id)
+        await ledger.lock(connection, [opening_lock(user_id), *map(ledger.account_lock, [*found, *shared])])
         opened = [each.id for each in await connection.fetch(_OPEN, user=user_id)]  # some of them while the locks were waited for
         await ledger.lock(connection, [ledger.account_lock(each) for each in opened])
         return await connection.fetch(_OPEN, user=user_id)

@@ -14,9 +14,9 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account
-from bank_graphql.accounts.queries import of_visible_account
+from bank_graphql.accounts.visibility import account_is_visible, of_visible_account
 from bank_graphql.identity.models import User
-from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys, viewer, visible_to_viewer
+from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys, viewer
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.paging import Listing, serial_key
 from bank_graphql.kit.statements import Query, Reads, Row
@@ -159,7 +159,7 @@ def _visible(keys: Any, key: Any) -> Query[EntryRow]:
     return Query(
         _joined(select(keys.c.position, *_COLUMNS).select_from(keys).join(Entry, key == keys.c.key))
         .join(Account, col(Account.id) == Entry.account_id)
-        .where(visible_to_viewer(col(Account.owner_id), keys))
+        .where(account_is_visible(Account, keys))
         .order_by(keys.c.position, col(Entry.id)),
         EntryRow,
     )

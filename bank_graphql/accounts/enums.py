@@ -24,3 +24,27 @@ class FrozenBy(StrEnum):
 
     OWNER = "OWNER"
     STAFF = "STAFF"
+
+
+class MemberRole(StrEnum):
+    """What a member is to an account: an OWNER owns it jointly; a MEMBER may do what the owners allow."""
+
+    OWNER = "OWNER"
+    MEMBER = "MEMBER"
+
+
+class MembershipStatus(StrEnum):
+    """An INVITED member has not accepted yet; an ENDED one was a member."""
+
+    INVITED = "INVITED"
+    ACTIVE = "ACTIVE"
+    ENDED = "ENDED"
+
+
+class MemberAction(StrEnum):
+    """What is done to memberships, by the API's names, which the audit records."""
+
+    INVITE = "inviteMember"
+    ACCEPT = "acceptMembership"
+    CHANGE = "changeMembership"
+    END = "endMembership"

@@ -1,25 +1,27 @@
-"""Read the feed: the events of given accounts, of an owner's accounts or, for the hub, of all."""
+"""Read the feed: the events of given accounts, of those that somebody owns or shares or, for the hub, of all."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, Uuid, and_, any_, bindparam, func, or_, select, true, tuple_
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.enums import AccountStatus
-from bank_graphql.accounts.models import Account
+from bank_graphql.accounts.models import Account, Membership
+from bank_graphql.accounts.visibility import account_is_visible, is_active
 from bank_graphql.events.enums import TransactionEventKind
 from bank_graphql.events.errors import CursorExpired
 from bank_graphql.events.hub import Interest
 from bank_graphql.events.models import FeedStart, Position, TransactionEvent, Xid8
 from bank_graphql.events.service import EPOCH, POSITION, POSITION_COLUMNS, PositionRow, position_arguments, position_parameters
-from bank_graphql.identity.visibility import sees
+from bank_graphql.identity.queries import fetch_rows, requested_keys
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import BadRequest
 from bank_graphql.kit.ids import decode_cursor, encode_cursor
-from bank_graphql.kit.statements import Query, Row, array_of
+from bank_graphql.kit.statements import Query, Row, any_of, array_of
 
 CURSOR_KIND = "TransactionEvent"
 MAX_ACCOUNTS = 100
@@ -58,8 +60,15 @@ class _HorizonRow(Row):
 
 class _AccountRow(Row):
     id: UUID
-    owner_id: UUID
     status: AccountStatus
+
+
+class _VisibleRow(Row):
+    id: UUID
+
+
+class _SharedRow(Row):
+    account_id: UUID
 
 
 _xmin = func.pg_snapshot_xmin(func.pg_current_snapshot(), type_=Xid8())
@@ -114,11 +123,30 @@ def _replay_of(condition: ColumnElement[bool]) -> Query[EventRow]:
 
 
 _REPLAY_OWNER = _replay_of(col(Account.owner_id) == bindparam("owner", type_=Uuid()))
+_own = aliased(Account)
+_REPLAY_BOTH = _replay_of(
+    any_of(
+        col(Account.id),
+        select(col(_own.id)).where(col(_own.owner_id) == bindparam("owner", type_=Uuid())),
+        select(func.unnest(array_of("accounts", Uuid()))),
+    )
+)
 _REPLAY_ACCOUNTS = _replay_of(col(Account.id) == any_(array_of("accounts", Uuid())))
 _START = Query(select(col(FeedStart.epoch), col(FeedStart.writer), col(FeedStart.sequence)), PositionRow)
-_ACCOUNTS = Query(
-    select(col(Account.id), col(Account.owner_id), col(Account.status)).where(col(Account.id) == any_(array_of("ids", Uuid()))),
-    _AccountRow,
+_STATUSES = Query(
+    select(col(Account.id), col(Account.status)).where(col(Account.id) == any_(array_of("ids", Uuid()))), _AccountRow
+)
+_requested = requested_keys(Uuid())
+_VISIBLE = Query(
+    select(_requested.c.position, col(Account.id))
+    .select_from(_requested)
+    .join(Account, col(Account.id) == _requested.c.key)
+    .where(account_is_visible(Account, _requested)),
+    _VisibleRow,
+)
+_SHARED = Query(
+    select(col(Membership.account_id)).where(col(Membership.user_id) == bindparam("user", type_=Uuid()), is_active(Membership)),
+    _SharedRow,
 )
 
 
@@ -213,7 +241,7 @@ class Feed:
             raise CursorExpired
 
     async def interest_of(self, actor: Actor, account_ids: Sequence[UUID | None] | None) -> Interest:
-        """Return the interest in the given accounts; without any, in all of the actor's own.
+        """Return the interest in the given accounts; without any, in all of the actor's own, and those shared with the actor now.
 
         Args:
             actor: who subscribes.
@@ -223,19 +251,25 @@ class Feed:
             BadRequest: an account does not exist or is not visible to the actor, or there are too many.
         """
         if account_ids is None:
-            return Interest(owner_id=actor.user_id)
+            shared = await self._db.fetch(_SHARED, user=actor.user_id)
+            return Interest(actor.user_id, frozenset(each.account_id for each in shared) or None)
         if not 0 < len(account_ids) <= MAX_ACCOUNTS:
             raise BadRequest(f"Give 1 to {MAX_ACCOUNTS} accounts, or leave 'accountIds' out for all of your own.")
         requested = {account_id for account_id in account_ids if account_id is not None}
-        rows = await self._db.fetch(_ACCOUNTS, ids=list(requested))
-        visible = {row.id for row in rows if sees(actor, row.owner_id)}
-        if None in account_ids or visible != requested:
+        [hidden] = await self.hidden([(actor, frozenset(requested))])
+        if None in account_ids or hidden:
             raise BadRequest("There is no such account.")
         return Interest(account_ids=frozenset(requested))
 
+    async def hidden(self, requested: Sequence[tuple[Actor, frozenset[UUID]]]) -> list[bool]:
+        """Return for each actor whether any of the accounts is not visible."""
+        keys = [(actor, list(account_ids)) for actor, account_ids in requested]
+        rows = iter(await fetch_rows(self._db, _VISIBLE, keys) if keys else [])
+        return [None in [next(rows) for _ in account_ids] for _, account_ids in keys]
+
     async def closed_among(self, account_ids: Sequence[UUID]) -> set[UUID]:
         """Return those of the accounts that are closed."""
-        rows = await self._db.fetch(_ACCOUNTS, ids=list(account_ids))
+        rows = await self._db.fetch(_STATUSES, ids=list(account_ids))
         return {row.id for row in rows if row.status == AccountStatus.CLOSED}
 
 
@@ -243,4 +277,5 @@ def _query_for(interest: Interest) -> tuple[Query[EventRow], Mapping[str, object
     """Return the query of an interest's events, and the arguments that say which accounts they are of."""
     if interest.account_ids is None:
         return _REPLAY_OWNER, {"owner": interest.owner_id}
-    return _REPLAY_ACCOUNTS, {"accounts": list(interest.account_ids)}
+    accounts = {"accounts": list(interest.account_ids)}
+    return (_REPLAY_ACCOUNTS, accounts) if interest.owner_id is None else (_REPLAY_BOTH, {"owner": interest.owner_id, **accounts})

@@ -9,7 +9,7 @@ from sqlalchemy import Boolean, Date, DateTime, Text, Uuid, bindparam, cast, col
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account
-from bank_graphql.identity.queries import visible_to_viewer
+from bank_graphql.accounts.visibility import account_is_visible
 from bank_graphql.identity.visibility import sees_all
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.errors import BadRequest
@@ -70,7 +70,7 @@ _HISTORIES = Query(
     .join(Account, col(Account.id) == _histories.c.account_id)
     .join(Balance, col(Balance.account_id) == Account.id)
     .join(_days, true())
-    .where(visible_to_viewer(col(Account.owner_id), _histories))
+    .where(account_is_visible(Account, _histories))
     .order_by(_histories.c.position, _days.c.midnight),
     DayBalanceRow,
 )

@@ -30,7 +30,8 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
-from bank_graphql.accounts.models import Account
+from bank_graphql.accounts.models import Account, Membership
+from bank_graphql.accounts.visibility import account_is_visible, is_active, of_visible_account
 from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
 from bank_graphql.identity.visibility import sees_all
 from bank_graphql.kit.db import Connection
@@ -105,7 +106,7 @@ _ACCOUNTS = Query(
     .select_from(_ids)
     .join(Account, col(Account.id) == _ids.c.key)
     .join(Balance, col(Balance.account_id) == Account.id)
-    .where(visible_to_viewer(col(Account.owner_id), _ids)),
+    .where(account_is_visible(Account, _ids)),
     AccountRow,
 )
 _ACCOUNTS_BY_NUMBER = Query(
@@ -113,7 +114,7 @@ _ACCOUNTS_BY_NUMBER = Query(
     .select_from(_numbers)
     .join(Account, col(Account.number) == _numbers.c.key)
     .join(Balance, col(Balance.account_id) == Account.id)
-    .where(visible_to_viewer(col(Account.owner_id), _numbers)),
+    .where(account_is_visible(Account, _numbers)),
     AccountRow,
 )
 
@@ -144,16 +145,9 @@ _BALANCES_AT = Query(
     select(_at.c.position, func.balance_at(_at.c.account_id, _at.c.time).label("balance"))
     .select_from(_at)
     .join(Account, col(Account.id) == _at.c.account_id)
-    .where(visible_to_viewer(col(Account.owner_id), _at)),
+    .where(account_is_visible(Account, _at)),
     _BalanceAtRow,
 )
-_owned = aliased(Account)
-
-
-def of_visible_account(listed: TableValuedAlias) -> ColumnElement[bool]:
-    """Return the condition that a requested list belongs to an account that is visible to its viewer."""
-    owner = select(col(_owned.owner_id)).where(col(_owned.id) == listed.c.listed_parent).correlate(listed).scalar_subquery()
-    return visible_to_viewer(owner, listed)
 
 
 def of_visible_user(listed: TableValuedAlias) -> ColumnElement[bool]:
@@ -199,11 +193,11 @@ def with_notes(transactions: Any) -> Select[Any]:
 
 def _visible_transactions(key: Any, *conditions: ColumnElement[bool]) -> Query[TransactionRow]:
     """Return a query for the transactions with such a key that are visible: `identity.visibility` has the rule."""
-    touches_own = (
+    touches_visible = (
         select(col(_either_side.id))
         .where(
             col(_either_side.id).in_([Transaction.from_account_id, Transaction.to_account_id]),
-            col(_either_side.owner_id) == _known.c.viewer,
+            account_is_visible(_either_side, _known),
         )
         .exists()
     )
@@ -215,16 +209,14 @@ def _visible_transactions(key: Any, *conditions: ColumnElement[bool]) -> Query[T
         )
         .exists()
     )
-    payer_of_returned = (  # for an EXISTS, the planner may read the whole table
-        select(col(_either_side.owner_id))
+    sees_returned = (  # for an EXISTS, the planner may read the whole table
+        select(account_is_visible(_either_side, _known))
         .join(_returned, col(_returned.from_account_id) == _either_side.id)
         .where(col(_returned.id) == Transaction.parent_id, col(_returned.kind) == TransactionKind.TRANSFER)
-        .correlate(Transaction)
+        .correlate(Transaction, _known)
         .scalar_subquery()
     )
-    visible = or_(
-        _known.c.sees_all, touches_own, and_(_known.c.sees_processed, is_processed), payer_of_returned == _known.c.viewer
-    )
+    visible = or_(_known.c.sees_all, touches_visible, and_(_known.c.sees_processed, is_processed), sees_returned)
     return Query(
         with_notes(
             select(_known.c.position, *TRANSACTION_COLUMNS).select_from(_known).join(Transaction, key == _known.c.key)
@@ -267,10 +259,16 @@ TRANSACTIONS_OF_ACCOUNTS = Listing(
 """The transactions that touch accounts, newest first, filtered."""
 
 
-_subject = bindparam("subject", type_=Uuid())
+_subject, _user = bindparam("subject", type_=Uuid()), bindparam("user", type_=Uuid())
 _OWNED = Query(
     select(col(Account.id)).where(
-        col(Account.owner_id) == bindparam("user", type_=Uuid()),
+        or_(
+            col(Account.owner_id) == _user,
+            any_of(
+                col(Account.id),
+                select(col(Membership.account_id)).where(col(Membership.user_id) == _user, is_active(Membership)),
+            ),
+        ),
         any_of(
             col(Account.id),
             select(_subject.label("id")),
@@ -328,6 +326,6 @@ async def balances_at(db: Reads, requested: Sequence[Requested[tuple[UUID, datet
     return found
 
 
-async def owns_any(connection: Connection, user_id: UUID, subject_id: UUID) -> bool:
-    """Return whether a user owns an account, or one of the accounts of a transaction, whichever has this id."""
+async def is_party_to(connection: Connection, user_id: UUID, subject_id: UUID) -> bool:
+    """Return whether a user owns or shares an account, or one of the accounts of a transaction, whichever has this id."""
     return bool(await connection.fetch(_OWNED, user=user_id, subject=subject_id))

@@ -10,14 +10,16 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Text, Uuid, bindparam, func, select, update
 from sqlmodel import col
 
+from bank_graphql.accounts.access import NONE, Access
 from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
 from bank_graphql.accounts.errors import AccountStatusRefused
+from bank_graphql.accounts.member_queries import access_to
+from bank_graphql.accounts.member_statements import ERASE_ADDRESSES
 from bank_graphql.accounts.models import ACCOUNT_SERIALS, Account
 from bank_graphql.accounts.queries import ACCOUNT_COLUMNS, AccountRow
 from bank_graphql.accounts.rules import Numbering, check_name, check_reason
 from bank_graphql.audit import service as audit
 from bank_graphql.identity.permissions import Permission
-from bank_graphql.identity.visibility import sees
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
@@ -154,8 +156,8 @@ class Accounts:
         """
         checked = check_name(name)
 
-        async def change(connection: Connection, account: AccountRow) -> None:
-            _require_owner(actor, account)
+        async def change(connection: Connection, _: AccountRow, access: Access) -> None:
+            _require_owner(access)
             await connection.execute(_RENAME, account=account_id, new_name=checked, now=self._clock())
 
         await self._change(actor, "renameAccount", account_id, change)
@@ -170,8 +172,8 @@ class Accounts:
         """
         checked = check_reason(reason)
 
-        async def change(connection: Connection, account: AccountRow) -> None:
-            by = _authority(actor, account)
+        async def change(connection: Connection, account: AccountRow, access: Access) -> None:
+            by = _authority(actor, access)
             _require_open(account)
             if account.frozen_by != FrozenBy.STAFF or by == FrozenBy.STAFF:
                 await self._set_status(connection, account, AccountStatus.FROZEN, by, checked)
@@ -187,8 +189,8 @@ class Accounts:
             StateConflict: it is not frozen.
         """
 
-        async def change(connection: Connection, account: AccountRow) -> None:
-            by = _authority(actor, account)
+        async def change(connection: Connection, account: AccountRow, access: Access) -> None:
+            by = _authority(actor, access)
             if account.status != AccountStatus.FROZEN:
                 raise StateConflict(StateConflictCode.WRONG_STATUS, account.status, "The account is not frozen.")
             if account.frozen_by == FrozenBy.STAFF and by == FrozenBy.OWNER:
@@ -206,9 +208,10 @@ class Accounts:
         """
 
         async def check(connection: Connection) -> None:
-            _require_closable(actor, await self._lock(connection, actor, account_id))
+            account, _ = await self._lock(connection, actor, account_id)
+            _require_closable(actor, account)
 
-        async def change(connection: Connection, account: AccountRow) -> None:
+        async def change(connection: Connection, account: AccountRow, _: Access) -> None:
             _require_closable(actor, account)
             await self._ending.check(connection, account_id)
             await self._set_status(connection, account, AccountStatus.CLOSED)
@@ -236,8 +239,8 @@ class Accounts:
             ValidationFailed: the limit is negative, or smaller than what the account uses already.
         """
 
-        async def change(connection: Connection, account: AccountRow) -> None:
-            _check_limit(actor, account, limit)
+        async def change(connection: Connection, account: AccountRow, access: Access) -> None:
+            _check_limit(actor, account, access, limit)
             if confirm is not None:
                 await confirm(connection)
             await ledger.set_overdraft_limit(connection, account_id, limit.minor)
@@ -246,29 +249,30 @@ class Accounts:
 
     async def check_overdraft_limit(self, connection: Connection, actor: Actor, account_id: UUID, limit: Money) -> None:
         """Refuse what `set_overdraft_limit` would refuse, and change nothing."""
-        _check_limit(actor, await self._lock(connection, actor, account_id), limit)
+        _check_limit(actor, *await self._lock(connection, actor, account_id), limit)
 
     async def _change(
         self,
         actor: Actor,
         action: str,
         account_id: UUID,
-        change: Callable[[Connection, AccountRow], Awaitable[None]],
+        change: Callable[[Connection, AccountRow, Access], Awaitable[None]],
     ) -> None:
         """Change an account under its lock, and record it in the audit; a refusal is recorded too, then raised."""
 
         async def locked(connection: Connection) -> None:
-            await change(connection, await self._lock(connection, actor, account_id))
+            await change(connection, *await self._lock(connection, actor, account_id))
 
         await audit.execute_audited(self._db, actor, action, account_id, locked)
 
-    async def _lock(self, connection: Connection, actor: Actor, account_id: UUID) -> AccountRow:
-        """Lock an account that is visible to the actor, and return it."""
+    async def _lock(self, connection: Connection, actor: Actor, account_id: UUID) -> tuple[AccountRow, Access]:
+        """Lock an account that is visible to the actor, and return it, with what the actor may do."""
         await ledger.lock(connection, [ledger.account_lock(account_id)])
         account = await connection.fetch_one(_ACCOUNT, id=account_id)
-        if account is None or not sees(actor, account.owner_id):
+        access = NONE if account is None else await access_to(connection, actor, account_id, account.owner_id)
+        if account is None or not access.is_visible:
             raise NotFound("account", global_id("Account", account_id))
-        return account
+        return account, access
 
     async def _set_status(
         self,
@@ -283,11 +287,11 @@ class Accounts:
         await connection.execute(SET_STATUS, account=account.id, new_status=status, by=by, reason=reason, closed=closed, now=now)
 
 
-def _check_limit(actor: Actor, account: AccountRow, limit: Money) -> None:
+def _check_limit(actor: Actor, account: AccountRow, access: Access, limit: Money) -> None:
     """Require that the actor may give an account an overdraft limit. Raises as `Accounts.set_overdraft_limit`."""
     if not actor.is_allowed(Permission.MANAGE_ACCOUNTS):
         raise Forbidden("Only staff may set overdraft limits.")
-    if account.owner_id == actor.user_id:
+    if access.is_party:
         raise Forbidden("Nobody may set an overdraft limit of their own.")
     if limit.currency != account.currency:
         raise CurrencyMismatch(account.currency, limit.currency)
@@ -299,14 +303,15 @@ def _check_limit(actor: Actor, account: AccountRow, limit: Money) -> None:
         raise ValidationFailed.of(("limit", "amount"), "TOO_SMALL", f"The account uses {used} of its overdraft.")
 
 
-def _require_owner(actor: Actor, account: AccountRow) -> None:
-    if account.owner_id != actor.user_id:
-        raise Forbidden("Only the account's owner may do this.")
+def _require_owner(access: Access) -> None:
+    if not access.is_owner:
+        raise Forbidden("Only the account's owners may do this.")
 
 
 def _require_closable(actor: Actor, account: AccountRow) -> None:
     """Require that the actor may close an account now. Raises as `Accounts.close`."""
-    _require_owner(actor, account)
+    if account.owner_id != actor.user_id:
+        raise Forbidden("Only whoever opened the account may close it.")
     _require_open(account)
     if account.frozen_by == FrozenBy.STAFF:
         raise AccountStatusRefused(account.id, account.status)
@@ -321,20 +326,24 @@ def _require_open(account: AccountRow) -> None:
         raise StateConflict(StateConflictCode.WRONG_STATUS, account.status, "The account is closed.")
 
 
-def _authority(actor: Actor, account: AccountRow) -> FrozenBy:
-    """Return the role in which the actor changes the account: staff on a customer's account, otherwise its owner.
+def _authority(actor: Actor, access: Access) -> FrozenBy:
+    """Return the role in which the actor changes the account: staff on a customer's account, otherwise an owner of it.
 
     Raises:
         Forbidden: the actor is neither.
     """
-    if actor.is_allowed(Permission.MANAGE_ACCOUNTS) and account.owner_id != actor.user_id:
+    if actor.is_allowed(Permission.MANAGE_ACCOUNTS) and not access.is_party:
         return FrozenBy.STAFF
-    _require_owner(actor, account)
+    _require_owner(access)
     return FrozenBy.OWNER
 
 
 async def erase(connection: Connection, owner_id: UUID) -> None:
-    """Erase the names of a user's accounts, and what was written about payments from them. What was booked stays."""
+    """Erase the names of a user's accounts, addresses of their members, and what was written about payments from them.
+
+    What was booked stays.
+    """
     owned = await connection.fetch(_OWNED, owner=owner_id)
+    await connection.execute(ERASE_ADDRESSES, user=owner_id)
     await ledger.erase_notes(connection, [row.id for row in owned])
     await connection.execute(_ERASE, owner=owner_id, new_name=ERASED_NAME)

@@ -8,6 +8,7 @@ import strawberry
 
 from bank_graphql.accounts.closing import Closing
 from bank_graphql.accounts.feed import Feed
+from bank_graphql.accounts.members import Members
 from bank_graphql.accounts.service import Accounts
 from bank_graphql.api.loaders import Loaders, Readers
 from bank_graphql.api.streams import Streams
@@ -59,6 +60,7 @@ class Services:
     step_up: StepUp
     addresses: Addresses
     accounts: Accounts
+    members: Members
     approvals: Approvals
     closing: Closing
     cards: Cards

@@ -26,7 +26,7 @@ from bank_graphql.kit.conflicts import StateConflict
 from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
 from bank_graphql.kit.ids import global_id
 from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
-from bank_graphql.payments.errors import BatchAborted, IdempotencyConflict
+from bank_graphql.payments.errors import BatchAborted, IdempotencyConflict, MemberLimitExceeded
 
 
 @strawberry.interface(
@@ -103,7 +103,7 @@ class StateConflictRejection(Rejection):
     state: str = strawberry.field(description="The present state of the object, usually a status.")
 
 
-@strawberry.type(description="The amount exceeds a spending limit of the card.")
+@strawberry.type(description="The amount exceeds a spending limit of the card, or what a member may pay a day from the account.")
 class LimitExceededRejection(Rejection):
     limit: SpentLimit = strawberry.field(graphql_type=SpendingLimit, description="The limit, with what had been spent of it.")
 
@@ -163,6 +163,7 @@ REJECTIONS: dict[type[Refusal], Mapping] = {
         lambda e: {"account_id": global_id("Account", e.account_id), "account_status": e.status},
     ),
     LimitExceeded: Mapping(LimitExceededRejection, lambda e: {"limit": SpentLimit(e.time_window, e.amount, e.spent)}),
+    MemberLimitExceeded: Mapping(LimitExceededRejection, lambda e: {"limit": SpentLimit(e.time_window, e.amount, e.spent)}),
     StateConflict: Mapping(StateConflictRejection, lambda e: {"conflict": e.conflict, "state": e.state}),
     BatchAborted: Mapping(BatchAbortedRejection, lambda e: {"index": e.index}),
     IdempotencyConflict: Mapping(IdempotencyConflictRejection, lambda e: {"original_id": e.original}),

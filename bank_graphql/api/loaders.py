@@ -8,9 +8,11 @@ from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from bank_graphql.accounts import entries, history
+from bank_graphql.accounts import member_queries as members
 from bank_graphql.accounts import queries as accounts
 from bank_graphql.accounts.entries import CounterpartyRow, EntryRow
 from bank_graphql.accounts.history import DayBalanceRow
+from bank_graphql.accounts.member_queries import MAX_MEMBERS, HoldersRow, MembershipRow
 from bank_graphql.accounts.queries import AccountRow, TransactionRow
 from bank_graphql.cards import queries as cards
 from bank_graphql.cards.queries import CardRow, MerchantRow
@@ -101,6 +103,13 @@ class Readers:
 
     def __init__(self, db: Reads, calendar: Calendar, clock: Clock, links: Links, months: Months) -> None:
         self.user: Reader[UUID, UserRow | None] = Reader(partial(identity.users, db))
+        self.owner: Reader[UUID, UserRow | None] = Reader(partial(members.owners, db))
+        self.holders: Reader[UUID, HoldersRow | None] = Reader(partial(members.holders, db))
+        self.membership: Reader[UUID, MembershipRow | None] = Reader(partial(members.memberships, db, clock))
+        self.own_membership: Reader[UUID, MembershipRow | None] = Reader(partial(members.own_memberships, db))
+        self.memberships_of_account: Reader[UUID, list[MembershipRow]] = Reader(
+            partial(members.memberships_of_accounts, db, clock), rows_per_key=lambda _: MAX_MEMBERS
+        )
         self.account: Reader[UUID, AccountRow | None] = Reader(partial(accounts.accounts, db))
         self.account_by_number: Reader[str, AccountRow | None] = Reader(partial(accounts.accounts_by_number, db))
         self.transaction: Reader[UUID, TransactionRow | None] = Reader(partial(accounts.transactions, db))

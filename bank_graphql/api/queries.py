@@ -372,6 +372,7 @@ async def _node(context: Context, given: str) -> object:
     by_kind: dict[str, Reader[UUID, Any]] = {
         "User": readers.user,
         "Account": readers.account,
+        "Membership": readers.membership,
         "Transaction": readers.transaction,
         "Card": readers.card,
         "Statement": readers.statement,

@@ -27,6 +27,7 @@ from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.approvals import Approval
 from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.enums import PayeeMatch
+from bank_graphql.api.types.members import Membership
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.payees import Payee
 from bank_graphql.api.types.products import Product
@@ -350,6 +351,24 @@ ScheduledTransferResult = Annotated[
 ProductResult = Annotated[
     Product | NotFoundRejection | ForbiddenRejection | ValidationRejection,
     strawberry.union("ProductResult", description=f"The product as changed, or a rejection. {_GROWS}"),
+]
+MembershipResult = Annotated[
+    Membership
+    | NotFoundRejection
+    | ForbiddenRejection
+    | ValidationRejection
+    | CurrencyMismatchRejection
+    | StateConflictRejection
+    | StepUpRequiredRejection,
+    strawberry.union("MembershipResult", description=f"The membership, or a rejection. {_GROWS}"),
+]
+AcceptMembershipResult = Annotated[
+    Membership | NotFoundRejection | ForbiddenRejection | ValidationRejection | StateConflictRejection,
+    strawberry.union("AcceptMembershipResult", description=f"The membership, or a rejection. {_GROWS}"),
+]
+EndMembershipResult = Annotated[
+    Done | NotFoundRejection | ForbiddenRejection,
+    strawberry.union("EndMembershipResult", description=f"Success, or a rejection. {_GROWS}"),
 ]
 VerifyPayeeResult = Annotated[
     PayeeVerification | ValidationRejection,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bank_graphql.accounts.feed import EventRow, Feed
-from bank_graphql.events.errors import SessionEnded
+from bank_graphql.accounts.members import Members
+from bank_graphql.events.errors import AccessEnded, SessionEnded
 from bank_graphql.events.hub import Hub, Interest, Subscriber
 from bank_graphql.events.models import Position
 from bank_graphql.identity.sessions import Sessions
@@ -51,10 +52,11 @@ class Streams:
         hub: hands out new events.
         feed: knows which accounts are closed.
         sessions: knows which sessions are active.
+        members: knows which memberships this process ends.
         clock: gives the time by which access tokens expire.
     """
 
-    def __init__(self, hub: Hub[EventRow], feed: Feed, sessions: Sessions, clock: Clock) -> None:
+    def __init__(self, hub: Hub[EventRow], feed: Feed, sessions: Sessions, members: Members, clock: Clock) -> None:
         self._hub = hub
         self._feed = feed
         self._sessions = sessions
@@ -63,12 +65,14 @@ class Streams:
         self._counts: Counter[Hashable] = Counter()
         self._stopped = False
         sessions.cache.on_ended(self._end_sessions)
+        members.on_ended(self._end_member)
 
     async def events(self, actor: Actor, interest: Interest, after: Position | None) -> AsyncIterator[EventRow]:
         """Yield the events of an interest: those after a position, if there is one, and then new ones.
 
         Raises:
             RateLimited: the actor has `MAX_STREAMS` streams.
+            AccessEnded: the actor may not see an account of the interest any more.
             SessionEnded: the actor's session has ended, the permissions have changed, or the access token has expired.
             CursorExpired: events after the position were deleted already.
             Unavailable: the bank is stopping, or the feed cannot be read.
@@ -131,8 +135,15 @@ class Streams:
             if stream.actor is not None and stream.actor.session_id in session_ids:
                 stream.end(SessionEnded())
 
+    def _end_member(self, user_id: UUID, account_id: UUID) -> None:
+        """End the streams of a user with the events of an account, whose membership this process has ended."""
+        for stream in list(self._streams):
+            is_theirs = stream.actor is not None and stream.actor.user_id == user_id
+            if is_theirs and stream.subscriber is not None and account_id in (stream.subscriber.interest.account_ids or ()):
+                stream.end(AccessEnded())
+
     async def check(self) -> None:
-        """End streams whose session, permissions or token are no longer valid, and finish those whose accounts are closed."""
+        """End streams whose session, permissions, token or accounts are not valid any more; finish those of closed accounts."""
         now = self._clock()
         actors = {stream: stream.actor for stream in self._streams if stream.actor is not None}
         session_ids = {actor.session_id for actor in actors.values() if actor.session_id is not None}
@@ -141,7 +152,20 @@ class Streams:
             expired = actor.expires_at is not None and actor.expires_at <= now
             if expired or (actor.session_id is not None and active.get(actor.session_id) != actor.permissions):
                 stream.end(SessionEnded())
+        await self._end_hidden()
         await self._finish_closed()
+
+    async def _end_hidden(self) -> None:
+        """End the streams with an account that their users may not see any more."""
+        viewed = {
+            stream: (stream.actor, stream.subscriber.interest.account_ids)
+            for stream in self._streams
+            if stream.actor is not None and stream.subscriber is not None and stream.subscriber.interest.account_ids
+        }
+        requested = [(actor, account_ids) for actor, account_ids in viewed.values() if account_ids]
+        for stream, is_hidden in zip(viewed, await self._feed.hidden(requested), strict=True):
+            if is_hidden:
+                stream.end(AccessEnded())
 
     async def _finish_closed(self) -> None:
         """Finish the streams whose accounts are all closed, once the hub has read all events of these accounts."""
@@ -151,7 +175,7 @@ class Streams:
         closing = {
             stream: subscriber
             for stream, subscriber in subscribers.items()
-            if subscriber.interest.account_ids and subscriber.interest.account_ids <= closed
+            if subscriber.interest.owner_id is None and (subscriber.interest.account_ids or frozenset()) <= closed
         }
         if not closing:
             return

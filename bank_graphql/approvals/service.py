@@ -345,7 +345,7 @@ class Approvals:
             if approve:
                 raise Forbidden("Nobody may approve a proposal of their own.")
             return
-        if await accounts_queries.owns_any(connection, actor.user_id, proposal.subject_id):
+        if await accounts_queries.is_party_to(connection, actor.user_id, proposal.subject_id):
             raise Forbidden("Nobody may decide about money of their own.")
 
     async def _execute_one(self, command: ReserveReversal | ReverseTransaction) -> Moved | Opened | Issued | Preview:

@@ -30,11 +30,12 @@ from sqlmodel import col
 
 from bank_graphql.accounts.enums import FrozenBy
 from bank_graphql.accounts.models import Account
-from bank_graphql.accounts.queries import TRANSACTION_COLUMNS, TransactionRow, of_visible_account, of_visible_user, with_notes
+from bank_graphql.accounts.queries import TRANSACTION_COLUMNS, TransactionRow, of_visible_user, with_notes
+from bank_graphql.accounts.visibility import account_is_visible, of_visible_account
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.cards.models import Card, CardBlock, CardLimit, CardSecret, CardTransaction
 from bank_graphql.cards.rules import PERIODS, Calendar, SpentLimit, Window
-from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys, visible_to_viewer
+from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection
 from bank_graphql.kit.loaders import Requested
@@ -164,7 +165,7 @@ def with_accounts(cards: Any) -> Any:
 _ids, _transactions = requested_keys(Uuid()), requested_keys(Uuid())
 _CARDS = Query(
     with_accounts(select(_ids.c.position, *CARD_COLUMNS).select_from(_ids).join(Card, col(Card.id) == _ids.c.key)).where(
-        visible_to_viewer(col(Account.owner_id), _ids)
+        account_is_visible(Account, _ids)
     ),
     CardRow,
 )
@@ -174,7 +175,7 @@ _CARDS_OF_TRANSACTIONS = Query(
         .select_from(_transactions)
         .join(CardTransaction, col(CardTransaction.transaction_id) == _transactions.c.key)
         .join(Card, col(Card.id) == CardTransaction.card_id)
-    ).where(visible_to_viewer(col(Account.owner_id), _transactions)),
+    ).where(account_is_visible(Account, _transactions)),
     CardRow,
 )
 _paid = requested_keys(Uuid(), sees_processed=True)
@@ -190,7 +191,7 @@ _MERCHANTS = Query(
     .join(CardTransaction, col(CardTransaction.transaction_id) == _paid.c.key)
     .join(Card, col(Card.id) == CardTransaction.card_id)
     .join(Account, col(Account.id) == Card.account_id)
-    .where(visible_to_viewer(col(Account.owner_id), _paid) | _paid.c.sees_processed),
+    .where(account_is_visible(Account, _paid) | _paid.c.sees_processed),
     MerchantRow,
 )
 _listing = partial(Listing, by=col(Card.id), key=uuid_key("Card"), newest_first=False, record=CardRow)
@@ -212,14 +213,14 @@ _owner_account, _owned = aliased(Account), aliased(Card)
 
 def _of_visible_card(listed: TableValuedAlias) -> ColumnElement[bool]:
     """Return the condition that a requested list belongs to a card that is visible to its viewer."""
-    owner = (
-        select(col(_owner_account.owner_id))
+    visible: ColumnElement[bool] = (
+        select(account_is_visible(_owner_account, listed))
         .join(_owned, col(_owned.account_id) == _owner_account.id)
         .where(col(_owned.id) == listed.c.listed_parent)
         .correlate(listed)
         .scalar_subquery()
     )
-    return visible_to_viewer(owner, listed)
+    return visible
 
 
 TRANSACTIONS_OF_CARDS = Listing(
@@ -258,7 +259,7 @@ _LIMITS = Query(
     .join(CardLimit, col(CardLimit.card_id) == Card.id)
     .join(Account, col(Account.id) == Card.account_id)
     .join(Balance, col(Balance.account_id) == Card.account_id)
-    .where(visible_to_viewer(col(Account.owner_id), _limited))
+    .where(account_is_visible(Account, _limited))
     .order_by(_limited.c.position, _order),
     _LimitRow,
 )

@@ -10,7 +10,9 @@ from sqlalchemy import BigInteger, DateTime, Text, Uuid, any_, bindparam, delete
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
+from bank_graphql.accounts.access import NONE, Access
 from bank_graphql.accounts.enums import FrozenBy
+from bank_graphql.accounts.member_queries import access_to
 from bank_graphql.accounts.models import Account
 from bank_graphql.audit import service as audit
 from bank_graphql.cards import queries
@@ -23,7 +25,6 @@ from bank_graphql.identity.errors import CredentialsRefused, StepUpRequired
 from bank_graphql.identity.models import User
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.service import Identity
-from bank_graphql.identity.visibility import sees
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Connection, Database
@@ -238,7 +239,7 @@ class Cards:
         Raises:
             NotFound, Forbidden, StateConflict: the card is not visible to the actor, not the actor's own, not INACTIVE.
         """
-        await self._set_status(actor, CardAction.ACTIVATE, card_id, _require_owner)
+        await self._set_status(actor, CardAction.ACTIVATE, card_id, _require_manager_of)
 
     async def freeze(self, actor: Actor, card_id: UUID) -> None:
         """Freeze a card: it declines payments. Only staff can unfreeze a card that staff froze.
@@ -278,8 +279,8 @@ class Cards:
             CurrencyMismatch, StateConflict: a limit is in another currency; the card is CANCELLED or EXPIRED.
         """
 
-        async def change(connection: Connection, card: CardRow) -> None:
-            _require_owner(actor, card)
+        async def change(connection: Connection, card: CardRow, access: Access) -> None:
+            _require_manager(access)
             status_after(CardAction.SET_LIMITS, card.status, card.expires_at, self._clock())
             for _, amount in limits:
                 if amount.currency != card.currency:
@@ -293,21 +294,22 @@ class Cards:
         await self._change(actor, CardAction.SET_LIMITS, card_id, change)
 
     async def reveal(self, actor: Actor, card_id: UUID, password: str) -> Secrets:
-        """Return the number and security code of a card, for its owner, who gives the password again.
+        """Return the number and security code of a card to whoever may manage it, and gives the password again.
 
         Raises:
-            NotFound: the actor owns no such card.
+            NotFound: there is no such card that the actor may manage.
             CredentialsRefused: the password is wrong.
             StepUpRequired: the actor has a second factor, which was not proved a short while ago.
             StateConflict: the card is not ACTIVE or FROZEN.
         """
-        # The password is checked before the transaction, which would stay open while it is hashed; and only for one's own card.
-        own = await self._db.fetch_one(_CARD, card=card_id)
-        is_password = own is not None and own.owner_id == actor.user_id and await self._identity.verify_password(actor, password)
+        # The password is checked before the transaction, which would stay open while it is hashed; and only for a card to manage.
+        found = await self._db.fetch_one(_CARD, card=card_id)
+        access = NONE if found is None else await access_to(self._db, actor, found.account_id, found.owner_id)
+        is_password = access.may_manage_cards and await self._identity.verify_password(actor, password)
         needs_code = is_password and await self._identity.needs_code(actor)
 
-        async def read(connection: Connection, card: CardRow) -> Secrets:
-            if card.owner_id != actor.user_id:
+        async def read(connection: Connection, card: CardRow, access: Access) -> Secrets:
+            if not access.may_manage_cards:
                 raise NotFound("card", global_id("Card", card_id))
             if not is_password:
                 raise CredentialsRefused
@@ -322,11 +324,11 @@ class Cards:
         return await self._change(actor, CardAction.REVEAL, card_id, read)
 
     async def _set_status(
-        self, actor: Actor, action: CardAction, card_id: UUID, require: Callable[[Actor, CardRow], None]
+        self, actor: Actor, action: CardAction, card_id: UUID, require: Callable[[CardRow, FrozenBy, Access], None]
     ) -> None:
-        async def change(connection: Connection, card: CardRow) -> None:
-            by = _authority(actor, card)
-            require(actor, card)
+        async def change(connection: Connection, card: CardRow, access: Access) -> None:
+            by = _authority(actor, access)
+            require(card, by, access)
             now = self._clock()
             taken_over = (action, by, card.status) == (CardAction.FREEZE, FrozenBy.STAFF, CardStatus.FROZEN)
             status = status_after(action, CardStatus.ACTIVE if taken_over else card.status, card.expires_at, now)
@@ -336,7 +338,7 @@ class Cards:
         await self._change(actor, action, card_id, change)
 
     async def _change(
-        self, actor: Actor, action: CardAction, card_id: UUID, change: Callable[[Connection, CardRow], Awaitable[T]]
+        self, actor: Actor, action: CardAction, card_id: UUID, change: Callable[[Connection, CardRow, Access], Awaitable[T]]
     ) -> T:
         """Change a card under its account's lock, and record it in the audit; a refusal is recorded too, then raised."""
 
@@ -344,32 +346,37 @@ class Cards:
             references = await connection.fetch(queries.CARD_REFERENCES, ids=[card_id], hashes=[])
             await ledger.lock(connection, [ledger.account_lock(each.account_id) for each in references])
             card = await connection.fetch_one(_CARD, card=card_id)
-            if card is None or not sees(actor, card.owner_id):
+            access = NONE if card is None else await access_to(connection, actor, card.account_id, card.owner_id)
+            if card is None or not access.is_visible:
                 raise NotFound("card", global_id("Card", card_id))
-            return await change(connection, card)
+            return await change(connection, card, access)
 
         return await audit.execute_audited(self._db, actor, action, card_id, locked)
 
 
-def _require_owner(actor: Actor, card: CardRow) -> None:
-    if card.owner_id != actor.user_id:
-        raise Forbidden("Only the card's owner may do this.")
+def _require_manager(access: Access) -> None:
+    if not access.may_manage_cards:
+        raise Forbidden("Only the account's owners, and members who may, do this.")
 
 
-def _require_not_frozen_by_staff(actor: Actor, card: CardRow) -> None:
-    if card.frozen_by == FrozenBy.STAFF and _authority(actor, card) == FrozenBy.OWNER:
+def _require_manager_of(_: CardRow, __: FrozenBy, access: Access) -> None:
+    _require_manager(access)
+
+
+def _require_not_frozen_by_staff(card: CardRow, by: FrozenBy, _: Access) -> None:
+    if card.frozen_by == FrozenBy.STAFF and by == FrozenBy.OWNER:
         raise Forbidden("The bank froze this card: ask the bank.")
 
 
-def _authority(actor: Actor, card: CardRow) -> FrozenBy:
-    """Return the role in which the actor changes the card: staff on a customer's card, otherwise its owner.
+def _authority(actor: Actor, access: Access) -> FrozenBy:
+    """Return the role in which the actor changes the card: staff on a customer's card, otherwise whoever may manage it.
 
     Raises:
         Forbidden: the actor is neither.
     """
-    if actor.is_allowed(Permission.MANAGE_ACCOUNTS) and card.owner_id != actor.user_id:
+    if actor.is_allowed(Permission.MANAGE_ACCOUNTS) and not access.is_party:
         return FrozenBy.STAFF
-    _require_owner(actor, card)
+    _require_manager(access)
     return FrozenBy.OWNER
 
 

@@ -10,8 +10,9 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account
+from bank_graphql.accounts.visibility import account_is_visible
 from bank_graphql.clearing.models import ExternalTransaction
-from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
+from bank_graphql.identity.queries import fetch_rows, requested_keys
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.jobs import DueRow
 from bank_graphql.kit.loaders import Requested
@@ -125,7 +126,7 @@ def _of_transactions(*columns: Any) -> Select[Any]:
         .join(Transaction, col(Transaction.id) == ExternalTransaction.transaction_id)
         .outerjoin(_parent, col(_parent.id) == ExternalTransaction.returned_id)
         .join(Account, col(Account.id) == _own_id)
-        .where(visible_to_viewer(col(Account.owner_id), _known) | _known.c.sees_processed)
+        .where(account_is_visible(Account, _known) | _known.c.sees_processed)
     )
 
 

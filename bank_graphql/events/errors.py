@@ -30,6 +30,14 @@ class SessionEnded(Unauthenticated):
     message: str = "The session has ended, or its token has expired: sign in again, and resume after the last cursor."
 
 
+@dataclass(eq=False)
+class AccessEnded(Fault):
+    """The subscriber may not see one of the accounts of the stream any more."""
+
+    message: str = "You may not see one of these accounts any more: subscribe again without it, after the last cursor."
+    code: ClassVar[str] = "FORBIDDEN"
+
+
 RESUMABLE = (Unavailable, SessionEnded)
 """The faults after which a client should connect again and resume. Such a stream is cut off without a last message, because
 clients take an error or a completion as final and do not connect again."""

@@ -32,7 +32,7 @@ MAX_QUEUED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """The events that a subscriber gets: those of all accounts of an owner, future ones too, or those of given accounts."""
+    """The events that a subscriber gets: those of all accounts of an owner, future ones too, those of given accounts, or both."""
 
     owner_id: UUID | None = None
     account_ids: frozenset[UUID] | None = None

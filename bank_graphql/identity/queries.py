@@ -145,14 +145,14 @@ def visible_to_viewer(owner_id: Mapped[UUID] | ColumnElement[UUID], requested: T
     return condition
 
 
-async def fetch_rows(db: Reads, query: Query[R], requested: Sequence[Requested[Hashable]]) -> list[R | None]:
+async def fetch_rows(db: Reads, query: Query[R], requested: Sequence[Requested[Hashable]], **more: object) -> list[R | None]:
     """Return the row of each key, in the order of the requests and of their keys; None for a key without one.
 
-    The query selects from `requested_keys`, and `position` is its first column.
+    The query selects from `requested_keys`, and `position` is its first column. `more` are its further arguments.
     """
     arguments = _arguments(query, requested)
     found: list[R | None] = [None] * len(arguments["keys"])
-    for row in await db.fetch(query, **arguments):
+    for row in await db.fetch(query, **arguments, **more):
         found[row[0] - 1] = row
     return found
 
@@ -187,7 +187,7 @@ def _arguments(query: Query[R], requested: Sequence[Requested[Hashable]]) -> dic
 
 _confirmed = select(col(TotpFactor.confirmed_at).is_not(None)).where(col(TotpFactor.user_id) == User.id)
 _mfa_enabled = func.coalesce(_confirmed.scalar_subquery(), false())
-_user_columns = (
+USER_COLUMNS = (
     col(User.id),
     col(User.email),
     col(User.full_name),
@@ -209,13 +209,13 @@ _is_active = and_(
 _active = _is_active.label("active")
 _ids = requested_keys(Uuid())
 _USERS = Query(
-    select(_ids.c.position, *_user_columns)
+    select(_ids.c.position, *USER_COLUMNS)
     .select_from(_ids)
     .join(User, col(User.id) == _ids.c.key)
     .where(visible_to_viewer(col(User.id), _ids)),
     UserRow,
 )
-OWN_PROFILE = Query(select(*_user_columns).where(col(User.id) == bindparam("user", type_=Uuid())), UserRow)
+OWN_PROFILE = Query(select(*USER_COLUMNS).where(col(User.id) == bindparam("user", type_=Uuid())), UserRow)
 _sign_in = select(col(User.id), col(User.email_key), col(User.password_hash), col(User.role), col(User.status))
 SIGN_IN = Query(_sign_in.where(col(User.email_key) == bindparam("email_key", type_=Text())), SignInRow)
 _of_user = _sign_in.where(col(User.id) == bindparam("user", type_=Uuid()))
@@ -293,9 +293,9 @@ _STAFF = Query(
     .where(text(IS_STAFF), col(User.role) == any_(array_of("roles", Text())), col(User.id) != bindparam("but", type_=Uuid())),
     _CountRow,
 )
-_ALL_USERS = RootListing(select(*_user_columns), by=col(User.id), key=uuid_key("User"), record=UserRow)
+_ALL_USERS = RootListing(select(*USER_COLUMNS), by=col(User.id), key=uuid_key("User"), record=UserRow)
 _FOUND_USERS = RootListing(
-    select(*_user_columns).where(
+    select(*USER_COLUMNS).where(
         literal_column(WORDS).op("@@")(func.to_tsquery(literal_column("'simple'"), bindparam("words", type_=Text())))
     ),
     by=col(User.id),

@@ -95,6 +95,17 @@ class Identity:
         address = check_email(email, allow_test_domains=self._allow_test_domains)
         return email_key(normalise(email[:EMAIL_MAX]) if isinstance(address, FieldProblem) else address)
 
+    def check_address(self, email: str) -> str:
+        """Return an e-mail address in its normal form.
+
+        Raises:
+            ValidationFailed: `INVALID`.
+        """
+        address = check_email(email, allow_test_domains=self._allow_test_domains)
+        if isinstance(address, FieldProblem):
+            raise ValidationFailed([address])
+        return address
+
     async def create_user(
         self, *, email: str, password: str, full_name: str, phone_number: str | None = None, role: UserRole
     ) -> UUID:

@@ -1,9 +1,10 @@
 """The one rule of who sees what. Batched reads, listings, streams, services and payments all use it.
 
-A profile, an account and what belongs to it (cards, entries, statements) are visible to their owner, and to every actor who has
-`READ_ANY`. A transaction is visible to whoever sees one of its two accounts; one that was made by card, or
-passes through the clearing, is visible to the PROCESSOR (`PROCESS_CARDS`, `PROCESS_CLEARING`) too, and the return of a payment to
-whoever sees the payment. The bank's internal accounts have no owner and are visible to nobody.
+A profile is visible to its user, and to every actor who has `READ_ANY`. An account and what belongs to it (cards, entries,
+statements) are visible to these, and to its members: `accounts.visibility` adds them. A transaction is visible to whoever
+sees one of its two accounts; one that was made by card, or passes through the clearing, is visible to the PROCESSOR
+(`PROCESS_CARDS`, `PROCESS_CLEARING`) too, and the return of a payment to whoever sees the payment. The bank's internal
+accounts have no owner and are visible to nobody.
 
 What is not visible is treated exactly as if it did not exist.
 """

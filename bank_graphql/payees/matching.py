@@ -7,6 +7,7 @@ missing middle name make a close match.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from itertools import permutations, product
 
 from rapidfuzz.distance import DamerauLevenshtein
@@ -65,6 +66,7 @@ _LEGAL = frozenset(
         "gbr",
     ]
 )
+_BEST = (PayeeMatch.MATCH, PayeeMatch.CLOSE_MATCH, PayeeMatch.NO_MATCH)
 _AND = re.compile(r"\s(?:and|und|et|y|e|og|och|en|i)\s|[&+/;]")
 _WORD = re.compile(r"[^\W_]+")
 _APOSTROPHES = re.compile(r"[.'’`´]")
@@ -89,6 +91,18 @@ def compare(given: str, actual: str) -> PayeeMatch:
         if _is_close(mine, theirs):
             best = PayeeMatch.CLOSE_MATCH
     return best
+
+
+def compare_with_holders(given: str, holders: Sequence[str]) -> tuple[PayeeMatch, str | None]:
+    """Return how a name compares with those who own an account, and with which of them it compares best.
+
+    Args:
+        given: the name that the payer gave.
+        holders: their names; none of an account that does not exist.
+    """
+    joint = [" and ".join(holders)] if len(holders) > 1 else []
+    found = [(compare(given, holder), holder) for holder in (*holders, *joint)]
+    return min(found, key=lambda each: _BEST.index(each[0]), default=(PayeeMatch.NOT_POSSIBLE, None))
 
 
 def _holders(name: str) -> list[str]:

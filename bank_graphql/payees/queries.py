@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Text, Uuid, any_, bindparam, func, or_, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, Uuid, any_, bindparam, func, literal_column, or_, select
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.enums import AccountStatus
+from bank_graphql.accounts.member_queries import HOLDERS as HOLDERS_OF_ACCOUNT
+from bank_graphql.accounts.member_queries import HoldersRow
 from bank_graphql.accounts.models import Account
-from bank_graphql.identity.models import User
+from bank_graphql.accounts.visibility import account_is_visible
 from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.paging import Listing, uuid_key
@@ -91,25 +94,20 @@ async def payees(db: Reads, requested: Sequence[Requested[UUID]]) -> list[PayeeR
     return await fetch_rows(db, _PAYEES, requested)
 
 
-class HolderRow(Row):
-    """The holder of an account."""
-
-    name: str
-
-
 class MatchRow(Row):
     """How the payee of a payment was verified."""
 
     match: PayeeMatch
 
 
-HOLDER = Query(
-    select(col(User.full_name).label("name"))
-    .join(Account, col(Account.owner_id) == User.id)
-    .where(col(Account.number) == bindparam("number", type_=Text()), col(Account.status) != AccountStatus.CLOSED),
-    HolderRow,
+_held = aliased(Account, name="a")
+HOLDERS = Query(
+    select(literal_column(HOLDERS_OF_ACCOUNT, ARRAY(Text())).label("names"))
+    .select_from(_held)
+    .where(col(_held.number) == bindparam("number", type_=Text()), col(_held.status) != AccountStatus.CLOSED),
+    HoldersRow,
 )
-"""The holder of the account with a number, unless it is closed."""
+"""Those who own the account with a number, unless it is closed."""
 _paid = requested_keys(Uuid())
 _MATCHES = Query(
     select(_paid.c.position, col(VerifiedPayment.match))
@@ -117,7 +115,7 @@ _MATCHES = Query(
     .join(VerifiedPayment, col(VerifiedPayment.transaction_id) == _paid.c.key)
     .join(Transaction, col(Transaction.id) == VerifiedPayment.transaction_id)
     .join(Account, col(Account.id) == Transaction.from_account_id)
-    .where(visible_to_viewer(col(Account.owner_id), _paid)),
+    .where(account_is_visible(Account, _paid)),
     MatchRow,
 )
 

@@ -22,7 +22,7 @@ from bank_graphql.kit.statements import Insert, Query, Row, Writes, any_of
 from bank_graphql.ledger.models import Transaction
 from bank_graphql.payees import queries
 from bank_graphql.payees.enums import PayeeMatch
-from bank_graphql.payees.matching import compare
+from bank_graphql.payees.matching import compare_with_holders
 from bank_graphql.payees.models import Payee, VerifiedPayment
 from bank_graphql.payees.queries import PayeeRow
 from bank_graphql.payees.rules import MAX_PAYEES, VerifiedPayee, check_name, check_number
@@ -109,12 +109,12 @@ class Payees:
         """
         checked, number = check_name(name), check_number(account_number)
 
-        async def work(connection: Connection) -> str | None:
-            holder = await connection.fetch_one(queries.HOLDER, number=number)
-            return None if holder is None else holder.name
+        async def work(connection: Connection) -> list[str]:
+            found = await connection.fetch_one(queries.HOLDERS, number=number)
+            return [] if found is None else found.names
 
-        actual = await audit.execute_audited(self._db, actor, "verifyPayee", None, work)
-        match = PayeeMatch.NOT_POSSIBLE if actual is None else compare(checked, actual)
+        holders = await audit.execute_audited(self._db, actor, "verifyPayee", None, work)
+        match, actual = compare_with_holders(checked, holders)
         expires_at = (utc_now() + LIFETIME).replace(microsecond=0)
         claims = {
             "user": actor.user_id.hex,

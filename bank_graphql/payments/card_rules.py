@@ -80,8 +80,9 @@ def require_network(actor: Actor, account_id: UUID, state: BatchState) -> None:
     Raises:
         Forbidden: the actor is neither.
     """
-    if state.is_owner(actor, account_id):
-        if not state.sandbox:
+    access = state.access(actor, account_id)
+    if access.is_party:
+        if not (access.is_owner and state.sandbox):
             raise Forbidden("This is for the card network, and not for cards of one's own.")
     elif not actor.is_allowed(Permission.PROCESS_CARDS):
         raise Forbidden("This is for the card network.")
@@ -97,7 +98,7 @@ def refuse_card_account(actor: Actor, account_id: UUID, state: BatchState, *stat
     try:
         state.refuse_status(account_id, *statuses)
     except AccountStatusRefused as refusal:
-        if state.is_visible(actor, account_id):
+        if state.access(actor, account_id).is_visible:
             raise
         message = f"The account is {refusal.status.lower()}."
         raise StateConflict(StateConflictCode.WRONG_STATUS, refusal.status, message) from None

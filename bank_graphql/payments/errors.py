@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
+from bank_graphql.cards.errors import LimitExceeded
 from bank_graphql.kit.errors import Refusal
 
 
@@ -26,6 +27,16 @@ class NothingToMove(Refusal):
 
     def __str__(self) -> str:
         return "There is nothing to move."
+
+
+@dataclass(eq=False)
+class MemberLimitExceeded(LimitExceeded):
+    """The amount exceeds what a member may pay a day from an account."""
+
+    code: ClassVar[str] = "MemberLimitExceeded"
+
+    def __str__(self) -> str:
+        return f"You may pay {self.amount} a day from this account, and {self.spent} are paid today."
 
 
 @dataclass(eq=False)

@@ -28,6 +28,7 @@ class Locked:
         account_ids: the accounts that are locked.
         owners: the users for whom accounts are opened, which is locked.
         keys: the idempotency keys that are locked.
+        actors: the users who send the commands.
         numbers: account ids by account number.
         payees: the payees that are named, by id.
         transaction_ids: the transactions that are named, and the parents of named refunds.
@@ -41,6 +42,7 @@ class Locked:
     account_ids: list[UUID]
     owners: list[UUID]
     keys: list[Key]
+    actors: list[UUID]
     numbers: dict[str, UUID]
     payees: dict[UUID, SavedPayee]
     transaction_ids: list[UUID]
@@ -83,6 +85,7 @@ async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
         account_ids,
         owners,
         keys,
+        list({command.actor.user_id for command in commands}),
         numbers,
         saved,
         [*transactions, *refunded],

@@ -1,10 +1,10 @@
-"""The tables of outcomes under idempotency keys, of what is due to be posted, and of the bank's clock."""
+"""The tables of outcomes under idempotency keys, of what members pay and what is due to be posted, and of the bank's clock."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -47,6 +47,21 @@ class DuePosting(SQLModel, table=True):
     reason: str = text_field()
     created_at: datetime = time_field()
     transaction_id: UUID | None = uuid_field(nullable=True, references="transactions.id")
+
+
+class MemberPayment(SQLModel, table=True):
+    """A payment or a hold that a member made from an account. It counts toward what the member may pay that day."""
+
+    __tablename__ = "member_payments"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount_is_positive"),
+        Index("ix_member_payments_membership_id_day", "membership_id", "day", postgresql_include=["amount"]),
+    )
+
+    transaction_id: UUID = uuid_field(primary_key=True, references="transactions.id")
+    membership_id: UUID = uuid_field(references="memberships.id")
+    day: date = Field(sa_type=Date)
+    amount: int = amount_field()
 
 
 class IdempotencyOutcome(SQLModel, table=True):

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Date,
     DateTime,
     Text,
     Uuid,
@@ -27,10 +28,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from bank_graphql.accounts.enums import AccountKind, AccountStatus
-from bank_graphql.accounts.models import Account
+from bank_graphql.accounts.enums import AccountKind, AccountStatus, MemberRole
+from bank_graphql.accounts.models import Account, Membership
+from bank_graphql.accounts.visibility import account_is_visible, is_active
 from bank_graphql.cards.models import CardTransaction
-from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
+from bank_graphql.identity.queries import fetch_rows, requested_keys
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.jobs import DueRow
 from bank_graphql.kit.loaders import Requested
@@ -38,7 +40,7 @@ from bank_graphql.kit.statements import Query, Reads, Row, array_of
 from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
 from bank_graphql.ledger.models import Balance, Transaction, TransactionNote
 from bank_graphql.payments.enums import OutcomeKind
-from bank_graphql.payments.models import BankTime, DuePosting, IdempotencyOutcome
+from bank_graphql.payments.models import BankTime, DuePosting, IdempotencyOutcome, MemberPayment
 
 
 class AccountNumberRow(Row):
@@ -49,7 +51,7 @@ class AccountNumberRow(Row):
 
 
 class AccountOrKeyRow(Row):
-    """A locked account, the bank's internal ones too; or, with no `account_id`, the outcome that is stored under a key.
+    """A locked account, the bank's internal ones too; without an `account_id`, a member of one, or what is stored under a key.
 
     The first seven columns are the fields of an `AccountState`, the next three those of a `CustomerAccount`. One row has only
     `moved_to`, where the bank's clock stands, if it was moved.
@@ -72,6 +74,13 @@ class AccountOrKeyRow(Row):
     outcome: OutcomeKind
     subject_id: UUID | None
     refusal: str | None
+    member_id: UUID | None
+    member_account_id: UUID
+    member_user_id: UUID
+    member_role: MemberRole
+    member_may_pay: bool
+    member_may_manage_cards: bool
+    member_daily_limit: int | None
 
 
 class _KeyRow(Row):
@@ -130,11 +139,13 @@ _key: tuple[Any, ...] = (
     col(IdempotencyOutcome.subject_id),
     col(IdempotencyOutcome.refusal),
 )
+_MEMBER_COLUMNS = ("id", "account_id", "user_id", "role", "may_pay", "may_manage_cards", "daily_limit")
+_member: tuple[Any, ...] = tuple(getattr(Membership, name).label(f"member_{name}") for name in _MEMBER_COLUMNS)
 _NOT_MOVED = cast(null(), DateTime(timezone=True)).label("moved_to")
 
 
 def _nulls(columns: tuple[Any, ...]) -> list[Any]:
-    return [null().label(each.key) for each in columns]
+    return [cast(null(), each.type).label(each.key) for each in columns]
 
 
 _requested = (
@@ -144,22 +155,45 @@ _requested = (
 )
 ACCOUNTS_AND_KEYS = Query(
     union_all(
-        select(*_account, _NOT_MOVED, *_nulls(_key))
+        select(*_account, _NOT_MOVED, *_nulls(_key), *_nulls(_member))
         .outerjoin(Account, col(Account.id) == Balance.account_id)
         .where(col(Balance.account_id) == any_(array_of("ids", Uuid()))),
-        select(*_nulls(_account), _NOT_MOVED, *_key).join(
+        select(*_nulls(_account), _NOT_MOVED, *_key, *_nulls(_member)).join(
             _requested,
             and_(
                 col(IdempotencyOutcome.user_id) == _requested.c.user_id,
                 col(IdempotencyOutcome.key) == _requested.c.key,
             ),
         ),
-        select(*_nulls(_account), col(BankTime.moved_to), *_nulls(_key)),
+        select(*_nulls(_account), col(BankTime.moved_to), *_nulls(_key), *_nulls(_member)),
+        select(*_nulls(_account), _NOT_MOVED, *_nulls(_key), *_member).where(
+            col(Membership.user_id) == any_(array_of("actors", Uuid())),
+            col(Membership.account_id) == any_(array_of("ids", Uuid())),
+            is_active(Membership),
+        ),
     ),
     AccountOrKeyRow,
 )
-"""The accounts of a batch, the outcomes stored under its keys, and where the bank's clock stands, in one round trip."""
+"""The accounts of a batch, their members who send commands, the outcomes under its keys, and the bank's clock: one round trip."""
 
+
+class PaidRow(Row):
+    """What a member has paid on a day, in minor units."""
+
+    membership_id: UUID
+    paid: int
+
+
+PAID_BY_MEMBERS = Query(
+    select(col(MemberPayment.membership_id), cast(func.sum(col(MemberPayment.amount)), BigInteger()).label("paid"))
+    .where(
+        col(MemberPayment.membership_id) == any_(array_of("memberships", Uuid())),
+        col(MemberPayment.day) == bindparam("day", type_=Date()),
+    )
+    .group_by(col(MemberPayment.membership_id)),
+    PaidRow,
+)
+"""What members have paid on a day. The locks of their accounts are held."""
 _reversal = aliased(Transaction)
 _reversal_id = (
     select(col(_reversal.id)).where(col(_reversal.reverses_id) == Transaction.id).correlate(Transaction).scalar_subquery()
@@ -276,7 +310,7 @@ _AMOUNTS_DUE = Query(
     select(_ids.c.position, cast(-func.coalesce(_owed, 0), BigInteger()).label("amount"))
     .select_from(_ids)
     .join(Account, col(Account.id) == _ids.c.key)
-    .where(visible_to_viewer(col(Account.owner_id), _ids)),
+    .where(account_is_visible(Account, _ids)),
     AmountDueRow,
 )
 _ANY_DUE = Query(

@@ -42,8 +42,9 @@ from bank_graphql.payments.decisions import Decisions
 from bank_graphql.payments.fees import NewDue
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.locks import lock
+from bank_graphql.payments.member_state import NewMemberPayment
 from bank_graphql.payments.metrics import PaymentMetrics
-from bank_graphql.payments.models import DuePosting, IdempotencyOutcome
+from bank_graphql.payments.models import DuePosting, IdempotencyOutcome, MemberPayment
 from bank_graphql.payments.outcomes import Moved, Outcome
 from bank_graphql.payments.snapshot import FeesOf, load
 from bank_graphql.payments.state import BatchState
@@ -59,6 +60,7 @@ _INSERT_DUE = Insert(
     shared=["created_at"],
     skip_existing=True,
 )
+_INSERT_MEMBER_PAYMENTS = Insert(MemberPayment, *NewMemberPayment._fields, shared=["day"])
 _UPDATE_DUE = Update(DuePosting, "id", "transaction_id")
 _DELETE_OUTCOMES = Query(
     delete(IdempotencyOutcome)
@@ -163,6 +165,7 @@ async def _write(connection: Connection, policy: Policy, state: BatchState, deci
     await accounts.open_accounts(connection, writes, policy.numbering, state.new_accounts, state.now)
     await cards.issue(connection, writes, policy.vault, state.cards.new_cards, state.now)
     payees.record(writes, state.verified)
+    writes.insert(_INSERT_MEMBER_PAYMENTS, state.members.new_payments)
     add_due(writes, state.new_due, state.now)
     writes.update(_UPDATE_DUE, state.posted_due)
     clearing.record(writes, state.clearing.new_payments, state.clearing.changed.values())

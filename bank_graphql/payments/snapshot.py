@@ -1,10 +1,11 @@
 """Loads the state of a batch under its locks: accounts, stored outcomes, transactions, and the cards that decisions depend on."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
+from bank_graphql.accounts.access import Member
+from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy, MemberRole
 from bank_graphql.cards import queries as card_queries
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.cards.queries import LockedCardRow
@@ -25,6 +26,7 @@ from bank_graphql.payments.commands import Key
 from bank_graphql.payments.fees import Fees
 from bank_graphql.payments.idempotency import StoredOutcome, stored_outcome
 from bank_graphql.payments.locks import Locked, read_transactions
+from bank_graphql.payments.member_state import MembersState
 from bank_graphql.payments.queries import LockedTransactionRow
 from bank_graphql.payments.state import BatchState, CustomerAccount
 
@@ -58,7 +60,7 @@ async def load(
         clearing: how payments to other banks are cleared.
         fees: returns the fees of accounts at a time.
     """
-    accounts, customers, stored, moved_to = await _read_accounts_and_keys(connection, locked)
+    accounts, customers, members, stored, moved_to = await _read_accounts_and_keys(connection, locked)
     received = await _read_received(connection, locked)
     transactions = await read_transactions(connection, [*locked.transaction_ids, *(row.transaction_id for row in received)])
     now = moved_to or clock()
@@ -68,6 +70,7 @@ async def load(
         ledger=LedgerState(accounts, map(_transaction_state, transactions.values())),
         cards=await _read_cards(connection, cards, locked, transactions, now),
         clearing=await _read_clearing(connection, clearing, transactions, received),
+        members=await _read_members(connection, members, now.astimezone(cards.calendar.zone).date()),
         customers=customers,
         numbers=locked.numbers,
         payees=locked.payees,
@@ -81,23 +84,40 @@ async def load(
 
 async def _read_accounts_and_keys(
     connection: Connection, locked: Locked
-) -> tuple[list[AccountState], dict[UUID, CustomerAccount], dict[Key, StoredOutcome], datetime | None]:
+) -> tuple[
+    list[AccountState],
+    dict[UUID, CustomerAccount],
+    dict[tuple[UUID, UUID], Member],
+    dict[Key, StoredOutcome],
+    datetime | None,
+]:
     accounts: list[AccountState] = []
     customers: dict[UUID, CustomerAccount] = {}
+    members: dict[tuple[UUID, UUID], Member] = {}
     stored: dict[Key, StoredOutcome] = {}
     moved_to: datetime | None = None
     if not locked.account_ids and not locked.keys:
-        return accounts, customers, stored, moved_to
+        return accounts, customers, members, stored, moved_to
     rows = await connection.fetch(
         queries.ACCOUNTS_AND_KEYS,
         ids=locked.account_ids,
         users=[user for user, _ in locked.keys],
         keys=[key for _, key in locked.keys],
+        actors=locked.actors,
     )
     for row in rows:
         account_id = row.account_id
         if account_id is None and row.moved_to is not None:
             moved_to = row.moved_to
+            continue
+        if account_id is None and row.member_id is not None:
+            members[row.member_user_id, row.member_account_id] = Member(
+                row.member_id,
+                MemberRole(row.member_role),
+                row.member_may_pay,
+                row.member_may_manage_cards,
+                row.member_daily_limit,
+            )
             continue
         if account_id is None:
             stored[row.user_id, row.key] = stored_outcome(row.fingerprint, row.outcome, row.subject_id, row.refusal)
@@ -106,7 +126,14 @@ async def _read_accounts_and_keys(
         owner_id, status, kind = row[7:10]
         if owner_id is not None:
             customers[account_id] = CustomerAccount(owner_id, AccountStatus(status), AccountKind(kind))
-    return accounts, customers, stored, moved_to
+    return accounts, customers, members, stored, moved_to
+
+
+async def _read_members(connection: Connection, members: Mapping[tuple[UUID, UUID], Member], today: date) -> MembersState:
+    """Return the members of accounts, with what those who have a limit paid today."""
+    limited = [member.membership_id for member in members.values() if member.daily_limit is not None]
+    rows = await connection.fetch(queries.PAID_BY_MEMBERS, memberships=limited, day=today) if limited else []
+    return MembersState(today, members, {row.membership_id: row.paid for row in rows})
 
 
 async def _read_received(connection: Connection, locked: Locked) -> list[LockedPaymentRow]:

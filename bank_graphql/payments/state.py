@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from bank_graphql.accounts.access import NONE, Access, access_of
 from bank_graphql.accounts.enums import AccountKind, AccountStatus
 from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.clearing.rules import ExternalAccount
@@ -24,6 +25,7 @@ from bank_graphql.payees.enums import PayeeMatch
 from bank_graphql.payments.card_state import CardSavepoint, CardsState
 from bank_graphql.payments.clearing_state import ClearingSavepoint, ClearingState
 from bank_graphql.payments.fees import NO_FEES, Fees, NewDue
+from bank_graphql.payments.member_state import MemberSavepoint, MembersState
 from bank_graphql.payments.outcomes import Done, Issued, Opened, Preview
 
 
@@ -62,6 +64,7 @@ class Savepoint:
     ledger: LedgerSavepoint
     cards: CardSavepoint
     clearing: ClearingSavepoint
+    members: MemberSavepoint
     customers: dict[UUID, CustomerAccount]
     lengths: tuple[int, ...]
 
@@ -76,6 +79,7 @@ class BatchState:
         ledger: balances and transactions.
         cards: cards and what was paid with them.
         clearing: payments to other banks and from them.
+        members: who may use accounts beside their owners.
         customers: the customers' accounts by id; the bank's internal accounts are not among them.
         numbers: account ids by account number.
         payees: the payees that commands name, by id.
@@ -94,6 +98,7 @@ class BatchState:
     ledger: LedgerState
     cards: CardsState
     clearing: ClearingState
+    members: MembersState
     customers: dict[UUID, CustomerAccount]
     numbers: dict[str, UUID]
     payees: dict[UUID, SavedPayee] = field(default_factory=dict)
@@ -112,6 +117,7 @@ class BatchState:
             self.ledger.savepoint(),
             self.cards.savepoint(),
             self.clearing.savepoint(),
+            self.members.savepoint(),
             dict(self.customers),
             tuple(map(len, self._lists)),
         )
@@ -121,6 +127,7 @@ class BatchState:
         self.ledger.roll_back(to.ledger)
         self.cards.roll_back(to.cards)
         self.clearing.roll_back(to.clearing)
+        self.members.roll_back(to.members)
         self.customers.clear()
         self.customers.update(to.customers)
         for items, length in zip(self._lists, to.lengths, strict=True):
@@ -139,15 +146,12 @@ class BatchState:
         above = self.step_up_above
         return above is not None and minor > above * 10 ** CURRENCY_DIGITS[currency]
 
-    def is_owner(self, actor: Actor, account_id: UUID) -> bool:
-        """Return whether the actor owns the account."""
+    def access(self, actor: Actor, account_id: UUID) -> Access:
+        """Return what the actor may do with an account."""
         customer = self.customers.get(account_id)
-        return customer is not None and customer.owner_id == actor.user_id
-
-    def is_visible(self, actor: Actor, account_id: UUID) -> bool:
-        """Return whether the account is visible to the actor. The bank's internal accounts are visible to nobody."""
-        customer = self.customers.get(account_id)
-        return sees(actor, None if customer is None else customer.owner_id)
+        if customer is None:
+            return NONE
+        return access_of(actor, customer.owner_id, self.members.members.get((actor.user_id, account_id)))
 
     def visible_account(self, actor: Actor, account_id: UUID) -> AccountState:
         """Return an account that is visible to the actor.
@@ -155,7 +159,7 @@ class BatchState:
         Raises:
             NotFound: there is no such account.
         """
-        if not self.is_visible(actor, account_id):
+        if not self.access(actor, account_id).is_visible:
             raise NotFound("account", global_id("Account", account_id))
         return self.ledger.accounts[account_id]
 
@@ -171,7 +175,7 @@ class BatchState:
         if found is None or not (
             (is_processed and sees_processed(actor))
             or (payment is not None and sees(actor, payment.payer_id))
-            or any(self.is_visible(actor, each) for each in (found.from_account_id, found.to_account_id))
+            or any(self.access(actor, each).is_visible for each in (found.from_account_id, found.to_account_id))
         ):
             raise NotFound("transaction", global_id("Transaction", transaction_id))
         return found
@@ -210,8 +214,8 @@ class BatchState:
         )
         return Preview(
             Money(made.remaining if made.status == TransactionStatus.VOIDED else made.amount, made.currency),
-            Money(source.available, source.currency) if self.is_visible(actor, source.account_id) else None,
-            Money(target.booked, target.currency) if self.is_visible(actor, target.account_id) else None,
+            Money(source.available, source.currency) if self.access(actor, source.account_id).is_visible else None,
+            Money(target.booked, target.currency) if self.access(actor, target.account_id).is_visible else None,
             None if payment is None else payment.settles_on,
             Money(fee, made.currency) if fee else None,
         )

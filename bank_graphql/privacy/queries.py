@@ -51,6 +51,21 @@ SECTIONS: Mapping[str, Query[Row]] = {
         "SELECT c.last4, k.category FROM accounts a JOIN cards c ON c.account_id = a.id JOIN card_blocks k ON k.card_id = c.id "
         "WHERE a.owner_id = :user"
     ),
+    "memberships": _section(
+        "SELECT a.number AS account_number, m.role, m.may_pay, m.daily_limit, b.currency, m.may_manage_cards, m.status, m.email, "
+        "m.created_at, m.accepted_at, m.ended_at FROM memberships m JOIN accounts a ON a.id = m.account_id "
+        "JOIN balances b ON b.account_id = a.id WHERE m.user_id = :user"
+    ),
+    "members_of_accounts": _section(
+        "SELECT a.number AS account_number, m.role, m.may_pay, m.daily_limit, b.currency, m.may_manage_cards, m.status, m.email, "
+        "u.full_name AS member_name, m.created_at, m.accepted_at, m.ended_at FROM accounts a "
+        "JOIN balances b ON b.account_id = a.id JOIN memberships m ON m.account_id = a.id LEFT JOIN users u ON u.id = m.user_id "
+        "WHERE a.owner_id = :user"
+    ),
+    "payments_as_member": _section(
+        "SELECT p.transaction_id, p.day, p.amount, b.currency FROM memberships m JOIN balances b ON b.account_id = m.account_id "
+        "JOIN member_payments p ON p.membership_id = m.id WHERE m.user_id = :user"
+    ),
     "payees": _section("SELECT name, account_number, created_at, removed_at FROM payees WHERE owner_id = :user"),
     "standing_orders": _section(
         "SELECT s.id, s.to_number, s.to_name, s.amount, s.currency, s.description, s.recurrence, s.day_rule, s.missed_runs, "
@@ -90,7 +105,7 @@ SECTIONS: Mapping[str, Query[Row]] = {
 }
 """The sections that are read at once."""
 _MONEY = {
-    *("booked", "held", "overdraft_limit", "amount", "captured", "opening_balance", "closing_balance"),
+    *("booked", "held", "overdraft_limit", "amount", "captured", "daily_limit", "opening_balance", "closing_balance"),
     *("total_credits", "total_debits", "balance", "posted"),
 }
 

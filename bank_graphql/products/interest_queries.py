@@ -26,7 +26,8 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from bank_graphql.accounts.models import Account
-from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys, visible_to_viewer
+from bank_graphql.accounts.visibility import account_is_visible
+from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.statements import Query, Reads, Row, array_of
 from bank_graphql.ledger.models import Balance
@@ -208,7 +209,7 @@ _ACCRUED = Query(
     )
     .select_from(_keys)
     .join(Account, col(Account.id) == _keys.c.key)
-    .where(visible_to_viewer(col(Account.owner_id), _keys)),
+    .where(account_is_visible(Account, _keys)),
     AccruedRow,
 )
 _POSTINGS = Query(
@@ -239,7 +240,7 @@ _POSTINGS = Query(
         ProductTerms,
         and_(col(ProductTerms.product_id) == Product.id, col(ProductTerms.since) == InterestAccrual.terms_since),
     )
-    .where(visible_to_viewer(col(Account.owner_id), _keys))
+    .where(account_is_visible(Account, _keys))
     .order_by(_keys.c.position, col(InterestAccrual.first_day)),
     PostingRow,
 )

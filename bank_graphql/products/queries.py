@@ -19,7 +19,8 @@ from sqlmodel import col
 
 from bank_graphql.accounts.enums import AccountKind
 from bank_graphql.accounts.models import Account
-from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys, visible_to_viewer
+from bank_graphql.accounts.visibility import account_is_visible
+from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection
 from bank_graphql.kit.loaders import Requested
@@ -178,7 +179,7 @@ _PRODUCTS_OF_ACCOUNTS = Query(
     .join(Account, col(Account.id) == _keys.c.key)
     .join(Balance, col(Balance.account_id) == Account.id)
     .join(Product, col(Product.id) == func.coalesce(_assigned_id, _default_id))
-    .where(visible_to_viewer(col(Account.owner_id), _keys)),
+    .where(account_is_visible(Account, _keys)),
     ProductRow,
 )
 

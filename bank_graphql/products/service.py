@@ -13,12 +13,13 @@ from uuid import UUID
 from sqlalchemy import Uuid, bindparam, select
 from sqlmodel import col
 
+from bank_graphql.accounts.access import NONE
 from bank_graphql.accounts.enums import AccountKind, AccountStatus
 from bank_graphql.accounts.history import LAST_YEAR
+from bank_graphql.accounts.member_queries import access_to
 from bank_graphql.accounts.models import Account
 from bank_graphql.audit import service as audit
 from bank_graphql.identity.permissions import Permission
-from bank_graphql.identity.visibility import sees
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
@@ -156,10 +157,11 @@ class Products:
 
         async def work(connection: Connection) -> None:
             account = await connection.fetch_one(_ACCOUNT, account=account_id)
-            if account is None or not sees(actor, account.owner_id):
+            access = NONE if account is None else await access_to(connection, actor, account_id, account.owner_id)
+            if account is None or not access.is_visible:
                 raise NotFound("account", global_id("Account", account_id))
             await self._begin(connection, actor, since, ("from",))
-            if account.owner_id == actor.user_id:
+            if access.is_party:
                 raise Forbidden("Nobody may give a product to an account of their own.")
             product = await self._product(connection, product_id)
             if (product.kind, product.currency) != (account.kind, account.currency):

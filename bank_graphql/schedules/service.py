@@ -19,7 +19,7 @@ from bank_graphql.ledger.errors import InsufficientFunds
 from bank_graphql.payees import queries as payees
 from bank_graphql.payments.commands import Destination, RunScheduledTransfer, Transfer, fingerprint_of
 from bank_graphql.payments.enums import Sweep
-from bank_graphql.payments.errors import IdempotencyConflict, NothingToMove
+from bank_graphql.payments.errors import IdempotencyConflict, MemberLimitExceeded, NothingToMove
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Outcome
 from bank_graphql.schedules import queries, statements
@@ -248,7 +248,7 @@ class Schedules:
     async def _check(
         self, actor: Actor, source_id: UUID, to: Destination, amount: Money, description: str | None, sweep: Sweep | None
     ) -> None:
-        """Refuse what no transfer could be. Whether there is enough money matters on the day."""
+        """Refuse what no transfer could be. Whether there is enough money, and what a member may pay, matters on the day."""
         given: dict[str, Any] = {"from_account_id": source_id, "to": to, "amount": amount, "description": description}
         given |= {"actor": actor, "key": None, "dry_run": True}
         if sweep is None:
@@ -256,7 +256,7 @@ class Schedules:
         else:
             command = RunScheduledTransfer(**given, schedule_id=source_id, planned_for=date.min, attempt=0, sweep=sweep)
         [outcome] = await self._execute(Group((command,)))
-        if isinstance(outcome, Refusal) and not isinstance(outcome, InsufficientFunds | NothingToMove):
+        if isinstance(outcome, Refusal) and not isinstance(outcome, InsufficientFunds | MemberLimitExceeded | NothingToMove):
             raise outcome
 
     async def _new(self, actor: Actor, order: Order, recurrence: Recurrence) -> ScheduledTransfer:
@@ -342,6 +342,11 @@ class Schedules:
 async def cancel_of_account(connection: Connection, account_id: UUID, now: datetime) -> None:
     """End the standing orders that pay from an account, which is closed."""
     await connection.execute(statements.CANCEL_OF_ACCOUNT, account=account_id, now=now)
+
+
+async def cancel_of_member(connection: Connection, account_id: UUID, user_id: UUID, now: datetime) -> None:
+    """End the standing orders with which a user pays from an account, who is no member of it any more."""
+    await connection.execute(statements.CANCEL_OF_MEMBER, account=account_id, owner=user_id, now=now)
 
 
 async def erase(connection: Connection, owner_id: UUID) -> None:

@@ -147,7 +147,7 @@ def _if_claimed(value: Any) -> ColumnElement[Any]:
     return case((col(ScheduledTransfer.claimed_until).is_not(None), value), else_=None)
 
 
-CANCEL_OF_ACCOUNT = Query(
+_cancel_from = (
     update(ScheduledTransfer)
     .where(
         col(ScheduledTransfer.from_account_id) == bindparam("account", type_=Uuid()),
@@ -158,9 +158,10 @@ CANCEL_OF_ACCOUNT = Query(
         planned_for=_if_claimed(col(ScheduledTransfer.planned_for)),
         due_at=_if_claimed(col(ScheduledTransfer.due_at)),
         updated_at=_now,
-    ),
-    Row,
+    )
 )
+CANCEL_OF_ACCOUNT = Query(_cancel_from, Row)
+CANCEL_OF_MEMBER = Query(_cancel_from.where(col(ScheduledTransfer.owner_id) == bindparam("owner", type_=Uuid())), Row)
 _of_user = select(col(ScheduledTransfer.id)).where(col(ScheduledTransfer.owner_id) == bindparam("owner", type_=Uuid()))
 ERASE_RUNS = Query(delete(ScheduledRun).where(any_of(col(ScheduledRun.schedule_id), _of_user)), Row)
 ERASE = Query(delete(ScheduledTransfer).where(col(ScheduledTransfer.owner_id) == bindparam("owner", type_=Uuid())), Row)

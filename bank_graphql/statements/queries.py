@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, Date, DateTime, Uuid, bindparam, select, text
 from sqlmodel import col
 
+from bank_graphql.accounts.member_queries import HOLDERS
 from bank_graphql.accounts.models import Account
-from bank_graphql.accounts.queries import of_visible_account
-from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
+from bank_graphql.accounts.visibility import account_is_visible, of_visible_account
+from bank_graphql.identity.queries import fetch_rows, requested_keys
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.paging import Listing, uuid_key
 from bank_graphql.kit.statements import Query, Reads, Row
@@ -116,7 +117,7 @@ _STATEMENTS = Query(
     .join(Statement, col(Statement.id) == _ids.c.key)
     .join(Balance, col(Balance.account_id) == Statement.account_id)
     .join(Account, col(Account.id) == Statement.account_id)
-    .where(visible_to_viewer(col(Account.owner_id), _ids)),
+    .where(account_is_visible(Account, _ids)),
     StatementRow,
 )
 
@@ -147,12 +148,13 @@ COUNT_WITHOUT_STATEMENT = Query(
 DRAFTS = Query(
     text(
         f"""
-        SELECT a.id AS account_id, a.name AS account_name, u.full_name AS holder_name, a.opened_at, a.closed_at,
+        SELECT a.id AS account_id, a.name AS account_name, array_to_string({HOLDERS}, ' and ') AS holder_name,
+            a.opened_at, a.closed_at,
             s.number AS previous_number, coalesce(s.closing_balance, 0) AS opening_balance,
             coalesce(s.last_entry_id, 0) AS after_entry_id, e.total_credits, e.total_debits, e.entry_count,
             coalesce(e.last_entry_id, s.last_entry_id, 0) AS last_entry_id,
             coalesce(l.balance_after, s.closing_balance, 0) AS closing_balance
-        FROM unnest(:accounts) AS given (id) JOIN accounts a ON a.id = given.id JOIN users u ON u.id = a.owner_id
+        FROM unnest(:accounts) AS given (id) JOIN accounts a ON a.id = given.id
         LEFT JOIN LATERAL (
             SELECT number, closing_balance, last_entry_id FROM statements WHERE account_id = a.id ORDER BY number DESC LIMIT 1
         ) s ON true

@@ -195,6 +195,16 @@ EXPECTED = {
     "freezeAccount": {"ValidationRejection", "ForbiddenRejection", "NotFoundRejection", "StateConflictRejection"},
     "unfreezeAccount": {"ForbiddenRejection", "NotFoundRejection", "StateConflictRejection"},
     "closeAccount": {"ForbiddenRejection", "NotFoundRejection", "StateConflictRejection", "AccountStatusRejection"},
+    "inviteMember": {
+        "ValidationRejection", "ForbiddenRejection", "NotFoundRejection", "StateConflictRejection", "CurrencyMismatchRejection",
+        "StepUpRequiredRejection",
+    },
+    "acceptMembership": {"ValidationRejection", "ForbiddenRejection", "NotFoundRejection", "StateConflictRejection"},
+    "changeMembership": {
+        "ValidationRejection", "ForbiddenRejection", "NotFoundRejection", "StateConflictRejection", "CurrencyMismatchRejection",
+        "StepUpRequiredRejection",
+    },
+    "endMembership": {"ForbiddenRejection", "NotFoundRejection"},
     "setOverdraftLimit": {
         "ValidationRejection", "ForbiddenRejection", "NotFoundRejection", "StateConflictRejection", "CurrencyMismatchRejection",
     },

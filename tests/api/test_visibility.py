@@ -69,8 +69,18 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
         "INSERT INTO interest_postings SELECT $2, 'CREDIT', now(), now(), 0, 1, 1, $1 WHERE $3::uuid IS NOT NULL",
     ):
         await raw.execute(insert, posting, account, entry["transaction_id"])
+    member = await raw.fetchval("SELECT id FROM users WHERE email_key = 'grace@example.com'")
+    membership = new_id()
+    await raw.execute(
+        "INSERT INTO memberships VALUES ($1, $2, $3, 'MEMBER', true, NULL, true, 'ACTIVE', '', '', $4, now(), now(), now(), NULL)",
+        *(membership, account, member, ada),
+    )
     keys: dict[str, Hashable] = {
         "user": ada,
+        "membership": membership,
+        "memberships_of_account": account,
+        "owner": account,
+        "holders": account,
         "account": account,
         "account_by_number": number,
         "transaction": entry["transaction_id"],
@@ -106,7 +116,22 @@ async def test_no_reader_returns_anything_to_a_stranger(bank: Bank, raw: "asyncp
     # These read like `transaction`, and nothing is reversed or returned or costs a fee here.
     like_transactions = {"reversal", "returned_by", "fee"}
     for_everyone = {"product", "terms_of_product", "current_terms"}
-    assert set(vars(readers)) == set(keys) | like_transactions | for_everyone
+    for_members = {"own_membership"}
+    assert set(vars(readers)) == set(keys) | like_transactions | for_everyone | for_members
+    of_the_owner = {"user", "payee", "schedule", "runs_of_schedule", "accounts_of_user", "cards_of_user"}
+    grace = Actor(member, None, PERMISSIONS[UserRole.CUSTOMER])
+    for name, key in keys.items():
+        value = await Loader(getattr(readers, name), grace).load(key)
+        assert _is_empty(value) is (name in of_the_owner), name
+    own = await Loader(readers.own_membership, grace).load(account)
+    assert own is not None
+    assert own.id == membership
+    await raw.execute("UPDATE memberships SET status = 'ENDED', ended_at = now()")
+    for name, key in keys.items():
+        value = await Loader(getattr(readers, name), grace).load(key)
+        is_between = name in {"transaction", "entries_of_transaction", "explanation", "entry", "payee_match", "external"}
+        assert _is_empty(value) or is_between, name
+    await raw.execute("UPDATE memberships SET status = 'ACTIVE', ended_at = NULL")
     for name, key in keys.items():
         for actor, is_visible in (
             (Actor(ada, None, PERMISSIONS[UserRole.CUSTOMER]), True),

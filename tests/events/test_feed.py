@@ -164,7 +164,7 @@ async def collect_into(seen: list[Any], streams: Streams, actor: Actor, account:
 
 
 async def test_a_stream_of_a_closed_account_ends_after_its_last_event(running: Bank, ada: Actor, account: Any, dsn: str) -> None:
-    streams = Streams(running.hub, running.feed, running.people.identity.sessions, utc_now)
+    streams = Streams(running.hub, running.feed, running.people.identity.sessions, running.members, utc_now)
     await deposit(running, ada, account, 100)
     seen: list[Any] = []
     subscription = asyncio.create_task(collect_into(seen, streams, ada, account))
@@ -189,7 +189,7 @@ async def test_a_stream_of_a_closed_account_ends_after_its_last_event(running: B
 async def test_a_stream_ends_when_its_users_permissions_change(
     running: Bank, ada: Actor, account: Any, raw: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    streams = Streams(running.hub, running.feed, running.people.identity.sessions, utc_now)
+    streams = Streams(running.hub, running.feed, running.people.identity.sessions, running.members, utc_now)
     subscription = asyncio.create_task(collect_into([], streams, ada, account))
     await until_subscribed(running.hub)
     await streams.check()
@@ -201,7 +201,7 @@ async def test_a_stream_ends_when_its_users_permissions_change(
 
 
 async def test_sockets_are_limited_per_user_and_per_network(running: Bank, ada: Actor) -> None:
-    streams = Streams(running.hub, running.feed, running.people.identity.sessions, utc_now)
+    streams = Streams(running.hub, running.feed, running.people.identity.sessions, running.members, utc_now)
     for actor in (ada, None):
         watched = [streams.watch(actor, Origin(ip_address="192.0.2.1"), lambda _: None) for _ in range(MAX_SOCKETS)]
         with pytest.raises(RateLimited):

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank_graphql.accounts.enums import AccountKind, AccountStatus
+from bank_graphql.accounts.access import Member
+from bank_graphql.accounts.enums import AccountKind, AccountStatus, MemberRole
 from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.cards.errors import LimitExceeded
@@ -45,7 +46,9 @@ from bank_graphql.payments.commands import (
     Transfer,
     Withdraw,
 )
+from bank_graphql.payments.errors import MemberLimitExceeded
 from bank_graphql.payments.idempotency import REPLAYABLE, decode_refusal, encode_refusal
+from bank_graphql.payments.member_state import MembersState
 from bank_graphql.payments.outcomes import Declined, Moved
 from bank_graphql.payments.state import BatchState, CustomerAccount
 from tests.policy import CLEARING
@@ -67,11 +70,20 @@ POLICY = CardPolicy(CALENDAR, hold_for=timedelta(seconds=40), tolerances={"5812"
 SHOP, TABLE, BLOCKED = (Merchant("Shop", category, "DE") for category in ("5411", "5812", "7995"))
 
 
+def members() -> MembersState:
+    """The second customer may pay from the first account, 30 a day; the third sees it."""
+    may = [
+        Member(UUID(int=401), MemberRole.MEMBER, True, False, 30),
+        Member(UUID(int=402), MemberRole.MEMBER, False, False, None),
+    ]
+    return MembersState(NOW.date(), {(OWNERS[n + 1], ACCOUNTS[0]): member for n, member in enumerate(may)}, {})
+
+
 def bank() -> BatchState:
     customers = {ACCOUNTS[n]: CustomerAccount(OWNERS[n % 3], STATUSES[n], AccountKind.CHECKING) for n in range(5)}
     balance = [50, 20, 30, 40, 0]
     ledger = LedgerState(AccountState(ACCOUNTS[n], CURRENCIES[n], None, balance[n], 0, 5 if n == 0 else 0, NOW) for n in range(5))
-    return BatchState(NOW, True, ledger, cards_state(), ClearingState(CLEARING), customers, {"NUMBER": ACCOUNTS[1]})
+    return BatchState(NOW, True, ledger, cards_state(), ClearingState(CLEARING), members(), customers, {"NUMBER": ACCOUNTS[1]})
 
 
 def cards_state() -> CardsState:
@@ -283,6 +295,7 @@ def test_roll_back_restores_the_whole_state(first: list[Command | Later], second
                 *(ledger.changes, state.customers, state.new_accounts, cards.cards, cards.payments, cards.new_cards),
                 *(cards.new_payments, cards.adjusted, cards.spending._spent),
                 *(state.clearing.payments, state.clearing.received, state.clearing.new_payments, state.clearing.changed),
+                *(state.members.spent, state.members.new_payments),
             )
         )
 
@@ -315,6 +328,7 @@ def test_a_preview_shows_what_the_command_does(actor: Actor, source: UUID, to: D
         AccountStatusRefused(ACCOUNTS[2], AccountStatus.FROZEN),
         StateConflict(StateConflictCode.WRONG_STATUS, "CLOSED", "It is closed."),
         LimitExceeded(LimitWindow.DAY, Money(5, "EUR"), Money(4, "EUR")),
+        MemberLimitExceeded(LimitWindow.DAY, Money(5, "EUR"), Money(4, "EUR")),
     ],
 )
 def test_a_replayable_refusal_is_decoded_as_it_was_encoded(refusal: Refusal) -> None:
@@ -325,7 +339,8 @@ def test_a_replayable_refusal_is_decoded_as_it_was_encoded(refusal: Refusal) -> 
 
 
 def test_every_replayable_refusal_is_tested_here() -> None:
-    assert set(REPLAYABLE) == {"InsufficientFunds", "AccountStatusRefused", "StateConflict", "LimitExceeded"}
+    tested = {"InsufficientFunds", "AccountStatusRefused", "StateConflict", "LimitExceeded", "MemberLimitExceeded"}
+    assert set(REPLAYABLE) == tested
 
 
 def test_a_fingerprint_depends_on_the_input_alone() -> None:

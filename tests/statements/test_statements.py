@@ -16,6 +16,7 @@ from bank_graphql.ledger import verification
 from bank_graphql.settings import Settings
 from bank_graphql.statements import service
 from bank_graphql.statements.rules import period
+from tests.accounts.members import join
 from tests.api.accounts import CLOSE
 from tests.client import Client
 from tests.serving import serving
@@ -246,3 +247,12 @@ def test_a_first_statement_begins_when_the_account_was_opened() -> None:
     assert period(date(2030, 2, 1), date(2030, 1, 3), None, is_first=False) == (date(2030, 2, 1), date(2030, 2, 28))
     assert period(date(2030, 2, 1), date(2030, 1, 3), date(2030, 1, 31), is_first=False) == (date(2030, 2, 1), date(2030, 2, 28))
     assert period(date(2030, 2, 1), date(2030, 2, 3), date(2030, 2, 3), is_first=True) == (date(2030, 2, 3), date(2030, 2, 3))
+
+
+async def test_a_statement_names_all_who_own_the_account(ada: Client, grace: Client, raw: asyncpg.Connection) -> None:
+    account = (await ada.open(deposit="1"))["id"]
+    await join(raw, ada, account, grace, "grace@bank.test", role="OWNER")
+    await ada.advance(await ada.clock() + timedelta(days=32))
+    assert (
+        await raw.fetchval("SELECT holder_name FROM statements ORDER BY number DESC LIMIT 1") == "Ada Lovelace and Grace Hopper"
+    )

@@ -54,6 +54,11 @@ def account_id(given: str) -> UUID:
     return _key_in(given, "Account")
 
 
+def membership_id(given: str) -> UUID:
+    """Return the key in a membership's global id. Raises as `_key_in`."""
+    return _key_in(given, "Membership")
+
+
 def approval_id(given: str) -> UUID:
     """Return the key in a proposal's global id. Raises as `_key_in`."""
     return _key_in(given, "Approval")

@@ -1,9 +1,10 @@
 """The mutations.
 
 `identity` signing up, in and out · `credentials` passwords, second factors, passkeys · `users` roles and suspensions ·
-`approvals` deciding what others propose · `accounts` opening, changing, closing · `money` transfers, holds, refunds · `cards`
-issuing and changing cards · `clearing` payments to other banks and from them · `payees` saving account numbers · `schedules`
-standing orders · `products` rates and fees · `statements` issuing and exporting · `sandbox` moving the clock.
+`approvals` deciding what others propose · `accounts` opening, changing, closing · `members` people who use them together ·
+`money` transfers, holds, refunds · `cards` issuing and changing cards · `clearing` payments to other banks and from them ·
+`payees` saving account numbers · `schedules` standing orders · `products` rates and fees · `statements` issuing and exporting ·
+`sandbox` moving the clock.
 """
 
 import strawberry
@@ -14,6 +15,7 @@ from bank_graphql.api.mutations.cards import CardMutations
 from bank_graphql.api.mutations.clearing import ClearingMutations
 from bank_graphql.api.mutations.credentials import CredentialMutations
 from bank_graphql.api.mutations.identity import IdentityMutations
+from bank_graphql.api.mutations.members import MemberMutations
 from bank_graphql.api.mutations.money import MoneyMutations
 from bank_graphql.api.mutations.payees import PayeeMutations
 from bank_graphql.api.mutations.products import ProductMutations
@@ -32,6 +34,7 @@ class Mutation(
     UserMutations,
     ApprovalMutations,
     AccountMutations,
+    MemberMutations,
     MoneyMutations,
     CardMutations,
     ClearingMutations,

@@ -8,12 +8,14 @@ import strawberry
 
 from bank_graphql.accounts.entries import ENTRIES
 from bank_graphql.accounts.history import MAX_DAYS, DayBalanceRow, check_days
+from bank_graphql.accounts.member_queries import MAX_MEMBERS
 from bank_graphql.accounts.queries import TRANSACTIONS_OF_ACCOUNTS, AccountRow
 from bank_graphql.api.loaders import PageKey, loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.enums import AccountKind, AccountStatus, CurrencyCode
 from bank_graphql.api.types.filters import TransactionFilter
+from bank_graphql.api.types.members import Membership
 from bank_graphql.api.types.money import Balance, Money
 from bank_graphql.api.types.node import Connection, Node, Paged, node_id, page_size
 from bank_graphql.api.types.products import Product
@@ -138,10 +140,46 @@ class Account(Node):
     def amount_due(root: AccountLike) -> UUID:
         return root.id
 
-    @loaded_field(lambda readers: readers.user, description="The customer who owns it.", graphql_type=User)
+    @loaded_field(
+        lambda readers: readers.owner,
+        description="The customer who opened it, and owns it. Members do not see the phone number, whether there is a second "
+        "factor, or a reason for a suspension.",
+        graphql_type=User,
+    )
     @staticmethod
     def owner(root: AccountLike) -> UUID:
-        return root.owner_id
+        return root.id
+
+    @loaded_field(
+        lambda readers: readers.holders,
+        description="The names of all who own it: whoever opened it first, then the joint owners.",
+        graphql_type=list[str],
+        then=lambda _, found: [] if found is None else found.names,
+        directives=[ListSize(assumed_size=3)],
+    )
+    @staticmethod
+    def holder_names(root: AccountLike) -> UUID:
+        return root.id
+
+    @loaded_field(
+        lambda readers: readers.memberships_of_account,
+        description="The people who may use it beside whoever opened it, and invitations, oldest first. For its owners and "
+        "staff; a member sees only their own.",
+        graphql_type=list[Membership],
+        directives=[ListSize(assumed_size=MAX_MEMBERS)],
+    )
+    @staticmethod
+    def memberships(root: AccountLike) -> UUID:
+        return root.id
+
+    @loaded_field(
+        lambda readers: readers.own_membership,
+        description="What the viewer may do with it as a member. Null if the viewer opened it, or is no member.",
+        graphql_type=Membership | None,
+    )
+    @staticmethod
+    def viewer_membership(root: AccountLike) -> UUID:
+        return root.id
 
     @loaded_field(
         lambda readers: readers.entries_of_account,

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import strawberry
 
+from bank_graphql.accounts.enums import MemberAction
 from bank_graphql.api.loaders import loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.node import Node, node_id
@@ -24,6 +25,14 @@ _KINDS = {
     "exportMyData": "User",
     **dict.fromkeys(("decide", "expireApproval"), "Approval"),
     "openAccount": "Account",
+    MemberAction.INVITE: "Account",
+    **dict.fromkeys((MemberAction.ACCEPT, MemberAction.CHANGE, MemberAction.END), "Membership"),
+    **dict.fromkeys(
+        ("scheduleTransfer", *(f"{change}ScheduledTransfer" for change in ("change", "pause", "resume", "cancel"))),
+        "ScheduledTransfer",
+    ),
+    **dict.fromkeys(("createProduct", "setProductTerms"), "Product"),
+    "setAccountProduct": "Account",
     "issueCard": "Card",
     "expireCard": "Card",
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import strawberry
 from strawberry.types.enum import has_enum_definition
 
-from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
+from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy, MemberRole, MembershipStatus
 from bank_graphql.approvals.enums import ApprovalKind, ApprovalStatus
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.events.enums import TransactionEventKind
@@ -55,6 +55,23 @@ class EntryDirection(StrEnum):
 
 
 strawberry.enum(EntryDirection, description="CREDIT adds money to the account, DEBIT takes money off it.")
+_described(
+    MemberRole,
+    f"What a member is to an account.{_GROWS}",
+    {
+        "OWNER": "Owns the account jointly: may do everything that whoever opened it may, but close it.",
+        "MEMBER": "May do what the owners allow.",
+    },
+)
+_described(
+    MembershipStatus,
+    f"The state of a membership.{_GROWS}",
+    {
+        "INVITED": "Invited, and not accepted yet.",
+        "ACTIVE": "Accepted.",
+        "ENDED": "Ended. It is not listed any more.",
+    },
+)
 _described(
     ApprovalKind,
     f"What members of staff propose.{_GROWS}",
@@ -254,6 +271,8 @@ __all__ = [
     "FrozenBy",
     "InterestSide",
     "LimitWindow",
+    "MemberRole",
+    "MembershipStatus",
     "MissedRuns",
     "PayeeMatch",
     "ScheduleStatus",

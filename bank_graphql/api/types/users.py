@@ -4,15 +4,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from bank_graphql.accounts.member_queries import MAX_LISTED, MembershipRow, memberships_of
 from bank_graphql.accounts.queries import ACCOUNTS_OF_USERS
 from bank_graphql.api.context import Info
 from bank_graphql.api.loaders import PageKey, loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import UserRole, UserStatus
+from bank_graphql.api.types.members import Membership
 from bank_graphql.api.types.node import Connection, Node, Paged, node_id, page_size
 from bank_graphql.api.types.sources import Keyed
 from bank_graphql.cards.queries import CARDS_OF_USERS
-from bank_graphql.engine.costs import Cost
+from bank_graphql.engine.costs import Cost, ListSize
 from bank_graphql.engine.fields import backed_by
 from bank_graphql.identity.passkeys import PasskeyRow
 from bank_graphql.identity.queries import SessionRow, UserRow
@@ -92,6 +94,19 @@ class User(Node):
         root: Keyed, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
     ) -> PageKey:
         return root.id, page_of(CARDS_OF_USERS.key, first, after, last, before), None
+
+    @strawberry.field(
+        description="The accounts of others that the viewer may use, and invitations to the viewer's verified e-mail address, "
+        "oldest first, at most 100. Empty for any other user.",
+        graphql_type=list[Membership],
+        directives=[Cost(weight="20"), ListSize(assumed_size=MAX_LISTED)],
+    )
+    @staticmethod
+    async def memberships(root: Keyed, info: Info) -> list[MembershipRow]:
+        viewer, services = info.context.viewer, info.context.services
+        if root.id != viewer.user_id:
+            return []
+        return await memberships_of(services.db, viewer, services.clock())
 
     @strawberry.field(
         description="The active sessions of the viewer, newest first, at most 100. Empty for any other user.",

@@ -53,14 +53,14 @@ class IssueCard(Command):
 
         Raises:
             NotFound: the account is not visible.
-            Forbidden: it is not the actor's own.
+            Forbidden: the actor may not manage its cards.
             AccountStatusRefused: it is frozen or closed.
             ValidationFailed: the kind of card does not fit the account.
             CurrencyMismatch: a limit is in another currency.
         """
         account = state.visible_account(self.actor, self.account_id)
-        if not state.is_owner(self.actor, self.account_id):
-            raise Forbidden("Only its owner may get cards for an account.")
+        if not state.access(self.actor, self.account_id).may_manage_cards:
+            raise Forbidden("Only its owners, and members who may, get cards for an account.")
         state.refuse_status(self.account_id, AccountStatus.CLOSED, AccountStatus.FROZEN)
         if not is_card_for(self.kind, state.customers[self.account_id].kind):
             message = "Credit accounts have CREDIT cards, all others DEBIT cards."
@@ -103,15 +103,15 @@ class ReplaceCard(Command):
 
         Raises:
             NotFound: the card is not visible.
-            Forbidden: it is not the actor's own, or staff froze it.
+            Forbidden: the actor may not manage the account's cards, or staff froze it.
             AccountStatusRefused: its account is frozen or closed.
             StateConflict: it is cancelled, or was replaced before.
         """
         old = state.cards.cards.get(self.card_id)
-        if old is None or not state.is_visible(self.actor, old.account_id):
+        if old is None or not state.access(self.actor, old.account_id).is_visible:
             raise NotFound("card", global_id("Card", self.card_id))
-        if not state.is_owner(self.actor, old.account_id):
-            raise Forbidden("Only its owner may replace a card.")
+        if not state.access(self.actor, old.account_id).may_manage_cards:
+            raise Forbidden("Only the account's owners, and members who may, replace a card.")
         if old.frozen_by == FrozenBy.STAFF:
             raise Forbidden("The bank froze this card: ask the bank.")
         status = status_after(CardAction.REPLACE, old.status, old.expires_at, state.now)
@@ -193,7 +193,9 @@ class AuthorizeCard(Command):
         """Return the card, if it is visible to the actor and the actor may request payments with it."""
         card_id = self.card_id or state.cards.ids_by_hash.get(self.number_hash or b"")
         card = state.cards.cards.get(card_id) if card_id else None
-        if card is None or not (state.is_visible(self.actor, card.account_id) or self.actor.is_allowed(Permission.PROCESS_CARDS)):
+        if card is None or not (
+            state.access(self.actor, card.account_id).is_visible or self.actor.is_allowed(Permission.PROCESS_CARDS)
+        ):
             raise NotFound("card", global_id("Card", self.card_id) if self.card_id else None)
         require_network(self.actor, card.account_id, state)
         return card

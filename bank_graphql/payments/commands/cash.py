@@ -87,8 +87,9 @@ def _require_cash_allowed(actor: Actor, account_id: UUID, state: BatchState) -> 
     Raises:
         Forbidden: the actor may not.
     """
-    if state.is_owner(actor, account_id):
-        if not state.sandbox:
+    access = state.access(actor, account_id)
+    if access.is_party:
+        if not (access.is_owner and state.sandbox):
             raise Forbidden("Only a teller may pay cash in or out, and not for an account of their own.")
     elif not actor.is_allowed(Permission.HANDLE_CASH):
         raise Forbidden("Only a teller may pay cash in or out.")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from bank_graphql.accounts.access import NONE
 from bank_graphql.accounts.enums import AccountStatus
 from bank_graphql.clearing.enums import SandboxNumber
 from bank_graphql.clearing.rules import FAILS_FOR, RETURNS_FOR, ExternalAccount, ExternalPayment, Received
@@ -189,8 +190,9 @@ def _require_clearing(actor: Actor, account_id: UUID | None, state: BatchState) 
     Raises:
         Forbidden: the actor is neither.
     """
-    if account_id is not None and state.is_owner(actor, account_id):
-        if not state.sandbox:
+    access = NONE if account_id is None else state.access(actor, account_id)
+    if access.is_party:
+        if not (access.is_owner and state.sandbox):
             raise Forbidden("This is for the clearing, and not for accounts of one's own.")
     elif not actor.is_allowed(Permission.PROCESS_CLEARING):
         also = " In a sandbox you may play it for accounts of your own." if state.sandbox else ""

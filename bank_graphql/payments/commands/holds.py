@@ -48,15 +48,17 @@ class PlaceHold(Command):
         """Place the hold.
 
         Raises:
-            Refusal: as `payment_accounts` and `LedgerState.check_funds`; or the expiry is past, or the payee's account is at
-                another bank, where nobody could capture it.
+            Refusal: as `payment_accounts`, `MembersState.check_limit`, `LedgerState.check_funds`; or the expiry is past, or the
+                payee's account is at another bank, where nobody could capture it.
         """
         source, target = payment_accounts(self.actor, self.account_id, self.to, self.amount, state)
         require_proof(self.actor, self.amount.minor, self.amount.currency, state)
         payee = require_inside(target)
         if self.expires_at is not None and self.expires_at <= state.now:
             raise ValidationFailed.of("expiresAt", "PAST", "A hold expires in the future.")
+        state.members.check_limit(self.actor.user_id, source.account_id, self.amount)
         hold = state.ledger.place_hold(source, payee, self.amount, self.description, state.now, expires_at=self.expires_at)
+        state.members.add_payment(self.actor.user_id, hold)
         return Moved(hold.id, hold)
 
 
@@ -159,10 +161,11 @@ def _pending_hold(actor: Actor, transaction_id: UUID, state: BatchState) -> Tran
         raise Forbidden("This money waits for a decision about a reversal: see decide.")
     if hold.id in state.cards.payments:
         card_rules.require_network(actor, hold.from_account_id, state)
-    elif not state.is_owner(actor, hold.to_account_id) and (
-        state.is_owner(actor, hold.from_account_id) or not actor.is_allowed(Permission.SETTLE_HOLDS)
-    ):
-        raise Forbidden("Only the payee or staff may capture or release a hold.")
+    else:
+        payee, payer = state.access(actor, hold.to_account_id), state.access(actor, hold.from_account_id)
+        is_staff = actor.is_allowed(Permission.SETTLE_HOLDS) and not (payee.is_party or payer.is_party)
+        if not (payee.may_pay or is_staff):
+            raise Forbidden("Only the payee or staff may capture or release a hold.")
     state.expire_if_due(hold)
     if hold.status != TransactionStatus.PENDING:
         code, message = _ENDED[hold.status]

@@ -119,7 +119,7 @@ def _reversible(actor: Actor, transaction_id: UUID, state: BatchState) -> Transa
     original = state.visible_transaction(actor, transaction_id)
     if not actor.is_allowed(Permission.REVERSE):
         raise Forbidden("Only staff may reverse transactions.")
-    if any(state.is_owner(actor, side) for side in (original.from_account_id, original.to_account_id)):
+    if any(state.access(actor, side).is_party for side in (original.from_account_id, original.to_account_id)):
         raise Forbidden("Nobody may reverse a payment of their own.")
     is_external = original.id in state.clearing.payments  # what another bank has sent or got is corrected by returns
     if original.kind in _NOT_REVERSIBLE or original.status != TransactionStatus.POSTED or is_external:

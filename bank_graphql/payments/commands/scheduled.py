@@ -67,7 +67,7 @@ class RunScheduledTransfer(Transfer):
             amount = None if self.sweep else self.amount
             if isinstance(refusal, InsufficientFunds):
                 amount = refusal.required
-            if is_tried_again or amount is None or not state.is_owner(self.actor, self.from_account_id):
+            if is_tried_again or amount is None or not state.access(self.actor, self.from_account_id).may_pay:
                 raise
             return self._decline(refusal, amount, state)
 
@@ -82,13 +82,13 @@ class RunScheduledTransfer(Transfer):
         """
         source, target = payment_accounts(self.actor, self.from_account_id, self.to, self.amount, state)
         if self.sweep == Sweep.ABOVE:
-            if isinstance(target, ExternalAccount) or not state.is_owner(self.actor, target.account_id):
+            if isinstance(target, ExternalAccount) or not state.access(self.actor, target.account_id).is_owner:
                 require_proof(self.actor, MAX_AMOUNT, source.currency, state)  # on its day it may be any amount
             fee = state.fees_of(source.account_id).external_transfer if isinstance(target, ExternalAccount) else 0
             moved = source.booked - source.held - self.amount.minor - fee
         else:
             filled = require_inside(target)
-            if not state.is_owner(self.actor, filled.account_id):
+            if not state.access(self.actor, filled.account_id).is_owner:
                 raise ValidationFailed.of("to", "NOT_OWN", "Only an account of one's own can be filled up to an amount.")
             moved = self.amount.minor - filled.booked
         if moved <= 0:

@@ -69,7 +69,7 @@ class Destination:
         if account_id is None or customer is None:
             raise missing
         if customer.status == AccountStatus.CLOSED:
-            if state.is_visible(actor, account_id):
+            if state.access(actor, account_id).is_visible:
                 raise AccountStatusRefused(account_id, customer.status)
             raise missing
         return state.ledger.accounts[account_id]
@@ -84,7 +84,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer(Command):
-    """Pay from an account of the actor to any account.
+    """Pay from an account of the actor, or one that the actor may use, to any account.
 
     `end_to_end_id`, the payer's name for a payment to another bank, is passed on to that bank. `batch_total` is the
     sum of a batch that it is a part of, in minor units of its currency: whether it is large depends on that.
@@ -109,17 +109,19 @@ class Transfer(Command):
         """Post the transfer. One that leaves the bank is reserved until it is settled, and its fee is posted at once.
 
         Raises:
-            Refusal: as `payment_accounts`, `require_proof` and `LedgerState.check_funds`.
+            Refusal: as `payment_accounts`, `require_proof`, `MembersState.check_limit` and `LedgerState.check_funds`.
             ValidationFailed: `EXPIRED`, `OTHER_ACCOUNT`: the verification has expired, or is about another account; `TOO_LONG`:
                 the description of a payment to another bank.
         """
         source, target = payment_accounts(self.actor, self.from_account_id, self.to, self.amount, state)
         require_proof(self.actor, max(self.amount.minor, self.batch_total), self.amount.currency, state)
+        state.members.check_limit(self.actor.user_id, source.account_id, self.amount)
         self._check_verification(target, state)
         if isinstance(target, ExternalAccount):
             made = self._send(source, target, state)
         else:
             made = state.ledger.post(TransactionKind.TRANSFER, source, target, self.amount, self.description, state.now)
+        state.members.add_payment(self.actor.user_id, made)
         if self.verification is not None:
             state.verified.append((made.id, self.verification.match, self.verification.name))
         return Moved(made.id, made)
@@ -167,18 +169,18 @@ def require_inside(target: AccountState | ExternalAccount) -> AccountState:
 def payment_accounts(
     actor: Actor, source_id: UUID, to: Destination, amount: Money, state: BatchState
 ) -> tuple[AccountState, AccountState | ExternalAccount]:
-    """Return source and target of a payment from an account of the actor.
+    """Return source and target of a payment from an account that the actor may use.
 
     Raises:
         NotFound: the source is not visible, or there is no such target.
-        Forbidden: the source is not the actor's own.
+        Forbidden: the actor may not pay from the source.
         ValidationFailed: source and target are one account.
         CurrencyMismatch: an account is in another currency.
         AccountStatusRefused: the source is frozen or closed, or the target is closed.
     """
     source = state.visible_account(actor, source_id)
-    if not state.is_owner(actor, source_id):
-        raise Forbidden("Only its owner may pay from an account.")
+    if not state.access(actor, source_id).may_pay:
+        raise Forbidden("Only its owners, and members who may, pay from an account.")
     target = to.resolve(actor, state)
     if target is source:
         raise ValidationFailed.of("to", "SAME_ACCOUNT", "A payment goes to another account than it comes from.")

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import BigInteger, DateTime, Uuid, bindparam, text
 
+from bank_graphql.accounts.member_queries import HOLDERS
 from bank_graphql.kit.ids import reference
 from bank_graphql.kit.months import Months
 from bank_graphql.kit.statements import Query, Reads, Row
@@ -217,12 +218,12 @@ _STATEMENT = Query(
 )
 _PERIOD = Query(
     text(
-        """
-        SELECT a.name AS account_name, a.number AS account_number, u.full_name AS holder_name, b.currency,
+        f"""
+        SELECT a.name AS account_name, a.number AS account_number, array_to_string({HOLDERS}, ' and ') AS holder_name, b.currency,
             coalesce(f.id, 0) AS after_entry_id, coalesce(l.id, 0) AS last_entry_id,
             coalesce(f.balance_after, 0) AS opening_balance, coalesce(l.balance_after, 0) AS closing_balance,
             e.total_credits, e.total_debits, e.entry_count
-        FROM accounts a JOIN users u ON u.id = a.owner_id JOIN balances b ON b.account_id = a.id
+        FROM accounts a JOIN balances b ON b.account_id = a.id
         LEFT JOIN LATERAL (
             SELECT id, balance_after FROM entries WHERE account_id = a.id AND booked_at < :since ORDER BY id DESC LIMIT 1
         ) f ON true
@@ -235,7 +236,7 @@ _PERIOD = Query(
             FROM entries WHERE account_id = a.id AND id > coalesce(f.id, 0) AND id <= coalesce(l.id, 0)
         ) e
         WHERE a.id = :account
-        """
+        """  # noqa: S608 - no input
     ).bindparams(_account, bindparam("since", type_=DateTime(timezone=True)), bindparam("until", type_=DateTime(timezone=True))),
     _PeriodRow,
 )
