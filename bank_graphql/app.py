@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from bank_graphql import settings as configuration
+from bank_graphql.accounts.grants import Grants
 from bank_graphql.api.context import Services
 from bank_graphql.api.errors import rejection_of
 from bank_graphql.api.loaders import Readers
@@ -165,6 +166,7 @@ def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock
         addresses=bank.people.addresses,
         accounts=bank.accounts,
         members=bank.members,
+        grants=Grants(bank.db, clock, bank.people.identity.sessions.cache),
         approvals=bank.approvals,
         closing=bank.closing,
         cards=bank.cards,

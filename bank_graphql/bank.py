@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from bank_graphql.accounts.closing import Closing
 from bank_graphql.accounts.feed import EventRow, Feed
+from bank_graphql.accounts.grants import drop_accounts
 from bank_graphql.accounts.members import Members, end_invitations
 from bank_graphql.accounts.rules import Numbering
 from bank_graphql.accounts.service import Accounts, Ending
@@ -233,9 +234,7 @@ async def _open_database(stack: AsyncExitStack, settings: Settings, tracing: Tra
 
 def _members(people: People, settings: Settings, clock: Clock) -> Members:
     """Return what decides who uses accounts beside their owners."""
-    return Members(
-        people.db, people.identity, people.outbox, bank_name=settings.name, clock=clock, end=schedules_service.cancel_of_member
-    )
+    return Members(people.db, people.identity, people.outbox, bank_name=settings.name, clock=clock, end=_end_of_membership)
 
 
 def _hub(feed: Feed, db: Database, metrics: FeedMetrics) -> Hub[EventRow]:
@@ -291,6 +290,12 @@ async def _end_of_account(connection: Connection, account_id: UUID, now: datetim
     await cards.cancel_of_account(connection, account_id, now)
     await schedules_service.cancel_of_account(connection, account_id, now)
     await end_invitations(connection, account_id)
+
+
+async def _end_of_membership(connection: Connection, account_id: UUID, user_id: UUID, now: datetime) -> None:
+    """End what depends on a membership that ended."""
+    await schedules_service.cancel_of_member(connection, account_id, user_id, now)
+    await drop_accounts(connection, account_id, user_id)
 
 
 async def _post_due(wake_feed: Callable[[], None], db: Database, policy: payments.Policy, account_id: UUID | None = None) -> int:
@@ -372,6 +377,7 @@ def _policy(settings: Settings, vault: Vault, clock: Clock, metrics: PaymentMetr
         sandbox=settings.is_sandbox,
         credit_limit=settings.sandbox_credit_limit if settings.is_sandbox else 0,
         step_up_above=settings.step_up_amount,
+        approval_lasts=timedelta(hours=settings.approval_hours),
         numbering=numbering,
         cards=CardPolicy(
             Calendar(zone),

@@ -26,7 +26,7 @@ DO $$ BEGIN
         verified_payments, external_transactions, clearing_messages, totp_factors, recovery_codes,
         audit_seals, outgoing_mails, email_codes, passkeys,
         answered_challenges, approvals, scheduled_transfers, scheduled_runs,
-        memberships, member_payments, due_postings, products, product_terms, account_products, interest_accruals, interest_postings, accrual_days, closed_months
+        memberships, access_grants, grant_tokens, granted_accounts, payment_requests, delegated_payments, due_postings, products, product_terms, account_products, interest_accruals, interest_postings, accrual_days, closed_months
         TO bank_app;
     GRANT INSERT (transaction_id, account_id, amount, balance_after, booked_at) ON entries TO bank_app;
     GRANT INSERT (kind, account_id, transaction_id, occurred_at, epoch) ON transaction_events TO bank_app;
@@ -58,12 +58,15 @@ DO $$ BEGIN
     GRANT UPDATE (name, removed_at) ON payees TO bank_app;
     GRANT UPDATE (user_id, may_pay, daily_limit, may_manage_cards, status, email, email_key, accepted_at, ended_at)
         ON memberships TO bank_app;
+    GRANT UPDATE (name, payees, revoked_at, last_used_at) ON access_grants TO bank_app;
+    GRANT UPDATE (expires_at) ON grant_tokens TO bank_app;
+    GRANT UPDATE (status, decided_by, decided_at, transaction_id, description, to_name) ON payment_requests TO bank_app;
     GRANT UPDATE (clears_at, return_reason, message_id) ON external_transactions TO bank_app;
     GRANT UPDATE (name) ON verified_payments TO bank_app;
     GRANT UPDATE (written_at) ON clearing_messages TO bank_app;
     GRANT UPDATE (counted) ON card_transactions TO bank_app;
     GRANT UPDATE (wrapped_key, master_key) ON card_secrets, vault_keys TO bank_app;
-    GRANT DELETE ON transaction_notes, memberships, payees, scheduled_transfers, scheduled_runs TO bank_app;
+    GRANT DELETE ON transaction_notes, memberships, grant_tokens, granted_accounts, payees, scheduled_transfers, scheduled_runs TO bank_app;
     GRANT DELETE ON idempotency_outcomes, transaction_events, card_limits, card_blocks TO bank_app;
     GRANT DELETE ON totp_factors, recovery_codes, attempt_buckets, outgoing_mails, email_codes, passkeys,
         answered_challenges TO bank_app;

@@ -100,6 +100,24 @@ BEGIN
     RAISE EXCEPTION '% of % refused: the books are corrected by new transactions', TG_OP, TG_TABLE_NAME
         USING ERRCODE = 'restrict_violation';
 END $$;
+CREATE TABLE public.access_grants (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    user_id uuid NOT NULL,
+    name text NOT NULL,
+    scopes text[] NOT NULL,
+    payees text[],
+    currency text,
+    daily_limit bigint,
+    approval_above bigint,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    CONSTRAINT ck_access_grants_kind_is_known CHECK ((kind = ANY (ARRAY['AGENT'::text, 'API_KEY'::text]))),
+    CONSTRAINT ck_access_grants_limit_has_a_currency CHECK (((daily_limit IS NULL) = (currency IS NULL))),
+    CONSTRAINT ck_access_grants_limits_are_not_negative CHECK (((daily_limit >= 0) AND (approval_above >= 0)))
+);
 CREATE TABLE public.account_products (
     account_id uuid NOT NULL,
     since date NOT NULL,
@@ -138,7 +156,7 @@ CREATE TABLE public.accrual_days (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0030 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0031 on run with this schema.';
 CREATE TABLE public.answered_challenges (
     id bytea NOT NULL,
     expires_at timestamp with time zone NOT NULL
@@ -300,6 +318,13 @@ CREATE TABLE public.closed_months (
     month date NOT NULL,
     completed_at timestamp with time zone NOT NULL
 );
+CREATE TABLE public.delegated_payments (
+    transaction_id uuid NOT NULL,
+    delegate_id uuid NOT NULL,
+    day date NOT NULL,
+    amount bigint NOT NULL,
+    CONSTRAINT ck_delegated_payments_amount_is_positive CHECK ((amount > 0))
+);
 CREATE TABLE public.due_postings (
     id uuid NOT NULL,
     account_id uuid NOT NULL,
@@ -368,6 +393,16 @@ CREATE TABLE public.feed_start (
     deleted_until timestamp with time zone NOT NULL,
     CONSTRAINT ck_feed_start_is_single CHECK ((id = 1))
 );
+CREATE TABLE public.grant_tokens (
+    token_hash bytea NOT NULL,
+    grant_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone
+);
+CREATE TABLE public.granted_accounts (
+    grant_id uuid NOT NULL,
+    account_id uuid NOT NULL
+);
 CREATE TABLE public.idempotency_outcomes (
     user_id uuid NOT NULL,
     key text NOT NULL,
@@ -404,13 +439,6 @@ CREATE TABLE public.interest_postings (
     due_posting_id uuid,
     CONSTRAINT ck_interest_postings_is_in_range CHECK (((first_day <= last_day) AND (posted >= 0))),
     CONSTRAINT ck_interest_postings_side_is_known CHECK ((side = ANY (ARRAY['CREDIT'::text, 'DEBIT'::text])))
-);
-CREATE TABLE public.member_payments (
-    transaction_id uuid NOT NULL,
-    membership_id uuid NOT NULL,
-    day date NOT NULL,
-    amount bigint NOT NULL,
-    CONSTRAINT ck_member_payments_amount_is_positive CHECK ((amount > 0))
 );
 CREATE TABLE public.memberships (
     id uuid NOT NULL,
@@ -462,6 +490,31 @@ CREATE TABLE public.payees (
     account_number text NOT NULL,
     created_at timestamp with time zone NOT NULL,
     removed_at timestamp with time zone
+);
+CREATE TABLE public.payment_requests (
+    id uuid NOT NULL,
+    grant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    hold_id uuid NOT NULL,
+    to_account_id uuid,
+    to_number text,
+    to_name text,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    description text,
+    end_to_end_id text,
+    reason text NOT NULL,
+    status text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    decided_by uuid,
+    decided_at timestamp with time zone,
+    transaction_id uuid,
+    CONSTRAINT ck_payment_requests_decision_has_a_time CHECK (((status = 'PENDING'::text) = (decided_at IS NULL))),
+    CONSTRAINT ck_payment_requests_payment_is_known CHECK (((status = 'APPROVED'::text) = (transaction_id IS NOT NULL))),
+    CONSTRAINT ck_payment_requests_status_is_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'APPROVED'::text, 'REJECTED'::text]))),
+    CONSTRAINT ck_payment_requests_there_is_one_payee CHECK (((to_account_id IS NULL) <> (to_number IS NULL)))
 );
 CREATE TABLE public.product_terms (
     product_id uuid NOT NULL,
@@ -680,6 +733,8 @@ CREATE TABLE public.verified_payments (
 ALTER TABLE ONLY public.audit_seals ALTER COLUMN last_sequence SET DEFAULT nextval('public.audit_seals_last_sequence_seq'::regclass);
 ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+ALTER TABLE ONLY public.access_grants
+    ADD CONSTRAINT pk_access_grants PRIMARY KEY (id);
 ALTER TABLE ONLY public.account_products
     ADD CONSTRAINT pk_account_products PRIMARY KEY (account_id, since);
 ALTER TABLE ONLY public.accounts
@@ -716,6 +771,8 @@ ALTER TABLE ONLY public.clearing_messages
     ADD CONSTRAINT pk_clearing_messages PRIMARY KEY (id);
 ALTER TABLE ONLY public.closed_months
     ADD CONSTRAINT pk_closed_months PRIMARY KEY (month);
+ALTER TABLE ONLY public.delegated_payments
+    ADD CONSTRAINT pk_delegated_payments PRIMARY KEY (transaction_id);
 ALTER TABLE ONLY public.due_postings
     ADD CONSTRAINT pk_due_postings PRIMARY KEY (id);
 ALTER TABLE ONLY public.email_codes
@@ -728,14 +785,16 @@ ALTER TABLE ONLY public.feed_epochs
     ADD CONSTRAINT pk_feed_epochs PRIMARY KEY (epoch);
 ALTER TABLE ONLY public.feed_start
     ADD CONSTRAINT pk_feed_start PRIMARY KEY (id);
+ALTER TABLE ONLY public.grant_tokens
+    ADD CONSTRAINT pk_grant_tokens PRIMARY KEY (token_hash);
+ALTER TABLE ONLY public.granted_accounts
+    ADD CONSTRAINT pk_granted_accounts PRIMARY KEY (grant_id, account_id);
 ALTER TABLE ONLY public.idempotency_outcomes
     ADD CONSTRAINT pk_idempotency_outcomes PRIMARY KEY (user_id, key);
 ALTER TABLE ONLY public.interest_accruals
     ADD CONSTRAINT pk_interest_accruals PRIMARY KEY (id);
 ALTER TABLE ONLY public.interest_postings
     ADD CONSTRAINT pk_interest_postings PRIMARY KEY (account_id, side, last_day);
-ALTER TABLE ONLY public.member_payments
-    ADD CONSTRAINT pk_member_payments PRIMARY KEY (transaction_id);
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT pk_memberships PRIMARY KEY (id);
 ALTER TABLE ONLY public.outgoing_mails
@@ -744,6 +803,8 @@ ALTER TABLE ONLY public.passkeys
     ADD CONSTRAINT pk_passkeys PRIMARY KEY (id);
 ALTER TABLE ONLY public.payees
     ADD CONSTRAINT pk_payees PRIMARY KEY (id);
+ALTER TABLE ONLY public.payment_requests
+    ADD CONSTRAINT pk_payment_requests PRIMARY KEY (id);
 ALTER TABLE ONLY public.product_terms
     ADD CONSTRAINT pk_product_terms PRIMARY KEY (product_id, since);
 ALTER TABLE ONLY public.products
@@ -800,6 +861,7 @@ ALTER TABLE ONLY public.statements
     ADD CONSTRAINT uq_statements_account_id_number UNIQUE (account_id, number);
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT uq_users_email_key UNIQUE (email_key);
+CREATE INDEX ix_access_grants_user_id_id ON public.access_grants USING btree (user_id, id);
 CREATE INDEX ix_accounts_owner_id_id ON public.accounts USING btree (owner_id, id);
 CREATE INDEX ix_answered_challenges_expires_at ON public.answered_challenges USING btree (expires_at);
 CREATE INDEX ix_approvals_pending ON public.approvals USING btree (expires_at) WHERE (status = 'PENDING'::text);
@@ -813,6 +875,7 @@ CREATE INDEX ix_cards_account_id_id ON public.cards USING btree (account_id, id)
 CREATE INDEX ix_cards_expires_at ON public.cards USING btree (expires_at) WHERE (status = ANY (ARRAY['INACTIVE'::text, 'ACTIVE'::text, 'FROZEN'::text]));
 CREATE INDEX ix_cards_series_id ON public.cards USING btree (series_id);
 CREATE INDEX ix_clearing_messages_unwritten ON public.clearing_messages USING btree (id) WHERE (written_at IS NULL);
+CREATE INDEX ix_delegated_payments_delegate_id_day ON public.delegated_payments USING btree (delegate_id, day) INCLUDE (amount);
 CREATE INDEX ix_due_postings_account_id_id ON public.due_postings USING btree (account_id, id) WHERE (transaction_id IS NULL);
 CREATE INDEX ix_email_codes_expires_at ON public.email_codes USING btree (expires_at);
 CREATE INDEX ix_entries_account_id_id ON public.entries USING btree (account_id, id);
@@ -820,13 +883,16 @@ CREATE INDEX ix_entries_transaction_id ON public.entries USING btree (transactio
 CREATE INDEX ix_external_transactions_clears_at ON public.external_transactions USING btree (clears_at, transaction_id) WHERE (clears_at IS NOT NULL);
 CREATE INDEX ix_external_transactions_message_id ON public.external_transactions USING btree (message_id) WHERE (message_id IS NOT NULL);
 CREATE INDEX ix_external_transactions_unsent ON public.external_transactions USING btree (settles_on) WHERE ((message_id IS NULL) AND (return_reason IS NULL) AND (settles_on IS NOT NULL));
+CREATE INDEX ix_grant_tokens_grant_id ON public.grant_tokens USING btree (grant_id);
+CREATE INDEX ix_granted_accounts_account_id ON public.granted_accounts USING btree (account_id);
 CREATE INDEX ix_idempotency_outcomes_created_at ON public.idempotency_outcomes USING btree (created_at);
-CREATE INDEX ix_member_payments_membership_id_day ON public.member_payments USING btree (membership_id, day) INCLUDE (amount);
 CREATE INDEX ix_memberships_account_id_id ON public.memberships USING btree (account_id, id);
 CREATE INDEX ix_memberships_user_id ON public.memberships USING btree (user_id);
 CREATE INDEX ix_outgoing_mails_due_at ON public.outgoing_mails USING btree (due_at);
 CREATE INDEX ix_passkeys_user_id ON public.passkeys USING btree (user_id);
 CREATE INDEX ix_payees_owner_id_id ON public.payees USING btree (owner_id, id);
+CREATE INDEX ix_payment_requests_grant_id ON public.payment_requests USING btree (grant_id);
+CREATE INDEX ix_payment_requests_user_id_id ON public.payment_requests USING btree (user_id, id);
 CREATE INDEX ix_refresh_tokens_session_id ON public.refresh_tokens USING btree (session_id);
 CREATE INDEX ix_scheduled_runs_schedule_id_id ON public.scheduled_runs USING btree (schedule_id, id);
 CREATE INDEX ix_scheduled_transfers_due_at ON public.scheduled_transfers USING btree (due_at) WHERE (due_at IS NOT NULL);
@@ -877,6 +943,8 @@ CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF id, account_id, series_id, re
 CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF id, currency, settles_on, created_at ON public.clearing_messages FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER keeps_its_identity BEFORE UPDATE OF transaction_id, account_number, name, bank, end_to_end_id, settles_on, reference, returned_id ON public.external_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER zero_sum AFTER INSERT ON public.entries REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION public.check_zero_sum();
+ALTER TABLE ONLY public.access_grants
+    ADD CONSTRAINT fk_access_grants_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.account_products
     ADD CONSTRAINT fk_account_products_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.account_products
@@ -909,6 +977,8 @@ ALTER TABLE ONLY public.cards
     ADD CONSTRAINT fk_cards_replaces_id FOREIGN KEY (replaces_id) REFERENCES public.cards(id);
 ALTER TABLE ONLY public.cards
     ADD CONSTRAINT fk_cards_series_id FOREIGN KEY (series_id) REFERENCES public.cards(id);
+ALTER TABLE ONLY public.delegated_payments
+    ADD CONSTRAINT fk_delegated_payments_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.due_postings
     ADD CONSTRAINT fk_due_postings_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.due_postings
@@ -919,6 +989,12 @@ ALTER TABLE ONLY public.external_transactions
     ADD CONSTRAINT fk_external_transactions_returned_id_transactions FOREIGN KEY (returned_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.external_transactions
     ADD CONSTRAINT fk_external_transactions_transaction_id_transactions FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
+ALTER TABLE ONLY public.grant_tokens
+    ADD CONSTRAINT fk_grant_tokens_grant_id FOREIGN KEY (grant_id) REFERENCES public.access_grants(id);
+ALTER TABLE ONLY public.granted_accounts
+    ADD CONSTRAINT fk_granted_accounts_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.granted_accounts
+    ADD CONSTRAINT fk_granted_accounts_grant_id FOREIGN KEY (grant_id) REFERENCES public.access_grants(id);
 ALTER TABLE ONLY public.interest_accruals
     ADD CONSTRAINT fk_interest_accruals_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.interest_accruals
@@ -927,10 +1003,6 @@ ALTER TABLE ONLY public.interest_postings
     ADD CONSTRAINT fk_interest_postings_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.interest_postings
     ADD CONSTRAINT fk_interest_postings_due_posting_id FOREIGN KEY (due_posting_id) REFERENCES public.due_postings(id);
-ALTER TABLE ONLY public.member_payments
-    ADD CONSTRAINT fk_member_payments_membership_id FOREIGN KEY (membership_id) REFERENCES public.memberships(id);
-ALTER TABLE ONLY public.member_payments
-    ADD CONSTRAINT fk_member_payments_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT fk_memberships_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.memberships
@@ -941,6 +1013,20 @@ ALTER TABLE ONLY public.passkeys
     ADD CONSTRAINT fk_passkeys_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.payees
     ADD CONSTRAINT fk_payees_owner_id_users FOREIGN KEY (owner_id) REFERENCES public.users(id);
+ALTER TABLE ONLY public.payment_requests
+    ADD CONSTRAINT fk_payment_requests_account_id FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.payment_requests
+    ADD CONSTRAINT fk_payment_requests_decided_by FOREIGN KEY (decided_by) REFERENCES public.users(id);
+ALTER TABLE ONLY public.payment_requests
+    ADD CONSTRAINT fk_payment_requests_grant_id FOREIGN KEY (grant_id) REFERENCES public.access_grants(id);
+ALTER TABLE ONLY public.payment_requests
+    ADD CONSTRAINT fk_payment_requests_hold_id FOREIGN KEY (hold_id) REFERENCES public.transactions(id);
+ALTER TABLE ONLY public.payment_requests
+    ADD CONSTRAINT fk_payment_requests_to_account_id FOREIGN KEY (to_account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.payment_requests
+    ADD CONSTRAINT fk_payment_requests_transaction_id FOREIGN KEY (transaction_id) REFERENCES public.transactions(id);
+ALTER TABLE ONLY public.payment_requests
+    ADD CONSTRAINT fk_payment_requests_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.product_terms
     ADD CONSTRAINT fk_product_terms_product_id FOREIGN KEY (product_id) REFERENCES public.products(id);
 ALTER TABLE ONLY public.recovery_codes

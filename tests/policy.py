@@ -1,6 +1,6 @@
 """A bank's policy for tests that execute commands themselves."""
 
-from datetime import time
+from datetime import time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,7 @@ def policy(clock: Clock = utc_now, vault: Vault | None = None) -> Policy:
         sandbox=True,
         credit_limit=0,
         step_up_above=None,
+        approval_lasts=timedelta(days=1),
         numbering=NUMBERING,
         cards=CardPolicy(UTC, tolerances={"5812": 20}),
         clearing=CLEARING,

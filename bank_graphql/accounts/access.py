@@ -1,4 +1,4 @@
-"""What somebody may do with an account: all as its owner, or what a membership allows. Pure."""
+"""What somebody may do with an account: all as its owner, or what a membership or an access grant allows. Pure."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,14 +9,40 @@ from bank_graphql.kit.actor import Actor
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """An active membership, as decisions need it. `daily_limit` is in minor units; None does not limit."""
+class ProgramTerms:
+    """What a program may pay without its owner's approval.
 
-    membership_id: UUID
+    Attributes:
+        user_id: the customer for whom it acts.
+        payees: the numbers of the accounts that it may pay, and the ids of those at this bank; None for any.
+        approval_above: the largest amount of one payment, in minor units; None for any.
+    """
+
+    user_id: UUID
+    payees: frozenset[str | UUID] | None
+    approval_above: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delegate:
+    """What a member, or a program that a customer lets act, may do with an account.
+
+    Attributes:
+        id: the membership, or the access grant.
+        role: a joint OWNER, or a MEMBER.
+        may_pay: whether it may pay from the account.
+        may_manage_cards: whether it may order and change cards.
+        daily_limit: how much it may pay a day, in minor units; None does not limit. What a program may not pay waits for
+            approval.
+        program: further terms of a program; None for a member.
+    """
+
+    id: UUID
     role: MemberRole
     may_pay: bool
     may_manage_cards: bool
     daily_limit: int | None
+    program: ProgramTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +69,24 @@ _STAFF = Access(is_visible=True)
 _OWNER = Access(is_visible=True, is_party=True, is_owner=True, may_pay=True, may_manage_cards=True)
 
 
-def access_of(actor: Actor, owner_id: UUID | None, member: Member | None) -> Access:
+def access_of(actor: Actor, owner_id: UUID | None, delegate: Delegate | None) -> Access:
     """Return what an actor may do with an account.
 
     Args:
         actor: whoever wants to do something.
         owner_id: the owner of the account; None for the bank's internal ones, which are visible to nobody.
-        member: the actor's membership; None without one.
+        delegate: what a member or a program may do; None if the actor is none.
     """
     if owner_id is None:
         return NONE
     if owner_id == actor.user_id:
         return _OWNER
-    if member is None:
+    if delegate is None:
         return _STAFF if sees_all(actor) else NONE
     return Access(
         is_visible=True,
         is_party=True,
-        is_owner=member.role == MemberRole.OWNER,
-        may_pay=member.may_pay,
-        may_manage_cards=member.may_manage_cards,
+        is_owner=delegate.role == MemberRole.OWNER,
+        may_pay=delegate.may_pay,
+        may_manage_cards=delegate.may_manage_cards,
     )

@@ -17,6 +17,7 @@ from bank_graphql.accounts.models import Account
 from bank_graphql.accounts.visibility import account_is_visible, of_visible_account
 from bank_graphql.identity.models import User
 from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys, viewer
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.paging import Listing, serial_key
 from bank_graphql.kit.statements import Query, Reads, Row
@@ -179,14 +180,14 @@ _COUNTERPARTIES = Query(
 
 async def entries(db: Reads, requested: Sequence[Requested[int]]) -> list[EntryRow | None]:
     """Return entries by id; None for one that is not visible to the actor."""
-    return await fetch_rows(db, _ENTRIES, requested)
+    return await fetch_rows(db, _ENTRIES, requested, Scope.TRANSACTIONS_READ)
 
 
 async def entries_of_transactions(db: Reads, requested: Sequence[Requested[UUID]]) -> list[list[EntryRow]]:
     """Return the entries of each transaction that are visible to the actor."""
-    return await fetch_lists(db, _ENTRIES_OF_TRANSACTIONS, requested)
+    return await fetch_lists(db, _ENTRIES_OF_TRANSACTIONS, requested, Scope.TRANSACTIONS_READ)
 
 
 async def counterparties(db: Reads, requested: Sequence[Requested[UUID]]) -> list[CounterpartyRow | None]:
     """Return the owner's name and the number of each account, anyone's; of others' numbers only the last four characters."""
-    return await fetch_rows(db, _COUNTERPARTIES, requested)
+    return await fetch_rows(db, _COUNTERPARTIES, requested, Scope.TRANSACTIONS_READ)

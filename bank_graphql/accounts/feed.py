@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Uuid, and_, any_, bindparam, func, or_, select, true, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Uuid, and_, any_, bindparam, func, or_, select, true, tuple_, union_all
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.enums import AccountStatus
-from bank_graphql.accounts.models import Account, Membership
+from bank_graphql.accounts.models import Account, GrantedAccount, Membership
 from bank_graphql.accounts.visibility import account_is_visible, is_active
 from bank_graphql.events.enums import TransactionEventKind
 from bank_graphql.events.errors import CursorExpired
@@ -17,6 +17,7 @@ from bank_graphql.events.hub import Interest
 from bank_graphql.events.models import FeedStart, Position, TransactionEvent, Xid8
 from bank_graphql.events.service import EPOCH, POSITION, POSITION_COLUMNS, PositionRow, position_arguments, position_parameters
 from bank_graphql.identity.queries import fetch_rows, requested_keys
+from bank_graphql.identity.scopes import Scope, viewer_of
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.errors import BadRequest
@@ -144,10 +145,15 @@ _VISIBLE = Query(
     .where(account_is_visible(Account, _requested)),
     _VisibleRow,
 )
+_user = bindparam("user", type_=Uuid())
 _SHARED = Query(
-    select(col(Membership.account_id)).where(col(Membership.user_id) == bindparam("user", type_=Uuid()), is_active(Membership)),
+    union_all(
+        select(col(Membership.account_id)).where(col(Membership.user_id) == _user, is_active(Membership)),
+        select(col(GrantedAccount.account_id)).where(col(GrantedAccount.grant_id) == _user),
+    ),
     _SharedRow,
 )
+"""The accounts that a member shares, or that an access grant gives a program."""
 
 
 def cursor_of(position: Position) -> str:
@@ -251,7 +257,7 @@ class Feed:
             BadRequest: an account does not exist or is not visible to the actor, or there are too many.
         """
         if account_ids is None:
-            shared = await self._db.fetch(_SHARED, user=actor.user_id)
+            shared = await self._db.fetch(_SHARED, user=viewer_of(actor, Scope.TRANSACTIONS_READ))
             return Interest(actor.user_id, frozenset(each.account_id for each in shared) or None)
         if not 0 < len(account_ids) <= MAX_ACCOUNTS:
             raise BadRequest(f"Give 1 to {MAX_ACCOUNTS} accounts, or leave 'accountIds' out for all of your own.")
@@ -264,7 +270,7 @@ class Feed:
     async def hidden(self, requested: Sequence[tuple[Actor, frozenset[UUID]]]) -> list[bool]:
         """Return for each actor whether any of the accounts is not visible."""
         keys = [(actor, list(account_ids)) for actor, account_ids in requested]
-        rows = iter(await fetch_rows(self._db, _VISIBLE, keys) if keys else [])
+        rows = iter(await fetch_rows(self._db, _VISIBLE, keys, Scope.TRANSACTIONS_READ) if keys else [])
         return [None in [next(rows) for _ in account_ids] for _, account_ids in keys]
 
     async def closed_among(self, account_ids: Sequence[UUID]) -> set[UUID]:

@@ -10,6 +10,7 @@ from sqlmodel import col
 
 from bank_graphql.accounts.models import Account
 from bank_graphql.accounts.visibility import account_is_visible
+from bank_graphql.identity.scopes import Scope, viewer_of
 from bank_graphql.identity.visibility import sees_all
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.errors import BadRequest
@@ -111,7 +112,7 @@ async def balance_histories(
         accounts=[account for _, account, _, _ in keys],
         firsts=[first for _, _, first, _ in keys],
         lasts=[min(last, today) for _, _, _, last in keys],
-        viewers=[actor.user_id for actor, *_ in keys],
+        viewers=[viewer_of(actor, Scope.ACCOUNTS_READ) for actor, *_ in keys],
         sees_all=[sees_all(actor) for actor, *_ in keys],
         zone=zone.key,
     )

@@ -29,12 +29,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from bank_graphql.accounts.access import Access, Member, access_of
+from bank_graphql.accounts.access import Access, Delegate, access_of
 from bank_graphql.accounts.enums import MemberRole, MembershipStatus
 from bank_graphql.accounts.models import Account, Membership
 from bank_graphql.accounts.visibility import account_is_visible, is_active
 from bank_graphql.identity.models import User
 from bank_graphql.identity.queries import USER_COLUMNS, UserRow, fetch_lists, fetch_rows, requested_keys
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.identity.visibility import is_visible
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
@@ -229,17 +230,17 @@ _MEMBER = Query(
 
 async def memberships(db: Reads, clock: Clock, requested: Sequence[Requested[UUID]]) -> list[MembershipRow | None]:
     """Return memberships by id; None for one that has ended, or is not visible to the actor."""
-    return await fetch_rows(db, _MEMBERSHIPS, requested, now=clock())
+    return await fetch_rows(db, _MEMBERSHIPS, requested, None, now=clock())
 
 
 async def memberships_of_accounts(db: Reads, clock: Clock, requested: Sequence[Requested[UUID]]) -> list[list[MembershipRow]]:
     """Return the memberships of each account that are visible to the actor, oldest first."""
-    return await fetch_lists(db, _OF_ACCOUNTS, requested, now=clock())
+    return await fetch_lists(db, _OF_ACCOUNTS, requested, None, now=clock())
 
 
 async def own_memberships(db: Reads, requested: Sequence[Requested[UUID]]) -> list[MembershipRow | None]:
     """Return the actor's own membership of each account; None where the actor is no member."""
-    return await fetch_rows(db, _OF_VIEWER, requested)
+    return await fetch_rows(db, _OF_VIEWER, requested, None)
 
 
 async def memberships_of(db: Reads, actor: Actor, now: datetime) -> list[MembershipRow]:
@@ -250,12 +251,12 @@ async def memberships_of(db: Reads, actor: Actor, now: datetime) -> list[Members
 
 async def holders(db: Reads, requested: Sequence[Requested[UUID]]) -> list[HoldersRow | None]:
     """Return the names of those who own each account; None where the account is not visible to the actor."""
-    return await fetch_rows(db, _HOLDERS, requested)
+    return await fetch_rows(db, _HOLDERS, requested, Scope.ACCOUNTS_READ)
 
 
 async def owners(db: Reads, requested: Sequence[Requested[UUID]]) -> list[UserRow | None]:
     """Return the user who owns each account, without what is private if the actor is a member."""
-    return await fetch_rows(db, _OWNERS, requested)
+    return await fetch_rows(db, _OWNERS, requested, Scope.ACCOUNTS_READ)
 
 
 async def access_to(db: Reads | Connection, actor: Actor, account_id: UUID, owner_id: UUID) -> Access:
@@ -263,9 +264,9 @@ async def access_to(db: Reads | Connection, actor: Actor, account_id: UUID, owne
     row = None
     if owner_id != actor.user_id:
         row = await db.fetch_one(_MEMBER, account=account_id, user=actor.user_id)
-    return access_of(actor, owner_id, None if row is None else member_of(row))
+    return access_of(actor, owner_id, None if row is None else delegate_of(row))
 
 
-def member_of(row: MemberRow) -> Member:
+def delegate_of(row: MemberRow) -> Delegate:
     """Return an active membership as decisions need it."""
-    return Member(row.id, MemberRole(row.role), row.may_pay, row.may_manage_cards, row.daily_limit)
+    return Delegate(row.id, MemberRole(row.role), row.may_pay, row.may_manage_cards, row.daily_limit)

@@ -76,5 +76,15 @@ class Membership(SQLModel, table=True):
     ended_at: datetime | None = time_field(nullable=True)
 
 
+class GrantedAccount(SQLModel, table=True):
+    """An account that an access grant gives a program, as long as the grant lasts and its user owns the account."""
+
+    __tablename__ = "granted_accounts"
+    __table_args__ = (Index("ix_granted_accounts_account_id", "account_id"),)
+
+    grant_id: UUID = uuid_field(references="access_grants.id", primary_key=True)
+    account_id: UUID = uuid_field(references="accounts.id", primary_key=True)
+
+
 ACCOUNT_SERIALS = Sequence("account_serials", data_type=BigInteger, metadata=SQLModel.metadata)
 """Numbers accounts as they are opened; `rules.Numbering` makes the account number of it."""

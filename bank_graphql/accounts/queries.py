@@ -33,6 +33,7 @@ from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
 from bank_graphql.accounts.models import Account, Membership
 from bank_graphql.accounts.visibility import account_is_visible, is_active, of_visible_account
 from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
+from bank_graphql.identity.scopes import Scope, viewer_of
 from bank_graphql.identity.visibility import sees_all
 from bank_graphql.kit.db import Connection
 from bank_graphql.kit.loaders import Requested
@@ -282,32 +283,32 @@ _OWNED = Query(
 
 async def accounts(db: Reads, requested: Sequence[Requested[UUID]]) -> list[AccountRow | None]:
     """The accounts; None where the asker may not see one."""
-    return await fetch_rows(db, _ACCOUNTS, requested)
+    return await fetch_rows(db, _ACCOUNTS, requested, Scope.ACCOUNTS_READ)
 
 
 async def accounts_by_number(db: Reads, requested: Sequence[Requested[str]]) -> list[AccountRow | None]:
     """The accounts with these numbers; None where the asker may not see one."""
-    return await fetch_rows(db, _ACCOUNTS_BY_NUMBER, requested)
+    return await fetch_rows(db, _ACCOUNTS_BY_NUMBER, requested, Scope.ACCOUNTS_READ)
 
 
 async def transactions(db: Reads, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
     """The transactions; None where one touches no account that the asker may see."""
-    return await fetch_rows(db, _TRANSACTIONS, requested)
+    return await fetch_rows(db, _TRANSACTIONS, requested, Scope.TRANSACTIONS_READ)
 
 
 async def reversals(db: Reads, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
     """What takes the transactions back; None where nothing does, or the asker may not see it."""
-    return await fetch_rows(db, _REVERSALS, requested)
+    return await fetch_rows(db, _REVERSALS, requested, Scope.TRANSACTIONS_READ)
 
 
 async def returns(db: Reads, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
     """Return the transactions that return settled payments to other banks, of which each has one at most."""
-    return await fetch_rows(db, _RETURNS, requested)
+    return await fetch_rows(db, _RETURNS, requested, Scope.TRANSACTIONS_READ)
 
 
 async def fees(db: Reads, requested: Sequence[Requested[UUID]]) -> list[TransactionRow | None]:
     """Return the fees that were charged for transactions, of which each has one at most."""
-    return await fetch_rows(db, _FEES, requested)
+    return await fetch_rows(db, _FEES, requested, Scope.TRANSACTIONS_READ)
 
 
 async def balances_at(db: Reads, requested: Sequence[Requested[tuple[UUID, datetime]]]) -> list[int | None]:
@@ -318,7 +319,7 @@ async def balances_at(db: Reads, requested: Sequence[Requested[tuple[UUID, datet
         _BALANCES_AT,
         accounts=[account for _, account, _ in keys],
         times=[time for _, _, time in keys],
-        viewers=[actor.user_id for actor, _, _ in keys],
+        viewers=[viewer_of(actor, Scope.ACCOUNTS_READ) for actor, _, _ in keys],
         sees_all=[sees_all(actor) for actor, _, _ in keys],
     )
     for row in rows:

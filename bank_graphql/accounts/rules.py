@@ -119,6 +119,11 @@ def opening_lock(owner_id: UUID) -> int:
     return lock_key("opening", owner_id)
 
 
+def grant_lock(grant_id: UUID) -> int:
+    """Return the key of the advisory lock that is held while a program pays under an access grant, or while the grant ends."""
+    return lock_key("grant", grant_id)
+
+
 def check_reason(text: str | None) -> str | None:
     """Return the normalised reason for a freeze, or None if there is none.
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.enums import MembershipStatus
-from bank_graphql.accounts.models import Account, Membership
+from bank_graphql.accounts.models import Account, GrantedAccount, Membership
 from bank_graphql.identity.queries import visible_to_viewer
 
 _owned = aliased(Account)
@@ -20,7 +20,9 @@ def is_active(membership: Any) -> ColumnElement[bool]:
 
 
 def account_is_visible(account: Any, requested: TableValuedAlias) -> ColumnElement[bool]:
-    """Return the condition that an account is visible to the viewer of a requested key: to its owner, its members, and staff.
+    """Return the condition that an account is visible to the viewer of a requested key.
+
+    It is visible to its owner, its members, programs to which an access grant gives it, and staff.
 
     Args:
         account: the table of accounts, or an alias of it, that the statement reads.
@@ -37,11 +39,17 @@ def account_is_visible(account: Any, requested: TableValuedAlias) -> ColumnEleme
         .correlate(account, requested)
         .scalar_subquery()
     )
-    return or_(visible_to_viewer(account.owner_id, requested), member)
+    granted = aliased(GrantedAccount)
+    program = (
+        select(true())
+        .where(col(granted.grant_id) == requested.c.viewer, col(granted.account_id) == account.id)
+        .correlate(account, requested)
+        .scalar_subquery()
+    )
+    return or_(visible_to_viewer(account.owner_id, requested), member, program)
 
 
 def of_visible_account(listed: TableValuedAlias) -> ColumnElement[bool]:
     """Return the condition that a requested list belongs to an account that is visible to its viewer."""
     of_account = select(account_is_visible(_owned, listed)).where(col(_owned.id) == listed.c.listed_parent)
-    visible: ColumnElement[bool] = of_account.correlate(listed).scalar_subquery()
-    return visible
+    return or_(listed.c.sees_all, of_account.correlate(listed).scalar_subquery())  # the bank's own accounts are not in the table

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
 from bank_graphql.accounts.closing import Closing
 from bank_graphql.accounts.feed import Feed
+from bank_graphql.accounts.grants import Grants
 from bank_graphql.accounts.members import Members
 from bank_graphql.accounts.service import Accounts
 from bank_graphql.api.loaders import Loaders, Readers
@@ -61,6 +63,7 @@ class Services:
     addresses: Addresses
     accounts: Accounts
     members: Members
+    grants: Grants
     approvals: Approvals
     closing: Closing
     cards: Cards
@@ -235,6 +238,22 @@ class Context:
             self._refused_queries.add(query)
             await audit.record_refused_access(self.services.db, self.viewer, query)
         raise AccessDenied
+
+    async def require_scope(self, scope: str | None, mutation: str) -> None:
+        """Require that a program may send a mutation; a person may send any. A refusal is recorded in the audit.
+
+        Args:
+            scope: what the program must be allowed to do; None if no program may send it.
+            mutation: the name of its resolver.
+
+        Raises:
+            AccessDenied: it may not.
+        """
+        if self.actor is None or self.actor.grant is None or scope in self.actor.grant.scopes:
+            return
+        await audit.record_refused_access(self.services.db, self.actor, to_camel_case(mutation))
+        needed = "Programs may not do this." if scope is None else f"The token needs the scope {scope}."
+        raise AccessDenied(needed)
 
     def sign_in(self, actor: Actor) -> None:
         """Resolve the rest of this mutation's answer for the user who signed in."""

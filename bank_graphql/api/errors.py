@@ -26,7 +26,8 @@ from bank_graphql.kit.conflicts import StateConflict
 from bank_graphql.kit.errors import Forbidden, NotFound, Refusal, ValidationFailed
 from bank_graphql.kit.ids import global_id
 from bank_graphql.ledger.errors import CurrencyMismatch, InsufficientFunds
-from bank_graphql.payments.errors import BatchAborted, IdempotencyConflict, MemberLimitExceeded
+from bank_graphql.payments.errors import BatchAborted, DelegateLimitExceeded, IdempotencyConflict, PaymentApprovalRequired
+from bank_graphql.payments.request_queries import PaymentRequestRow, payment_request
 
 
 @strawberry.interface(
@@ -127,15 +128,20 @@ class BatchAbortedRejection(Rejection):
 
 
 @strawberry.type(
-    description="Another member of staff is to approve this: it waits in `approvals`. Sent again by the same user, and "
-    "with the same key if it has one, the request gets the same answer until it is decided."
+    description="Somebody else is to approve this. What staff request waits in `approvals`; what a program is to pay, for the "
+    "owner of "
+    "the account, with the money held. Sent again by the same user, and with the same key if it has one, the request gets the "
+    "same "
+    "answer until it is decided."
 )
 class ApprovalRequiredRejection(Rejection):
     approval_id: strawberry.Private[UUID]
 
     @strawberry.field(description="The proposal that the request has become.", graphql_type=Approval)
-    async def approval(self, info: Info) -> ApprovalRow | None:
-        return await approvals.approval(info.context.services.db, self.approval_id)
+    async def approval(self, info: Info) -> ApprovalRow | PaymentRequestRow | None:
+        db, viewer = info.context.services.db, info.context.viewer
+        requested = await payment_request(db, viewer, self.approval_id)
+        return requested or await approvals.approval(db, self.approval_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,7 @@ REJECTIONS: dict[type[Refusal], Mapping] = {
     CredentialsRefused: Mapping(CredentialsRejection, lambda _: {}),
     StepUpRequired: Mapping(StepUpRequiredRejection, lambda _: {}),
     ApprovalRequired: Mapping(ApprovalRequiredRejection, lambda e: {"approval_id": e.approval_id}),
+    PaymentApprovalRequired: Mapping(ApprovalRequiredRejection, lambda e: {"approval_id": e.approval_id}),
     InsufficientFunds: Mapping(InsufficientFundsRejection, lambda e: {"available": e.available, "required": e.required}),
     CurrencyMismatch: Mapping(CurrencyMismatchRejection, lambda e: {"expected": e.expected, "given": e.given}),
     AccountStatusRefused: Mapping(
@@ -163,7 +170,7 @@ REJECTIONS: dict[type[Refusal], Mapping] = {
         lambda e: {"account_id": global_id("Account", e.account_id), "account_status": e.status},
     ),
     LimitExceeded: Mapping(LimitExceededRejection, lambda e: {"limit": SpentLimit(e.time_window, e.amount, e.spent)}),
-    MemberLimitExceeded: Mapping(LimitExceededRejection, lambda e: {"limit": SpentLimit(e.time_window, e.amount, e.spent)}),
+    DelegateLimitExceeded: Mapping(LimitExceededRejection, lambda e: {"limit": SpentLimit(e.time_window, e.amount, e.spent)}),
     StateConflict: Mapping(StateConflictRejection, lambda e: {"conflict": e.conflict, "state": e.state}),
     BatchAborted: Mapping(BatchAbortedRejection, lambda e: {"index": e.index}),
     IdempotencyConflict: Mapping(IdempotencyConflictRejection, lambda e: {"original_id": e.original}),

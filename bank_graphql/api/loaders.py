@@ -22,6 +22,7 @@ from bank_graphql.clearing.queries import ExternalPartyRow, ExternalTransactionR
 from bank_graphql.engine.fields import LoadedFields
 from bank_graphql.identity import queries as identity
 from bank_graphql.identity.queries import UserRow
+from bank_graphql.identity.scopes import Scope, viewer_of
 from bank_graphql.identity.visibility import sees_all
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
@@ -142,18 +143,23 @@ class Readers:
         self.amount_due: Reader[UUID, AmountDueRow | None] = Reader(partial(payments.amounts_due, db))
         self.fee: Reader[UUID, TransactionRow | None] = Reader(partial(accounts.fees, db))
         self.explanation: Reader[UUID, Explanation | None] = Reader(partial(explanations, db))
-        self.runs_of_schedule: Reader[PageKey, Slice[RunRow]] = _lists(db, schedules.RUNS_OF_SCHEDULES)
+        self.runs_of_schedule: Reader[PageKey, Slice[RunRow]] = _lists(db, schedules.RUNS_OF_SCHEDULES, None)
         self.statement: Reader[UUID, StatementRow | None] = Reader(partial(statements.statements, db))
         self.statement_link: Reader[tuple[UUID, ExportFormat], str | None] = Reader(partial(_links_to_statements, db, links))
-        self.statements_of_account: Reader[PageKey, Slice[StatementRow]] = _lists(db, statements.STATEMENTS_OF_ACCOUNTS)
-        self.accounts_of_user: Reader[PageKey, Slice[AccountRow]] = _lists(db, accounts.ACCOUNTS_OF_USERS)
-        self.cards_of_user: Reader[PageKey, Slice[CardRow]] = _lists(db, cards.CARDS_OF_USERS)
-        self.cards_of_account: Reader[PageKey, Slice[CardRow]] = _lists(db, cards.CARDS_OF_ACCOUNTS)
-        self.transactions_of_card: Reader[PageKey, Slice[TransactionRow]] = _lists(db, cards.TRANSACTIONS_OF_CARDS)
-        self.entries_of_account: Reader[PageKey, Slice[EntryRow]] = _lists(db, entries.ENTRIES)
+        self.statements_of_account: Reader[PageKey, Slice[StatementRow]] = _lists(
+            db, statements.STATEMENTS_OF_ACCOUNTS, Scope.TRANSACTIONS_READ
+        )
+        self.accounts_of_user: Reader[PageKey, Slice[AccountRow]] = _lists(db, accounts.ACCOUNTS_OF_USERS, None)
+        self.cards_of_user: Reader[PageKey, Slice[CardRow]] = _lists(db, cards.CARDS_OF_USERS, None)
+        self.cards_of_account: Reader[PageKey, Slice[CardRow]] = _lists(db, cards.CARDS_OF_ACCOUNTS, Scope.CARDS_READ)
+        self.transactions_of_card: Reader[PageKey, Slice[TransactionRow]] = _lists(
+            db, cards.TRANSACTIONS_OF_CARDS, Scope.CARDS_READ
+        )
+        self.entries_of_account: Reader[PageKey, Slice[EntryRow]] = _lists(db, entries.ENTRIES, Scope.TRANSACTIONS_READ)
         self.transactions_of_account: Reader[PageKey, Slice[TransactionRow]] = _lists(
             db,
             accounts.TRANSACTIONS_OF_ACCOUNTS,
+            Scope.TRANSACTIONS_READ,
             max_statements=4,  # a search through a long history takes its time, and others do not wait for it
         )
 
@@ -214,14 +220,17 @@ async def _links_to_statements(
     return [links.make(path_of_statement(*key))[0] if row else None for key, row in zip(wanted, found, strict=True)]
 
 
-def _lists(db: Reads, listing: Listing[R], max_statements: int = 3) -> Reader[PageKey, Slice[R]]:
+def _lists(db: Reads, listing: Listing[R], scope: Scope | None, max_statements: int = 3) -> Reader[PageKey, Slice[R]]:
     """Reads pages. While the rows of one statement are worked on, others are under way: so none may be too large."""
     return Reader(
-        partial(_pages, db, listing), max_rows=_MAX_ROWS, rows_per_key=lambda key: key[1].size, max_statements=max_statements
+        partial(_pages, db, listing, scope),
+        max_rows=_MAX_ROWS,
+        rows_per_key=lambda key: key[1].size,
+        max_statements=max_statements,
     )
 
 
-async def _pages(db: Reads, listing: Listing[R], requested: Sequence[Requested[PageKey]]) -> list[Slice[R]]:
+async def _pages(db: Reads, listing: Listing[R], scope: Scope | None, requested: Sequence[Requested[PageKey]]) -> list[Slice[R]]:
     """Return pages of lists, with one statement for all pages of the same size, direction and filters."""
     wanted = [key for _, keys in requested for key in keys]
     actors = [actor for actor, keys in requested for _ in keys]
@@ -233,7 +242,7 @@ async def _pages(db: Reads, listing: Listing[R], requested: Sequence[Requested[P
         slices = await listing.fetch(
             db,
             [wanted[position][:2] for position in positions],
-            viewers=[actors[position].user_id for position in positions],
+            viewers=[viewer_of(actors[position], scope) for position in positions],
             sees_all=[sees_all(actors[position]) for position in positions],
             **_arguments(filters),
         )

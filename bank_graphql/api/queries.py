@@ -44,6 +44,7 @@ from bank_graphql.ledger import trial_balance, verification
 from bank_graphql.ledger.enums import Purpose
 from bank_graphql.ledger.rules import internal_account_id
 from bank_graphql.payees.queries import PAYEES_OF_USERS, PayeeRow
+from bank_graphql.payments.request_queries import payment_request
 from bank_graphql.products.queries import PRODUCTS, ProductRow
 from bank_graphql.schedules.queries import SCHEDULES_OF_USERS, ScheduleRow
 
@@ -60,7 +61,7 @@ class Query:
     )
     @staticmethod
     def me(request: Context) -> UUID | None:
-        return request.actor.user_id if request.actor is not None else None
+        return request.actor.person_id if request.actor is not None else None
 
     @strawberry.field(
         description="The object with this id. Null if there is none, or it is not visible.", graphql_type=Node | None
@@ -361,8 +362,14 @@ async def _node(context: Context, given: str) -> object:
         serial = parse_serial(key) if viewer.is_allowed(Permission.READ_AUDIT) else None
         return await audit.event(context.services.db, serial) if serial is not None else None
     if kind == "Approval":
-        uuid = parse_uuid(key) if viewer.is_allowed(Permission.READ_ANY) else None
-        return await approvals.approval(context.services.db, uuid) if uuid is not None else None
+        uuid = parse_uuid(key)
+        requested = None if uuid is None else await payment_request(context.services.db, viewer, uuid)
+        if requested is not None or uuid is None or not viewer.is_allowed(Permission.READ_ANY):
+            return requested
+        return await approvals.approval(context.services.db, uuid)
+    if kind == "AccessGrant":
+        uuid = parse_uuid(key)
+        return await context.services.grants.get(viewer, uuid) if uuid is not None else None
     if kind == "Session":
         own = await context.services.identity.sessions.of(viewer)
         return next((row for row in own if row.id.hex == key), None)

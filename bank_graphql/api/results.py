@@ -27,7 +27,6 @@ from bank_graphql.api.types.accounts import Account
 from bank_graphql.api.types.approvals import Approval
 from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.enums import PayeeMatch
-from bank_graphql.api.types.members import Membership
 from bank_graphql.api.types.money import Money
 from bank_graphql.api.types.payees import Payee
 from bank_graphql.api.types.products import Product
@@ -39,7 +38,7 @@ from bank_graphql.kit import money
 from bank_graphql.ledger.rules import TransactionState
 from bank_graphql.payments.outcomes import Preview
 
-_GROWS = "More members that implement Rejection may be added."
+GROWS = "More members that implement Rejection may be added."
 
 
 @strawberry.type(description="The tokens with which a client acts as a user. Keep both secret.")
@@ -186,53 +185,53 @@ class PersonalDataExport:
 
 SignUpResult = Annotated[
     AuthSession | ValidationRejection,
-    strawberry.union("SignUpResult", description=f"A session, or a rejection. {_GROWS}"),
+    strawberry.union("SignUpResult", description=f"A session, or a rejection. {GROWS}"),
 ]
 LogInResult = Annotated[
     AuthSession | MfaChallenge | CredentialsRejection,
     strawberry.union(
-        "LogInResult", description=f"A session; a challenge, to be answered with a second factor; or a rejection. {_GROWS}"
+        "LogInResult", description=f"A session; a challenge, to be answered with a second factor; or a rejection. {GROWS}"
     ),
 ]
 RefreshSessionResult = Annotated[
     AuthSession | CredentialsRejection,
-    strawberry.union("RefreshSessionResult", description=f"The session's new tokens, or a rejection. {_GROWS}"),
+    strawberry.union("RefreshSessionResult", description=f"The session's new tokens, or a rejection. {GROWS}"),
 ]
 EnrolTotpResult = Annotated[
     TotpEnrolment | StateConflictRejection | CredentialsRejection,
-    strawberry.union("EnrolTotpResult", description=f"The new secret, or a rejection. {_GROWS}"),
+    strawberry.union("EnrolTotpResult", description=f"The new secret, or a rejection. {GROWS}"),
 ]
 ConfirmTotpResult = Annotated[
     RecoveryCodes | CredentialsRejection | StateConflictRejection,
-    strawberry.union("ConfirmTotpResult", description=f"Recovery codes, or a rejection. {_GROWS}"),
+    strawberry.union("ConfirmTotpResult", description=f"Recovery codes, or a rejection. {GROWS}"),
 ]
 ChangePasswordResult = Annotated[
     Done | CredentialsRejection | ValidationRejection | StateConflictRejection | StepUpRequiredRejection,
-    strawberry.union("ChangePasswordResult", description=f"Success, or a rejection. {_GROWS}"),
+    strawberry.union("ChangePasswordResult", description=f"Success, or a rejection. {GROWS}"),
 ]
 RequestPasskeyResult = Annotated[
     PasskeyChallenge | StepUpRequiredRejection,
-    strawberry.union("RequestPasskeyResult", description=f"What to ask the device for, or a rejection. {_GROWS}"),
+    strawberry.union("RequestPasskeyResult", description=f"What to ask the device for, or a rejection. {GROWS}"),
 ]
 PasskeyResult = Annotated[
     Passkey | ValidationRejection | StepUpRequiredRejection,
-    strawberry.union("PasskeyResult", description=f"The new passkey, or a rejection. {_GROWS}"),
+    strawberry.union("PasskeyResult", description=f"The new passkey, or a rejection. {GROWS}"),
 ]
 RemovePasskeyResult = Annotated[
     Done | NotFoundRejection | StepUpRequiredRejection,
-    strawberry.union("RemovePasskeyResult", description=f"Success, or a rejection. {_GROWS}"),
+    strawberry.union("RemovePasskeyResult", description=f"Success, or a rejection. {GROWS}"),
 ]
 MailRequestResult = Annotated[
     Done | StateConflictRejection,
-    strawberry.union("MailRequestResult", description=f"The mail is on its way, or a rejection. {_GROWS}"),
+    strawberry.union("MailRequestResult", description=f"The mail is on its way, or a rejection. {GROWS}"),
 ]
 StepUpResult = Annotated[
     Done | CredentialsRejection | ValidationRejection,
-    strawberry.union("StepUpResult", description=f"Success, or a rejection. {_GROWS}"),
+    strawberry.union("StepUpResult", description=f"Success, or a rejection. {GROWS}"),
 ]
 LogOutResult = Annotated[
     Done | NotFoundRejection,
-    strawberry.union("LogOutResult", description=f"Success, or a rejection. {_GROWS}"),
+    strawberry.union("LogOutResult", description=f"Success, or a rejection. {GROWS}"),
 ]
 UserResult = Annotated[
     User
@@ -243,7 +242,7 @@ UserResult = Annotated[
     | StepUpRequiredRejection
     | CredentialsRejection
     | ApprovalRequiredRejection,
-    strawberry.union("UserResult", description=f"The user as changed, or a rejection. {_GROWS}"),
+    strawberry.union("UserResult", description=f"The user as changed, or a rejection. {GROWS}"),
 ]
 AccountResult = Annotated[
     Account
@@ -258,7 +257,7 @@ AccountResult = Annotated[
     | ApprovalRequiredRejection,
     strawberry.union(
         "AccountResult",
-        description=f"The account as changed, the preview of an opening in a dry run, or a rejection. {_GROWS}",
+        description=f"The account as changed, the preview of an opening in a dry run, or a rejection. {GROWS}",
     ),
 ]
 CardResult = Annotated[
@@ -272,12 +271,12 @@ CardResult = Annotated[
     | AccountStatusRejection
     | IdempotencyConflictRejection,
     strawberry.union(
-        "CardResult", description=f"The card as changed, the preview of a replacement in a dry run, or a rejection. {_GROWS}"
+        "CardResult", description=f"The card as changed, the preview of a replacement in a dry run, or a rejection. {GROWS}"
     ),
 ]
 RevealCardResult = Annotated[
     CardSecrets | NotFoundRejection | CredentialsRejection | StateConflictRejection | StepUpRequiredRejection,
-    strawberry.union("RevealCardResult", description=f"The number and security code, or a rejection. {_GROWS}"),
+    strawberry.union("RevealCardResult", description=f"The number and security code, or a rejection. {GROWS}"),
 ]
 MoveMoneyResult = Annotated[
     MoneyMoved
@@ -294,7 +293,7 @@ MoveMoneyResult = Annotated[
     | BatchAbortedRejection
     | StepUpRequiredRejection
     | ApprovalRequiredRejection,
-    strawberry.union("MoveMoneyResult", description=f"The transaction, its preview in a dry run, or a rejection. {_GROWS}"),
+    strawberry.union("MoveMoneyResult", description=f"The transaction, its preview in a dry run, or a rejection. {GROWS}"),
 ]
 
 
@@ -310,31 +309,37 @@ class TransferBatchOutcome:
 
 TransferBatchResult = Annotated[
     TransferBatchOutcome | ValidationRejection | ForbiddenRejection,
-    strawberry.union("TransferBatchResult", description=f"The results of the batch, or a rejection of the whole batch. {_GROWS}"),
+    strawberry.union("TransferBatchResult", description=f"The results of the batch, or a rejection of the whole batch. {GROWS}"),
 ]
 DecideResult = Annotated[
-    Approval | NotFoundRejection | ForbiddenRejection | StateConflictRejection,
-    strawberry.union("DecideResult", description=f"The proposal as decided, or a rejection. {_GROWS}"),
+    Approval
+    | NotFoundRejection
+    | ForbiddenRejection
+    | StateConflictRejection
+    | InsufficientFundsRejection
+    | AccountStatusRejection
+    | StepUpRequiredRejection,
+    strawberry.union("DecideResult", description=f"The proposal as decided, or a rejection. {GROWS}"),
 ]
 ClockResult = Annotated[
     ClockAdvanced | ForbiddenRejection | ValidationRejection,
-    strawberry.union("ClockResult", description=f"The clock as moved, or a rejection. {_GROWS}"),
+    strawberry.union("ClockResult", description=f"The clock as moved, or a rejection. {GROWS}"),
 ]
 IssueStatementsResult = Annotated[
     StatementsIssued | ForbiddenRejection | ValidationRejection,
-    strawberry.union("IssueStatementsResult", description=f"How many statements were issued, or a rejection. {_GROWS}"),
+    strawberry.union("IssueStatementsResult", description=f"How many statements were issued, or a rejection. {GROWS}"),
 ]
 ExportEntriesResult = Annotated[
     EntryExport | NotFoundRejection | ValidationRejection,
-    strawberry.union("ExportEntriesResult", description=f"The link, or a rejection. {_GROWS}"),
+    strawberry.union("ExportEntriesResult", description=f"The link, or a rejection. {GROWS}"),
 ]
 ExportMyDataResult = Annotated[
     PersonalDataExport | StepUpRequiredRejection,
-    strawberry.union("ExportMyDataResult", description=f"The link, or a rejection. {_GROWS}"),
+    strawberry.union("ExportMyDataResult", description=f"The link, or a rejection. {GROWS}"),
 ]
 PayeeResult = Annotated[
     Payee | NotFoundRejection | ValidationRejection | StepUpRequiredRejection,
-    strawberry.union("PayeeResult", description=f"The payee as changed, or a rejection. {_GROWS}"),
+    strawberry.union("PayeeResult", description=f"The payee as changed, or a rejection. {GROWS}"),
 ]
 ScheduledTransferResult = Annotated[
     ScheduledTransfer
@@ -346,31 +351,13 @@ ScheduledTransferResult = Annotated[
     | StateConflictRejection
     | IdempotencyConflictRejection
     | StepUpRequiredRejection,
-    strawberry.union("ScheduledTransferResult", description=f"The standing order, or a rejection. {_GROWS}"),
+    strawberry.union("ScheduledTransferResult", description=f"The standing order, or a rejection. {GROWS}"),
 ]
 ProductResult = Annotated[
     Product | NotFoundRejection | ForbiddenRejection | ValidationRejection,
-    strawberry.union("ProductResult", description=f"The product as changed, or a rejection. {_GROWS}"),
-]
-MembershipResult = Annotated[
-    Membership
-    | NotFoundRejection
-    | ForbiddenRejection
-    | ValidationRejection
-    | CurrencyMismatchRejection
-    | StateConflictRejection
-    | StepUpRequiredRejection,
-    strawberry.union("MembershipResult", description=f"The membership, or a rejection. {_GROWS}"),
-]
-AcceptMembershipResult = Annotated[
-    Membership | NotFoundRejection | ForbiddenRejection | ValidationRejection | StateConflictRejection,
-    strawberry.union("AcceptMembershipResult", description=f"The membership, or a rejection. {_GROWS}"),
-]
-EndMembershipResult = Annotated[
-    Done | NotFoundRejection | ForbiddenRejection,
-    strawberry.union("EndMembershipResult", description=f"Success, or a rejection. {_GROWS}"),
+    strawberry.union("ProductResult", description=f"The product as changed, or a rejection. {GROWS}"),
 ]
 VerifyPayeeResult = Annotated[
     PayeeVerification | ValidationRejection,
-    strawberry.union("VerifyPayeeResult", description=f"The verification, or a rejection. {_GROWS}"),
+    strawberry.union("VerifyPayeeResult", description=f"The verification, or a rejection. {GROWS}"),
 ]

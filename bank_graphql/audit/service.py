@@ -26,7 +26,7 @@ class Record(NamedTuple):
         outcome: `DONE`, or the `code` of the refusal.
         ip_address: where the request came from.
         request_id: the request's id, as in the logs.
-        detail: to what it was changed, e.g. a role. Never what a person wrote.
+        detail: to what it was changed, e.g. a role; or the access grant under which a program did it. Never what a person wrote.
     """
 
     actor_id: UUID | None
@@ -43,13 +43,13 @@ class Record(NamedTuple):
     ) -> "Record":
         """Return the record of an actor's action, which was executed unless there is a refusal."""
         return cls(
-            actor_id=actor.user_id if actor.user_id.int else None,  # the bank acts under the id 0
+            actor_id=actor.person_id if actor.user_id.int else None,  # the bank acts under the id 0
             action=action,
             subject_id=subject_id,
             outcome=DONE if refusal is None else refusal.code,
             ip_address=actor.origin.ip_address,
             request_id=actor.origin.request_id,
-            detail=detail,
+            detail=f"grant {actor.user_id.hex}" if actor.grant is not None else detail,
         )
 
 

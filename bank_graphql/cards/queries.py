@@ -36,6 +36,7 @@ from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.cards.models import Card, CardBlock, CardLimit, CardSecret, CardTransaction
 from bank_graphql.cards.rules import PERIODS, Calendar, SpentLimit, Window
 from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection
 from bank_graphql.kit.loaders import Requested
@@ -354,24 +355,24 @@ TAKEN = Query(
 
 async def cards(db: Reads, requested: Sequence[Requested[UUID]]) -> list[CardRow | None]:
     """Return cards by id; None for one that is not visible to the actor."""
-    return await fetch_rows(db, _CARDS, requested)
+    return await fetch_rows(db, _CARDS, requested, Scope.CARDS_READ)
 
 
 async def cards_of_transactions(db: Reads, requested: Sequence[Requested[UUID]]) -> list[CardRow | None]:
     """Return the card that each transaction was made with; None if there is none, or it is not visible to the actor."""
-    return await fetch_rows(db, _CARDS_OF_TRANSACTIONS, requested)
+    return await fetch_rows(db, _CARDS_OF_TRANSACTIONS, requested, Scope.CARDS_READ)
 
 
 async def merchants(db: Reads, requested: Sequence[Requested[UUID]]) -> list[MerchantRow | None]:
     """Return the merchant of each card transaction. Whoever sees a transaction sees its merchant."""
-    return await fetch_rows(db, _MERCHANTS, requested)
+    return await fetch_rows(db, _MERCHANTS, requested, Scope.TRANSACTIONS_READ)
 
 
 async def limits(db: Reads, calendar: Calendar, clock: Clock, requested: Sequence[Requested[UUID]]) -> list[list[SpentLimit]]:
     """Return the limits of cards that are visible to the actors, and what counts toward them now."""
     now = clock()
     begins = {name.lower(): calendar.window(name, now)[0] for name in _begins}
-    found = await fetch_lists(db, _LIMITS, requested, **begins)
+    found = await fetch_lists(db, _LIMITS, requested, Scope.CARDS_READ, **begins)
     return [
         [SpentLimit(row.time_window, Money(row.amount, row.currency), Money(int(row.spent), row.currency)) for row in rows]
         for rows in found

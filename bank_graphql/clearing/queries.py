@@ -13,6 +13,7 @@ from bank_graphql.accounts.models import Account
 from bank_graphql.accounts.visibility import account_is_visible
 from bank_graphql.clearing.models import ExternalTransaction
 from bank_graphql.identity.queries import fetch_rows, requested_keys
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.kit.db import Database
 from bank_graphql.kit.jobs import DueRow
 from bank_graphql.kit.loaders import Requested
@@ -147,12 +148,12 @@ _PARTIES = Query(
 
 async def payments(db: Reads, requested: Sequence[Requested[UUID]]) -> list[ExternalTransactionRow | None]:
     """Return what is known of payments through the clearing, by their transactions; None if there is none, or none visible."""
-    return await fetch_rows(db, _PAYMENTS, requested)
+    return await fetch_rows(db, _PAYMENTS, requested, Scope.TRANSACTIONS_READ)
 
 
 async def parties(db: Reads, requested: Sequence[Requested[UUID]]) -> list[ExternalPartyRow | None]:
     """Return the accounts at other banks, by the transactions. Whoever sees a transaction sees them."""
-    return await fetch_rows(db, _PARTIES, requested)
+    return await fetch_rows(db, _PARTIES, requested, Scope.TRANSACTIONS_READ)
 
 
 async def next_due(db: Database, after: datetime) -> datetime | None:

@@ -29,5 +29,8 @@ class ExecutionContext(Protocol):
     async def begin_mutation(self) -> None:
         """Prepare for the next mutation of a document: what was loaded before, and who sends it, may have changed."""
 
+    async def require_scope(self, scope: str | None, mutation: str) -> None:
+        """Require that whoever sends the request may send this mutation: a person may send any, a program those of its scopes."""
+
     def begin_event(self) -> None:
         """Prepare for the next event of a subscription: what was loaded before may have changed."""

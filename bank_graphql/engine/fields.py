@@ -133,19 +133,26 @@ class LoadedFields(Generic[R]):
 
 
 def mutation(
-    result: object, description: str, *, directives: Sequence[object] = ()
+    result: object, description: str, *, scope: str | None = None, directives: Sequence[object] = ()
 ) -> Callable[[Callable[..., Awaitable[object]]], StrawberryField]:
     """Declare a mutation by its resolver. It has the cost of a mutation.
 
     Args:
         result: its type in the schema.
         description: for the schema.
+        scope: what a program must be allowed to do; None for a mutation that programs may not send.
         directives: further schema directives of the field.
     """
 
     def declare(resolver: Callable[..., Awaitable[object]]) -> StrawberryField:
+        execute = _function(resolver)
+
+        async def execute_if_allowed(context: ExecutionContext, **arguments: object) -> object:
+            await context.require_scope(scope, execute.__name__)
+            return await execute(context, **arguments)
+
         return _declared(
-            Mutation(_function(resolver)),
+            Mutation(execute_if_allowed),
             resolver,
             graphql_type=result,
             description=description,

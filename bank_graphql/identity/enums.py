@@ -52,6 +52,22 @@ class IdentityAction(StrEnum):
     RESET_PASSWORD = "resetPassword"  # noqa: S105 - an action
 
 
+class GrantKind(StrEnum):
+    """What a program is: an AGENT acts for a customer; an API_KEY is of a service."""
+
+    AGENT = "AGENT"
+    API_KEY = "API_KEY"
+
+
+class GrantAction(StrEnum):
+    """What is done to access grants, by the API's names, which the audit records."""
+
+    CREATE = "createAccessGrant"
+    CREATE_KEY = "createApiKey"
+    ROTATE = "rotateAccessGrant"
+    REVOKE = "revokeAccessGrant"
+
+
 class StepUpFactor(StrEnum):
     """With what a user proves again who they are."""
 

@@ -1,13 +1,13 @@
-"""The tables of users, their second factors, sessions and refresh tokens."""
+"""The tables of users, their second factors, sessions and refresh tokens, and the access grants of programs."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, text
+from sqlalchemy import ARRAY, BigInteger, Boolean, CheckConstraint, Column, Double, Index, Integer, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
-from bank_graphql.identity.enums import UserRole, UserStatus
-from bank_graphql.kit.columns import key_field, one_of, text_field, time_field, uuid_field
+from bank_graphql.identity.enums import GrantKind, UserRole, UserStatus
+from bank_graphql.kit.columns import amount_field, key_field, one_of, text_field, time_field, uuid_field
 
 WORDS = "to_tsvector('simple'::regconfig, translate((full_name || ' '::text) || email, '@._+-'::text, '     '::text))"
 """The words by which users are found, in SQL: those of their names, and their e-mail addresses."""
@@ -163,3 +163,45 @@ class RefreshToken(SQLModel, table=True):
     created_at: datetime = time_field()
     used_at: datetime | None = time_field(nullable=True)
     reply: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+
+
+class AccessGrant(SQLModel, table=True):
+    """What a user lets a program do, until it expires or is revoked.
+
+    `daily_limit` and `approval_above` are in minor units of `currency`. `payees` are the numbers of the accounts that it may
+    pay; None for any.
+    """
+
+    __tablename__ = "access_grants"
+    __table_args__ = (
+        one_of("kind", GrantKind),
+        CheckConstraint("daily_limit >= 0 AND approval_above >= 0", name="limits_are_not_negative"),
+        CheckConstraint("(daily_limit IS NULL) = (currency IS NULL)", name="limit_has_a_currency"),
+        Index("ix_access_grants_user_id_id", "user_id", "id"),
+    )
+
+    id: UUID = key_field()
+    kind: GrantKind = text_field()
+    user_id: UUID = uuid_field(references="users.id")
+    name: str = text_field()
+    scopes: list[str] = Field(sa_type=ARRAY(Text))
+    payees: list[str] | None = Field(sa_column=Column(ARRAY(Text), nullable=True))
+    currency: str | None = text_field(nullable=True)
+    daily_limit: int | None = amount_field(nullable=True)
+    approval_above: int | None = amount_field(nullable=True)
+    created_at: datetime = time_field()
+    expires_at: datetime = time_field()
+    revoked_at: datetime | None = time_field(nullable=True)
+    last_used_at: datetime | None = time_field(nullable=True)
+
+
+class GrantToken(SQLModel, table=True):
+    """The SHA-256 of a token of an access grant. A rotated one is valid until `expires_at`."""
+
+    __tablename__ = "grant_tokens"
+    __table_args__ = (Index("ix_grant_tokens_grant_id", "grant_id"),)
+
+    token_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    grant_id: UUID = uuid_field(references="access_grants.id")
+    created_at: datetime = time_field()
+    expires_at: datetime | None = time_field(nullable=True)

@@ -30,6 +30,7 @@ from sqlmodel import col
 
 from bank_graphql.identity.enums import UserRole, UserStatus
 from bank_graphql.identity.models import IS_STAFF, WORDS, RefreshToken, Session, TotpFactor, User
+from bank_graphql.identity.scopes import Scope, viewer_of
 from bank_graphql.identity.visibility import is_visible, sees_all, sees_processed
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Connection, Database
@@ -145,31 +146,33 @@ def visible_to_viewer(owner_id: Mapped[UUID] | ColumnElement[UUID], requested: T
     return condition
 
 
-async def fetch_rows(db: Reads, query: Query[R], requested: Sequence[Requested[Hashable]], **more: object) -> list[R | None]:
+async def fetch_rows(
+    db: Reads, query: Query[R], requested: Sequence[Requested[Hashable]], scope: Scope | None, **more: object
+) -> list[R | None]:
     """Return the row of each key, in the order of the requests and of their keys; None for a key without one.
 
-    The query selects from `requested_keys`, and `position` is its first column. `more` are its further arguments.
+    The query selects from `requested_keys`, and `position` is its first column. A program needs the `scope`; None is for people
+    alone. `more` are the query's further arguments.
     """
-    arguments = _arguments(query, requested)
+    arguments = _arguments(query, requested, scope)
     found: list[R | None] = [None] * len(arguments["keys"])
     for row in await db.fetch(query, **arguments, **more):
         found[row[0] - 1] = row
     return found
 
 
-async def fetch_lists(db: Reads, query: Query[R], requested: Sequence[Requested[Hashable]], **more: object) -> list[list[R]]:
-    """Return the rows of each key, in the order of the requests and of their keys.
-
-    The query selects from `requested_keys`, and `position` is its first column. `more` are its further arguments.
-    """
-    arguments = _arguments(query, requested)
+async def fetch_lists(
+    db: Reads, query: Query[R], requested: Sequence[Requested[Hashable]], scope: Scope | None, **more: object
+) -> list[list[R]]:
+    """Return the rows of each key, in the order of the requests and of their keys. The arguments are those of `fetch_rows`."""
+    arguments = _arguments(query, requested, scope)
     found: list[list[R]] = [[] for _ in arguments["keys"]]
     for row in await db.fetch(query, **arguments, **more):
         found[row[0] - 1].append(row)
     return found
 
 
-def _arguments(query: Query[R], requested: Sequence[Requested[Hashable]]) -> dict[str, Sequence[Hashable]]:
+def _arguments(query: Query[R], requested: Sequence[Requested[Hashable]], scope: Scope | None) -> dict[str, Sequence[Hashable]]:
     """Return the arguments of `requested_keys`: an array for each column that the query has."""
     keys: list[Hashable] = []
     viewers: list[UUID] = []
@@ -177,7 +180,7 @@ def _arguments(query: Query[R], requested: Sequence[Requested[Hashable]]) -> dic
     processed_seen: list[bool] = []
     for actor, each in requested:
         keys += each
-        viewers += [actor.user_id] * len(each)
+        viewers += [viewer_of(actor, scope)] * len(each)
         if "sees_all" in query.names:
             all_seen += [sees_all(actor)] * len(each)
         if "sees_processed" in query.names:
@@ -327,7 +330,7 @@ async def list_users(db: Reads, page: Page, search: str | None) -> Slice[UserRow
 
 async def users(db: Reads, requested: Sequence[Requested[UUID]]) -> list[UserRow | None]:
     """Return the users with the ids; None where the actor may not see one. Everyone sees oneself, and with READ_ANY all users."""
-    return await fetch_rows(db, _USERS, requested)
+    return await fetch_rows(db, _USERS, requested, Scope.PROFILE)
 
 
 async def session_state(db: Database, session_id: UUID, now: datetime) -> SessionState | None:

@@ -11,6 +11,7 @@ from bank_graphql.audit import service as audit
 from bank_graphql.identity import queries, statements
 from bank_graphql.identity.enums import IdentityAction
 from bank_graphql.identity.errors import CredentialsRefused
+from bank_graphql.identity.grants import PREFIX, Grants
 from bank_graphql.identity.metrics import IdentityMetrics
 from bank_graphql.identity.networks import StaffNetworks
 from bank_graphql.identity.permissions import PERMISSIONS, Permission
@@ -69,13 +70,18 @@ class Sessions:
         self.networks = networks
         self._verified_for = verified_for
         self.cache = SessionCache(db, clock)
+        self.grants = Grants(db, clock, self.cache, networks)
 
     async def authenticate(self, token: str, origin: Origin) -> Actor | None:
         """Return the actor of an access token; None if the token is not valid, its session not active, or staff is elsewhere.
 
+        The token of a program is one of an access grant.
+
         Raises:
             Unavailable: the session's state cannot be read.
         """
+        if token.startswith(PREFIX):
+            return await self.grants.authenticate(token, origin)
         now = self._clock()
         claims = self.tokens.verify(token, now)
         if claims is None:
@@ -96,6 +102,8 @@ class Sessions:
         """
         if actor.session_id is None:
             return actor
+        if actor.grant is not None:
+            return await self.grants.current(actor)
         state = await self.cache.state(actor.session_id)
         if state is None or not state.active or not self.networks.admit(state.role, actor.origin):
             return None
@@ -116,9 +124,11 @@ class Sessions:
             raise Unauthenticated
 
     async def active(self, session_ids: Sequence[UUID]) -> dict[UUID, frozenset[Permission]]:
-        """Return those of the sessions that are active, each with its user's permissions."""
+        """Return those of the sessions that are active, each with its user's permissions. Access grants may be among them."""
         roles = await queries.active_roles(self._db, session_ids, self._clock())
-        return {session_id: PERMISSIONS[role] for session_id, role in roles.items()}
+        found = {session_id: PERMISSIONS[role] for session_id, role in roles.items()}
+        others = [each for each in session_ids if each not in found]
+        return found | (await self.grants.active(others) if others else {})
 
     async def of(self, actor: Actor) -> list[SessionRow]:
         """Return the actor's own active sessions, newest first, at most `queries.MAX_SESSIONS_LISTED`."""

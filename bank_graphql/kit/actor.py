@@ -46,16 +46,30 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Actor:
-    """A signed-in user during one request, or the bank's own command line.
+class Grant:
+    """What a user allows a program to do.
 
     Attributes:
-        user_id: the id of the user.
-        session_id: the session of the access token; None for the command line.
+        user_id: the user, for whom the program acts.
+        scopes: what it may do. `identity.scopes` defines them.
+    """
+
+    user_id: UUID
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A signed-in user during one request, a program that a user lets act, or the bank's own command line.
+
+    Attributes:
+        user_id: the id of the user; of a program, the id of its access grant. So nothing of the user's is a program's by itself.
+        session_id: the session of the access token; of a program, its access grant; None for the command line.
         permissions: the permissions that the user's role grants.
         origin: where the request came from.
         expires_at: when the access token expires; None for the command line.
         is_verified: whether the user has proved who they are a short while ago, as what is dangerous requires.
+        grant: what a program may do; None for a person.
     """
 
     user_id: UUID
@@ -64,6 +78,12 @@ class Actor:
     origin: Origin = field(default_factory=Origin)
     expires_at: datetime | None = None
     is_verified: bool = True
+    grant: Grant | None = None
+
+    @property
+    def person_id(self) -> UUID:
+        """The id of the user, also where a program acts for the user."""
+        return self.user_id if self.grant is None else self.grant.user_id
 
     def is_allowed(self, permission: str) -> bool:
         """Return whether the actor has the permission."""

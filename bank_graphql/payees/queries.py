@@ -14,6 +14,7 @@ from bank_graphql.accounts.member_queries import HoldersRow
 from bank_graphql.accounts.models import Account
 from bank_graphql.accounts.visibility import account_is_visible
 from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.paging import Listing, uuid_key
 from bank_graphql.kit.statements import Query, Reads, Row, array_of
@@ -91,7 +92,7 @@ COUNT = Query(
 
 async def payees(db: Reads, requested: Sequence[Requested[UUID]]) -> list[PayeeRow | None]:
     """Return payees by id; None for one that was removed, or is not visible to the actor."""
-    return await fetch_rows(db, _PAYEES, requested)
+    return await fetch_rows(db, _PAYEES, requested, None)
 
 
 class MatchRow(Row):
@@ -122,4 +123,4 @@ _MATCHES = Query(
 
 async def matches(db: Reads, requested: Sequence[Requested[UUID]]) -> list[MatchRow | None]:
     """Return how the payees of payments were verified; None if they were not, or the payer's account is not visible."""
-    return await fetch_rows(db, _MATCHES, requested)
+    return await fetch_rows(db, _MATCHES, requested, Scope.TRANSACTIONS_READ)

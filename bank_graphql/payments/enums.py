@@ -17,3 +17,11 @@ class OutcomeKind(StrEnum):
     OPENED = "OPENED"
     ISSUED = "ISSUED"
     REFUSED = "REFUSED"
+
+
+class PaymentRequestStatus(StrEnum):
+    """What became of a payment that a program requested. One that nobody decided in time is PENDING with an expired hold."""
+
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"

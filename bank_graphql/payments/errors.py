@@ -30,13 +30,30 @@ class NothingToMove(Refusal):
 
 
 @dataclass(eq=False)
-class MemberLimitExceeded(LimitExceeded):
+class DelegateLimitExceeded(LimitExceeded):
     """The amount exceeds what a member may pay a day from an account."""
 
-    code: ClassVar[str] = "MemberLimitExceeded"
+    code: ClassVar[str] = "DelegateLimitExceeded"
 
     def __str__(self) -> str:
         return f"You may pay {self.amount} a day from this account, and {self.spent} are paid today."
+
+
+@dataclass(eq=False)
+class PaymentApprovalRequired(Refusal):
+    """A program may not make a payment by itself: its money is held, and the account's owner decides.
+
+    Attributes:
+        approval_id: the request that it has become.
+        reason: why.
+    """
+
+    code: ClassVar[str] = "PaymentApprovalRequired"
+    approval_id: UUID
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} The money is held, and the account's owner decides."
 
 
 @dataclass(eq=False)

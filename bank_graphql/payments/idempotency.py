@@ -17,11 +17,19 @@ from bank_graphql.kit.errors import Forbidden, NotFound, Refusal
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.errors import InsufficientFunds
 from bank_graphql.payments.enums import OutcomeKind
-from bank_graphql.payments.errors import IdempotencyConflict, MemberLimitExceeded
+from bank_graphql.payments.errors import DelegateLimitExceeded, IdempotencyConflict, PaymentApprovalRequired
 from bank_graphql.payments.outcomes import Done, Issued, Moved, Opened, Outcome
 
 REPLAYABLE: dict[str, type[Refusal]] = {
-    kind.code: kind for kind in (InsufficientFunds, AccountStatusRefused, LimitExceeded, MemberLimitExceeded, StateConflict)
+    kind.code: kind
+    for kind in (
+        InsufficientFunds,
+        AccountStatusRefused,
+        LimitExceeded,
+        DelegateLimitExceeded,
+        PaymentApprovalRequired,
+        StateConflict,
+    )
 }
 """Refusals that are stored with their key, by their codes: a replay is refused the same way, whatever has changed since."""
 

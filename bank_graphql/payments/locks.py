@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from bank_graphql.accounts.rules import opening_lock
+from bank_graphql.accounts.rules import grant_lock, opening_lock
 from bank_graphql.cards import queries as cards
 from bank_graphql.cards.queries import CardReferenceRow
 from bank_graphql.clearing.rules import ExternalAccount
@@ -28,7 +28,8 @@ class Locked:
         account_ids: the accounts that are locked.
         owners: the users for whom accounts are opened, which is locked.
         keys: the idempotency keys that are locked.
-        actors: the users who send the commands.
+        actors: the users and programs that send the commands.
+        grants: the access grants of those programs, which are locked.
         numbers: account ids by account number.
         payees: the payees that are named, by id.
         transaction_ids: the transactions that are named, and the parents of named refunds.
@@ -43,6 +44,7 @@ class Locked:
     owners: list[UUID]
     keys: list[Key]
     actors: list[UUID]
+    grants: list[UUID]
     numbers: dict[str, UUID]
     payees: dict[UUID, SavedPayee]
     transaction_ids: list[UUID]
@@ -69,6 +71,7 @@ async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
     charged_cards = {card for each in targets if each.charges_cards for card in each.cards}
     owners = list({each.owner: None for each in targets if each.owner is not None})
     received = list({reference: None for each in targets for reference in each.references})
+    grants = list({command.actor.user_id: None for command in commands if command.actor.grant is not None})
     keys = list({command.stored_key: None for command in commands if command.stored_key is not None})
     await ledger.lock(
         connection,
@@ -77,6 +80,7 @@ async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
             *(lock_key("reference", UUID(int=0), "/".join(reference)) for reference in received),
             *(ledger.account_lock(each) for each in account_ids),
             *(opening_lock(each) for each in owners),
+            *(grant_lock(each) for each in grants),
         ],
     )
     # When a refund is reversed, its payment counts toward limits again.
@@ -86,6 +90,7 @@ async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
         owners,
         keys,
         list({command.actor.user_id for command in commands}),
+        grants,
         numbers,
         saved,
         [*transactions, *refunded],

@@ -1,4 +1,4 @@
-"""The tables of outcomes under idempotency keys, of what members pay and what is due to be posted, and of the bank's clock."""
+"""The tables of outcomes under idempotency keys, of what members and programs pay, what is due, and the bank's clock."""
 
 from datetime import date, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel
 
 from bank_graphql.kit.columns import amount_field, key_field, one_of, text_field, time_field, uuid_field
 from bank_graphql.ledger.enums import TransactionKind
-from bank_graphql.payments.enums import OutcomeKind
+from bank_graphql.payments.enums import OutcomeKind, PaymentRequestStatus
 
 
 class BankTime(SQLModel, table=True):
@@ -49,19 +49,57 @@ class DuePosting(SQLModel, table=True):
     transaction_id: UUID | None = uuid_field(nullable=True, references="transactions.id")
 
 
-class MemberPayment(SQLModel, table=True):
-    """A payment or a hold that a member made from an account. It counts toward what the member may pay that day."""
+class DelegatedPayment(SQLModel, table=True):
+    """A payment or a hold that a member or a program made. It counts toward what its membership or grant allows that day."""
 
-    __tablename__ = "member_payments"
+    __tablename__ = "delegated_payments"
     __table_args__ = (
         CheckConstraint("amount > 0", name="amount_is_positive"),
-        Index("ix_member_payments_membership_id_day", "membership_id", "day", postgresql_include=["amount"]),
+        Index("ix_delegated_payments_delegate_id_day", "delegate_id", "day", postgresql_include=["amount"]),
     )
 
     transaction_id: UUID = uuid_field(primary_key=True, references="transactions.id")
-    membership_id: UUID = uuid_field(references="memberships.id")
+    delegate_id: UUID = uuid_field()
     day: date = Field(sa_type=Date)
     amount: int = amount_field()
+
+
+class PaymentRequest(SQLModel, table=True):
+    """A payment that a program may not make by itself. Its money is held, `hold_id`, until the account's owner decides.
+
+    What was requested never changes: the application may not write those columns. `to_account_id` is the payee at this bank,
+    `to_number` and `to_name` one at another bank.
+    """
+
+    __tablename__ = "payment_requests"
+    __table_args__ = (
+        one_of("status", PaymentRequestStatus),
+        CheckConstraint("(to_account_id IS NULL) <> (to_number IS NULL)", name="there_is_one_payee"),
+        CheckConstraint("(status = 'PENDING') = (decided_at IS NULL)", name="decision_has_a_time"),
+        CheckConstraint("(status = 'APPROVED') = (transaction_id IS NOT NULL)", name="payment_is_known"),
+        Index("ix_payment_requests_user_id_id", "user_id", "id"),
+        Index("ix_payment_requests_grant_id", "grant_id"),
+    )
+
+    id: UUID = key_field()
+    grant_id: UUID = uuid_field(references="access_grants.id")
+    user_id: UUID = uuid_field(references="users.id")
+    account_id: UUID = uuid_field(references="accounts.id")
+    hold_id: UUID = uuid_field(references="transactions.id")
+    to_account_id: UUID | None = uuid_field(nullable=True, references="accounts.id")
+    to_number: str | None = text_field(nullable=True)
+    to_name: str | None = text_field(nullable=True)
+    amount: int = amount_field()
+    currency: str = text_field()
+    description: str | None = text_field(nullable=True)
+    end_to_end_id: str | None = text_field(nullable=True)
+    reason: str = text_field()
+    status: PaymentRequestStatus = text_field()
+    created_at: datetime = time_field()
+    expires_at: datetime = time_field()
+    decided_by: UUID | None = uuid_field(nullable=True, references="users.id")
+    decided_at: datetime | None = time_field(nullable=True)
+    transaction_id: UUID | None = uuid_field(nullable=True, references="transactions.id")
 
 
 class IdempotencyOutcome(SQLModel, table=True):

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from sqlalchemy import BigInteger, DateTime, Uuid, bindparam, delete, select, text, tuple_
+from sqlalchemy import BigInteger, DateTime, Uuid, bindparam, delete, select, text, tuple_, update
 from sqlmodel import col
 
 from bank_graphql.accounts import service as accounts
@@ -39,12 +39,12 @@ from bank_graphql.payees import service as payees
 from bank_graphql.payments import queries
 from bank_graphql.payments.commands import ClearTransfer, Command, ExpireHold, PostDue
 from bank_graphql.payments.decisions import Decisions
+from bank_graphql.payments.delegate_state import DecidedRequest, NewDelegatedPayment, NewPaymentRequest
 from bank_graphql.payments.fees import NewDue
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.locks import lock
-from bank_graphql.payments.member_state import NewMemberPayment
 from bank_graphql.payments.metrics import PaymentMetrics
-from bank_graphql.payments.models import DuePosting, IdempotencyOutcome, MemberPayment
+from bank_graphql.payments.models import DelegatedPayment, DuePosting, IdempotencyOutcome, PaymentRequest
 from bank_graphql.payments.outcomes import Moved, Outcome
 from bank_graphql.payments.snapshot import FeesOf, load
 from bank_graphql.payments.state import BatchState
@@ -60,7 +60,9 @@ _INSERT_DUE = Insert(
     shared=["created_at"],
     skip_existing=True,
 )
-_INSERT_MEMBER_PAYMENTS = Insert(MemberPayment, *NewMemberPayment._fields, shared=["day"])
+_INSERT_REQUESTS = Insert(PaymentRequest, *NewPaymentRequest._fields)
+_UPDATE_REQUESTS = Update(PaymentRequest, *DecidedRequest._fields)
+_INSERT_DELEGATED_PAYMENTS = Insert(DelegatedPayment, *NewDelegatedPayment._fields, shared=["day"])
 _UPDATE_DUE = Update(DuePosting, "id", "transaction_id")
 _DELETE_OUTCOMES = Query(
     delete(IdempotencyOutcome)
@@ -78,6 +80,12 @@ _DELETE_OUTCOMES = Query(
     Row,
 )
 _ERASE_OUTCOMES = Query(delete(IdempotencyOutcome).where(col(IdempotencyOutcome.user_id) == bindparam("user", type_=Uuid())), Row)
+_ERASE_REQUESTS = Query(
+    update(PaymentRequest)
+    .where(col(PaymentRequest.user_id) == bindparam("user", type_=Uuid()))
+    .values(description=None, to_name=None),
+    Row,
+)
 _log = structlog.get_logger(__name__)
 BANK = Actor(UUID(int=0), None, frozenset())
 """The bank itself, which lets holds expire, and plays the clearing of a sandbox."""
@@ -91,6 +99,7 @@ class Policy:
         sandbox: whether owners may deposit and withdraw cash themselves, and play the card network.
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
         step_up_above: above how much a payment is large, in whole units of its currency; None if none is.
+        approval_lasts: how long a payment of a program waits for a decision.
         numbering: makes account numbers.
         cards: how cards are issued and authorised.
         clearing: how payments to other banks are cleared.
@@ -103,6 +112,7 @@ class Policy:
     sandbox: bool
     credit_limit: int
     step_up_above: int | None
+    approval_lasts: timedelta
     numbering: Numbering
     cards: CardPolicy
     clearing: ClearingPolicy
@@ -139,6 +149,7 @@ async def execute_groups(db: Database, policy: Policy, groups: Sequence[Group]) 
             sandbox=policy.sandbox,
             credit_limit=policy.credit_limit,
             step_up_above=policy.step_up_above,
+            approval_lasts=policy.approval_lasts,
             cards=policy.cards,
             clearing=policy.clearing,
             fees=policy.fees,
@@ -165,7 +176,9 @@ async def _write(connection: Connection, policy: Policy, state: BatchState, deci
     await accounts.open_accounts(connection, writes, policy.numbering, state.new_accounts, state.now)
     await cards.issue(connection, writes, policy.vault, state.cards.new_cards, state.now)
     payees.record(writes, state.verified)
-    writes.insert(_INSERT_MEMBER_PAYMENTS, state.members.new_payments)
+    writes.insert(_INSERT_DELEGATED_PAYMENTS, state.delegates.new_payments)
+    writes.insert(_INSERT_REQUESTS, state.delegates.new_requests)
+    writes.update(_UPDATE_REQUESTS, state.delegates.decided)
     add_due(writes, state.new_due, state.now)
     writes.update(_UPDATE_DUE, state.posted_due)
     clearing.record(writes, state.clearing.new_payments, state.clearing.changed.values())
@@ -300,5 +313,6 @@ async def delete_old_keys(db: Database, policy: Policy, keep: timedelta, batch_s
 
 
 async def erase(connection: Connection, user_id: UUID) -> None:
-    """Delete the idempotency keys of a user who is closed and sends no request again."""
+    """Delete the idempotency keys of a user who is closed and sends no request again, and what programs wrote for the user."""
     await connection.execute(_ERASE_OUTCOMES, user=user_id)
+    await connection.execute(_ERASE_REQUESTS, user=user_id)

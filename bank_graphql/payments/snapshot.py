@@ -1,10 +1,11 @@
 """Loads the state of a batch under its locks: accounts, stored outcomes, transactions, and the cards that decisions depend on."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from bank_graphql.accounts.access import Member
+from bank_graphql.accounts.access import Delegate, ProgramTerms
 from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy, MemberRole
 from bank_graphql.cards import queries as card_queries
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
@@ -14,6 +15,7 @@ from bank_graphql.clearing import queries as clearing_queries
 from bank_graphql.clearing.queries import LockedPaymentRow
 from bank_graphql.clearing.rules import ClearingPolicy, ExternalAccount, ExternalPayment, Received
 from bank_graphql.identity.queries import closed_among
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection
 from bank_graphql.kit.money import Money
@@ -23,10 +25,10 @@ from bank_graphql.payments import queries
 from bank_graphql.payments.card_state import CardsState
 from bank_graphql.payments.clearing_state import ClearingState
 from bank_graphql.payments.commands import Key
+from bank_graphql.payments.delegate_state import DelegatesState
 from bank_graphql.payments.fees import Fees
 from bank_graphql.payments.idempotency import StoredOutcome, stored_outcome
 from bank_graphql.payments.locks import Locked, read_transactions
-from bank_graphql.payments.member_state import MembersState
 from bank_graphql.payments.queries import LockedTransactionRow
 from bank_graphql.payments.state import BatchState, CustomerAccount
 
@@ -42,6 +44,7 @@ async def load(
     sandbox: bool,
     credit_limit: int,
     step_up_above: int | None,
+    approval_lasts: timedelta,
     cards: CardPolicy,
     clearing: ClearingPolicy,
     fees: FeesOf,
@@ -56,6 +59,7 @@ async def load(
         sandbox: whether owners may deposit and withdraw cash themselves, and play the card network.
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
         step_up_above: above how much a payment is large, in whole units of its currency; None if none is.
+        approval_lasts: how long a payment of a program waits for a decision.
         cards: how cards are issued and authorised.
         clearing: how payments to other banks are cleared.
         fees: returns the fees of accounts at a time.
@@ -70,13 +74,14 @@ async def load(
         ledger=LedgerState(accounts, map(_transaction_state, transactions.values())),
         cards=await _read_cards(connection, cards, locked, transactions, now),
         clearing=await _read_clearing(connection, clearing, transactions, received),
-        members=await _read_members(connection, members, now.astimezone(cards.calendar.zone).date()),
+        delegates=await _read_delegates(connection, members, locked.grants, now, cards.calendar.zone),
         customers=customers,
         numbers=locked.numbers,
         payees=locked.payees,
         closed_users=await closed_among(connection, locked.owners),
         credit_limit=credit_limit,
         step_up_above=step_up_above,
+        approval_lasts=approval_lasts,
         fees=await fees(connection, locked.charged, now) if locked.charged else {},
     )
     return state, stored
@@ -87,13 +92,13 @@ async def _read_accounts_and_keys(
 ) -> tuple[
     list[AccountState],
     dict[UUID, CustomerAccount],
-    dict[tuple[UUID, UUID], Member],
+    dict[tuple[UUID, UUID], Delegate],
     dict[Key, StoredOutcome],
     datetime | None,
 ]:
     accounts: list[AccountState] = []
     customers: dict[UUID, CustomerAccount] = {}
-    members: dict[tuple[UUID, UUID], Member] = {}
+    members: dict[tuple[UUID, UUID], Delegate] = {}
     stored: dict[Key, StoredOutcome] = {}
     moved_to: datetime | None = None
     if not locked.account_ids and not locked.keys:
@@ -111,7 +116,7 @@ async def _read_accounts_and_keys(
             moved_to = row.moved_to
             continue
         if account_id is None and row.member_id is not None:
-            members[row.member_user_id, row.member_account_id] = Member(
+            members[row.member_user_id, row.member_account_id] = Delegate(
                 row.member_id,
                 MemberRole(row.member_role),
                 row.member_may_pay,
@@ -129,11 +134,25 @@ async def _read_accounts_and_keys(
     return accounts, customers, members, stored, moved_to
 
 
-async def _read_members(connection: Connection, members: Mapping[tuple[UUID, UUID], Member], today: date) -> MembersState:
-    """Return the members of accounts, with what those who have a limit paid today."""
-    limited = [member.membership_id for member in members.values() if member.daily_limit is not None]
-    rows = await connection.fetch(queries.PAID_BY_MEMBERS, memberships=limited, day=today) if limited else []
-    return MembersState(today, members, {row.membership_id: row.paid for row in rows})
+async def _read_delegates(
+    connection: Connection,
+    members: Mapping[tuple[UUID, UUID], Delegate],
+    grants: Sequence[UUID],
+    now: datetime,
+    zone: ZoneInfo,
+) -> DelegatesState:
+    """Return the members and programs that send commands, with what those who have a limit paid today."""
+    found, today = dict(members), now.astimezone(zone).date()
+    for row in await connection.fetch(queries.GRANTS, grants=grants) if grants else []:
+        payees = None if row.payees is None else frozenset[str | UUID]((*row.payees, *row.payee_accounts))
+        terms = ProgramTerms(row.user_id, payees, row.approval_above)
+        may_pay = Scope.PAYMENTS_WRITE in row.scopes
+        found[row.id, row.account_id] = Delegate(
+            row.id, MemberRole.MEMBER, may_pay, may_manage_cards=False, daily_limit=row.daily_limit, program=terms
+        )
+    limited = {each.id for each in found.values() if each.daily_limit is not None}
+    rows = await connection.fetch(queries.PAID_BY_DELEGATES, delegates=list(limited), day=today) if limited else []
+    return DelegatesState(today, found, {row.delegate_id: row.paid for row in rows})
 
 
 async def _read_received(connection: Connection, locked: Locked) -> list[LockedPaymentRow]:

@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,8 +24,8 @@ from bank_graphql.ledger.rules import AccountState, LedgerSavepoint, LedgerState
 from bank_graphql.payees.enums import PayeeMatch
 from bank_graphql.payments.card_state import CardSavepoint, CardsState
 from bank_graphql.payments.clearing_state import ClearingSavepoint, ClearingState
+from bank_graphql.payments.delegate_state import DelegateSavepoint, DelegatesState
 from bank_graphql.payments.fees import NO_FEES, Fees, NewDue
-from bank_graphql.payments.member_state import MemberSavepoint, MembersState
 from bank_graphql.payments.outcomes import Done, Issued, Opened, Preview
 
 
@@ -64,7 +64,7 @@ class Savepoint:
     ledger: LedgerSavepoint
     cards: CardSavepoint
     clearing: ClearingSavepoint
-    members: MemberSavepoint
+    delegates: DelegateSavepoint
     customers: dict[UUID, CustomerAccount]
     lengths: tuple[int, ...]
 
@@ -79,13 +79,14 @@ class BatchState:
         ledger: balances and transactions.
         cards: cards and what was paid with them.
         clearing: payments to other banks and from them.
-        members: who may use accounts beside their owners.
+        delegates: members and programs that use accounts of others.
         customers: the customers' accounts by id; the bank's internal accounts are not among them.
         numbers: account ids by account number.
         payees: the payees that commands name, by id.
         closed_users: those for whom commands open accounts, as far as they are closed.
         credit_limit: the overdraft limit of new CREDIT accounts, in whole units of the currency.
         step_up_above: above how much a payment is large, in whole units of its currency; None if none is.
+        approval_lasts: how long a payment of a program waits for a decision.
         new_accounts: the accounts that the batch opened.
         verified: the payments whose payee was verified: transaction, answer, and the name that was given.
         fees: the fees of accounts that commands may charge; none of an account that is not among them.
@@ -98,13 +99,14 @@ class BatchState:
     ledger: LedgerState
     cards: CardsState
     clearing: ClearingState
-    members: MembersState
+    delegates: DelegatesState
     customers: dict[UUID, CustomerAccount]
     numbers: dict[str, UUID]
     payees: dict[UUID, SavedPayee] = field(default_factory=dict)
     closed_users: frozenset[UUID] = frozenset()
     credit_limit: int = 0
     step_up_above: int | None = None
+    approval_lasts: timedelta = timedelta(days=1)
     new_accounts: list[NewAccount] = field(default_factory=list)
     verified: list[tuple[UUID, PayeeMatch, str]] = field(default_factory=list)
     fees: Mapping[UUID, Fees] = field(default_factory=dict)
@@ -117,7 +119,7 @@ class BatchState:
             self.ledger.savepoint(),
             self.cards.savepoint(),
             self.clearing.savepoint(),
-            self.members.savepoint(),
+            self.delegates.savepoint(),
             dict(self.customers),
             tuple(map(len, self._lists)),
         )
@@ -127,7 +129,7 @@ class BatchState:
         self.ledger.roll_back(to.ledger)
         self.cards.roll_back(to.cards)
         self.clearing.roll_back(to.clearing)
-        self.members.roll_back(to.members)
+        self.delegates.roll_back(to.delegates)
         self.customers.clear()
         self.customers.update(to.customers)
         for items, length in zip(self._lists, to.lengths, strict=True):
@@ -151,7 +153,7 @@ class BatchState:
         customer = self.customers.get(account_id)
         if customer is None:
             return NONE
-        return access_of(actor, customer.owner_id, self.members.members.get((actor.user_id, account_id)))
+        return access_of(actor, customer.owner_id, self.delegates.of(actor.user_id, account_id))
 
     def visible_account(self, actor: Actor, account_id: UUID) -> AccountState:
         """Return an account that is visible to the actor.

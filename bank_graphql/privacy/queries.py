@@ -64,7 +64,24 @@ SECTIONS: Mapping[str, Query[Row]] = {
     ),
     "payments_as_member": _section(
         "SELECT p.transaction_id, p.day, p.amount, b.currency FROM memberships m JOIN balances b ON b.account_id = m.account_id "
-        "JOIN member_payments p ON p.membership_id = m.id WHERE m.user_id = :user"
+        "JOIN delegated_payments p ON p.delegate_id = m.id WHERE m.user_id = :user"
+    ),
+    "access_grants": _section(
+        "SELECT id, kind, name, scopes, payees, currency, daily_limit, approval_above, created_at, expires_at, revoked_at, "
+        "last_used_at FROM access_grants WHERE user_id = :user"
+    ),
+    "granted_accounts": _section(
+        "SELECT d.grant_id, a.number AS account_number FROM access_grants g JOIN granted_accounts d ON d.grant_id = g.id "
+        "JOIN accounts a ON a.id = d.account_id WHERE g.user_id = :user"
+    ),
+    "payment_requests": _section(
+        "SELECT r.id, r.grant_id, a.number AS account_number, r.to_number, r.to_name, r.amount, r.currency, r.description, "
+        "r.end_to_end_id, r.reason, r.status, r.created_at, r.expires_at, r.decided_at, r.transaction_id "
+        "FROM payment_requests r JOIN accounts a ON a.id = r.account_id WHERE r.user_id = :user"
+    ),
+    "payments_of_programs": _section(
+        "SELECT p.transaction_id, p.day, p.amount, g.currency FROM access_grants g "
+        "JOIN delegated_payments p ON p.delegate_id = g.id WHERE g.user_id = :user"
     ),
     "payees": _section("SELECT name, account_number, created_at, removed_at FROM payees WHERE owner_id = :user"),
     "standing_orders": _section(
@@ -105,7 +122,17 @@ SECTIONS: Mapping[str, Query[Row]] = {
 }
 """The sections that are read at once."""
 _MONEY = {
-    *("booked", "held", "overdraft_limit", "amount", "captured", "daily_limit", "opening_balance", "closing_balance"),
+    *(
+        "booked",
+        "held",
+        "overdraft_limit",
+        "amount",
+        "captured",
+        "daily_limit",
+        "approval_above",
+        "opening_balance",
+        "closing_balance",
+    ),
     *("total_credits", "total_debits", "balance", "posted"),
 }
 

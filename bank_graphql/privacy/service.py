@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from bank_graphql.accounts import grants
 from bank_graphql.accounts import service as accounts
 from bank_graphql.audit import service as audit
 from bank_graphql.cards import service as cards
@@ -45,6 +46,7 @@ async def erase_user(users: Users, actor: Actor, user_id: UUID) -> None:
 
 async def _erase_elsewhere(connection: Connection, user_id: UUID) -> None:
     await accounts.erase(connection, user_id)
+    await grants.erase(connection, user_id)
     await cards.erase(connection, user_id)
     await payees.erase(connection, user_id)
     await payments.erase(connection, user_id)

@@ -28,6 +28,7 @@ from sqlmodel import col
 from bank_graphql.accounts.models import Account
 from bank_graphql.accounts.visibility import account_is_visible
 from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.statements import Query, Reads, Row, array_of
 from bank_graphql.ledger.models import Balance
@@ -248,12 +249,12 @@ _POSTINGS = Query(
 
 async def accrued(db: Reads, requested: Sequence[Requested[UUID]]) -> list[AccruedRow | None]:
     """Return the interest of accounts that is not posted; None for an account that is not visible to the actor."""
-    return await fetch_rows(db, _ACCRUED, requested)
+    return await fetch_rows(db, _ACCRUED, requested, Scope.ACCOUNTS_READ)
 
 
 async def postings(db: Reads, requested: Sequence[Requested[UUID]]) -> list[list[PostingRow]]:
     """Return how the interest of transactions came about: a row for each accrual; none for a transaction that is not visible."""
-    return await fetch_lists(db, _POSTINGS, requested)
+    return await fetch_lists(db, _POSTINGS, requested, Scope.TRANSACTIONS_READ)
 
 
 class AccrualRow(Row):

@@ -21,6 +21,7 @@ from bank_graphql.accounts.enums import AccountKind
 from bank_graphql.accounts.models import Account
 from bank_graphql.accounts.visibility import account_is_visible
 from bank_graphql.identity.queries import fetch_lists, fetch_rows, requested_keys
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection
 from bank_graphql.kit.loaders import Requested
@@ -233,12 +234,12 @@ async def with_assignments(
 
 async def products(db: Reads, requested: Sequence[Requested[UUID]]) -> list[ProductRow | None]:
     """Return products by id."""
-    return await fetch_rows(db, _PRODUCTS_BY_ID, requested)
+    return await fetch_rows(db, _PRODUCTS_BY_ID, requested, None)
 
 
 async def terms_of_products(db: Reads, requested: Sequence[Requested[UUID]]) -> list[list[TermsRow]]:
     """Return all terms of products, the earliest first."""
-    return await fetch_lists(db, _TERMS_OF_PRODUCTS, requested)
+    return await fetch_lists(db, _TERMS_OF_PRODUCTS, requested, None)
 
 
 async def current_terms(db: Reads, months: Months, clock: Clock, requested: Sequence[Requested[UUID]]) -> list[TermsRow | None]:
@@ -254,6 +255,7 @@ async def products_of_accounts(
 ) -> list[ProductRow | None]:
     """Return the products that accounts have today; None for an account that has none, or is not visible to the actor."""
     found: list[ProductRow | None] = [
-        each[0] if each else None for each in await fetch_lists(db, _PRODUCTS_OF_ACCOUNTS, requested, day=months.day(clock()))
+        each[0] if each else None
+        for each in await fetch_lists(db, _PRODUCTS_OF_ACCOUNTS, requested, Scope.ACCOUNTS_READ, day=months.day(clock()))
     ]
     return found

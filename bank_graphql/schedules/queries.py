@@ -149,7 +149,7 @@ _NEXT = Query(
 
 async def schedules(db: Reads, requested: Sequence[Requested[UUID]]) -> list[ScheduleRow | None]:
     """Return standing orders by id; None for one that is not visible to the actor."""
-    return await fetch_rows(db, _SCHEDULES, requested)
+    return await fetch_rows(db, _SCHEDULES, requested, None)
 
 
 async def next_due(db: Database, after: datetime) -> datetime | None:

@@ -19,7 +19,7 @@ from bank_graphql.ledger.errors import InsufficientFunds
 from bank_graphql.payees import queries as payees
 from bank_graphql.payments.commands import Destination, RunScheduledTransfer, Transfer, fingerprint_of
 from bank_graphql.payments.enums import Sweep
-from bank_graphql.payments.errors import IdempotencyConflict, MemberLimitExceeded, NothingToMove
+from bank_graphql.payments.errors import DelegateLimitExceeded, IdempotencyConflict, NothingToMove
 from bank_graphql.payments.groups import Group
 from bank_graphql.payments.outcomes import Outcome
 from bank_graphql.schedules import queries, statements
@@ -256,7 +256,7 @@ class Schedules:
         else:
             command = RunScheduledTransfer(**given, schedule_id=source_id, planned_for=date.min, attempt=0, sweep=sweep)
         [outcome] = await self._execute(Group((command,)))
-        if isinstance(outcome, Refusal) and not isinstance(outcome, InsufficientFunds | MemberLimitExceeded | NothingToMove):
+        if isinstance(outcome, Refusal) and not isinstance(outcome, InsufficientFunds | DelegateLimitExceeded | NothingToMove):
             raise outcome
 
     async def _new(self, actor: Actor, order: Order, recurrence: Recurrence) -> ScheduledTransfer:

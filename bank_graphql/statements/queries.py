@@ -12,6 +12,7 @@ from bank_graphql.accounts.member_queries import HOLDERS
 from bank_graphql.accounts.models import Account
 from bank_graphql.accounts.visibility import account_is_visible, of_visible_account
 from bank_graphql.identity.queries import fetch_rows, requested_keys
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.kit.loaders import Requested
 from bank_graphql.kit.paging import Listing, uuid_key
 from bank_graphql.kit.statements import Query, Reads, Row
@@ -194,4 +195,4 @@ COUNTERPARTIES = Query(
 
 async def statements(db: Reads, requested: Sequence[Requested[UUID]]) -> list[StatementRow | None]:
     """Return statements by id; None for one that is not visible to the actor."""
-    return await fetch_rows(db, _STATEMENTS, requested)
+    return await fetch_rows(db, _STATEMENTS, requested, Scope.TRANSACTIONS_READ)

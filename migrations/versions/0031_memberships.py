@@ -54,22 +54,21 @@ def upgrade() -> None:
     op.create_index("ix_memberships_account_id_id", "memberships", ["account_id", "id"])
     op.create_index("ix_memberships_user_id", "memberships", ["user_id"])
     op.create_table(
-        "member_payments",
+        "delegated_payments",
         sa.Column("transaction_id", sa.Uuid(), nullable=False),
-        sa.Column("membership_id", sa.Uuid(), nullable=False),
+        sa.Column("delegate_id", sa.Uuid(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("amount > 0", name=op.f("ck_member_payments_amount_is_positive")),
-        sa.ForeignKeyConstraint(["membership_id"], ["memberships.id"], name=op.f("fk_member_payments_membership_id")),
-        sa.ForeignKeyConstraint(["transaction_id"], ["transactions.id"], name=op.f("fk_member_payments_transaction_id")),
-        sa.PrimaryKeyConstraint("transaction_id", name=op.f("pk_member_payments")),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_delegated_payments_amount_is_positive")),
+        sa.ForeignKeyConstraint(["transaction_id"], ["transactions.id"], name=op.f("fk_delegated_payments_transaction_id")),
+        sa.PrimaryKeyConstraint("transaction_id", name=op.f("pk_delegated_payments")),
     )
     op.create_index(
-        "ix_member_payments_membership_id_day", "member_payments", ["membership_id", "day"], postgresql_include=["amount"]
+        "ix_delegated_payments_delegate_id_day", "delegated_payments", ["delegate_id", "day"], postgresql_include=["amount"]
     )
 
 
 def downgrade() -> None:
     """Downgrade."""
-    op.drop_table("member_payments")
+    op.drop_table("delegated_payments")
     op.drop_table("memberships")

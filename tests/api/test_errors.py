@@ -150,11 +150,13 @@ def test_the_codes_of_refusals_are_those_in_stored_rows() -> None:
         "BatchAborted",
         "CredentialsRefused",
         "CurrencyMismatch",
+        "DelegateLimitExceeded",
         "Forbidden",
         "IdempotencyConflict",
         "InsufficientFunds",
         "LimitExceeded",
         "NotFound",
+        "PaymentApprovalRequired",
         "StateConflict",
         "StepUpRequired",
         "ValidationFailed",
@@ -205,6 +207,14 @@ EXPECTED = {
         "StepUpRequiredRejection",
     },
     "endMembership": {"ForbiddenRejection", "NotFoundRejection"},
+    **{
+        name: {
+            "ValidationRejection", "ForbiddenRejection", "NotFoundRejection", "CurrencyMismatchRejection", "StepUpRequiredRejection",
+        }
+        for name in ("createAccessGrant", "createApiKey")
+    },
+    "rotateAccessGrant": {"ValidationRejection", "NotFoundRejection", "StepUpRequiredRejection"},
+    "revokeAccessGrant": {"NotFoundRejection"},
     "setOverdraftLimit": {
         "ValidationRejection", "ForbiddenRejection", "NotFoundRejection", "StateConflictRejection", "CurrencyMismatchRejection",
     },

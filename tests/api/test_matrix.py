@@ -17,8 +17,10 @@ from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_ty
 
 from bank_graphql.api.schema import build_schema
 from bank_graphql.identity.enums import UserRole
+from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.ids import global_id, new_id, uuid_of
 from tests.accounts.members import invite, join
+from tests.accounts.programs import program
 from tests.authenticator import Authenticator
 from tests.client import PASSWORD, Client, key
 from tests.schedules.orders import order
@@ -54,6 +56,7 @@ TABLE = """
     node                     session      y         -         -         -         -         -         -         -         -         -
     node                     approval     -         -         y         y         -         y         -         -         -         -
     node                     membership   y         -         y         y         -         y         -         -         -         y
+    node                     grant        y         -         -         -         -         -         -         -         -         -
     node                     passkey      y         -         -         -         -         -         -         -         -         -
     node                     payee        y         -         y         y         -         y         -         -         -         -
     node                     schedule     y         -         y         y         -         y         -         -         -         -
@@ -78,6 +81,10 @@ TABLE = """
     acceptMembership         membership   -         -         -         -         -         -         -         -         -         -
     changeMembership         membership   y         -         n         n         -         n         -         -         -         y
     endMembership            membership   y         -         y         n         -         y         -         -         -         y
+    createAccessGrant        account      y         -         -         -         -         -         -         -         -         y
+    createApiKey             account      y         -         -         -         -         -         -         -         -         y
+    rotateAccessGrant        grant        y         -         -         -         -         -         -         -         -         -
+    revokeAccessGrant        grant        y         -         -         -         -         -         -         -         -         -
     deposit                  account      y         -         y         n         -         n         n         n         n         y
     withdraw                 account      y         -         y         n         -         n         n         n         n         y
     transfer                 account      y         -         n         n         -         n         n         y         n         y
@@ -160,11 +167,14 @@ OPEN = {
 AMOUNT = 'amount: {amount: "1", currency: EUR}'
 MERCHANT = 'merchant: {name: "A", categoryCode: "5812", country: "DE"}'
 PRODUCT = new_id()
+SOON = (utc_now() + timedelta(days=300)).isoformat()
 ARGUMENTS = {
     "openAccount": "input: {kind: CHECKING, currency: EUR, idempotencyKey: $key}",
     "renameAccount": 'id: $id, name: "Mine now"',
     "setOverdraftLimit": 'id: $id, limit: {amount: "1", currency: EUR}',
     "inviteMember": 'input: {accountId: $id, email: "friend2@bank.test"}',
+    "createAccessGrant": f'input: {{name: "Agent", scopes: [ACCOUNTS_READ], accountIds: [$id], expiresAt: "{SOON}"}}',
+    "createApiKey": f'input: {{name: "Service", scopes: [ACCOUNTS_READ], accountIds: [$id], expiresAt: "{SOON}"}}',
     "changeMembership": "input: {id: $id, mayPay: true, mayManageCards: true}",
     "deposit": f"input: {{accountId: $id, {AMOUNT}, idempotencyKey: $key}}",
     "withdraw": f"input: {{accountId: $id, {AMOUNT}, idempotencyKey: $key}}",
@@ -336,12 +346,15 @@ async def make(visitor: Client, raw: asyncpg.Connection, staff: Callable[[UserRo
         listed = (await ada.account(account["id"], "statements { nodes { id } }"))["statements"]["nodes"]
         event = await raw.fetchval("SELECT max(id) FROM audit_events")
         ids = {
-            "account": account["id"], "number": account["number"], "card": card["id"], "membership": friend["id"], "transaction": deposit["transaction"]["id"],
+            "account": account["id"], "number": account["number"], "card": card["id"], "membership": friend["id"], "grant": (await program(ada, account["id"])).user_id, "transaction": deposit["transaction"]["id"],
             "entry": deposit["id"], "hold": hold, "cardHold": card_hold, "paid": paid, "sent": sent, "payee": payee["addPayee"]["id"], "schedule": schedule["id"], "passkey": await passkey_of(ada), "approval": await approval_about(raw, account["id"], grace.user_id), "user": ada.user_id,
             "session": next(each["id"] for each in sessions if not each["current"]), "nothing": "",
             "product": global_id("Product", PRODUCT), "statement": listed[0]["id"] if listed else "", "auditEvent": global_id("AuditEvent", event), "other": payee_account["id"],
         }  # fmt: skip
-        kinds = dict.fromkeys(("hold", "cardHold", "paid", "sent"), "Transaction") | {"schedule": "ScheduledTransfer"}
+        kinds = dict.fromkeys(("hold", "cardHold", "paid", "sent"), "Transaction") | {
+            "schedule": "ScheduledTransfer",
+            "grant": "AccessGrant",
+        }
         missing = {name: global_id(kinds.get(name, name.capitalize()), new_id()) for name in ids}
         missing |= {
             "number": "DE00000000000000000000",
@@ -509,7 +522,7 @@ async def test_every_field_of_what_is_visible_can_be_read(column: str, make_shar
     schema = schema_of_the_bank()
     visible = {row.subject: row.cells[column] == "y" for row in ROWS if row.kind == "query"}
     for name in NODES:
-        type_ = schema.type_map[name[0].upper() + name[1:]]
+        type_ = schema.type_map["AccessGrant" if name == "grant" else name[0].upper() + name[1:]]
         assert isinstance(type_, GraphQLObjectType)
         fields = {
             field: "" if is_leaf_type(get_named_type(declared.type)) else "{ __typename }"
@@ -520,3 +533,52 @@ async def test_every_field_of_what_is_visible_can_be_read(column: str, make_shar
         answer = await client.post(query, id=things.ids[name])
         assert "errors" not in answer, (name, answer)
         assert (answer["data"]["node"] is not None) is visible[name], name
+
+
+SCOPES: dict[str, tuple[set[str], set[str]]] = {
+    "ACCOUNTS_READ": ({"account", "accountByNumber", "nodes account"}, set()),
+    "TRANSACTIONS_READ": (
+        {"transaction", "transaction sent", "transaction paid", "statement", "node entry", "transactionEvents"},
+        set(),  # `exportEntries` needs ACCOUNTS_READ, too
+    ),
+    "PAYMENTS_WRITE": (set(), {"transfer", "verifyPayee"}),
+    "CARDS_READ": ({"card"}, set()),
+    "PROFILE": ({"me", "node user"}, set()),
+}
+"""What a program reads and does of what its grant names, by its only scope."""
+FOR_ANY_PROGRAM = {"rateLimit", "clock", "feedCursor", "payees", "scheduledTransfers", "products", "node product", "node grant"}
+"""What any program reads: nothing of its user's but its own grant. The lists are empty."""
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_every_scope_of_a_program(scope: str, make: MakeThings, raw: asyncpg.Connection) -> None:
+    things = await make()
+    accounts = [] if scope == "PROFILE" else [things.ids["account"]]
+    agent = await program(things.owner, *accounts, scopes=[scope])
+    things.ids["grant"] = agent.user_id
+    reads, does = SCOPES[scope]
+    books, wrong = Books(raw), []
+    for row in ROWS:
+        name = row.field if row.subject in {"nothing", row.field, "account", "number"} else f"{row.field} {row.subject}"
+        name = f"nodes {row.subject}" if row.field == "nodes" else name
+        if row.kind == "mutation" and row.field in does:
+            got, _ = await result_of(agent, row, things.ids[row.subject], things.ids["other"])
+            wrong += [] if got == "y" else [f"{row.field} of {row.subject}: {got}"]
+            books.known = None
+            continue
+        if row.kind == "subscription" and scope == "TRANSACTIONS_READ":
+            continue  # the stream goes on
+        got, _ = await result_of(agent, row, things.ids[row.subject], things.ids["other"])
+        if row.kind == "mutation":
+            allowed = got == "!" or (row.field == "exportEntries" and scope == "TRANSACTIONS_READ" and got == "-")
+        elif row.field == "me":
+            allowed = True  # null, unless its scope is PROFILE
+        elif name in reads | FOR_ANY_PROGRAM:
+            allowed = got == "y"
+        else:
+            allowed = got in {"-", "!"}
+        if not allowed or not await books.are_unchanged():
+            wrong.append(f"{row.field} of {row.subject}: {got}")
+    assert not wrong, "\n".join(wrong)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from bank_graphql.accounts.grants import Grants
 from bank_graphql.api.context import Services
 from bank_graphql.api.loaders import Readers
 from bank_graphql.api.streams import Streams
@@ -31,6 +32,7 @@ def services_of(bank: Bank) -> Services:
         addresses=bank.people.addresses,
         accounts=bank.accounts,
         members=bank.members,
+        grants=Grants(bank.db, utc_now, bank.people.identity.sessions.cache),
         approvals=bank.approvals,
         closing=bank.closing,
         cards=bank.cards,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank_graphql.accounts.access import Member
+from bank_graphql.accounts.access import Delegate
 from bank_graphql.accounts.enums import AccountKind, AccountStatus, MemberRole
 from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
@@ -46,9 +46,9 @@ from bank_graphql.payments.commands import (
     Transfer,
     Withdraw,
 )
-from bank_graphql.payments.errors import MemberLimitExceeded
+from bank_graphql.payments.delegate_state import DelegatesState
+from bank_graphql.payments.errors import DelegateLimitExceeded, PaymentApprovalRequired
 from bank_graphql.payments.idempotency import REPLAYABLE, decode_refusal, encode_refusal
-from bank_graphql.payments.member_state import MembersState
 from bank_graphql.payments.outcomes import Declined, Moved
 from bank_graphql.payments.state import BatchState, CustomerAccount
 from tests.policy import CLEARING
@@ -70,13 +70,13 @@ POLICY = CardPolicy(CALENDAR, hold_for=timedelta(seconds=40), tolerances={"5812"
 SHOP, TABLE, BLOCKED = (Merchant("Shop", category, "DE") for category in ("5411", "5812", "7995"))
 
 
-def members() -> MembersState:
+def members() -> DelegatesState:
     """The second customer may pay from the first account, 30 a day; the third sees it."""
     may = [
-        Member(UUID(int=401), MemberRole.MEMBER, True, False, 30),
-        Member(UUID(int=402), MemberRole.MEMBER, False, False, None),
+        Delegate(UUID(int=401), MemberRole.MEMBER, True, False, 30),
+        Delegate(UUID(int=402), MemberRole.MEMBER, False, False, None),
     ]
-    return MembersState(NOW.date(), {(OWNERS[n + 1], ACCOUNTS[0]): member for n, member in enumerate(may)}, {})
+    return DelegatesState(NOW.date(), {(OWNERS[n + 1], ACCOUNTS[0]): member for n, member in enumerate(may)}, {})
 
 
 def bank() -> BatchState:
@@ -295,7 +295,7 @@ def test_roll_back_restores_the_whole_state(first: list[Command | Later], second
                 *(ledger.changes, state.customers, state.new_accounts, cards.cards, cards.payments, cards.new_cards),
                 *(cards.new_payments, cards.adjusted, cards.spending._spent),
                 *(state.clearing.payments, state.clearing.received, state.clearing.new_payments, state.clearing.changed),
-                *(state.members.spent, state.members.new_payments),
+                *(state.delegates.spent, state.delegates.new_payments),
             )
         )
 
@@ -328,7 +328,8 @@ def test_a_preview_shows_what_the_command_does(actor: Actor, source: UUID, to: D
         AccountStatusRefused(ACCOUNTS[2], AccountStatus.FROZEN),
         StateConflict(StateConflictCode.WRONG_STATUS, "CLOSED", "It is closed."),
         LimitExceeded(LimitWindow.DAY, Money(5, "EUR"), Money(4, "EUR")),
-        MemberLimitExceeded(LimitWindow.DAY, Money(5, "EUR"), Money(4, "EUR")),
+        DelegateLimitExceeded(LimitWindow.DAY, Money(5, "EUR"), Money(4, "EUR")),
+        PaymentApprovalRequired(ACCOUNTS[0], "The amount is large."),
     ],
 )
 def test_a_replayable_refusal_is_decoded_as_it_was_encoded(refusal: Refusal) -> None:
@@ -339,7 +340,14 @@ def test_a_replayable_refusal_is_decoded_as_it_was_encoded(refusal: Refusal) -> 
 
 
 def test_every_replayable_refusal_is_tested_here() -> None:
-    tested = {"InsufficientFunds", "AccountStatusRefused", "StateConflict", "LimitExceeded", "MemberLimitExceeded"}
+    tested = {
+        "InsufficientFunds",
+        "AccountStatusRefused",
+        "StateConflict",
+        "LimitExceeded",
+        "DelegateLimitExceeded",
+        "PaymentApprovalRequired",
+    }
     assert set(REPLAYABLE) == tested
 
 

@@ -15,6 +15,7 @@ EXPORT = "mutation { exportMyData { __typename ... on PersonalDataExport { url e
 ELSEWHERE = {
     "refresh_tokens": "secrets of sessions",
     "card_secrets": "secrets of cards",
+    "grant_tokens": "secrets of programs",
     "entries": "transactions say the same",
     "transaction_events": "transactions say the same",
     "approvals": "what staff propose: its effects are elsewhere",

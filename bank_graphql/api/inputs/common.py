@@ -59,6 +59,11 @@ def membership_id(given: str) -> UUID:
     return _key_in(given, "Membership")
 
 
+def grant_id(given: str) -> UUID:
+    """Return the key in an access grant's global id. Raises as `_key_in`."""
+    return _key_in(given, "AccessGrant")
+
+
 def approval_id(given: str) -> UUID:
     """Return the key in a proposal's global id. Raises as `_key_in`."""
     return _key_in(given, "Approval")

@@ -14,6 +14,7 @@ from bank_graphql.api.mutations.approvals import ApprovalMutations
 from bank_graphql.api.mutations.cards import CardMutations
 from bank_graphql.api.mutations.clearing import ClearingMutations
 from bank_graphql.api.mutations.credentials import CredentialMutations
+from bank_graphql.api.mutations.grants import GrantMutations
 from bank_graphql.api.mutations.identity import IdentityMutations
 from bank_graphql.api.mutations.members import MemberMutations
 from bank_graphql.api.mutations.money import MoneyMutations
@@ -35,6 +36,7 @@ class Mutation(
     ApprovalMutations,
     AccountMutations,
     MemberMutations,
+    GrantMutations,
     MoneyMutations,
     CardMutations,
     ClearingMutations,

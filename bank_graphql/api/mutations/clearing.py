@@ -13,6 +13,7 @@ from bank_graphql.api.mutations.money import moved
 from bank_graphql.api.results import MoneyMoved, MoneyPreview, MoveMoneyResult
 from bank_graphql.clearing.rules import check_return_reason
 from bank_graphql.engine.fields import mutation
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.kit.ids import parse_reference
 from bank_graphql.payments.commands import ReturnTransfer, SettleTransfer
 
@@ -29,7 +30,9 @@ def key_of_transaction(given: str) -> UUID:
 
 @strawberry.type
 class ClearingMutations:
-    @mutation(MoveMoneyResult, f"Settle a payment to another bank: its money leaves the account. {_FOR}")
+    @mutation(
+        MoveMoneyResult, f"Settle a payment to another bank: its money leaves the account. {_FOR}", scope=Scope.CLEARING_PROCESS
+    )
     @staticmethod
     async def settle_transfer(
         context: Context, transaction_id: Annotated[strawberry.ID, _ID], idempotency_key: str, dry_run: bool | None = False
@@ -47,6 +50,7 @@ class ClearingMutations:
         "Return a payment to another bank, for a reason that is a code of ISO 20022, e.g. AC04. One that is not settled yet is "
         "VOIDED. If it was settled, the result is a new transaction, its return. If the account is closed meanwhile, the money "
         f"goes to a suspense account of the bank. {_FOR}",
+        scope=Scope.CLEARING_PROCESS,
     )
     @staticmethod
     async def return_transfer(
@@ -65,7 +69,11 @@ class ClearingMutations:
         )
         return await moved(context, command)
 
-    @mutation(MoveMoneyResult, f"Credit an account with a payment from another bank, once for each reference. {_FOR}")
+    @mutation(
+        MoveMoneyResult,
+        f"Credit an account with a payment from another bank, once for each reference. {_FOR}",
+        scope=Scope.CLEARING_PROCESS,
+    )
     @staticmethod
     async def receive_transfer(context: Context, input: ReceiveTransferInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
         return await moved(context, input.command(context.viewer))

@@ -3,10 +3,11 @@
 import strawberry
 
 from bank_graphql.accounts.member_queries import MembershipRow
+from bank_graphql.api.access_results import AcceptMembershipResult, EndMembershipResult, MembershipResult
 from bank_graphql.api.context import Context
 from bank_graphql.api.inputs.common import account_id, membership_id
 from bank_graphql.api.inputs.members import ChangeMembershipInput, InviteMemberInput
-from bank_graphql.api.results import AcceptMembershipResult, Done, EndMembershipResult, MembershipResult
+from bank_graphql.api.results import Done
 from bank_graphql.engine.fields import mutation
 
 

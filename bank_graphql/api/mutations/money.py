@@ -24,6 +24,7 @@ from bank_graphql.api.inputs.money import (
 from bank_graphql.api.results import MoneyMoved, MoneyPreview, MoveMoneyResult, TransferBatchOutcome, TransferBatchResult
 from bank_graphql.engine.costs import ListSize
 from bank_graphql.engine.fields import mutation
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.errors import NotFound, Refusal
 from bank_graphql.payees.service import Payees
@@ -47,6 +48,7 @@ class MoneyMutations:
         MoveMoneyResult,
         "Pay from an account of the viewer to any account in the same currency. A payment to another bank is PENDING until it is "
         "settled.",
+        scope=Scope.PAYMENTS_WRITE,
     )
     @staticmethod
     async def transfer(context: Context, input: TransferInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
@@ -92,6 +94,7 @@ class MoneyMutations:
         "Capture a hold: post what it reserves, or a part of it. Returns the new transaction. For the payee and for staff. A "
         "card's hold is captured by the card network (in a sandbox also by the account's owner), for some per cent more than it "
         "reserves where the merchant's category allows tips.",
+        scope=Scope.CARDS_PROCESS,
     )
     @staticmethod
     async def capture_hold(context: Context, input: CaptureHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
@@ -101,6 +104,7 @@ class MoneyMutations:
         MoveMoneyResult,
         "Release what a hold still reserves. For the payee and for staff; a card's hold is released by the card network, in a "
         "sandbox also by the account's owner.",
+        scope=Scope.CARDS_PROCESS,
     )
     @staticmethod
     async def release_hold(context: Context, input: ReleaseHoldInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
@@ -122,6 +126,7 @@ class MoneyMutations:
         "Authorise a card payment: reserve the amount for the merchant. Returns a hold, for `captureHold` or `releaseHold`. A "
         "declined authorisation is recorded as a DECLINED transaction of the card. For the card network; in a sandbox also for "
         "the account's owner.",
+        scope=Scope.CARDS_PROCESS,
     )
     @staticmethod
     async def authorize_card(context: Context, input: AuthorizeCardInput) -> MoneyMoved | MoneyPreview:  # noqa: A002
@@ -131,6 +136,7 @@ class MoneyMutations:
         MoveMoneyResult,
         "Refund a card payment, or a part of it; without an amount, all that was not refunded yet. For the card network; in a "
         "sandbox also for the account's owner.",
+        scope=Scope.CARDS_PROCESS,
     )
     @staticmethod
     async def refund_card_payment(

@@ -7,6 +7,7 @@ from bank_graphql.api.inputs.common import payee_id
 from bank_graphql.api.results import PayeeResult, PayeeVerification, VerifyPayeeResult
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.engine.fields import mutation
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.payees.queries import PayeeRow
 
 
@@ -37,6 +38,7 @@ class PayeeMutations:
         VerifyPayeeResult,
         "Compare the name of a payee with that of the account's holder before paying, as in the EPC's scheme for the "
         "verification of payees. The holder's name is shown for a close match only. Attempts are limited and audited.",
+        scope=Scope.PAYMENTS_WRITE,
     )
     @staticmethod
     async def verify_payee(context: Context, account_number: str, name: str) -> PayeeVerification:

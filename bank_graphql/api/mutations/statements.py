@@ -11,6 +11,7 @@ from bank_graphql.api.results import EntryExport, ExportEntriesResult, IssueStat
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import ExportFormat
 from bank_graphql.engine.fields import mutation
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.statements import service
 from bank_graphql.statements.exports import request_export
 
@@ -35,6 +36,7 @@ class StatementMutations:
         ExportEntriesResult,
         "Return a link to the entries of an account in a period, as a document: at most ten years, from the day on which it was "
         "opened to the present day. For whoever may see the account.",
+        scope=Scope.TRANSACTIONS_READ,
     )
     @staticmethod
     async def export_entries(

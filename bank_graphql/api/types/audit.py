@@ -12,12 +12,13 @@ from bank_graphql.api.types.users import User
 from bank_graphql.audit.queries import AuditFilters, AuditRow
 from bank_graphql.cards.enums import CardAction
 from bank_graphql.engine.fields import backed_by
-from bank_graphql.identity.enums import IdentityAction
+from bank_graphql.identity.enums import GrantAction, IdentityAction
 from bank_graphql.kit.errors import BadRequest
 from bank_graphql.kit.ids import global_id, parse_global_id, parse_uuid
 
 _KINDS = {
     **dict.fromkeys(IdentityAction, "User"),
+    **dict.fromkeys(GrantAction, "AccessGrant"),
     **dict.fromkeys(("renameAccount", "freezeAccount", "unfreezeAccount", "closeAccount", "setOverdraftLimit"), "Account"),
     "exportEntries": "Account",
     **dict.fromkeys(CardAction, "Card"),
@@ -56,7 +57,9 @@ class AuditEvent(Node):
         description="The request's id, as in its answer's header and in the logs. The client may have chosen it."
     )
     detail: str | None = strawberry.field(
-        description="To what it was changed: the role, for `setUserRole`; APPROVED or REJECTED, for `decide`. Null for others."
+        description="To what it was changed: the role, for `setUserRole` and `inviteMember`; APPROVED or REJECTED, for "
+        "`decide`. What a "
+        "program did: `grant`, and the key of its access grant. Null for others."
     )
 
     is_type_of = backed_by(AuditRow)

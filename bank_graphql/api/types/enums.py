@@ -7,10 +7,11 @@ import strawberry
 from strawberry.types.enum import has_enum_definition
 
 from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy, MemberRole, MembershipStatus
-from bank_graphql.approvals.enums import ApprovalKind, ApprovalStatus
+from bank_graphql.approvals.enums import ApprovalStatus
 from bank_graphql.cards.enums import CardForm, CardKind, CardStatus, LimitWindow
 from bank_graphql.events.enums import TransactionEventKind
-from bank_graphql.identity.enums import StepUpFactor, UserRole, UserStatus
+from bank_graphql.identity.enums import GrantKind, StepUpFactor, UserRole, UserStatus
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.kit.conflicts import StateConflictCode
 from bank_graphql.kit.money import CURRENCY_DIGITS
 from bank_graphql.ledger.enums import TransactionKind, TransactionStatus
@@ -23,13 +24,13 @@ from bank_graphql.statements.enums import ExportFormat
 _GROWS = " More values may be added: keep a default branch."
 
 
-def _described(enum: type[StrEnum], description: str, values: dict[str, str]) -> None:
-    """Declare an enum in the schema, with a description of each of its values.
+def _described(enum: type[StrEnum], description: str, values: dict[str, str], name: str | None = None) -> None:
+    """Declare an enum in the schema, with a description of each of its values, and another name if one is given.
 
     Raises:
         KeyError: a value has no description.
     """
-    declared = strawberry.enum(enum, description=description)
+    declared = strawberry.enum(enum, name=name, description=description)
     assert has_enum_definition(declared)  # noqa: S101 - `strawberry.enum` has just defined it
     for value in declared.__strawberry_definition__.values:
         value.description = values[value.name]
@@ -54,7 +55,36 @@ class EntryDirection(StrEnum):
     DEBIT = "DEBIT"
 
 
+class ApprovalKind(StrEnum):
+    """What waits for approval: what staff propose, and payments of programs."""
+
+    SET_USER_ROLE = "SET_USER_ROLE"
+    SET_OVERDRAFT_LIMIT = "SET_OVERDRAFT_LIMIT"
+    REVERSE_TRANSACTION = "REVERSE_TRANSACTION"
+    TRANSFER = "TRANSFER"
+
+
 strawberry.enum(EntryDirection, description="CREDIT adds money to the account, DEBIT takes money off it.")
+AccessScope = Scope
+_described(
+    Scope,
+    f"What a program may do.{_GROWS}",
+    {
+        "ACCOUNTS_READ": "Read the accounts that the grant names, and their balances.",
+        "TRANSACTIONS_READ": "Read their entries, transactions and statements, and follow the feed. Exports need ACCOUNTS_READ, too.",
+        "PAYMENTS_WRITE": "Pay from them by `transfer`. Rejections and dry runs say how much is available.",
+        "CARDS_READ": "Read their cards and limits, but no numbers.",
+        "PROFILE": "Read the profile of the user who gave the grant.",
+        "CARDS_PROCESS": "Be the card network. For those whose role is PROCESSOR.",
+        "CLEARING_PROCESS": "Be the clearing. For those whose role is PROCESSOR.",
+    },
+    name="AccessScope",
+)
+_described(
+    GrantKind,
+    f"What a program is.{_GROWS}",
+    {"AGENT": "Acts for a customer: an agent, or a script.", "API_KEY": "A service, with a key of its own."},
+)
 _described(
     MemberRole,
     f"What a member is to an account.{_GROWS}",
@@ -74,11 +104,12 @@ _described(
 )
 _described(
     ApprovalKind,
-    f"What members of staff propose.{_GROWS}",
+    f"What members of staff propose, or programs are to pay.{_GROWS}",
     {
         "SET_USER_ROLE": "Another role for a user.",
         "SET_OVERDRAFT_LIMIT": "An overdraft limit of an account.",
         "REVERSE_TRANSACTION": "The reversal of a transaction.",
+        "TRANSFER": "A payment that a program may not make by itself.",
     },
 )
 _described(
@@ -258,6 +289,7 @@ _described(
 )
 
 __all__ = [
+    "AccessScope",
     "AccountKind",
     "AccountStatus",
     "CardForm",
@@ -269,6 +301,7 @@ __all__ = [
     "EntryDirection",
     "ExportFormat",
     "FrozenBy",
+    "GrantKind",
     "InterestSide",
     "LimitWindow",
     "MemberRole",

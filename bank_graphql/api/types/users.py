@@ -4,12 +4,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from bank_graphql.accounts.grant_statements import GrantRow
+from bank_graphql.accounts.grants import MAX_GRANTS
 from bank_graphql.accounts.member_queries import MAX_LISTED, MembershipRow, memberships_of
 from bank_graphql.accounts.queries import ACCOUNTS_OF_USERS
 from bank_graphql.api.context import Info
 from bank_graphql.api.loaders import PageKey, loaded_field
 from bank_graphql.api.scalars import DateTime
 from bank_graphql.api.types.enums import UserRole, UserStatus
+from bank_graphql.api.types.grants import AccessGrant
 from bank_graphql.api.types.members import Membership
 from bank_graphql.api.types.node import Connection, Node, Paged, node_id, page_size
 from bank_graphql.api.types.sources import Keyed
@@ -19,9 +22,11 @@ from bank_graphql.engine.fields import backed_by
 from bank_graphql.identity.passkeys import PasskeyRow
 from bank_graphql.identity.queries import SessionRow, UserRow
 from bank_graphql.kit.paging import page_of
+from bank_graphql.payments.request_queries import PaymentRequestRow, payment_requests
 
 if TYPE_CHECKING:
     from bank_graphql.api.types.accounts import Account
+    from bank_graphql.api.types.approvals import Approval
     from bank_graphql.api.types.cards import Card
 
 
@@ -107,6 +112,28 @@ class User(Node):
         if root.id != viewer.user_id:
             return []
         return await memberships_of(services.db, viewer, services.clock())
+
+    @strawberry.field(
+        description="The programs that the viewer lets act, oldest first. Empty for any other user.",
+        graphql_type=list[AccessGrant],
+        directives=[Cost(weight="20"), ListSize(assumed_size=MAX_GRANTS)],
+    )
+    @staticmethod
+    async def access_grants(root: Keyed, info: Info) -> list[GrantRow]:
+        viewer = info.context.viewer
+        return await info.context.services.grants.of(viewer) if root.id == viewer.user_id else []
+
+    @strawberry.field(
+        description="What programs of the viewer are to pay and may not by themselves, newest first, at most 100: see "
+        "`decide`. Empty "
+        "for any other user.",
+        graphql_type=list[Annotated["Approval", strawberry.lazy("bank_graphql.api.types.approvals")]],
+        directives=[Cost(weight="20"), ListSize(assumed_size=MAX_LISTED)],
+    )
+    @staticmethod
+    async def approvals(root: Keyed, info: Info) -> list[PaymentRequestRow]:
+        viewer = info.context.viewer
+        return await payment_requests(info.context.services.db, viewer) if root.id == viewer.user_id else []
 
     @strawberry.field(
         description="The active sessions of the viewer, newest first, at most 100. Empty for any other user.",

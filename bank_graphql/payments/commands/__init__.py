@@ -2,8 +2,8 @@
 
 `base` what all have · `cash` deposits and withdrawals · `transfers` · `scheduled` those of standing orders · `holds` place,
 capture, release, expire · `reversals` and what is reserved for them · `accounts` opening · `cards` issue, replace, authorise,
-refund · `clearing` payments to other banks and from them · `charges` fees and interest. A new command is a class, and its name in
-the import, in `COMMANDS` and in `__all__`.
+refund · `requests` what programs may not pay by themselves · `clearing` payments to other banks and from them · `charges` fees
+and interest. A new command is a class, and its name in the import, in `COMMANDS` and in `__all__`.
 """
 
 from bank_graphql.payments.commands.accounts import OpenAccount
@@ -13,6 +13,7 @@ from bank_graphql.payments.commands.cash import Deposit, Withdraw
 from bank_graphql.payments.commands.charges import PostDue
 from bank_graphql.payments.commands.clearing import ClearTransfer, ReceiveTransfer, ReturnTransfer, SettleTransfer
 from bank_graphql.payments.commands.holds import CaptureHold, ExpireHold, PlaceHold, ReleaseHold
+from bank_graphql.payments.commands.requests import DecidePayment
 from bank_graphql.payments.commands.reversals import ReleaseReservation, ReserveReversal, ReverseTransaction
 from bank_graphql.payments.commands.scheduled import RunScheduledTransfer
 from bank_graphql.payments.commands.transfers import Destination, Transfer
@@ -21,6 +22,7 @@ COMMANDS: tuple[type[Command], ...] = (
     AuthorizeCard,
     CaptureHold,
     ClearTransfer,
+    DecidePayment,
     Deposit,
     ExpireHold,
     IssueCard,
@@ -50,6 +52,7 @@ __all__ = [
     "CaptureHold",
     "ClearTransfer",
     "Command",
+    "DecidePayment",
     "Deposit",
     "Destination",
     "ExpireHold",

@@ -48,7 +48,7 @@ class PlaceHold(Command):
         """Place the hold.
 
         Raises:
-            Refusal: as `payment_accounts`, `MembersState.check_limit`, `LedgerState.check_funds`; or the expiry is past, or the
+            Refusal: as `payment_accounts`, `DelegatesState.check_limit`, `LedgerState.check_funds`; or the expiry is past, or the
                 payee's account is at another bank, where nobody could capture it.
         """
         source, target = payment_accounts(self.actor, self.account_id, self.to, self.amount, state)
@@ -56,9 +56,9 @@ class PlaceHold(Command):
         payee = require_inside(target)
         if self.expires_at is not None and self.expires_at <= state.now:
             raise ValidationFailed.of("expiresAt", "PAST", "A hold expires in the future.")
-        state.members.check_limit(self.actor.user_id, source.account_id, self.amount)
+        state.delegates.check_limit(self.actor.user_id, source.account_id, self.amount)
         hold = state.ledger.place_hold(source, payee, self.amount, self.description, state.now, expires_at=self.expires_at)
-        state.members.add_payment(self.actor.user_id, hold)
+        state.delegates.add_payment(self.actor.user_id, hold)
         return Moved(hold.id, hold)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from bank_graphql.accounts.access import Delegate
 from bank_graphql.accounts.enums import AccountStatus
 from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.clearing.rules import DESCRIPTION_MAX, ExternalAccount
@@ -16,6 +17,7 @@ from bank_graphql.ledger.rules import AccountState, TransactionState, internal_a
 from bank_graphql.payees.rules import VerifiedPayee
 from bank_graphql.payments.commands.base import Command, Targets
 from bank_graphql.payments.commands.charges import post_fee
+from bank_graphql.payments.commands.requests import request_approval
 from bank_graphql.payments.outcomes import Decision, Moved
 from bank_graphql.payments.state import BatchState, require_currency
 
@@ -103,33 +105,54 @@ class Transfer(Command):
     def targets(self) -> Targets:
         """Return both accounts, and that of the verification."""
         named = self.to.targets(self.from_account_id, self.amount.currency)
+        if self.actor.grant is not None:  # what a program may not pay is held there
+            named = named._replace(accounts=(*named.accounts, internal_account_id(Purpose.SUSPENSE, self.amount.currency)))
         return named if self.verification is None else named._replace(numbers=(*named.numbers, self.verification.number))
 
     def decide(self, state: BatchState) -> Decision:
         """Post the transfer. One that leaves the bank is reserved until it is settled, and its fee is posted at once.
 
         Raises:
-            Refusal: as `payment_accounts`, `require_proof`, `MembersState.check_limit` and `LedgerState.check_funds`.
+            Refusal: as `payment_accounts`, `require_proof`, `DelegatesState.check_limit` and `LedgerState.check_funds`.
             ValidationFailed: `EXPIRED`, `OTHER_ACCOUNT`: the verification has expired, or is about another account; `TOO_LONG`:
                 the description of a payment to another bank.
         """
         source, target = payment_accounts(self.actor, self.from_account_id, self.to, self.amount, state)
+        program = state.delegates.of(self.actor.user_id, source.account_id) if self.actor.grant is not None else None
+        if program is not None:
+            return self._pay_as_program(program, source, target, state)
         require_proof(self.actor, max(self.amount.minor, self.batch_total), self.amount.currency, state)
-        state.members.check_limit(self.actor.user_id, source.account_id, self.amount)
+        state.delegates.check_limit(self.actor.user_id, source.account_id, self.amount)
+        return self._pay(source, target, state)
+
+    def _pay_as_program(
+        self, program: Delegate, source: AccountState, target: AccountState | ExternalAccount, state: BatchState
+    ) -> Decision:
+        """Pay what the program may pay by itself. For the rest, hold the money and have the owner decide."""
+        payee = target.number if isinstance(target, ExternalAccount) else target.account_id
+        is_large = state.is_large(self.amount.minor, self.amount.currency)
+        reason = state.delegates.needs_approval(program, payee, self.amount, is_large=is_large)
+        if reason is None:
+            return self._pay(source, target, state)
+        if self.dry_run:
+            raise Forbidden(f"{reason} Without a dry run, the money is held, and the account's owner decides.")
+        self._check_description(target)
+        details = {"description": self.description, "end_to_end_id": self.end_to_end_id}
+        return request_approval(program, source, target, self.amount, reason, state, **details)
+
+    def _pay(self, source: AccountState, target: AccountState | ExternalAccount, state: BatchState) -> Moved:
         self._check_verification(target, state)
         if isinstance(target, ExternalAccount):
             made = self._send(source, target, state)
         else:
             made = state.ledger.post(TransactionKind.TRANSFER, source, target, self.amount, self.description, state.now)
-        state.members.add_payment(self.actor.user_id, made)
+        state.delegates.add_payment(self.actor.user_id, made)
         if self.verification is not None:
             state.verified.append((made.id, self.verification.match, self.verification.name))
         return Moved(made.id, made)
 
     def _send(self, source: AccountState, target: ExternalAccount, state: BatchState) -> TransactionState:
-        if self.description is not None and len(self.description) > DESCRIPTION_MAX:
-            message = f"The description of a payment to another bank has at most {DESCRIPTION_MAX} characters."
-            raise ValidationFailed.of("description", "TOO_LONG", message)
+        self._check_description(target)
         clearing = state.ledger.internal_account(Purpose.CLEARING, source.currency, state.now)
         fee = state.fees_of(source.account_id).external_transfer
         state.ledger.check_funds(source, clearing, Money(self.amount.minor + fee, source.currency))
@@ -140,6 +163,12 @@ class Transfer(Command):
             post_fee(state, source, fee, EXTERNAL_TRANSFER_FEE, pending)
         state.clearing.send(pending, target, self.end_to_end_id, state.now, sandbox=state.sandbox)
         return pending
+
+    def _check_description(self, target: AccountState | ExternalAccount) -> None:
+        is_external, length = isinstance(target, ExternalAccount), len(self.description or "")
+        if is_external and length > DESCRIPTION_MAX:
+            message = f"The description of a payment to another bank has at most {DESCRIPTION_MAX} characters."
+            raise ValidationFailed.of("description", "TOO_LONG", message)
 
     def _check_verification(self, target: AccountState | ExternalAccount, state: BatchState) -> None:
         verified = self.verification

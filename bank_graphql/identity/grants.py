@@ -1,0 +1,165 @@
+"""Finds the actor of a program's token: a program acts under an access grant, as far as its scopes go."""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, DateTime, LargeBinary, Uuid, and_, any_, bindparam, func, or_, select, update
+from sqlmodel import col
+
+from bank_graphql.identity.enums import UserRole, UserStatus
+from bank_graphql.identity.models import AccessGrant, GrantToken, User
+from bank_graphql.identity.networks import StaffNetworks
+from bank_graphql.identity.permissions import PERMISSIONS, Permission
+from bank_graphql.identity.scopes import SERVICES, Scope
+from bank_graphql.identity.session_cache import CACHE_SECONDS, SessionCache
+from bank_graphql.kit.actor import Actor, Grant, Origin
+from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.db import Database
+from bank_graphql.kit.statements import Query, Row, array_of
+
+PREFIX = "bank_"
+"""What each token of a program begins with, so that a token in the wrong place is recognised."""
+_USED_EVERY = timedelta(minutes=1)
+"""How exactly it is noted when a grant was last used."""
+_MAX_STATES = 100_000
+
+
+class _GrantRow(Row):
+    id: UUID
+    user_id: UUID
+    scopes: list[str]
+    role: UserRole
+    expires_at: datetime
+    last_used_at: datetime | None
+
+
+_now = bindparam("now", type_=DateTime(timezone=True))
+_is_active: ColumnElement[bool] = and_(
+    col(AccessGrant.revoked_at).is_(None), col(AccessGrant.expires_at) > _now, col(User.status) == UserStatus.ACTIVE
+)
+_OF_TOKEN = Query(
+    select(
+        col(AccessGrant.id),
+        col(AccessGrant.user_id),
+        col(AccessGrant.scopes),
+        col(User.role),
+        func.least(AccessGrant.expires_at, GrantToken.expires_at).label("expires_at"),
+        col(AccessGrant.last_used_at),
+    )
+    .select_from(GrantToken)
+    .join(AccessGrant, col(AccessGrant.id) == GrantToken.grant_id)
+    .join(User, col(User.id) == AccessGrant.user_id)
+    .where(
+        col(GrantToken.token_hash) == bindparam("token_hash", type_=LargeBinary()),
+        or_(col(GrantToken.expires_at).is_(None), col(GrantToken.expires_at) > _now),
+        _is_active,
+    ),
+    _GrantRow,
+)
+_ACTIVE = Query(
+    select(
+        col(AccessGrant.id),
+        col(AccessGrant.user_id),
+        col(AccessGrant.scopes),
+        col(User.role),
+        col(AccessGrant.expires_at),
+        col(AccessGrant.last_used_at),
+    )
+    .join(User, col(User.id) == AccessGrant.user_id)
+    .where(col(AccessGrant.id) == any_(array_of("ids", Uuid())), _is_active),
+    _GrantRow,
+)
+_NOTE_USE = Query(
+    update(AccessGrant).where(col(AccessGrant.id) == bindparam("grant", type_=Uuid())).values(last_used_at=_now), Row
+)
+
+
+def new_token() -> str:
+    """Return a new token of 256 random bits."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def hash_of(token: str) -> bytes:
+    """Return what is stored of a token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+class Grants:
+    """The access grants of programs, as one process knows them. One that ends elsewhere is refused within two seconds.
+
+    Args:
+        db: the database.
+        clock: gives the time by which they expire.
+        ended: knows what this process has ended.
+        networks: from where the programs of staff may act.
+    """
+
+    def __init__(self, db: Database, clock: Clock, ended: SessionCache, networks: StaffNetworks) -> None:
+        self._db = db
+        self._clock = clock
+        self._ended = ended
+        self._networks = networks
+        self._states: dict[bytes, tuple[float, _GrantRow | None]] = {}
+
+    async def authenticate(self, token: str, origin: Origin) -> Actor | None:
+        """Return the actor of a program's token; None if it is not valid, or its grant has ended.
+
+        Raises:
+            Unavailable: it cannot be read.
+        """
+        state = await self._state(hash_of(token))
+        if state is None or state.expires_at <= self._clock() or self._ended.has_ended(state.id):
+            return None
+        return self._actor(state, origin)
+
+    async def current(self, actor: Actor) -> Actor | None:
+        """Return a program as it is now; None if its grant has ended since.
+
+        Raises:
+            Unavailable: it cannot be read.
+        """
+        permissions = (await self.active([actor.user_id])).get(actor.user_id)
+        return None if permissions is None else replace(actor, permissions=permissions)
+
+    async def active(self, grant_ids: Sequence[UUID]) -> dict[UUID, frozenset[Permission]]:
+        """Return those of the grants that are active, each with the permissions that it passes on."""
+        rows = await self._db.fetch(_ACTIVE, ids=list(grant_ids), now=self._clock())
+        return {row.id: _permissions(row) for row in rows if not self._ended.has_ended(row.id)}
+
+    def forget(self) -> None:
+        """Read each grant again when it is used next, because it may have changed."""
+        self._states.clear()
+
+    async def _state(self, token_hash: bytes) -> _GrantRow | None:
+        now = time.monotonic()
+        cached = self._states.get(token_hash)
+        if cached is None or now - cached[0] > CACHE_SECONDS:
+            if len(self._states) > _MAX_STATES:
+                self._states.clear()
+            found = await self._db.fetch_one(_OF_TOKEN, token_hash=token_hash, now=self._clock())
+            cached = self._states[token_hash] = (now, found)
+            if found is not None:
+                await self._note_use(found)
+        return cached[1]
+
+    async def _note_use(self, grant: _GrantRow) -> None:
+        now = self._clock()
+        if grant.last_used_at is None or now - grant.last_used_at > _USED_EVERY:
+            await self._db.transact(lambda connection: connection.execute(_NOTE_USE, grant=grant.id, now=now))
+
+    def _actor(self, grant: _GrantRow, origin: Origin) -> Actor | None:
+        if not self._networks.admit(grant.role, origin):
+            return None
+        allowed = Grant(grant.user_id, frozenset(grant.scopes))
+        return Actor(grant.id, grant.id, _permissions(grant), origin, grant.expires_at, is_verified=False, grant=allowed)
+
+
+def _permissions(grant: _GrantRow) -> frozenset[Permission]:
+    """Return the permissions of a grant: those of its scopes that the user's role has, too."""
+    passed_on = {SERVICES[scope] for scope in map(Scope, grant.scopes) if scope in SERVICES}
+    return PERMISSIONS[grant.role] & passed_on

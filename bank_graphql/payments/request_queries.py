@@ -1,0 +1,121 @@
+"""Reads of payments that programs requested, for the program, for whoever lets it act, and for the account's owners."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Uuid, bindparam, case, func, literal_column, or_, select, true
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from bank_graphql.accounts.enums import MemberRole
+from bank_graphql.accounts.models import Account, Membership
+from bank_graphql.accounts.visibility import is_active
+from bank_graphql.identity.models import User
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.statements import Query, Reads, Row
+from bank_graphql.ledger.enums import TransactionStatus
+from bank_graphql.ledger.models import Transaction
+from bank_graphql.payments.enums import PaymentRequestStatus
+from bank_graphql.payments.models import PaymentRequest
+
+MAX_LISTED = 100
+"""The maximum number of requests that a list shows."""
+
+
+class PaymentRequestRow(Row):
+    """A payment that a program requested. `is_expired`: nobody decided in time."""
+
+    id: UUID
+    grant_id: UUID
+    user_id: UUID
+    account_id: UUID
+    hold_id: UUID
+    to_account_id: UUID | None
+    to_number: str | None
+    to_name: str | None
+    amount: int
+    currency: str
+    description: str | None
+    end_to_end_id: str | None
+    reason: str
+    decision: PaymentRequestStatus
+    created_at: datetime
+    expires_at: datetime
+    decided_by: UUID | None
+    decided_at: datetime | None
+    transaction_id: UUID | None
+    is_expired: bool
+    payee_name: str | None
+    payee_number: str | None
+
+    @property
+    def kind(self) -> str:
+        """What is proposed."""
+        return "TRANSFER"
+
+    @property
+    def status(self) -> str:
+        """What became of it, as of the proposals of staff."""
+        if self.decision == PaymentRequestStatus.PENDING:
+            return "EXPIRED" if self.is_expired else "PENDING"
+        return "EXECUTED" if self.decision == PaymentRequestStatus.APPROVED else "REJECTED"
+
+    @property
+    def refusal(self) -> None:
+        """None: one that cannot be executed waits on."""
+        return
+
+
+_viewer, _payee, _holder = bindparam("viewer", type_=Uuid()), aliased(Account), aliased(User)
+_is_joint = (
+    select(true())
+    .where(
+        col(Membership.user_id) == _viewer,
+        col(Membership.account_id) == PaymentRequest.account_id,
+        is_active(Membership),
+        col(Membership.role) == literal_column(f"'{MemberRole.OWNER}'"),
+    )
+    .correlate(PaymentRequest)
+    .scalar_subquery()
+)
+_requests: Any = (
+    select(
+        *(
+            col(getattr(PaymentRequest, "status" if name == "decision" else name)).label(name)
+            for name in list(PaymentRequestRow.__annotations__)[:-3]
+        ),
+        (col(Transaction.status) == TransactionStatus.EXPIRED).label("is_expired"),
+        func.coalesce(col(PaymentRequest.to_name), col(_holder.full_name)).label("payee_name"),
+        case(
+            (col(_payee.number).is_not(None), func.concat("••••", func.right(_payee.number, 4))),
+            else_=col(PaymentRequest.to_number),
+        ).label("payee_number"),
+    )
+    .join(Transaction, col(Transaction.id) == PaymentRequest.hold_id)
+    .outerjoin(_payee, col(_payee.id) == PaymentRequest.to_account_id)
+    .outerjoin(_holder, col(_holder.id) == _payee.owner_id)
+)
+_REQUEST = Query(
+    _requests.where(
+        col(PaymentRequest.id) == bindparam("id", type_=Uuid()),
+        or_(col(PaymentRequest.user_id) == _viewer, col(PaymentRequest.grant_id) == _viewer, _is_joint),
+    ),
+    PaymentRequestRow,
+)
+_OF_USER = Query(
+    _requests.where(col(PaymentRequest.user_id) == _viewer)
+    .order_by(col(PaymentRequest.id).desc())
+    .limit(bindparam("maximum", type_=BigInteger())),
+    PaymentRequestRow,
+)
+
+
+async def payment_request(db: Reads, actor: Actor, request_id: UUID) -> PaymentRequestRow | None:
+    """Return a request by id; None if there is none that is visible to the actor."""
+    return await db.fetch_one(_REQUEST, id=request_id, viewer=actor.user_id)
+
+
+async def payment_requests(db: Reads, actor: Actor) -> list[PaymentRequestRow]:
+    """Return what the actor's programs requested, newest first, at most `MAX_LISTED`."""
+    return await db.fetch(_OF_USER, viewer=actor.user_id, maximum=MAX_LISTED)
