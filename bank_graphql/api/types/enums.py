@@ -71,7 +71,8 @@ _described(
     f"What a program may do.{_GROWS}",
     {
         "ACCOUNTS_READ": "Read the accounts that the grant names, and their balances.",
-        "TRANSACTIONS_READ": "Read their entries, transactions and statements, and follow the feed. Exports need ACCOUNTS_READ, too.",
+        "TRANSACTIONS_READ": "Read their entries, transactions and statements, and follow the feed. Exports need "
+        "ACCOUNTS_READ, too.",
         "PAYMENTS_WRITE": "Pay from them by `transfer`. Rejections and dry runs say how much is available.",
         "CARDS_READ": "Read their cards and limits, but no numbers.",
         "PROFILE": "Read the profile of the user who gave the grant.",
