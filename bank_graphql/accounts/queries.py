@@ -30,14 +30,14 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.enums import AccountKind, AccountStatus, FrozenBy
-from bank_graphql.accounts.models import Account, Membership
+from bank_graphql.accounts.models import Account, GrantedAccount, Membership
 from bank_graphql.accounts.visibility import account_is_visible, is_active, of_visible_account
 from bank_graphql.identity.queries import fetch_rows, requested_keys, visible_to_viewer
 from bank_graphql.identity.scopes import Scope, viewer_of
 from bank_graphql.identity.visibility import sees_all
 from bank_graphql.kit.db import Connection
 from bank_graphql.kit.loaders import Requested
-from bank_graphql.kit.paging import Listing, uuid_key
+from bank_graphql.kit.paging import Listing, RootListing, uuid_key
 from bank_graphql.kit.statements import Query, Reads, Row, any_of, array_of
 from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
 from bank_graphql.ledger.models import Balance, Transaction, TransactionNote
@@ -166,6 +166,22 @@ ACCOUNTS_OF_USERS = Listing(
     record=AccountRow,
 )
 """The accounts of users, in the order in which they were opened."""
+
+_viewer, _mine = bindparam("viewer", type_=Uuid()), aliased(Account)
+USABLE_ACCOUNTS = RootListing(
+    _accounts.where(
+        any_of(
+            col(Account.id),
+            select(col(_mine.id)).where(col(_mine.owner_id) == _viewer),
+            select(col(Membership.account_id)).where(col(Membership.user_id) == _viewer, is_active(Membership)),
+            select(col(GrantedAccount.account_id)).where(col(GrantedAccount.grant_id) == _viewer),
+        )
+    ),
+    by=col(Account.id),
+    key=uuid_key("Account"),
+    record=AccountRow,
+)
+"""The accounts that a viewer owns, shares as a member, or may use as a program, newest first."""
 
 TRANSACTION_COLUMNS = (
     col(Transaction.id),

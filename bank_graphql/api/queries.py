@@ -1,16 +1,18 @@
 """The root type of queries, and the types that only they return."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
 
 from bank_graphql.accounts.feed import CURSOR_KIND, EventRow, cursor_of
-from bank_graphql.accounts.queries import TRANSACTIONS_OF_ACCOUNTS, TransactionRow
+from bank_graphql.accounts.grant_statements import GrantRow
+from bank_graphql.accounts.queries import TRANSACTIONS_OF_ACCOUNTS, USABLE_ACCOUNTS, AccountRow, TransactionRow
 from bank_graphql.accounts.rules import normalise_number
 from bank_graphql.api.context import Context
 from bank_graphql.api.loaders import TransactionFilters, loaded_field
+from bank_graphql.api.nodes import node_of
 from bank_graphql.api.scalars import BigInt, DateTime
 from bank_graphql.api.scheduled import ScheduledTransfer
 from bank_graphql.api.types.accounts import Account
@@ -20,6 +22,7 @@ from bank_graphql.api.types.cards import Card
 from bank_graphql.api.types.enums import CurrencyCode
 from bank_graphql.api.types.events import TransactionEvent
 from bank_graphql.api.types.filters import check_search
+from bank_graphql.api.types.grants import AccessGrant
 from bank_graphql.api.types.node import Connection, Node, Paged, page_size
 from bank_graphql.api.types.operations import Clock, LedgerCheck, LedgerVerification, RateLimit, TrialBalance
 from bank_graphql.api.types.payees import Payee
@@ -36,15 +39,14 @@ from bank_graphql.engine.costs import Cost, ListSize
 from bank_graphql.identity import queries as identity
 from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.queries import UserRow
+from bank_graphql.identity.scopes import Scope, viewer_of
 from bank_graphql.kit.errors import BadRequest
-from bank_graphql.kit.ids import parse_global_id, parse_serial, parse_uuid, uuid_of
-from bank_graphql.kit.loaders import Reader
+from bank_graphql.kit.ids import uuid_of
 from bank_graphql.kit.paging import KeyType, Slice, page_of
 from bank_graphql.ledger import trial_balance, verification
 from bank_graphql.ledger.enums import Purpose
 from bank_graphql.ledger.rules import internal_account_id
 from bank_graphql.payees.queries import PAYEES_OF_USERS, PayeeRow
-from bank_graphql.payments.request_queries import payment_request
 from bank_graphql.products.queries import PRODUCTS, ProductRow
 from bank_graphql.schedules.queries import SCHEDULES_OF_USERS, ScheduleRow
 
@@ -68,7 +70,7 @@ class Query:
     )
     @staticmethod
     async def node(root: Context, id: strawberry.ID) -> object:  # noqa: A002 - the contract's name
-        return await _node(root, id)
+        return await node_of(root, id)
 
     @strawberry.field(
         description=f"The objects with these ids, in the same order, null where there is none. At most {MAX_NODES} ids.",
@@ -83,7 +85,7 @@ class Query:
         if len(ids) > MAX_NODES:
             raise BadRequest(f"At most {MAX_NODES} ids at a time.")
         # Readers batch the keys that are requested in one turn of the event loop, so this takes one statement for each type.
-        return list(await asyncio.gather(*(_node(root, each) for each in ids)))
+        return list(await asyncio.gather(*(node_of(root, each) for each in ids)))
 
     @loaded_field(
         lambda readers: readers.account,
@@ -93,6 +95,30 @@ class Query:
     @staticmethod
     def account(request: Context, id: strawberry.ID) -> UUID | None:  # noqa: A002
         return _key(request, id, "Account")
+
+    @strawberry.field(
+        description="The accounts that the viewer may use, newest first: those of the viewer, those that others share, and of "
+        "a program those "
+        "that its grant names. Null only together with an error.",
+        graphql_type=Connection[Account] | None,
+        directives=[Cost(weight="60"), page_size("first", "last")],
+    )
+    @staticmethod
+    async def accounts(
+        root: Context, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> Paged[AccountRow]:
+        viewer, key = viewer_of(root.viewer, Scope.ACCOUNTS_READ), USABLE_ACCOUNTS.key
+        return Paged(await USABLE_ACCOUNTS.fetch(root.services.db, page_of(key, first, after, last, before), viewer=viewer), key)
+
+    @strawberry.field(
+        description="What the program that sends the request may do. Null for a person.",
+        graphql_type=AccessGrant | None,
+        directives=[Cost(weight="20")],
+    )
+    @staticmethod
+    async def access_grant(root: Context) -> GrantRow | None:
+        viewer = root.viewer
+        return None if viewer.grant is None else await root.services.grants.get(viewer, viewer.user_id)
 
     @loaded_field(
         lambda readers: readers.account_by_number,
@@ -345,48 +371,3 @@ def _key(request: Context, given: str, kind: str) -> UUID | None:
         Unauthenticated: nobody is signed in.
     """
     return uuid_of(given, kind) if request.viewer else None
-
-
-async def _node(context: Context, given: str) -> object:
-    """Return the object with a global id, or None if none is visible to the viewer.
-
-    Raises:
-        Unauthenticated: nobody is signed in.
-    """
-    readers, viewer = context.readers, context.viewer
-    kind, key = parse_global_id(given) or ("", "")
-    if kind == "Entry":
-        serial = parse_serial(key)
-        return await context.loader(readers.entry).load(serial) if serial is not None else None
-    if kind == "AuditEvent":
-        serial = parse_serial(key) if viewer.is_allowed(Permission.READ_AUDIT) else None
-        return await audit.event(context.services.db, serial) if serial is not None else None
-    if kind == "Approval":
-        uuid = parse_uuid(key)
-        requested = None if uuid is None else await payment_request(context.services.db, viewer, uuid)
-        if requested is not None or uuid is None or not viewer.is_allowed(Permission.READ_ANY):
-            return requested
-        return await approvals.approval(context.services.db, uuid)
-    if kind == "AccessGrant":
-        uuid = parse_uuid(key)
-        return await context.services.grants.get(viewer, uuid) if uuid is not None else None
-    if kind == "Session":
-        own = await context.services.identity.sessions.of(viewer)
-        return next((row for row in own if row.id.hex == key), None)
-    if kind == "Passkey":
-        passkeys = await context.services.identity.passkeys.of(context.services.db, viewer.user_id)
-        return next((row for row in passkeys if row.id.hex == key), None)
-    by_kind: dict[str, Reader[UUID, Any]] = {
-        "User": readers.user,
-        "Account": readers.account,
-        "Membership": readers.membership,
-        "Transaction": readers.transaction,
-        "Card": readers.card,
-        "Statement": readers.statement,
-        "Payee": readers.payee,
-        "ScheduledTransfer": readers.schedule,
-        "Product": readers.product,
-    }
-    reader = by_kind.get(kind)
-    uuid = parse_uuid(key)
-    return await context.loader(reader).load(uuid) if reader is not None and uuid is not None else None

@@ -66,6 +66,21 @@ async def test_a_program_reads_what_it_was_given_and_nothing_else(ada: Client, a
     assert (seen["accounts"], seen["accessGrants"], seen["approvals"], seen["sessions"]) == ({"nodes": []}, [], [], [])
 
 
+async def test_accounts_are_all_that_one_may_use(
+    ada: Client, grace: Client, account: str, other: str, raw: asyncpg.Connection
+) -> None:
+    listed = "{ accounts(first: 5) { nodes { id } } accessGrant { id name } }"
+    assert await grace.run(listed) == {"accounts": {"nodes": [{"id": other}]}, "accessGrant": None}
+    await join(raw, ada, account, grace, "grace@bank.test")
+    assert {each["id"] for each in (await grace.run(listed))["accounts"]["nodes"]} == {account, other}
+    agent = await program(grace, other, scopes=["ACCOUNTS_READ"])
+    assert await agent.run(listed) == {
+        "accounts": {"nodes": [{"id": other}]}, "accessGrant": {"id": agent.user_id, "name": "Agent"},
+    }  # fmt: skip
+    blind = await program(grace, other, scopes=["CARDS_READ"])
+    assert (await blind.run(listed))["accounts"] == {"nodes": []}
+
+
 async def test_programs_send_no_mutation_beyond_their_scopes(ada: Client, account: str, raw: asyncpg.Connection) -> None:
     agent = await program(ada, account, scopes=READ)
     for mutation in (

@@ -44,6 +44,8 @@ TABLE = """
     payees                   nothing      y         y         y         y         y         y         y         y         y         y
     scheduledTransfers       nothing      y         y         y         y         y         y         y         y         y         y
     products                 nothing      y         y         y         y         y         y         y         y         y         y
+    accounts                 nothing      y         y         y         y         y         y         y         y         y         y
+    accessGrant              nothing      y         y         y         y         y         y         y         y         y         y
     account                  account      y         -         y         y         -         y         y         y         y         y
     accountByNumber          number       y         -         y         y         -         y         y         y         y         y
     transaction              transaction  y         -         y         y         -         y         y         y         y         y
@@ -546,7 +548,18 @@ SCOPES: dict[str, tuple[set[str], set[str]]] = {
     "PROFILE": ({"me", "node user"}, set()),
 }
 """What a program reads and does of what its grant names, by its only scope."""
-FOR_ANY_PROGRAM = {"rateLimit", "clock", "feedCursor", "payees", "scheduledTransfers", "products", "node product", "node grant"}
+FOR_ANY_PROGRAM = {
+    "accounts",
+    "accessGrant",
+    "rateLimit",
+    "clock",
+    "feedCursor",
+    "payees",
+    "scheduledTransfers",
+    "products",
+    "node product",
+    "node grant",
+}
 """What any program reads: nothing of its user's but its own grant. The lists are empty."""
 
 

@@ -131,7 +131,7 @@ def test_every_field_of_a_connection_declares_the_size_of_its_pages() -> None:
                     assert (size.is_of_fields, size.assumed) == (True, DEFAULT_SIZE)
                     assert {path.argument for path in size.paths} == {"first", "last"} & set(field.args)
                     connections += 1
-    assert connections == 15
+    assert connections == 16
 
 
 def test_every_mutation_declares_its_cost() -> None:
