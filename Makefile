@@ -161,9 +161,9 @@ schema: $(READY) ## Write schema.graphql, migrations/schema.sql and the referenc
 	$(BIN)/python -m tests.docs.reference
 
 lock: $(READY) ## Write the constraints anew, at the newest versions that pyproject.toml allows
-	$(PIN) -U pyproject.toml --extra traces -o constraints.txt
-	$(PIN) -U pyproject.toml --extra traces --group dev -c constraints.txt -o constraints-dev.txt
-	$(PIN) -U pyproject.toml --extra traces --group bench -c constraints-dev.txt -o constraints-bench.txt
+	$(PIN) -U pyproject.toml --extra mcp --extra traces -o constraints.txt
+	$(PIN) -U pyproject.toml --extra mcp --extra traces --group dev -c constraints.txt -o constraints-dev.txt
+	$(PIN) -U pyproject.toml --extra mcp --extra traces --group bench -c constraints-dev.txt -o constraints-bench.txt
 	$(PIN) -U --group security -o constraints-security.txt
 	$(PIN) -U --group infrastructure -o constraints-infrastructure.txt
 	$(PIN) -U --group policies -o constraints-policies.txt

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from bank_graphql import settings as configuration
 from bank_graphql.accounts.grants import Grants
+from bank_graphql.agents import documents as agents
 from bank_graphql.api.context import Services
 from bank_graphql.api.errors import rejection_of
 from bank_graphql.api.loaders import Readers
@@ -133,7 +134,7 @@ def _trusted_documents(settings: Settings, executor: Executor) -> TrustedDocumen
     documents = {} if manifest is None else read_manifest(manifest, executor.mistakes_in)
     # Those of the online bank are of this version: their tests have checked them.
     own = read_manifest(ONLINE_BANK_DOCUMENTS, lambda _: []) if ONLINE_BANK_DOCUMENTS.exists() else {}
-    return TrustedDocuments({**own, **documents}, only=settings.trusted_only)
+    return TrustedDocuments({**agents.manifest(), **own, **documents}, only=settings.trusted_only)
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from typing import Annotated
 import asyncpg
 import typer
 
-from bank_graphql import backups, cli_audit, cli_messages, cli_smoke, serving
+from bank_graphql import backups, cli_agents, cli_audit, cli_messages, cli_smoke, serving
 from bank_graphql import demo as demonstration
 from bank_graphql import settings as configuration
 from bank_graphql.api.schema import build_schema, export, introspection
@@ -222,6 +222,7 @@ app.command()(cli_audit.verify)
 app.command("audit-checkpoint")(cli_audit.audit_checkpoint)
 app.command("audit-key")(cli_audit.audit_key)
 app.command()(cli_smoke.smoke)
+app.command()(cli_agents.mcp)
 
 
 @app.command("close-statements")
