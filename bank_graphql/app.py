@@ -167,7 +167,7 @@ def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock
         addresses=bank.people.addresses,
         accounts=bank.accounts,
         members=bank.members,
-        grants=Grants(bank.db, clock, bank.people.identity.sessions.cache),
+        grants=Grants(bank.db, clock, bank.people.identity),
         approvals=bank.approvals,
         closing=bank.closing,
         cards=bank.cards,

@@ -44,7 +44,7 @@ DO $$ BEGIN
     GRANT UPDATE (attempts, due_at) ON outgoing_mails TO bank_app;
     GRANT UPDATE (code_hash, guesses, created_at, expires_at) ON email_codes TO bank_app;
     GRANT UPDATE (status, decided_by, decided_at, refusal, is_finished) ON approvals TO bank_app;
-    GRANT UPDATE (amount, description, recurrence, starts_on, status, planned_for, due_at, version, claimed_until, updated_at)
+    GRANT UPDATE (amount, description, recurrence, starts_on, status, planned_for, due_at, version, claimed_until, updated_at, hidden_at)
         ON scheduled_transfers TO bank_app;
     GRANT UPDATE (ran_at, status, attempts, transaction_id, refusal) ON scheduled_runs TO bank_app;
     GRANT UPDATE (transaction_id) ON due_postings TO bank_app;
@@ -60,7 +60,7 @@ DO $$ BEGIN
         ON memberships TO bank_app;
     GRANT UPDATE (name, payees, revoked_at, last_used_at) ON access_grants TO bank_app;
     GRANT UPDATE (expires_at) ON grant_tokens TO bank_app;
-    GRANT UPDATE (status, decided_by, decided_at, transaction_id, description, to_name) ON payment_requests TO bank_app;
+    GRANT UPDATE (status, decided_by, decided_at, transaction_id, description, to_name, end_to_end_id, reason) ON payment_requests TO bank_app;
     GRANT UPDATE (clears_at, return_reason, message_id) ON external_transactions TO bank_app;
     GRANT UPDATE (name) ON verified_payments TO bank_app;
     GRANT UPDATE (written_at) ON clearing_messages TO bank_app;

@@ -394,6 +394,7 @@ CREATE TABLE public.feed_start (
     CONSTRAINT ck_feed_start_is_single CHECK ((id = 1))
 );
 CREATE TABLE public.grant_tokens (
+    id uuid NOT NULL,
     token_hash bytea NOT NULL,
     grant_id uuid NOT NULL,
     created_at timestamp with time zone NOT NULL,
@@ -587,6 +588,7 @@ CREATE TABLE public.scheduled_transfers (
     fingerprint bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    hidden_at timestamp with time zone,
     CONSTRAINT ck_scheduled_transfers_day_rule_is_known CHECK ((day_rule = ANY (ARRAY['AS_IS'::text, 'NEXT'::text, 'PREVIOUS'::text]))),
     CONSTRAINT ck_scheduled_transfers_missed_runs_is_known CHECK ((missed_runs = ANY (ARRAY['ALL'::text, 'LAST'::text]))),
     CONSTRAINT ck_scheduled_transfers_status_is_known CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'PAUSED'::text, 'COMPLETED'::text, 'CANCELLED'::text]))),
@@ -786,7 +788,7 @@ ALTER TABLE ONLY public.feed_epochs
 ALTER TABLE ONLY public.feed_start
     ADD CONSTRAINT pk_feed_start PRIMARY KEY (id);
 ALTER TABLE ONLY public.grant_tokens
-    ADD CONSTRAINT pk_grant_tokens PRIMARY KEY (token_hash);
+    ADD CONSTRAINT pk_grant_tokens PRIMARY KEY (id);
 ALTER TABLE ONLY public.granted_accounts
     ADD CONSTRAINT pk_granted_accounts PRIMARY KEY (grant_id, account_id);
 ALTER TABLE ONLY public.idempotency_outcomes
@@ -847,6 +849,8 @@ ALTER TABLE ONLY public.card_secrets
     ADD CONSTRAINT uq_card_secrets_number_hash UNIQUE (number_hash);
 ALTER TABLE ONLY public.due_postings
     ADD CONSTRAINT uq_due_postings_account_id_reason UNIQUE (account_id, reason);
+ALTER TABLE ONLY public.grant_tokens
+    ADD CONSTRAINT uq_grant_tokens_token_hash UNIQUE (token_hash);
 ALTER TABLE ONLY public.interest_accruals
     ADD CONSTRAINT uq_interest_accruals_account_id_first_day UNIQUE (account_id, first_day);
 ALTER TABLE ONLY public.passkeys
@@ -891,8 +895,10 @@ CREATE INDEX ix_memberships_user_id ON public.memberships USING btree (user_id);
 CREATE INDEX ix_outgoing_mails_due_at ON public.outgoing_mails USING btree (due_at);
 CREATE INDEX ix_passkeys_user_id ON public.passkeys USING btree (user_id);
 CREATE INDEX ix_payees_owner_id_id ON public.payees USING btree (owner_id, id);
+CREATE INDEX ix_payment_requests_account_id_id ON public.payment_requests USING btree (account_id, id);
 CREATE INDEX ix_payment_requests_grant_id ON public.payment_requests USING btree (grant_id);
-CREATE INDEX ix_payment_requests_user_id_id ON public.payment_requests USING btree (user_id, id);
+CREATE INDEX ix_payment_requests_pending ON public.payment_requests USING btree (account_id, id) WHERE (status = 'PENDING'::text);
+CREATE INDEX ix_payment_requests_user_id ON public.payment_requests USING btree (user_id);
 CREATE INDEX ix_refresh_tokens_session_id ON public.refresh_tokens USING btree (session_id);
 CREATE INDEX ix_scheduled_runs_schedule_id_id ON public.scheduled_runs USING btree (schedule_id, id);
 CREATE INDEX ix_scheduled_transfers_due_at ON public.scheduled_transfers USING btree (due_at) WHERE (due_at IS NOT NULL);

@@ -138,7 +138,7 @@ async def filled(ada: Client, db: Database) -> Database:
         "now(), now(), NULL, NULL FROM accounts a, users u WHERE u.full_name = ''",
         "INSERT INTO access_grants SELECT gen_random_uuid(), 'AGENT', u.id, '', '{}', NULL, NULL, NULL, NULL, now(), now() + interval '1 year', NULL, now() FROM users u",
         "INSERT INTO granted_accounts SELECT g.id, a.id FROM access_grants g, accounts a",
-        "INSERT INTO grant_tokens SELECT g.id::text::bytea, g.id, now(), NULL FROM access_grants g",
+        "INSERT INTO grant_tokens SELECT g.id, g.id::text::bytea, g.id, now(), NULL FROM access_grants g",
         "INSERT INTO payment_requests SELECT gen_random_uuid(), g.id, g.user_id, a.id, t.id, a.id, NULL, NULL, 1, 'EUR', NULL, NULL, '', 'PENDING', now(), "
         "now(), NULL, NULL, NULL FROM access_grants g, (SELECT id FROM accounts LIMIT 1) a, (SELECT id FROM transactions LIMIT 1) t",
         "INSERT INTO delegated_payments SELECT t.id, (SELECT id FROM memberships WHERE status = 'ACTIVE' LIMIT 1), now(), 1 FROM transactions t",

@@ -16,11 +16,13 @@ class ProgramTerms:
         user_id: the customer for whom it acts.
         payees: the numbers of the accounts that it may pay, and the ids of those at this bank; None for any.
         approval_above: the largest amount of one payment, in minor units; None for any.
+        waiting: how many of its payments wait for approval.
     """
 
     user_id: UUID
     payees: frozenset[str | UUID] | None
     approval_above: int | None
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Access:
 
 
 NONE = Access(is_visible=False)
+OWN_OF_USER = Access(is_visible=False, is_party=True)
+"""The access of a program to an account of its user that its grant does not name."""
 _STAFF = Access(is_visible=True)
 _OWNER = Access(is_visible=True, is_party=True, is_owner=True, may_pay=True, may_manage_cards=True)
 

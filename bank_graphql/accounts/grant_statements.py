@@ -56,6 +56,12 @@ class OwnedRow(Row):
     currency: str
 
 
+class IdRow(Row):
+    """The id of a token."""
+
+    id: UUID
+
+
 class CountRow(Row):
     """How many there are."""
 
@@ -81,7 +87,7 @@ INSERT = Query(
     Row,
 )
 INSERT_ACCOUNT = Insert(GrantedAccount, "grant_id", "account_id")
-INSERT_TOKEN = Insert(GrantToken, "token_hash", "grant_id", "created_at")
+INSERT_TOKEN = Insert(GrantToken, "id", "token_hash", "grant_id", "created_at")
 _given = select(col(GrantedAccount.account_id)).where(col(GrantedAccount.grant_id) == AccessGrant.id).correlate(AccessGrant)
 _grants = select(
     *(col(getattr(AccessGrant, name)) for name in list(GrantRow.__annotations__)[:-1]),
@@ -114,9 +120,14 @@ OWNED = Query(
 )
 """Those of the accounts that a user owns, alone or jointly."""
 _tokens = col(GrantToken.grant_id) == _grant
-EXPIRE_TOKENS = Query(update(GrantToken).where(_tokens, col(GrantToken.expires_at).is_(None)).values(expires_at=_expires), Row)
-DELETE_TOKENS = Query(delete(GrantToken).where(_tokens, col(GrantToken.expires_at) <= _now), Row)
-DELETE_ALL_TOKENS = Query(delete(GrantToken).where(_tokens), Row)
+EXPIRE_TOKENS = Query(
+    update(GrantToken)
+    .where(_tokens)
+    .values(expires_at=func.least(func.coalesce(col(GrantToken.expires_at), _expires), _expires)),
+    Row,
+)
+DELETE_TOKENS = Query(delete(GrantToken).where(_tokens, col(GrantToken.expires_at) <= _now).returning(col(GrantToken.id)), IdRow)
+DELETE_ALL_TOKENS = Query(delete(GrantToken).where(_tokens).returning(col(GrantToken.id)), IdRow)
 REVOKE = Query(update(AccessGrant).where(col(AccessGrant.id) == _grant).values(revoked_at=_now), Row)
 DELETE_ACCOUNTS = Query(delete(GrantedAccount).where(col(GrantedAccount.grant_id) == _grant), Row)
 _of_user = aliased(AccessGrant)

@@ -11,8 +11,9 @@ from bank_graphql.audit import service as audit
 from bank_graphql.identity.enums import GrantAction, GrantKind
 from bank_graphql.identity.errors import StepUpRequired
 from bank_graphql.identity.grants import hash_of, new_token
+from bank_graphql.identity.notices import Change
 from bank_graphql.identity.scopes import OF_ACCOUNTS, SERVICES, Scope
-from bank_graphql.identity.session_cache import SessionCache
+from bank_graphql.identity.service import Identity
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.db import Connection, Database
@@ -20,8 +21,10 @@ from bank_graphql.kit.errors import Forbidden, NotFound, ValidationFailed
 from bank_graphql.kit.iban import check_iban
 from bank_graphql.kit.ids import global_id, lock_key, new_id
 from bank_graphql.kit.money import Money
+from bank_graphql.ledger import service as ledger
 from bank_graphql.ledger.errors import CurrencyMismatch
 
+_NEED_ACCOUNTS = frozenset({Scope.TRANSACTIONS_READ, Scope.CARDS_READ})
 MAX_GRANTS = 50
 """The maximum number of active access grants of a user."""
 MAX_ACCOUNTS = 20
@@ -63,13 +66,13 @@ class Grants:
     Args:
         db: the database.
         clock: gives the time by which they expire.
-        ended: is given the grants that end, so that their streams and requests end at once.
+        identity: knows sessions, is given tokens that end, and mails users what was done.
     """
 
-    def __init__(self, db: Database, clock: Clock, ended: SessionCache) -> None:
+    def __init__(self, db: Database, clock: Clock, identity: Identity) -> None:
         self._db = db
         self._clock = clock
-        self._ended = ended
+        self._identity = identity
 
     async def create(self, actor: Actor, kind: GrantKind, terms: Terms) -> tuple[UUID, str]:
         """Give a program access, and return the grant and its token, which is shown once.
@@ -90,6 +93,8 @@ class Grants:
                 raise StepUpRequired
             name, payees = self._checked(terms)
             _require_permissions(actor, terms.scopes)
+            await ledger.lock(connection, [ledger.account_lock(each) for each in terms.account_ids])
+            await self._identity.sessions.require_active(connection, actor)
             await _require_accounts(connection, actor, terms)
             await connection.lock([lock_key("grants", actor.user_id)])
             now = self._clock()
@@ -112,7 +117,8 @@ class Grants:
                 expires=terms.expires_at,
             )
             await connection.insert(statements.INSERT_ACCOUNT, [(new, each) for each in terms.account_ids])
-            await connection.insert(statements.INSERT_TOKEN, [(hash_of(token), new, now)])
+            await connection.insert(statements.INSERT_TOKEN, [(new_id(), hash_of(token), new, now)])
+            await self._identity.notices.changed(connection, actor.user_id, Change.PROGRAM_ADDED)
 
         await audit.execute_audited(self._db, actor, action, new, work)
         return new, token
@@ -132,7 +138,7 @@ class Grants:
         """
         token = new_token()
 
-        async def work(connection: Connection) -> None:
+        async def work(connection: Connection) -> set[UUID]:
             if not actor.is_verified:
                 raise StepUpRequired
             if not timedelta(0) <= overlap <= MAX_OVERLAP:
@@ -141,28 +147,32 @@ class Grants:
             now = self._clock()
             await self._require_own(connection, actor, grant_id)
             await connection.execute(statements.EXPIRE_TOKENS, grant=grant_id, expires=now + overlap)
-            await connection.execute(statements.DELETE_TOKENS, grant=grant_id, now=now)
-            await connection.insert(statements.INSERT_TOKEN, [(hash_of(token), grant_id, now)])
+            deleted = await connection.fetch(statements.DELETE_TOKENS, grant=grant_id, now=now)
+            await connection.insert(statements.INSERT_TOKEN, [(new_id(), hash_of(token), grant_id, now)])
+            await self._identity.notices.changed(connection, actor.user_id, Change.PROGRAM_ADDED)
+            return {row.id for row in deleted}
 
-        await audit.execute_audited(self._db, actor, GrantAction.ROTATE, grant_id, work)
+        ended = await audit.execute_audited(self._db, actor, GrantAction.ROTATE, grant_id, work)
+        self._identity.sessions.cache.end(ended)
         return token
 
     async def revoke(self, actor: Actor, grant_id: UUID) -> None:
-        """End a grant at once. Payments that wait for approval stay.
+        """End a grant at once.
 
         Raises:
             NotFound: the actor has no such grant that is active.
         """
 
-        async def work(connection: Connection) -> None:
+        async def work(connection: Connection) -> set[UUID]:
             await connection.lock([grant_lock(grant_id)])
             await self._require_own(connection, actor, grant_id)
             await connection.execute(statements.REVOKE, grant=grant_id, now=self._clock())
-            await connection.execute(statements.DELETE_ALL_TOKENS, grant=grant_id)
+            deleted = await connection.fetch(statements.DELETE_ALL_TOKENS, grant=grant_id)
             await connection.execute(statements.DELETE_ACCOUNTS, grant=grant_id)
+            return {row.id for row in deleted}
 
-        await audit.execute_audited(self._db, actor, GrantAction.REVOKE, grant_id, work)
-        self._ended.end([grant_id])
+        ended = await audit.execute_audited(self._db, actor, GrantAction.REVOKE, grant_id, work)
+        self._identity.sessions.cache.end(ended)
 
     async def of(self, actor: Actor) -> list[GrantRow]:
         """Return the actor's active grants, oldest first."""
@@ -170,6 +180,8 @@ class Grants:
 
     async def get(self, actor: Actor, grant_id: UUID) -> GrantRow | None:
         """Return an active grant of the actor, or of the program itself; None if there is none."""
+        if actor.grant is not None and grant_id != actor.user_id:
+            return None
         return await self._db.fetch_one(statements.GRANT, grant=grant_id, user=actor.person_id, now=self._clock())
 
     async def _require_own(self, connection: Connection, actor: Actor, grant_id: UUID) -> None:
@@ -184,6 +196,8 @@ class Grants:
         now = self._clock()
         if not now < terms.expires_at <= now + LASTS:
             raise ValidationFailed.of("expiresAt", "INVALID", f"It ends in the future, within {LASTS.days} days.")
+        if terms.scopes & _NEED_ACCOUNTS and Scope.ACCOUNTS_READ not in terms.scopes:
+            raise ValidationFailed.of("scopes", "INVALID", "To read transactions or cards, ACCOUNTS_READ is needed, too.")
         if len(terms.account_ids) > MAX_ACCOUNTS or bool(terms.account_ids) != bool(terms.scopes & OF_ACCOUNTS):
             message = f"Name 1 to {MAX_ACCOUNTS} accounts, for scopes that are about accounts."
             raise ValidationFailed.of("accountIds", "INVALID", message)

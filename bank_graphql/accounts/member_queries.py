@@ -20,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     case,
     false,
+    func,
     literal_column,
     null,
     or_,
@@ -31,7 +32,7 @@ from sqlmodel import col
 
 from bank_graphql.accounts.access import Access, Delegate, access_of
 from bank_graphql.accounts.enums import MemberRole, MembershipStatus
-from bank_graphql.accounts.models import Account, Membership
+from bank_graphql.accounts.models import Account, GrantedAccount, Membership
 from bank_graphql.accounts.visibility import account_is_visible, is_active
 from bank_graphql.identity.models import User
 from bank_graphql.identity.queries import USER_COLUMNS, UserRow, fetch_lists, fetch_rows, requested_keys
@@ -126,7 +127,7 @@ def _visible(requested: Any) -> ColumnElement[bool]:
         .scalar_subquery()
     )
     is_invited = (
-        select(col(_reader.email_key) == Membership.email_key)
+        select(func.lower(_reader.email) == func.lower(Membership.email))
         .where(col(_reader.id) == requested.c.viewer, col(_reader.email_verified_at).is_not(None))
         .correlate(Membership, requested)
         .scalar_subquery()
@@ -173,11 +174,16 @@ _OF_VIEWER = Query(
     MembershipRow,
 )
 _user = bindparam("user", type_=Uuid())
-_address = (
-    select(col(_reader.email_key)).where(col(_reader.id) == _user, col(_reader.email_verified_at).is_not(None)).scalar_subquery()
-)
+_address = [
+    select(each).where(col(_reader.id) == _user, col(_reader.email_verified_at).is_not(None)).scalar_subquery()
+    for each in (col(_reader.email_key), func.lower(_reader.email))
+]
 _of_user = select(col(Membership.id)).where(col(Membership.user_id) == _user, is_active(Membership)).limit(MAX_LISTED)
-_invitations = select(col(Membership.id)).where(_is_invited, col(Membership.email_key) == _address).limit(MAX_LISTED)
+_invitations = (
+    select(col(Membership.id))
+    .where(_is_invited, col(Membership.email_key) == _address[0], func.lower(Membership.email) == _address[1])
+    .limit(MAX_LISTED)
+)
 _OF_USER = Query(
     _joined(select(*_columns).select_from(Membership)).where(
         any_of(col(Membership.id), _of_user.correlate(None), _invitations.correlate(None))
@@ -201,9 +207,17 @@ _HOLDERS = Query(
     .where(account_is_visible(_account, _held)),
     HoldersRow,
 )
-_owned = requested_keys(Uuid())
+_owned, _given = requested_keys(Uuid()), aliased(GrantedAccount)
 _is_known = is_visible(User.id, _owned.c.viewer, _owned.c.sees_all)
-_PRIVATE: dict[str, ColumnElement[Any]] = {"phone_number": null(), "suspension_reason": null(), "mfa_enabled": false()}
+_is_program = (
+    select(true()).where(col(_given.grant_id) == _owned.c.viewer, col(_given.account_id) == Account.id).scalar_subquery()
+)
+_PRIVATE: dict[str, ColumnElement[Any]] = {
+    "phone_number": null(),
+    "suspension_reason": null(),
+    "mfa_enabled": false(),
+    "email": case((_is_program, ""), else_=col(User.email)),
+}
 _OWNERS = Query(
     select(
         _owned.c.position,

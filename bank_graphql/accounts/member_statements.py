@@ -24,6 +24,7 @@ from bank_graphql.accounts.enums import MemberRole, MembershipStatus
 from bank_graphql.accounts.models import Account, Membership
 from bank_graphql.accounts.queries import ACCOUNT_COLUMNS, AccountRow
 from bank_graphql.accounts.visibility import is_active
+from bank_graphql.identity.models import User
 from bank_graphql.kit.statements import Insert, Query, Row, any_of
 from bank_graphql.ledger.models import Balance
 
@@ -36,7 +37,7 @@ class LockedMembershipRow(Row):
     user_id: UUID | None
     role: MemberRole
     status: MembershipStatus
-    email_key: str | None
+    email: str | None
     expires_at: datetime
 
 
@@ -106,6 +107,10 @@ CHANGE = Query(
 _ended = {"status": MembershipStatus.ENDED, "ended_at": _now, "email": None, "email_key": None}
 END = Query(update(Membership).where(col(Membership.id) == _id).values(**_ended), Row)
 DELETE = Query(delete(Membership).where(col(Membership.id) == _id), Row)
+DELETE_INVITATIONS_OF = Query(
+    delete(Membership).where(col(Membership.account_id) == _account, _is_invited, col(Membership.invited_by) == _user), Row
+)
+"""Withdraw what somebody invited to who is no owner any more."""
 DELETE_INVITATIONS = Query(delete(Membership).where(col(Membership.account_id) == _account, _is_invited), Row)
 OF_USER = Query(
     select(col(Membership.account_id), col(Membership.user_id)).where(col(Membership.user_id) == _user, is_active(Membership)),
@@ -134,3 +139,6 @@ ERASE_ADDRESSES = Query(
     Row,
 )
 """Erase the addresses of a user's memberships, and of all who were invited to the user's accounts."""
+_address = select(col(User.email_key)).where(col(User.id) == _user).scalar_subquery()
+DELETE_INVITATIONS_TO = Query(delete(Membership).where(_is_invited, col(Membership.email_key) == _address), Row)
+"""Withdraw the invitations to a user's address, before that is erased."""

@@ -6,6 +6,7 @@ Each is done under the account's lock, which payments take too: what is decided 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from string import ascii_lowercase, ascii_uppercase
 from uuid import UUID
 
 from bank_graphql.accounts import member_queries
@@ -32,6 +33,9 @@ from bank_graphql.ledger.errors import CurrencyMismatch
 from bank_graphql.mail.letters import Mail, letter
 from bank_graphql.mail.service import Outbox
 
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+_MAX_NAME = 60
+"""How much of a name a mail shows to somebody who may not know it."""
 LASTS = timedelta(days=14)
 """How long an invitation can be accepted."""
 
@@ -133,7 +137,7 @@ class Members:
         async def work(connection: Connection) -> None:
             found, account = await self._found(connection, membership_id)
             [profile] = await connection.fetch(identity_queries.OWN_PROFILE, user=actor.user_id)
-            is_own = found.user_id == actor.user_id or found.email_key == self._identity.email_key(profile.email)
+            is_own = found.user_id == actor.user_id or _is_same(found.email, profile.email)
             is_over = found.status == MembershipStatus.INVITED and found.expires_at <= self._clock()
             if not is_own or is_over:
                 raise _missing(membership_id)
@@ -142,6 +146,7 @@ class Members:
             if found.status != MembershipStatus.INVITED:
                 raise StateConflict(StateConflictCode.WRONG_STATUS, found.status, "The invitation was accepted already.")
             _require_open(account)
+            await self._identity.sessions.require_active(connection, actor)
             access = await access_to(connection, actor, account.id, account.owner_id)
             if access.is_party:
                 raise StateConflict(StateConflictCode.WRONG_STATUS, MembershipStatus.ACTIVE, "You may use this account already.")
@@ -193,6 +198,7 @@ class Members:
                 return None
             now = self._clock()
             await connection.execute(statements.END, id=membership_id, now=now)
+            await connection.execute(statements.DELETE_INVITATIONS_OF, account=found.account_id, user=found.user_id)
             await self._end(connection, found.account_id, found.user_id, now)
             return found.user_id, found.account_id
 
@@ -205,9 +211,11 @@ class Members:
         return [each.account_id for each in await connection.fetch(statements.OF_USER, user=user_id)]
 
     async def end_of_user(self, connection: Connection, user_id: UUID) -> None:
-        """End all memberships of a user who is closed. The locks of their accounts are held."""
+        """End all memberships of a user who is closed, and invitations to them. The locks of their accounts are held."""
         now = self._clock()
+        await connection.execute(statements.DELETE_INVITATIONS_TO, user=user_id)
         for each in await connection.fetch(statements.END_OF_USER, user=user_id, now=now):
+            await connection.execute(statements.DELETE_INVITATIONS_OF, account=each.account_id, user=user_id)
             await self._end(connection, each.account_id, user_id, now)
 
     def _note_ended(self, user_id: UUID, account_id: UUID) -> None:
@@ -248,7 +256,7 @@ class Members:
         if found.user_id is not None:
             return found.user_id == actor.user_id
         [profile] = await connection.fetch(identity_queries.OWN_PROFILE, user=actor.user_id)
-        return profile.email_verified and found.email_key == self._identity.email_key(profile.email)
+        return profile.email_verified and _is_same(found.email, profile.email)
 
     async def _require_new(self, connection: Connection, account: AccountRow, key: str) -> None:
         """Require that an address belongs to nobody who may use the account, or is invited to."""
@@ -266,7 +274,8 @@ class Members:
             return
         [profile] = await connection.fetch(identity_queries.OWN_PROFILE, user=actor.user_id)
         text = letter(
-            f"{profile.full_name} invites you to use an account at {self._bank_name} together.",
+            f"you are invited to use an account at {self._bank_name} together with its owner, who is called there:",
+            f"“{profile.full_name[:_MAX_NAME]}”",
             f"Sign in, or sign up with this e-mail address, verify the address, and accept within {LASTS.days} days. If you "
             "do not know who this is, do nothing.",
             signed_by=self._bank_name,
@@ -312,6 +321,14 @@ def _minor_limit(may: Capabilities, account: AccountRow) -> int | None:
     if limit.minor < 0:
         raise ValidationFailed.of(("dailyLimit", "amount"), "NEGATIVE", "A limit is not negative.")
     return limit.minor
+
+
+def _is_same(invited: str | None, address: str) -> bool:
+    """Return whether an address is the one that was invited. Only ASCII letters are compared without case.
+
+    The key by which users are unique takes more addresses for the same, and they may be mailboxes of different people.
+    """
+    return invited is not None and invited.translate(_LOWER) == address.translate(_LOWER)
 
 
 def _missing(membership_id: UUID) -> NotFound:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
+from uuid import UUID
 
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
@@ -11,6 +12,7 @@ from bank_graphql.accounts.closing import Closing
 from bank_graphql.accounts.feed import Feed
 from bank_graphql.accounts.grants import Grants
 from bank_graphql.accounts.members import Members
+from bank_graphql.accounts.queries import TransactionRow
 from bank_graphql.accounts.service import Accounts
 from bank_graphql.api.loaders import Loaders, Readers
 from bank_graphql.api.streams import Streams
@@ -113,7 +115,7 @@ class Context:
 
     def __post_init__(self) -> None:
         self.actor = self.bearer
-        self.bucket_name = f"user/{self.bearer.user_id.hex}" if self.bearer else f"address/{self.origin.network}"
+        self.bucket_name = _bucket_of(self.bearer) if self.bearer else f"address/{self.origin.network}"
 
     @property
     def viewer(self) -> Actor:
@@ -204,7 +206,7 @@ class Context:
             Unauthenticated: nobody is signed in.
             RateLimited: there were too many attempts.
         """
-        await self._count_attempt(f"passwords of user/{self.viewer.user_id}", max(1, self.services.attempts_per_minute // 10))
+        await self._count_attempt(f"passwords of user/{self.viewer.person_id}", max(1, self.services.attempts_per_minute // 10))
 
     async def attempt_verification(self) -> None:
         """Count an attempt of the viewer to verify a payee, so that names cannot be guessed one after another.
@@ -213,7 +215,20 @@ class Context:
             Unauthenticated: nobody is signed in.
             RateLimited: there were too many attempts.
         """
-        await self._count_attempt(f"verifications of user/{self.viewer.user_id}", max(1, self.services.attempts_per_minute // 10))
+        await self._count_attempt(
+            f"verifications of user/{self.viewer.person_id}", max(1, self.services.attempts_per_minute // 10)
+        )
+
+    async def attempt_invitation(self, email: str) -> None:
+        """Count an invitation by the viewer, and one to an e-mail address, so that nobody has mails sent to others all the time.
+
+        Raises:
+            Unauthenticated: nobody is signed in.
+            RateLimited: there were too many.
+        """
+        maximum, name = self.services.attempts_per_minute, self.services.identity.email_key(email)
+        await self._count_attempt(f"invitations of user/{self.viewer.person_id}", max(1, maximum // 30))
+        await self._count_attempt(f"invitations to {name}", max(1, maximum // 60))
 
     async def _count_attempt(self, bucket: str, per_minute: int) -> None:
         """Count an attempt in this process, and then in all of them: a flood does not reach the database."""
@@ -238,6 +253,13 @@ class Context:
             self._refused_queries.add(query)
             await audit.record_refused_access(self.services.db, self.viewer, query)
         raise AccessDenied
+
+    async def own_transaction(self, transaction_id: UUID) -> TransactionRow | None:
+        """Return a transaction that the viewer has made before. A program sees what it has made, whatever else it may read."""
+        viewer, reader = self.viewer, self.readers.transaction
+        if viewer.grant is None:
+            return await self.loader(reader).load(transaction_id)
+        return await Loader(reader, Actor(viewer.person_id, None, viewer.permissions)).load(transaction_id)
 
     async def require_scope(self, scope: str | None, mutation: str) -> None:
         """Require that a program may send a mutation; a person may send any. A refusal is recorded in the audit.
@@ -297,6 +319,11 @@ class Context:
 
     def _note_batch(self, size: int) -> None:
         self.batch_size = size
+
+
+def _bucket_of(actor: Actor) -> str:
+    """Return the name of the rate-limit bucket of a user, or of the programs of a user: all of them share one."""
+    return f"user/{actor.user_id.hex}" if actor.grant is None else f"programs of user/{actor.person_id.hex}"
 
 
 Info = strawberry.Info[Context, None]

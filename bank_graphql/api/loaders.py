@@ -153,7 +153,7 @@ class Readers:
         self.cards_of_user: Reader[PageKey, Slice[CardRow]] = _lists(db, cards.CARDS_OF_USERS, None)
         self.cards_of_account: Reader[PageKey, Slice[CardRow]] = _lists(db, cards.CARDS_OF_ACCOUNTS, Scope.CARDS_READ)
         self.transactions_of_card: Reader[PageKey, Slice[TransactionRow]] = _lists(
-            db, cards.TRANSACTIONS_OF_CARDS, Scope.CARDS_READ
+            db, cards.TRANSACTIONS_OF_CARDS, Scope.TRANSACTIONS_READ
         )
         self.entries_of_account: Reader[PageKey, Slice[EntryRow]] = _lists(db, entries.ENTRIES, Scope.TRANSACTIONS_READ)
         self.transactions_of_account: Reader[PageKey, Slice[TransactionRow]] = _lists(

@@ -79,7 +79,7 @@ class Streams:
             TooSlow: too many events are queued for the stream.
         """
         subscriber: Subscriber[EventRow] = Subscriber(interest)
-        remove = self._add(_Stream(actor, subscriber.end, subscriber), ("streams", actor.user_id), MAX_STREAMS)
+        remove = self._add(_Stream(actor, subscriber.end, subscriber), ("streams", actor.person_id), MAX_STREAMS)
         try:
             async with aclosing(self._hub.events(subscriber, after)) as events:
                 async for event in events:
@@ -102,7 +102,7 @@ class Streams:
             RateLimited: the actor, or the network of a signed-out client, has `MAX_SOCKETS` sockets.
             Unavailable: the bank is stopping.
         """
-        counted_as: Hashable = ("sockets", actor.user_id) if actor is not None else ("sockets from", origin.network)
+        counted_as: Hashable = ("sockets", actor.person_id) if actor is not None else ("sockets from", origin.network)
         return self._add(_Stream(actor, end), counted_as, MAX_SOCKETS)
 
     def end_all(self) -> None:

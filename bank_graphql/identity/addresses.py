@@ -104,7 +104,7 @@ class Addresses:
         await self._db.transact(work)
 
     async def reset(self, *, email: str, code: str, new_password: str, origin: Origin) -> None:
-        """Give a user who has a mailed code a new password, and end all sessions.
+        """Give a user who has a mailed code a new password, and end all sessions and access grants.
 
         Raises:
             ValidationFailed: the new password is too weak. The code is still good.
@@ -132,7 +132,8 @@ class Addresses:
             await self._remove_others_keys(connection, user.id)
             await connection.execute(statements.VERIFY_EMAIL, user=user.id, now=self._clock())
             await self._identity.notices.changed(connection, user.id, Change.RESET)
-            return await self._identity.sessions.end_all(connection, user.id)
+            programs = await self._identity.sessions.grants.revoke_all(connection, user.id)
+            return programs | await self._identity.sessions.end_all(connection, user.id)
 
         ended = await self._db.transact(work)
         if ended is None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, LargeBinary, Uuid, and_, any_, bindparam, func, or_, select, update
+from cachetools import LRUCache
+from sqlalchemy import ColumnElement, DateTime, LargeBinary, Uuid, and_, any_, bindparam, delete, func, or_, select, update
 from sqlmodel import col
 
 from bank_graphql.identity.enums import UserRole, UserStatus
@@ -19,8 +20,8 @@ from bank_graphql.identity.scopes import SERVICES, Scope
 from bank_graphql.identity.session_cache import CACHE_SECONDS, SessionCache
 from bank_graphql.kit.actor import Actor, Grant, Origin
 from bank_graphql.kit.clock import Clock
-from bank_graphql.kit.db import Database
-from bank_graphql.kit.statements import Query, Row, array_of
+from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.statements import Query, Row, any_of, array_of
 
 PREFIX = "bank_"
 """What each token of a program begins with, so that a token in the wrong place is recognised."""
@@ -29,7 +30,12 @@ _USED_EVERY = timedelta(minutes=1)
 _MAX_STATES = 100_000
 
 
+class _IdRow(Row):
+    id: UUID
+
+
 class _GrantRow(Row):
+    token_id: UUID
     id: UUID
     user_id: UUID
     scopes: list[str]
@@ -42,8 +48,10 @@ _now = bindparam("now", type_=DateTime(timezone=True))
 _is_active: ColumnElement[bool] = and_(
     col(AccessGrant.revoked_at).is_(None), col(AccessGrant.expires_at) > _now, col(User.status) == UserStatus.ACTIVE
 )
-_OF_TOKEN = Query(
+_is_valid = or_(col(GrantToken.expires_at).is_(None), col(GrantToken.expires_at) > _now)
+_tokens = (
     select(
+        col(GrantToken.id).label("token_id"),
         col(AccessGrant.id),
         col(AccessGrant.user_id),
         col(AccessGrant.scopes),
@@ -54,26 +62,18 @@ _OF_TOKEN = Query(
     .select_from(GrantToken)
     .join(AccessGrant, col(AccessGrant.id) == GrantToken.grant_id)
     .join(User, col(User.id) == AccessGrant.user_id)
-    .where(
-        col(GrantToken.token_hash) == bindparam("token_hash", type_=LargeBinary()),
-        or_(col(GrantToken.expires_at).is_(None), col(GrantToken.expires_at) > _now),
-        _is_active,
-    ),
-    _GrantRow,
+    .where(_is_valid, _is_active)
 )
-_ACTIVE = Query(
-    select(
-        col(AccessGrant.id),
-        col(AccessGrant.user_id),
-        col(AccessGrant.scopes),
-        col(User.role),
-        col(AccessGrant.expires_at),
-        col(AccessGrant.last_used_at),
-    )
-    .join(User, col(User.id) == AccessGrant.user_id)
-    .where(col(AccessGrant.id) == any_(array_of("ids", Uuid())), _is_active),
-    _GrantRow,
+_OF_TOKEN = Query(_tokens.where(col(GrantToken.token_hash) == bindparam("token_hash", type_=LargeBinary())), _GrantRow)
+_ACTIVE = Query(_tokens.where(col(GrantToken.id) == any_(array_of("ids", Uuid()))), _GrantRow)
+_REVOKE_ALL = Query(
+    update(AccessGrant)
+    .where(col(AccessGrant.user_id) == bindparam("user", type_=Uuid()), col(AccessGrant.revoked_at).is_(None))
+    .values(revoked_at=_now),
+    Row,
 )
+_of_user = select(col(AccessGrant.id)).where(col(AccessGrant.user_id) == bindparam("user", type_=Uuid()))
+_DELETE_TOKENS = Query(delete(GrantToken).where(any_of(col(GrantToken.grant_id), _of_user)).returning(col(GrantToken.id)), _IdRow)
 _NOTE_USE = Query(
     update(AccessGrant).where(col(AccessGrant.id) == bindparam("grant", type_=Uuid())).values(last_used_at=_now), Row
 )
@@ -104,7 +104,7 @@ class Grants:
         self._clock = clock
         self._ended = ended
         self._networks = networks
-        self._states: dict[bytes, tuple[float, _GrantRow | None]] = {}
+        self._states: LRUCache[bytes, tuple[float, _GrantRow]] = LRUCache(_MAX_STATES)
 
     async def authenticate(self, token: str, origin: Origin) -> Actor | None:
         """Return the actor of a program's token; None if it is not valid, or its grant has ended.
@@ -113,7 +113,7 @@ class Grants:
             Unavailable: it cannot be read.
         """
         state = await self._state(hash_of(token))
-        if state is None or state.expires_at <= self._clock() or self._ended.has_ended(state.id):
+        if state is None or state.expires_at <= self._clock() or self._ended.has_ended(state.token_id):
             return None
         return self._actor(state, origin)
 
@@ -123,13 +123,19 @@ class Grants:
         Raises:
             Unavailable: it cannot be read.
         """
-        permissions = (await self.active([actor.user_id])).get(actor.user_id)
+        token_id = actor.session_id
+        permissions = None if token_id is None else (await self.active([token_id])).get(token_id)
         return None if permissions is None else replace(actor, permissions=permissions)
 
-    async def active(self, grant_ids: Sequence[UUID]) -> dict[UUID, frozenset[Permission]]:
-        """Return those of the grants that are active, each with the permissions that it passes on."""
-        rows = await self._db.fetch(_ACTIVE, ids=list(grant_ids), now=self._clock())
-        return {row.id: _permissions(row) for row in rows if not self._ended.has_ended(row.id)}
+    async def active(self, token_ids: Sequence[UUID]) -> dict[UUID, frozenset[Permission]]:
+        """Return those of the tokens that are valid, each with the permissions that its grant passes on."""
+        rows = await self._db.fetch(_ACTIVE, ids=list(token_ids), now=self._clock())
+        return {row.token_id: _permissions(row) for row in rows if not self._ended.has_ended(row.token_id)}
+
+    async def revoke_all(self, connection: Connection, user_id: UUID) -> set[UUID]:
+        """End all grants of a user, and return the ids of their tokens. The caller passes them to `SessionCache.end`."""
+        await connection.execute(_REVOKE_ALL, user=user_id, now=self._clock())
+        return {row.id for row in await connection.fetch(_DELETE_TOKENS, user=user_id)}
 
     def forget(self) -> None:
         """Read each grant again when it is used next, because it may have changed."""
@@ -138,14 +144,13 @@ class Grants:
     async def _state(self, token_hash: bytes) -> _GrantRow | None:
         now = time.monotonic()
         cached = self._states.get(token_hash)
-        if cached is None or now - cached[0] > CACHE_SECONDS:
-            if len(self._states) > _MAX_STATES:
-                self._states.clear()
-            found = await self._db.fetch_one(_OF_TOKEN, token_hash=token_hash, now=self._clock())
-            cached = self._states[token_hash] = (now, found)
-            if found is not None:
-                await self._note_use(found)
-        return cached[1]
+        if cached is not None and now - cached[0] <= CACHE_SECONDS:
+            return cached[1]
+        found = await self._db.fetch_one(_OF_TOKEN, token_hash=token_hash, now=self._clock())
+        if found is not None:
+            self._states[token_hash] = (now, found)
+            await self._note_use(found)
+        return found
 
     async def _note_use(self, grant: _GrantRow) -> None:
         now = self._clock()
@@ -156,7 +161,7 @@ class Grants:
         if not self._networks.admit(grant.role, origin):
             return None
         allowed = Grant(grant.user_id, frozenset(grant.scopes))
-        return Actor(grant.id, grant.id, _permissions(grant), origin, grant.expires_at, is_verified=False, grant=allowed)
+        return Actor(grant.id, grant.token_id, _permissions(grant), origin, grant.expires_at, is_verified=False, grant=allowed)
 
 
 def _permissions(grant: _GrantRow) -> frozenset[Permission]:

@@ -201,7 +201,8 @@ class GrantToken(SQLModel, table=True):
     __tablename__ = "grant_tokens"
     __table_args__ = (Index("ix_grant_tokens_grant_id", "grant_id"),)
 
-    token_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    id: UUID = key_field()
+    token_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
     grant_id: UUID = uuid_field(references="access_grants.id")
     created_at: datetime = time_field()
     expires_at: datetime | None = time_field(nullable=True)

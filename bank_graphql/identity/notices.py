@@ -33,6 +33,7 @@ class Change(Enum):
     FACTOR_REMOVED = "Your second factor was removed"
     PASSKEY_ADDED = "A passkey was added"
     PASSKEY_REMOVED = "A passkey was removed"
+    PROGRAM_ADDED = "A program got a token to act for you"
 
 
 class _DeviceRow(Row):

@@ -71,6 +71,7 @@ class Sessions:
         self._verified_for = verified_for
         self.cache = SessionCache(db, clock)
         self.grants = Grants(db, clock, self.cache, networks)
+        self.cache.on_ended(lambda _: self.grants.forget())
 
     async def authenticate(self, token: str, origin: Origin) -> Actor | None:
         """Return the actor of an access token; None if the token is not valid, its session not active, or staff is elsewhere.

@@ -64,7 +64,7 @@ class Actor:
 
     Attributes:
         user_id: the id of the user; of a program, the id of its access grant. So nothing of the user's is a program's by itself.
-        session_id: the session of the access token; of a program, its access grant; None for the command line.
+        session_id: the session of the access token; of a program, its token; None for the command line.
         permissions: the permissions that the user's role grants.
         origin: where the request came from.
         expires_at: when the access token expires; None for the command line.

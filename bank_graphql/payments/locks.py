@@ -89,7 +89,7 @@ async def lock(connection: Connection, commands: Sequence[Command]) -> Locked:
         account_ids,
         owners,
         keys,
-        list({command.actor.user_id for command in commands}),
+        list({each for command in commands for each in (command.actor.user_id, command.actor.person_id)}),
         grants,
         numbers,
         saved,

@@ -77,7 +77,9 @@ class PaymentRequest(SQLModel, table=True):
         CheckConstraint("(to_account_id IS NULL) <> (to_number IS NULL)", name="there_is_one_payee"),
         CheckConstraint("(status = 'PENDING') = (decided_at IS NULL)", name="decision_has_a_time"),
         CheckConstraint("(status = 'APPROVED') = (transaction_id IS NOT NULL)", name="payment_is_known"),
-        Index("ix_payment_requests_user_id_id", "user_id", "id"),
+        Index("ix_payment_requests_account_id_id", "account_id", "id"),
+        Index("ix_payment_requests_pending", "account_id", "id", postgresql_where=text("status = 'PENDING'")),
+        Index("ix_payment_requests_user_id", "user_id"),
         Index("ix_payment_requests_grant_id", "grant_id"),
     )
 

@@ -6,10 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     ColumnElement,
-    Date,
     DateTime,
     Text,
     Uuid,
@@ -30,10 +28,9 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from bank_graphql.accounts.enums import AccountKind, AccountStatus, MemberRole
-from bank_graphql.accounts.models import Account, GrantedAccount, Membership
+from bank_graphql.accounts.models import Account, Membership
 from bank_graphql.accounts.visibility import account_is_visible, is_active
 from bank_graphql.cards.models import CardTransaction
-from bank_graphql.identity.models import AccessGrant
 from bank_graphql.identity.queries import fetch_rows, requested_keys
 from bank_graphql.identity.scopes import Scope
 from bank_graphql.kit.db import Connection, Database
@@ -43,7 +40,7 @@ from bank_graphql.kit.statements import Query, Reads, Row, array_of
 from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
 from bank_graphql.ledger.models import Balance, Transaction, TransactionNote
 from bank_graphql.payments.enums import OutcomeKind
-from bank_graphql.payments.models import BankTime, DelegatedPayment, DuePosting, IdempotencyOutcome
+from bank_graphql.payments.models import BankTime, DuePosting, IdempotencyOutcome
 
 
 class AccountNumberRow(Row):
@@ -180,59 +177,6 @@ ACCOUNTS_AND_KEYS = Query(
 """The accounts of a batch, their members who send commands, the outcomes under its keys, and the bank's clock: one round trip."""
 
 
-class PaidRow(Row):
-    """What a member has paid on a day, in minor units."""
-
-    delegate_id: UUID
-    paid: int
-
-
-PAID_BY_DELEGATES = Query(
-    select(col(DelegatedPayment.delegate_id), cast(func.sum(col(DelegatedPayment.amount)), BigInteger()).label("paid"))
-    .where(
-        col(DelegatedPayment.delegate_id) == any_(array_of("delegates", Uuid())),
-        col(DelegatedPayment.day) == bindparam("day", type_=Date()),
-    )
-    .group_by(col(DelegatedPayment.delegate_id)),
-    PaidRow,
-)
-"""What members and programs have paid on a day. The locks of the accounts and grants are held."""
-
-
-class LockedGrantRow(Row):
-    """An account that an access grant gives a program, and the grant's terms. The lock of the grant is held."""
-
-    id: UUID
-    account_id: UUID
-    user_id: UUID
-    scopes: list[str]
-    payees: list[str] | None
-    payee_accounts: list[UUID]
-    daily_limit: int | None
-    approval_above: int | None
-
-
-_payee = aliased(Account)
-_payee_accounts = select(col(_payee.id)).where(col(_payee.number) == any_(col(AccessGrant.payees))).correlate(AccessGrant)
-GRANTS = Query(
-    select(
-        col(AccessGrant.id),
-        col(GrantedAccount.account_id),
-        col(AccessGrant.user_id),
-        col(AccessGrant.scopes),
-        col(AccessGrant.payees),
-        func.array(_payee_accounts.scalar_subquery(), type_=ARRAY(Uuid())).label("payee_accounts"),
-        col(AccessGrant.daily_limit),
-        col(AccessGrant.approval_above),
-    )
-    .join(GrantedAccount, col(GrantedAccount.grant_id) == AccessGrant.id)
-    .where(
-        col(AccessGrant.id) == any_(array_of("grants", Uuid())),
-        col(AccessGrant.revoked_at).is_(None),
-    ),
-    LockedGrantRow,
-)
-"""The accounts of access grants that were not revoked. An expired one is refused before."""
 _reversal = aliased(Transaction)
 _reversal_id = (
     select(col(_reversal.id)).where(col(_reversal.reverses_id) == Transaction.id).correlate(Transaction).scalar_subquery()

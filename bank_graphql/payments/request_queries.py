@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Uuid, bindparam, case, func, literal_column, or_, select, true
+from sqlalchemy import Uuid, bindparam, case, func, literal_column, or_, select, text, true, union_all
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -13,7 +13,7 @@ from bank_graphql.accounts.models import Account, Membership
 from bank_graphql.accounts.visibility import is_active
 from bank_graphql.identity.models import User
 from bank_graphql.kit.actor import Actor
-from bank_graphql.kit.statements import Query, Reads, Row
+from bank_graphql.kit.statements import Query, Reads, Row, any_of
 from bank_graphql.ledger.enums import TransactionStatus
 from bank_graphql.ledger.models import Transaction
 from bank_graphql.payments.enums import PaymentRequestStatus
@@ -68,17 +68,15 @@ class PaymentRequestRow(Row):
 
 
 _viewer, _payee, _holder = bindparam("viewer", type_=Uuid()), aliased(Account), aliased(User)
-_is_joint = (
-    select(true())
-    .where(
-        col(Membership.user_id) == _viewer,
-        col(Membership.account_id) == PaymentRequest.account_id,
-        is_active(Membership),
-        col(Membership.role) == literal_column(f"'{MemberRole.OWNER}'"),
-    )
-    .correlate(PaymentRequest)
-    .scalar_subquery()
+_owned, _joint = aliased(Account), aliased(Membership)
+_is_own = any_of(
+    col(PaymentRequest.account_id),
+    select(col(_owned.id)).where(col(_owned.owner_id) == _viewer),
+    select(col(_joint.account_id)).where(
+        col(_joint.user_id) == _viewer, is_active(_joint), col(_joint.role) == literal_column(f"'{MemberRole.OWNER}'")
+    ),
 )
+"""The account that pays is the viewer's, alone or jointly."""
 _requests: Any = (
     select(
         *(
@@ -98,16 +96,35 @@ _requests: Any = (
 )
 _REQUEST = Query(
     _requests.where(
-        col(PaymentRequest.id) == bindparam("id", type_=Uuid()),
-        or_(col(PaymentRequest.user_id) == _viewer, col(PaymentRequest.grant_id) == _viewer, _is_joint),
+        col(PaymentRequest.id) == bindparam("id", type_=Uuid()), or_(col(PaymentRequest.grant_id) == _viewer, _is_own)
     ),
     PaymentRequestRow,
 )
-_OF_USER = Query(
-    _requests.where(col(PaymentRequest.user_id) == _viewer)
-    .order_by(col(PaymentRequest.id).desc())
-    .limit(bindparam("maximum", type_=BigInteger())),
-    PaymentRequestRow,
+_is_pending = text("payment_requests.status = 'PENDING'")
+_own = union_all(
+    select(col(_owned.id)).where(col(_owned.owner_id) == _viewer),
+    select(col(_joint.account_id)).where(
+        col(_joint.user_id) == _viewer, is_active(_joint), col(_joint.role) == literal_column(f"'{MemberRole.OWNER}'")
+    ),
+).subquery("own")
+
+
+def _newest(*conditions: Any) -> Query[PaymentRequestRow]:
+    """Return a query for the newest requests from each account of the viewer: each account is read by the index."""
+    newest = (
+        select(col(PaymentRequest.id))
+        .where(col(PaymentRequest.account_id) == _own.c.id, *conditions)
+        .order_by(col(PaymentRequest.account_id).desc(), col(PaymentRequest.id).desc())
+        .limit(MAX_LISTED)
+        .lateral("newest")
+    )
+    ids = select(newest.c.id).select_from(_own.join(newest, true()))
+    return Query(_requests.where(any_of(col(PaymentRequest.id), ids)), PaymentRequestRow)
+
+
+_PENDING, _ALL = _newest(_is_pending), _newest()
+_PENDING_OF_GRANT = Query(
+    _requests.where(col(PaymentRequest.grant_id) == bindparam("grant", type_=Uuid()), _is_own, _is_pending), PaymentRequestRow
 )
 
 
@@ -117,5 +134,15 @@ async def payment_request(db: Reads, actor: Actor, request_id: UUID) -> PaymentR
 
 
 async def payment_requests(db: Reads, actor: Actor) -> list[PaymentRequestRow]:
-    """Return what the actor's programs requested, newest first, at most `MAX_LISTED`."""
-    return await db.fetch(_OF_USER, viewer=actor.user_id, maximum=MAX_LISTED)
+    """Return what programs requested to pay from accounts of the actor: those that wait, then the others, each newest first.
+
+    At most `MAX_LISTED`.
+    """
+    found = {each.id: each for query in (_PENDING, _ALL) for each in await db.fetch(query, viewer=actor.user_id)}
+    return sorted(found.values(), key=lambda each: (each.status == "PENDING", each.id), reverse=True)[:MAX_LISTED]
+
+
+async def waiting_of(db: Reads, actor: Actor, grant_id: UUID) -> list[PaymentRequestRow]:
+    """Return the requests of a program that wait for a decision of the actor."""
+    found = await db.fetch(_PENDING_OF_GRANT, viewer=actor.user_id, grant=grant_id)
+    return [each for each in found if each.status == "PENDING"]

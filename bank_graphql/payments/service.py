@@ -25,6 +25,7 @@ from bank_graphql.clearing import service as clearing
 from bank_graphql.clearing.rules import ClearingPolicy
 from bank_graphql.events import service as events
 from bank_graphql.events.enums import TransactionEventKind
+from bank_graphql.identity.models import AccessGrant
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.conflicts import StateConflict, StateConflictCode
@@ -32,7 +33,7 @@ from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.errors import Refusal
 from bank_graphql.kit.ids import new_id
 from bank_graphql.kit.money import Money
-from bank_graphql.kit.statements import Insert, Query, Row, Update, Writes
+from bank_graphql.kit.statements import Insert, Query, Row, Update, Writes, any_of
 from bank_graphql.ledger import service as ledger
 from bank_graphql.ledger.enums import TransactionKind
 from bank_graphql.payees import service as payees
@@ -79,11 +80,17 @@ _DELETE_OUTCOMES = Query(
     .returning(col(IdempotencyOutcome.user_id)),
     Row,
 )
-_ERASE_OUTCOMES = Query(delete(IdempotencyOutcome).where(col(IdempotencyOutcome.user_id) == bindparam("user", type_=Uuid())), Row)
+_of_user = select(col(AccessGrant.id)).where(col(AccessGrant.user_id) == bindparam("user", type_=Uuid()))
+_ERASE_OUTCOMES = Query(
+    delete(IdempotencyOutcome).where(
+        any_of(col(IdempotencyOutcome.user_id), select(bindparam("user", type_=Uuid()).label("id")), _of_user)
+    ),
+    Row,
+)
 _ERASE_REQUESTS = Query(
     update(PaymentRequest)
     .where(col(PaymentRequest.user_id) == bindparam("user", type_=Uuid()))
-    .values(description=None, to_name=None),
+    .values(description=None, to_name=None, end_to_end_id=None, reason=""),
     Row,
 )
 _log = structlog.get_logger(__name__)
@@ -200,8 +207,9 @@ async def _write(connection: Connection, policy: Policy, state: BatchState, deci
             audit.Record.of(
                 each.command.actor,
                 each.command.action,
-                each.subject_id,
+                each.command.audited[0] or each.subject_id,
                 each.outcome if isinstance(each.outcome, Refusal) else None,
+                each.command.audited[1],
             )
             for each in decisions.audited
         ],

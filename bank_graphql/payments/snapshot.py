@@ -21,7 +21,7 @@ from bank_graphql.kit.db import Connection
 from bank_graphql.kit.money import Money
 from bank_graphql.ledger.enums import Purpose, TransactionKind, TransactionStatus
 from bank_graphql.ledger.rules import AccountState, LedgerState, TransactionState, internal_account_id
-from bank_graphql.payments import queries
+from bank_graphql.payments import delegate_queries, queries
 from bank_graphql.payments.card_state import CardsState
 from bank_graphql.payments.clearing_state import ClearingState
 from bank_graphql.payments.commands import Key
@@ -143,15 +143,15 @@ async def _read_delegates(
 ) -> DelegatesState:
     """Return the members and programs that send commands, with what those who have a limit paid today."""
     found, today = dict(members), now.astimezone(zone).date()
-    for row in await connection.fetch(queries.GRANTS, grants=grants) if grants else []:
+    for row in await connection.fetch(delegate_queries.GRANTS, grants=grants) if grants else []:
         payees = None if row.payees is None else frozenset[str | UUID]((*row.payees, *row.payee_accounts))
-        terms = ProgramTerms(row.user_id, payees, row.approval_above)
+        terms = ProgramTerms(row.user_id, payees, row.approval_above, row.waiting)
         may_pay = Scope.PAYMENTS_WRITE in row.scopes
         found[row.id, row.account_id] = Delegate(
             row.id, MemberRole.MEMBER, may_pay, may_manage_cards=False, daily_limit=row.daily_limit, program=terms
         )
     limited = {each.id for each in found.values() if each.daily_limit is not None}
-    rows = await connection.fetch(queries.PAID_BY_DELEGATES, delegates=list(limited), day=today) if limited else []
+    rows = await connection.fetch(delegate_queries.PAID_BY_DELEGATES, delegates=list(limited), day=today) if limited else []
     return DelegatesState(today, found, {row.delegate_id: row.paid for row in rows})
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from bank_graphql.accounts.access import NONE, Access, access_of
+from bank_graphql.accounts.access import NONE, OWN_OF_USER, Access, access_of
 from bank_graphql.accounts.enums import AccountKind, AccountStatus
 from bank_graphql.accounts.errors import AccountStatusRefused
 from bank_graphql.clearing.rules import ExternalAccount
@@ -153,7 +153,12 @@ class BatchState:
         customer = self.customers.get(account_id)
         if customer is None:
             return NONE
-        return access_of(actor, customer.owner_id, self.delegates.of(actor.user_id, account_id))
+        found = access_of(actor, customer.owner_id, self.delegates.of(actor.user_id, account_id))
+        if actor.grant is None or found.is_party:
+            return found
+        # A program may not do as staff what its user may not, with accounts of the user.
+        is_of_user = actor.person_id == customer.owner_id or self.delegates.of(actor.person_id, account_id) is not None
+        return OWN_OF_USER if is_of_user else found
 
     def visible_account(self, actor: Actor, account_id: UUID) -> AccountState:
         """Return an account that is visible to the actor.

@@ -14,17 +14,34 @@ CHECKS = (
         LEFT JOIN approvals p ON p.id = o.user_id
         LEFT JOIN scheduled_transfers s ON s.id = o.user_id
         LEFT JOIN due_postings q ON q.id = o.user_id
+        LEFT JOIN access_grants x ON x.id = o.user_id
         LEFT JOIN transactions t ON o.outcome = 'MOVED' AND t.id = o.subject_id
         LEFT JOIN accounts f ON f.id = t.from_account_id
         LEFT JOIN accounts g ON g.id = t.to_account_id
         LEFT JOIN accounts a ON o.outcome = 'OPENED' AND a.id = o.subject_id
         LEFT JOIN cards c JOIN accounts d ON d.id = c.account_id ON o.outcome = 'ISSUED' AND c.id = o.subject_id
-        WHERE (u.id IS NULL AND p.id IS NULL AND s.id IS NULL AND q.id IS NULL AND o.key NOT LIKE 'schedule/%')
+        WHERE (u.id IS NULL AND p.id IS NULL AND s.id IS NULL AND q.id IS NULL AND x.id IS NULL AND o.key NOT LIKE 'schedule/%')
             OR (s.id IS NOT NULL AND o.outcome = 'MOVED' AND t.from_account_id IS DISTINCT FROM s.from_account_id)
             OR (o.outcome = 'MOVED' AND (t.id IS NULL OR (u.role = 'CUSTOMER' AND o.user_id NOT IN (
-                coalesce(f.owner_id, g.owner_id), coalesce(g.owner_id, f.owner_id)))))
+                coalesce(f.owner_id, g.owner_id), coalesce(g.owner_id, f.owner_id)) AND NOT EXISTS (
+                SELECT FROM memberships m WHERE m.user_id = o.user_id AND m.account_id IN (f.id, g.id)))))
             OR (o.outcome = 'OPENED' AND a.owner_id IS DISTINCT FROM o.user_id)
-            OR (o.outcome = 'ISSUED' AND d.owner_id IS DISTINCT FROM o.user_id) LIMIT 1
+            OR (o.outcome = 'ISSUED' AND d.owner_id IS DISTINCT FROM o.user_id AND NOT EXISTS (
+                SELECT FROM memberships m WHERE m.user_id = o.user_id AND m.account_id = d.id)) LIMIT 1
+        """,
+    ),
+    Check(
+        "payment requests",
+        "SELECT count(*) FROM payment_requests",
+        """
+        SELECT 'the payment request ' || r.id || ' does not agree with its hold or its payment' AS problem
+        FROM payment_requests r JOIN transactions h ON h.id = r.hold_id LEFT JOIN transactions t ON t.id = r.transaction_id
+        WHERE h.kind <> 'HOLD' OR h.from_account_id <> r.account_id OR h.amount < r.amount
+            OR (r.status = 'PENDING' AND h.status NOT IN ('PENDING', 'EXPIRED'))
+            OR (r.status <> 'PENDING' AND h.status <> 'VOIDED')
+            OR (r.status = 'APPROVED' AND (t.from_account_id, t.amount, t.kind) IS DISTINCT FROM
+                (r.account_id, r.amount, 'TRANSFER'))
+        LIMIT 1
         """,
     ),
     Check(

@@ -56,6 +56,11 @@ SECTIONS: Mapping[str, Query[Row]] = {
         "m.created_at, m.accepted_at, m.ended_at FROM memberships m JOIN accounts a ON a.id = m.account_id "
         "JOIN balances b ON b.account_id = a.id WHERE m.user_id = :user"
     ),
+    "invitations": _section(
+        "SELECT a.number AS account_number, m.role, m.may_pay, m.daily_limit, b.currency, m.may_manage_cards, m.email, "
+        "m.created_at, m.expires_at FROM users u JOIN memberships m ON m.email_key = u.email_key AND m.status = 'INVITED' "
+        "JOIN accounts a ON a.id = m.account_id JOIN balances b ON b.account_id = a.id WHERE u.id = :user"
+    ),
     "members_of_accounts": _section(
         "SELECT a.number AS account_number, m.role, m.may_pay, m.daily_limit, b.currency, m.may_manage_cards, m.status, m.email, "
         "u.full_name AS member_name, m.created_at, m.accepted_at, m.ended_at FROM accounts a "
@@ -119,6 +124,10 @@ SECTIONS: Mapping[str, Query[Row]] = {
         "FROM accounts a JOIN balances b ON b.account_id = a.id JOIN statements s ON s.account_id = a.id WHERE a.owner_id = :user"
     ),
     "requests": _section("SELECT key, outcome, created_at FROM idempotency_outcomes WHERE user_id = :user"),
+    "requests_of_programs": _section(
+        "SELECT o.user_id AS grant_id, o.key, o.outcome, o.created_at FROM access_grants g "
+        "JOIN idempotency_outcomes o ON o.user_id = g.id WHERE g.user_id = :user"
+    ),
 }
 """The sections that are read at once."""
 _MONEY = {

@@ -58,6 +58,7 @@ class ScheduledTransfer(SQLModel, table=True):
     fingerprint: bytes = Field(sa_type=LargeBinary)
     created_at: datetime = time_field()
     updated_at: datetime = time_field()
+    hidden_at: datetime | None = time_field(nullable=True)
 
 
 class ScheduledRun(SQLModel, table=True):

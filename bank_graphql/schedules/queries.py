@@ -74,15 +74,17 @@ class NumberRow(Row):
 COLUMNS = tuple(col(getattr(ScheduledTransfer, name)) for name in ScheduleRow.__annotations__)
 _RUN_COLUMNS = tuple(col(getattr(ScheduledRun, name)) for name in RunRow.__annotations__)
 _ids = requested_keys(Uuid())
+_is_listed = col(ScheduledTransfer.hidden_at).is_(None)
+"""Whoever made the order may see its account still."""
 _SCHEDULES = Query(
     select(_ids.c.position, *COLUMNS)
     .select_from(_ids)
     .join(ScheduledTransfer, col(ScheduledTransfer.id) == _ids.c.key)
-    .where(visible_to_viewer(col(ScheduledTransfer.owner_id), _ids)),
+    .where(visible_to_viewer(col(ScheduledTransfer.owner_id), _ids), _is_listed),
     ScheduleRow,
 )
 SCHEDULES_OF_USERS = Listing(
-    select(*COLUMNS),
+    select(*COLUMNS).where(_is_listed),
     parents=[col(ScheduledTransfer.owner_id)],
     by=col(ScheduledTransfer.id),
     key=uuid_key("ScheduledTransfer"),

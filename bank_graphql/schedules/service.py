@@ -345,8 +345,9 @@ async def cancel_of_account(connection: Connection, account_id: UUID, now: datet
 
 
 async def cancel_of_member(connection: Connection, account_id: UUID, user_id: UUID, now: datetime) -> None:
-    """End the standing orders with which a user pays from an account, who is no member of it any more."""
+    """End the standing orders with which a user pays from an account, who is no member of it any more, and hide them."""
     await connection.execute(statements.CANCEL_OF_MEMBER, account=account_id, owner=user_id, now=now)
+    await connection.execute(statements.HIDE, account=account_id, owner=user_id, now=now)
 
 
 async def erase(connection: Connection, owner_id: UUID) -> None:

@@ -161,7 +161,13 @@ _cancel_from = (
     )
 )
 CANCEL_OF_ACCOUNT = Query(_cancel_from, Row)
-CANCEL_OF_MEMBER = Query(_cancel_from.where(col(ScheduledTransfer.owner_id) == bindparam("owner", type_=Uuid())), Row)
+_of_member = (
+    col(ScheduledTransfer.from_account_id) == bindparam("account", type_=Uuid()),
+    col(ScheduledTransfer.owner_id) == bindparam("owner", type_=Uuid()),
+)
+CANCEL_OF_MEMBER = Query(_cancel_from.where(_of_member[1]), Row)
+HIDE = Query(update(ScheduledTransfer).where(*_of_member).values(hidden_at=_now), Row)
+"""Show orders from an account no more, because whoever made them may not see it."""
 _of_user = select(col(ScheduledTransfer.id)).where(col(ScheduledTransfer.owner_id) == bindparam("owner", type_=Uuid()))
 ERASE_RUNS = Query(delete(ScheduledRun).where(any_of(col(ScheduledRun.schedule_id), _of_user)), Row)
 ERASE = Query(delete(ScheduledTransfer).where(col(ScheduledTransfer.owner_id) == bindparam("owner", type_=Uuid())), Row)

@@ -66,9 +66,11 @@ def upgrade() -> None:
     op.create_index(
         "ix_delegated_payments_delegate_id_day", "delegated_payments", ["delegate_id", "day"], postgresql_include=["amount"]
     )
+    op.add_column("scheduled_transfers", sa.Column("hidden_at", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
     """Downgrade."""
+    op.drop_column("scheduled_transfers", "hidden_at")
     op.drop_table("delegated_payments")
     op.drop_table("memberships")

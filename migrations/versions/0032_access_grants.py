@@ -36,12 +36,14 @@ def upgrade() -> None:
     op.create_index("ix_access_grants_user_id_id", "access_grants", ["user_id", "id"])
     op.create_table(
         "grant_tokens",
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
         sa.Column("grant_id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["grant_id"], ["access_grants.id"], name=op.f("fk_grant_tokens_grant_id")),
-        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_grant_tokens")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_grant_tokens")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_grant_tokens_token_hash")),
     )
     op.create_index("ix_grant_tokens_grant_id", "grant_tokens", ["grant_id"])
     op.create_table(
@@ -89,7 +91,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_payment_requests_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment_requests")),
     )
-    op.create_index("ix_payment_requests_user_id_id", "payment_requests", ["user_id", "id"])
+    op.create_index("ix_payment_requests_account_id_id", "payment_requests", ["account_id", "id"])
+    op.create_index(
+        "ix_payment_requests_pending", "payment_requests", ["account_id", "id"], postgresql_where=sa.text("status = 'PENDING'")
+    )
+    op.create_index("ix_payment_requests_user_id", "payment_requests", ["user_id"])
     op.create_index("ix_payment_requests_grant_id", "payment_requests", ["grant_id"])
 
 

@@ -9,6 +9,7 @@ import pytest
 from starlette.applications import Starlette
 
 from bank_graphql.app import create_app
+from bank_graphql.bank import CHECKS, Bank
 from bank_graphql.identity.enums import UserRole
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.ids import uuid_of
@@ -17,6 +18,7 @@ from tests.accounts.members import end, join
 from tests.accounts.programs import APPROVAL, CREATE_KEY, READ, REVOKE, ROTATE, create, decide, pay, program
 from tests.client import ABROAD, Client, key, money
 from tests.serving import serving
+from tests.verification import assert_verified, found_wrong
 
 ME = "{ me { id fullName email accounts { nodes { id } } accessGrants { id } approvals { id } sessions { id } } }"
 
@@ -77,7 +79,7 @@ async def test_accounts_are_all_that_one_may_use(
     assert await agent.run(listed) == {
         "accounts": {"nodes": [{"id": other}]}, "accessGrant": {"id": agent.user_id, "name": "Agent"},
     }  # fmt: skip
-    blind = await program(grace, other, scopes=["CARDS_READ"])
+    blind = await program(grace, other, scopes=["PAYMENTS_WRITE"])
     assert (await blind.run(listed))["accounts"] == {"nodes": []}
 
 
@@ -117,6 +119,13 @@ async def test_a_program_pays_within_its_terms(ada: Client, account: str, other:
     assert (balance["booked"]["amount"], balance["held"]["amount"]) == ("80.00", "33.00")
     assert (await pay(agent, account, {"accountId": other}, "1", key(), dryRun=True))["__typename"] == "ForbiddenRejection"
     assert (await pay(agent, account, {"accountNumber": number}, "1", key(), dryRun=True))["__typename"] == "MoneyPreview"
+
+
+async def test_a_repeated_payment_is_shown_to_whoever_may_only_pay(ada: Client, account: str, other: str) -> None:
+    agent = await program(ada, account, scopes=["PAYMENTS_WRITE"])
+    first = await pay(agent, account, {"accountId": other}, "1", "a")
+    again = await pay(agent, account, {"accountId": other}, "1", "a")
+    assert (again["__typename"], again["replayed"], again["transaction"]) == ("MoneyMoved", True, first["transaction"])
 
 
 async def test_an_owner_approves_or_rejects_once(
@@ -194,10 +203,61 @@ async def test_fifty_payments_at_once_never_exceed_the_limit(ada: Client, grace:
         *(pay(agent, source, {"accountId": other}, "1", key()) for source in (account, second) for _ in range(25))
     )
     kinds = [answer["__typename"] for answer in answers]
-    assert (kinds.count("MoneyMoved"), kinds.count("ApprovalRequiredRejection")) == (10, 40)
+    assert [kinds.count(kind) for kind in ("MoneyMoved", "ApprovalRequiredRejection", "ForbiddenRejection")] == [10, 20, 20]
     assert await grace.booked(other) == "10.00"
     held = [(await ada.account(each))["balance"]["held"]["amount"] for each in (account, second)]
-    assert sum(map(float, held)) == 40
+    assert sum(map(float, held)) == 20
+
+
+async def test_a_program_may_not_hold_all_the_money(ada: Client, account: str, other: str) -> None:
+    agent = await program(ada, account, dailyLimit=money("0"))
+    kinds = [(await pay(agent, account, {"accountId": other}, "1", key()))["__typename"] for _ in range(22)]
+    assert kinds == ["ApprovalRequiredRejection"] * 20 + ["ForbiddenRejection"] * 2
+    await ada.run(REVOKE, id=agent.user_id)
+    assert (await ada.account(account))["balance"]["held"]["amount"] == "0.00"
+    assert {each["status"] for each in (await ada.run("{ me { approvals { status } } }"))["me"]["approvals"]} == {"REJECTED"}
+
+
+async def test_whoever_owns_the_account_decides(
+    ada: Client, grace: Client, account: str, other: str, raw: asyncpg.Connection
+) -> None:
+    membership = await join(raw, ada, account, grace, "grace@bank.test", role="OWNER")
+    agent = await program(grace, account, approvalAbove=money("1"))
+    first = (await pay(agent, account, {"accountId": other}, "40", "a"))["approval"]["id"]
+    second = (await pay(agent, account, {"accountId": other}, "50", "b"))["approval"]["id"]
+    for client in (ada, grace):
+        assert [each["id"] for each in (await client.run("{ me { approvals { id } } }"))["me"]["approvals"]] == [second, first]
+    assert (await decide(ada, first, approve=True))["status"] == "EXECUTED"
+    await end(ada, membership)
+    assert (await grace.run("{ me { approvals { id } } }"))["me"]["approvals"] == []
+    assert (await decide(grace, second, approve=True))["__typename"] == "NotFoundRejection"
+    assert (await decide(ada, second, approve=False))["status"] == "REJECTED"
+
+
+async def test_a_consent_and_the_end_of_an_ownership_do_not_cross(
+    ada: Client, grace: Client, account: str, other: str, raw: asyncpg.Connection
+) -> None:
+    for _ in range(10):
+        membership = await join(raw, ada, account, grace, "grace@bank.test", role="OWNER")
+        made: dict[str, Any]
+        made, _ = await asyncio.gather(create(grace, account), end(ada, membership))
+        if made["__typename"] == "NewAccessGrant":
+            assert await Client(grace.http, made["token"]).account(account) is None
+            await grace.run(REVOKE, id=made["grant"]["id"])
+    assert await raw.fetchval("SELECT count(*) FROM granted_accounts") == 0
+
+
+async def test_a_program_of_staff_does_nothing_with_what_is_its_users(
+    plain: Client, settings: Settings, raw: asyncpg.Connection
+) -> None:
+    processor = await plain.sign_up("pia@example.com", "Pia Processor")
+    own = await processor.open()
+    await raw.execute("UPDATE users SET role = 'PROCESSOR'")
+    processor = await plain.log_in("pia@example.com")
+    key_ = await program(processor, scopes=["CLEARING_PROCESS", "CARDS_PROCESS"], document=CREATE_KEY)
+    for client in (processor, key_):
+        assert (await client.receive(own["number"], "1000"))["__typename"] == "ForbiddenRejection"
+    assert await processor.booked(own["id"]) == "0.00"
 
 
 async def test_a_revoked_program_ends_at_once(
@@ -234,6 +294,23 @@ async def test_a_token_is_rotated_with_overlap(app: Starlette, ada: Client, acco
     assert (await ada.run(ROTATE, id=agent.user_id, overlap=-1))["x"]["fields"][0]["code"] == "INVALID"
 
 
+async def test_a_rotation_without_overlap_ends_all_older_tokens(ada: Client, account: str) -> None:
+    first = await program(ada, account, scopes=READ)
+    second = Client(ada.http, (await ada.run(ROTATE, id=first.user_id, overlap=60))["x"]["token"])
+    third = Client(ada.http, (await ada.run(ROTATE, id=first.user_id, overlap=0))["x"]["token"])
+    for client in (first, second):
+        assert await code_of(client, "{ x: feedCursor }") == "UNAUTHENTICATED"
+    assert (await third.account(account))["id"] == account
+
+
+async def test_a_program_sees_no_other_grant(ada: Client, account: str) -> None:
+    agent, another = await program(ada, account), await program(ada, account)
+    node = "query ($id: ID!) { node(id: $id) { id } }"
+    assert (await agent.run(node, id=another.user_id))["node"] is None
+    assert (await agent.run(node, id=agent.user_id))["node"] == {"id": agent.user_id}
+    assert (await agent.account(account, "owner { email fullName }"))["owner"] == {"email": "", "fullName": "Ada Lovelace"}
+
+
 async def test_nothing_of_a_token_is_stored(ada: Client, account: str, raw: asyncpg.Connection) -> None:
     agent = await program(ada, account)
     assert agent.token is not None
@@ -255,6 +332,35 @@ async def test_an_expired_or_suspended_program_is_refused(
     await raw.execute("UPDATE access_grants SET expires_at = now()")
     app.state.graphql._services.identity.sessions.grants.forget()
     assert await code_of(agent, "{ x: feedCursor }") == "UNAUTHENTICATED"
+
+
+async def test_decisions_are_in_the_audit(ada: Client, account: str, other: str, raw: asyncpg.Connection) -> None:
+    agent = await program(ada, account, approvalAbove=money("1"))
+    ids = [(await pay(agent, account, {"accountId": other}, "2", key()))["approval"]["id"] for _ in range(2)]
+    for approval, approve in zip(ids, (True, False), strict=True):
+        await decide(ada, approval, approve=approve)
+    found = await raw.fetch("SELECT subject_id, detail FROM audit_events WHERE action = 'decide' ORDER BY id")
+    assert [tuple(row) for row in found] == [(uuid_of(ids[0], "Approval"), "APPROVED"), (uuid_of(ids[1], "Approval"), "REJECTED")]
+
+
+async def test_what_members_and_programs_did_is_verified(
+    bank: Bank, ada: Client, grace: Client, account: str, other: str, raw: asyncpg.Connection
+) -> None:
+    await join(raw, ada, account, grace, "grace@bank.test", role="OWNER")
+    await grace.transfer(account, other, "1")
+    await grace.issue(account)
+    agent = await program(ada, account, approvalAbove=money("2"))
+    await pay(agent, account, {"accountId": other}, "1", key())
+    for approve in (True, False, None):
+        waits = (await pay(agent, account, {"accountId": other}, "3", key()))["approval"]["id"]
+        if approve is not None:
+            await decide(ada, waits, approve=approve)
+    await assert_verified(bank.db)
+    for change in (
+        "SET amount = 2 WHERE status = 'APPROVED'",
+        "SET status = 'PENDING', decided_at = NULL WHERE status = 'REJECTED'",
+    ):
+        assert await found_wrong(raw, CHECKS, f"UPDATE payment_requests {change}") == {"payment requests"}
 
 
 async def test_a_joint_owners_program_ends_with_the_membership(
@@ -295,6 +401,7 @@ async def test_a_key_passes_on_what_the_role_has(ada: Client, staff: Any, accoun
     ("given", "problem"),
     [
         ({"scopes": []}, ("scopes", "REQUIRED")),
+        ({"scopes": ["TRANSACTIONS_READ"], "dailyLimit": None}, ("scopes", "INVALID")),
         ({"accountIds": []}, ("accountIds", "INVALID")),
         ({"dailyLimit": None}, ("dailyLimit", "REQUIRED")),
         ({"scopes": ["ACCOUNTS_READ"], "dailyLimit": money("1")}, ("dailyLimit", "REQUIRED")),

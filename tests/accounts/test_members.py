@@ -8,10 +8,13 @@ import asyncpg
 import pytest
 from starlette.applications import Starlette
 
+from bank_graphql.app import create_app
 from bank_graphql.kit.ids import uuid_of
+from bank_graphql.settings import Settings
 from tests.accounts.members import ACCEPT, CHANGE, INVITE, MINE, accept, end, invite, join
 from tests.client import Client, key, money, transfer_of
 from tests.schedules.orders import order
+from tests.serving import serving
 
 GRACE = "grace@bank.test"
 SHARED = "holderNames owner { fullName email phoneNumber } viewerMembership { role mayPay } memberships { memberName }"
@@ -249,6 +252,46 @@ async def test_an_address_is_invited_once(ada: Client, grace: Client, shared: st
     await raw.execute("UPDATE users SET email_verified_at = now()")
     assert (await accept(grace, again["id"]))["status"] == "ACTIVE"
     assert (await invite(ada, shared, GRACE))["fields"][0]["code"] == "TAKEN"
+
+
+async def test_an_invitation_is_for_one_mailbox(ada: Client, visitor: Client, shared: str, raw: asyncpg.Connection) -> None:
+    invited = await invite(ada, shared, "strasse@bank.test")
+    other = await visitor.sign_up("straße@bank.test", "Another Person")
+    await raw.execute("UPDATE users SET email_verified_at = now()")
+    assert (await other.run(MINE))["me"]["memberships"] == []
+    assert (await accept(other, invited["id"]))["__typename"] == "NotFoundRejection"
+
+
+async def test_invitations_end_with_the_owner_who_sent_them(
+    ada: Client, grace: Client, visitor: Client, shared: str, raw: asyncpg.Connection
+) -> None:
+    membership = await join(raw, ada, shared, grace, GRACE, role="OWNER")
+    invited = await invite(grace, shared, "eve@bank.test", role="OWNER")
+    await end(ada, membership)
+    eve = await visitor.sign_up("eve@bank.test", "Eve")
+    await raw.execute("UPDATE users SET email_verified_at = now()")
+    assert (await accept(eve, invited["id"]))["__typename"] == "NotFoundRejection"
+
+
+async def test_an_order_from_an_account_that_is_shared_no_more_is_not_shown(
+    ada: Client, grace: Client, shared: str, own: str, raw: asyncpg.Connection
+) -> None:
+    membership = await join(raw, ada, shared, grace, GRACE, mayPay=True)
+    made = await order(grace, shared, {"accountId": own}, startsOn="2999-01-01")
+    listed = "query ($id: ID!) { scheduledTransfers { nodes { id from { id } } } node(id: $id) { id } }"
+    assert (await grace.run(listed, id=made["id"]))["scheduledTransfers"]["nodes"] == [{"id": made["id"], "from": {"id": shared}}]
+    await end(ada, membership)
+    assert await grace.run(listed, id=made["id"]) == {"scheduledTransfers": {"nodes": []}, "node": None}
+
+
+async def test_nobody_has_mails_sent_to_others_all_the_time(settings: Settings) -> None:
+    async with serving(create_app(settings.model_copy(update={"log_in_rate_limit": 60}))) as http:
+        ada = await Client(http).sign_up("ada@bank.test", "Ada Lovelace")
+        account, codes = (await ada.open())["id"], []
+        for _ in range(5):
+            answer = await ada.post(INVITE, i={"accountId": account, "email": "eve@bank.test"})
+            codes += [error["extensions"]["code"] for error in answer.get("errors", [])]
+    assert codes[-1] == "RATE_LIMITED"
 
 
 async def test_who_invites_has_proved_who_they_are(app: Starlette, ada: Client, shared: str, raw: asyncpg.Connection) -> None:

@@ -32,7 +32,7 @@ def services_of(bank: Bank) -> Services:
         addresses=bank.people.addresses,
         accounts=bank.accounts,
         members=bank.members,
-        grants=Grants(bank.db, utc_now, bank.people.identity.sessions.cache),
+        grants=Grants(bank.db, utc_now, bank.people.identity),
         approvals=bank.approvals,
         closing=bank.closing,
         cards=bank.cards,

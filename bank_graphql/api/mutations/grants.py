@@ -19,6 +19,8 @@ from bank_graphql.engine.fields import mutation
 from bank_graphql.identity.enums import GrantKind
 from bank_graphql.kit.errors import NotFound
 from bank_graphql.kit.ids import global_id
+from bank_graphql.payments.request_queries import waiting_of
+from bank_graphql.payments.requests import decision_of
 
 
 @strawberry.type
@@ -55,10 +57,15 @@ class GrantMutations:
         token = await context.services.grants.rotate(context.viewer, key, timedelta(minutes=overlap_minutes))
         return await _new(context, key, token)
 
-    @mutation(RevokeAccessGrantResult, "End what a program may do, at once.")
+    @mutation(
+        RevokeAccessGrantResult, "End what a program may do, at once, and reject those of its payments that wait for approval."
+    )
     @staticmethod
     async def revoke_access_grant(context: Context, id: strawberry.ID) -> Done:  # noqa: A002
-        await context.services.grants.revoke(context.viewer, grant_id(id))
+        key, viewer = grant_id(id), context.viewer
+        await context.services.grants.revoke(viewer, key)
+        waiting = await waiting_of(context.services.db, viewer, key)
+        await context.execute_all([decision_of(viewer, each, approve=False) for each in waiting], atomic=False)
         return Done()
 
 

@@ -21,6 +21,7 @@ class MemberMutations:
     @staticmethod
     async def invite_member(context: Context, input: InviteMemberInput) -> MembershipRow:  # noqa: A002
         members, key = context.services.members, account_id(input.account_id)
+        await context.attempt_invitation(input.email)
         return await members.invite(context.viewer, key, input.email, input.capabilities)
 
     @mutation(

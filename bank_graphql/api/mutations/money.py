@@ -168,7 +168,7 @@ async def _result(context: Context, outcome: Outcome) -> Any:
         case Preview():
             return MoneyPreview.of(outcome)
         case Moved(transaction_id, transaction, replayed):
-            found = transaction or await context.loader(context.readers.transaction).load(transaction_id)
+            found = transaction or await context.own_transaction(transaction_id)
             if found is None:
                 raise NotFound("transaction")
             return MoneyMoved(transaction=found, replayed=replayed)

@@ -143,7 +143,7 @@ class Account(Node):
     @loaded_field(
         lambda readers: readers.owner,
         description="The customer who opened it, and owns it. Members do not see the phone number, whether there is a second "
-        "factor, or a reason for a suspension.",
+        "factor, or a reason for a suspension. To a program, the e-mail address is empty, too: that takes the scope PROFILE.",
         graphql_type=User,
     )
     @staticmethod

@@ -71,10 +71,9 @@ _described(
     f"What a program may do.{_GROWS}",
     {
         "ACCOUNTS_READ": "Read the accounts that the grant names, and their balances.",
-        "TRANSACTIONS_READ": "Read their entries, transactions and statements, and follow the feed. Exports need "
-        "ACCOUNTS_READ, too.",
+        "TRANSACTIONS_READ": "Read their entries, transactions and statements, and follow the feed. It needs ACCOUNTS_READ.",
         "PAYMENTS_WRITE": "Pay from them by `transfer`. Rejections and dry runs say how much is available.",
-        "CARDS_READ": "Read their cards and limits, but no numbers.",
+        "CARDS_READ": "Read their cards and limits, but no numbers. It needs ACCOUNTS_READ.",
         "PROFILE": "Read the profile of the user who gave the grant.",
         "CARDS_PROCESS": "Be the card network. For those whose role is PROCESSOR.",
         "CLEARING_PROCESS": "Be the clearing. For those whose role is PROCESSOR.",

@@ -75,6 +75,11 @@ class Command(ABC):
     stores_refusals: ClassVar[bool] = True
     """Whether refusals are stored under the key. The bank tries again what it does by itself."""
 
+    @property
+    def audited(self) -> tuple[UUID | None, str | None]:
+        """What the command is about and to what it changes that, for the audit, if that is not what it makes; else None."""
+        return None, None
+
     @abstractmethod
     def targets(self) -> Targets:
         """Return what the command names."""

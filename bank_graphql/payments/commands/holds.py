@@ -158,7 +158,7 @@ def _pending_hold(actor: Actor, transaction_id: UUID, state: BatchState) -> Tran
     if hold.kind != TransactionKind.HOLD:
         raise StateConflict(StateConflictCode.NOT_A_HOLD, hold.status, "This transaction is not a hold.")
     if hold.to_account_id == internal_account_id(Purpose.SUSPENSE, hold.currency):
-        raise Forbidden("This money waits for a decision about a reversal: see decide.")
+        raise Forbidden("This money waits for a decision: see decide.")
     if hold.id in state.cards.payments:
         card_rules.require_network(actor, hold.from_account_id, state)
     else:

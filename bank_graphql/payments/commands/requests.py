@@ -18,6 +18,8 @@ from bank_graphql.payments.errors import PaymentApprovalRequired
 from bank_graphql.payments.outcomes import Decision, Declined, Moved
 from bank_graphql.payments.state import BatchState
 
+MAX_WAITING = 20
+"""How many payments of a program may wait for approval, so that a program that has gone wrong does not hold all the money."""
 RESERVED = "Waits for approval"
 """The description of a hold for a payment that waits."""
 
@@ -46,10 +48,14 @@ def request_approval(
         end_to_end_id: the payer's name for a payment to another bank.
 
     Raises:
+        Forbidden: `MAX_WAITING` payments of the program wait already.
         InsufficientFunds: the money is not there.
     """
     if delegate.program is None:
         raise TypeError("a member needs no approval")
+    waiting = delegate.program.waiting + sum(each.grant_id == delegate.id for each in state.delegates.new_requests)
+    if waiting >= MAX_WAITING:
+        raise Forbidden(f"{MAX_WAITING} payments of this program wait for approval already.")
     is_external = isinstance(target, ExternalAccount)
     fee = state.fees_of(source.account_id).external_transfer if is_external else 0
     suspense = state.ledger.internal_account(Purpose.SUSPENSE, source.currency, state.now)
@@ -93,7 +99,12 @@ class DecidePayment(Command):
     hold_id: UUID
     payment: Command | None
 
-    action = "decidePayment"
+    action = "decide"
+
+    @property
+    def audited(self) -> tuple[UUID | None, str | None]:
+        """The request, and what was decided."""
+        return self.request_id, PaymentRequestStatus.REJECTED if self.payment is None else PaymentRequestStatus.APPROVED
 
     def targets(self) -> Targets:
         """Return the hold, and what the payment names."""

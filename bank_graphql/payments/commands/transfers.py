@@ -137,6 +137,7 @@ class Transfer(Command):
         if self.dry_run:
             raise Forbidden(f"{reason} Without a dry run, the money is held, and the account's owner decides.")
         self._check_description(target)
+        self._check_verification(target, state)
         details = {"description": self.description, "end_to_end_id": self.end_to_end_id}
         return request_approval(program, source, target, self.amount, reason, state, **details)
 
