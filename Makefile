@@ -17,7 +17,7 @@ DOCS_PORT ?= 8002
 # A file of tests stays with one worker, which then starts its servers once; the slow ones come first.
 PYTEST = $(if $(DATABASE_URL),TEST_DATABASE_URL="$(DATABASE_URL)" )$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest \
 	-n 2 --dist loadfile --no-loadscope-reorder --durations=15
-TOOLS := $(patsubst %,tests/%/node_modules/.package-lock.json,schema e2e/clients infrastructure/kql)
+TOOLS := $(patsubst %,tests/%/node_modules/.package-lock.json,schema e2e/clients infrastructure/kql oauth/client)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help

@@ -33,7 +33,12 @@ from bank_graphql.kit.jobs import Job, JobMetrics, running
 from bank_graphql.kit.metrics import Metrics
 from bank_graphql.kit.process_metrics import ProcessMetrics
 from bank_graphql.kit.rate_limiter import RateLimiter
+from bank_graphql.kit.seals import Seals
 from bank_graphql.kit.tracing import Tracing, open_tracing
+from bank_graphql.oauth.clients import Clients
+from bank_graphql.oauth.dpop import Proofs
+from bank_graphql.oauth.requests import AuthorizationRequests
+from bank_graphql.oauth.tokens import TokenIssuer
 from bank_graphql.settings import Settings
 from bank_graphql.web import health
 from bank_graphql.web.authentication import BearerAuthentication
@@ -43,6 +48,7 @@ from bank_graphql.web.endpoint import GraphQLEndpoint
 from bank_graphql.web.keys import PublishedKeys
 from bank_graphql.web.metrics import MetricsPage, WebMetrics
 from bank_graphql.web.middleware import RequestMiddleware
+from bank_graphql.web.oauth import OAuth
 from bank_graphql.web.operations import OperationGate
 from bank_graphql.web.playground import ONLINE_BANK, ONLINE_BANK_DOCUMENTS, Assets, Page, add_slash
 from bank_graphql.web.request_log import RequestLog
@@ -91,8 +97,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     )
     logs_all = settings.log_requests or settings.log_level is LogLevel.DEBUG
     request_log = RequestLog(all_requests=logs_all, slow_seconds=settings.slow_request_seconds)
-    is_https = settings.address.startswith("https://")
     draining = Draining(settings.drain_for)
+    is_https = settings.address.startswith("https://")
     around: Callable[[ASGIApp], ASGIApp] = partial(
         RequestMiddleware, https=is_https, log=request_log, count=web_metrics.response, draining=draining
     )
@@ -102,9 +108,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with _open(settings, clock, metrics, tracing) as bank:
-            await bank.approvals.warn_if_alone()
             services = _services(bank, settings, limiter, clock)
-            identify = BearerAuthentication(bank.people.identity.sessions)
+            identify = BearerAuthentication(bank.people.identity.sessions, Proofs(clock), settings.address)
+            app.state.oauth = _oauth(bank, settings, services, identify, clock)
             app.state.graphql = GraphQLEndpoint(gate, services, identify, Page("graphiql.html"), trusted)
             app.state.direct = around(app.state.graphql)
             app.state.sockets = GraphQLSockets(
@@ -141,6 +147,7 @@ def _trusted_documents(settings: Settings, executor: Executor) -> TrustedDocumen
 async def _open(settings: Settings, clock: Clock, metrics: Metrics, tracing: Tracing | None) -> AsyncIterator[Bank]:
     try:
         async with open_bank(settings, clock=clock, metrics=metrics, tracing=tracing) as bank, bank.feed_running():
+            await bank.approvals.warn_if_alone()
             yield bank
             metrics.close()
     finally:
@@ -179,6 +186,23 @@ def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock
         execute=bank.execute,
         limiter=limiter,
         attempts_per_minute=settings.log_in_rate_limit,
+    )
+
+
+def _oauth(bank: Bank, settings: Settings, services: Services, identify: BearerAuthentication, clock: Clock) -> OAuth:
+    """Return the endpoints of the authorization server."""
+    sessions, clients = bank.people.identity.sessions, Clients(bank.db, clock)
+    seals = Seals(sessions.tokens.private_keys, "bank oauth")
+    return OAuth(
+        settings.name,
+        settings.address,
+        clients,
+        AuthorizationRequests(clients, seals, clock, settings.address),
+        TokenIssuer(bank.db, services.grants, sessions.tokens, sessions.cache, clock),
+        identify.proofs,
+        services,
+        identify,
+        clock,
     )
 
 
@@ -230,6 +254,7 @@ def _routes(schema: PublishedSchema | None, metrics: MetricsPage | None) -> list
         Route("/health/live", health.live),
         Route("/health/ready", _ready),
         Route("/.well-known/jwks.json", _keys),
+        *(Route(path, _OAuthRoute(name), methods=methods) for path, name, methods in _OAUTH),
         Route("/statements/{name}", _statement),
         Route("/exports/{account}/{since}/{name}", _export),
         Route("/personal-data/{name}", _personal_data),
@@ -266,6 +291,32 @@ class _Application(Starlette):
     def _is_at_wrong_port(self, scope: Scope) -> bool:
         server = scope.get("server") or (None, None)
         return bool((server[1] == self._metrics_port) != (scope["path"] == METRICS))
+
+
+_OAUTH = (
+    ("/.well-known/oauth-authorization-server", "metadata", ["GET"]),
+    ("/.well-known/openid-configuration", "metadata", ["GET"]),
+    ("/.well-known/oauth-protected-resource", "resource", ["GET"]),
+    ("/oauth/par", "par", ["POST"]),
+    ("/oauth/authorize", "authorize", ["GET", "POST"]),
+    ("/oauth/token", "token", ["POST"]),
+    ("/oauth/revoke", "revoke", ["POST"]),
+    ("/oauth/introspect", "introspect", ["POST"]),
+    ("/oauth/userinfo", "userinfo", ["GET"]),
+)
+"""The endpoints of the authorization server: their paths, the methods of `OAuth`, and those of HTTP."""
+
+
+class _OAuthRoute:
+    """Forwards requests to an endpoint of the authorization server, which exists once the bank is open."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = getattr(scope["app"].state.oauth, self._name)
+        response: Response = await endpoint(Request(scope, receive))
+        await response(scope, receive, send)
 
 
 class _GraphQLRoute:

@@ -16,7 +16,7 @@ from typing import Annotated
 import asyncpg
 import typer
 
-from bank_graphql import backups, cli_agents, cli_audit, cli_messages, cli_smoke, serving
+from bank_graphql import backups, cli_agents, cli_audit, cli_messages, cli_oauth, cli_smoke, serving
 from bank_graphql import demo as demonstration
 from bank_graphql import settings as configuration
 from bank_graphql.api.schema import build_schema, export, introspection
@@ -221,8 +221,9 @@ def create_user(
 app.command()(cli_audit.verify)
 app.command("audit-checkpoint")(cli_audit.audit_checkpoint)
 app.command("audit-key")(cli_audit.audit_key)
-app.command()(cli_smoke.smoke)
-app.command()(cli_agents.mcp)
+_OTHERS: dict[str, Callable[..., None]] = {"smoke": cli_smoke.smoke, "mcp": cli_agents.mcp, **cli_oauth.COMMANDS}
+for _name, _command in _OTHERS.items():
+    app.command(_name)(_command)
 
 
 @app.command("close-statements")

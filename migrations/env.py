@@ -18,6 +18,7 @@ from bank_graphql.identity import models as identity
 from bank_graphql.kit.schema import note_versions
 from bank_graphql.ledger import models as ledger
 from bank_graphql.mail import models as mail
+from bank_graphql.oauth import models as oauth
 from bank_graphql.payees import models as payees
 from bank_graphql.payments import models as payments
 from bank_graphql.products import models as products
@@ -26,7 +27,7 @@ from bank_graphql.statements import models as statements
 
 MODELS = (
     *(ledger, events, audit, mail, identity, accounts, cards, clearing, payees, payments, statements, approvals, schedules),
-    products,
+    *(products, oauth),
 )
 ONE_AT_A_TIME = 0x62616E6B  # "bank"
 WAIT_SECONDS = 0.1

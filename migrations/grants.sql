@@ -26,7 +26,7 @@ DO $$ BEGIN
         verified_payments, external_transactions, clearing_messages, totp_factors, recovery_codes,
         audit_seals, outgoing_mails, email_codes, passkeys,
         answered_challenges, approvals, scheduled_transfers, scheduled_runs,
-        memberships, access_grants, grant_tokens, granted_accounts, payment_requests, delegated_payments, due_postings, products, product_terms, account_products, interest_accruals, interest_postings, accrual_days, closed_months
+        oauth_clients, oauth_consents, oauth_codes, oauth_refresh_tokens, memberships, access_grants, grant_tokens, granted_accounts, payment_requests, delegated_payments, due_postings, products, product_terms, account_products, interest_accruals, interest_postings, accrual_days, closed_months
         TO bank_app;
     GRANT INSERT (transaction_id, account_id, amount, balance_after, booked_at) ON entries TO bank_app;
     GRANT INSERT (kind, account_id, transaction_id, occurred_at, epoch) ON transaction_events TO bank_app;
@@ -60,6 +60,9 @@ DO $$ BEGIN
         ON memberships TO bank_app;
     GRANT UPDATE (name, payees, revoked_at, last_used_at) ON access_grants TO bank_app;
     GRANT UPDATE (expires_at) ON grant_tokens TO bank_app;
+    GRANT UPDATE (used_at) ON oauth_codes, oauth_refresh_tokens TO bank_app;
+    GRANT UPDATE (disabled_at) ON oauth_clients TO bank_app;
+    GRANT DELETE ON oauth_consents, oauth_codes, oauth_refresh_tokens TO bank_app;
     GRANT UPDATE (status, decided_by, decided_at, transaction_id, description, to_name, end_to_end_id, reason) ON payment_requests TO bank_app;
     GRANT UPDATE (clears_at, return_reason, message_id) ON external_transactions TO bank_app;
     GRANT UPDATE (name) ON verified_payments TO bank_app;

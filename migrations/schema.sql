@@ -114,7 +114,7 @@ CREATE TABLE public.access_grants (
     expires_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
     last_used_at timestamp with time zone,
-    CONSTRAINT ck_access_grants_kind_is_known CHECK ((kind = ANY (ARRAY['AGENT'::text, 'API_KEY'::text]))),
+    CONSTRAINT ck_access_grants_kind_is_known CHECK ((kind = ANY (ARRAY['AGENT'::text, 'API_KEY'::text, 'CONSENT'::text]))),
     CONSTRAINT ck_access_grants_limit_has_a_currency CHECK (((daily_limit IS NULL) = (currency IS NULL))),
     CONSTRAINT ck_access_grants_limits_are_not_negative CHECK (((daily_limit >= 0) AND (approval_above >= 0)))
 );
@@ -156,7 +156,7 @@ CREATE TABLE public.accrual_days (
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
-COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0031 on run with this schema.';
+COMMENT ON TABLE public.alembic_version IS 'Versions of the bank from schema 0033 on run with this schema.';
 CREATE TABLE public.answered_challenges (
     id bytea NOT NULL,
     expires_at timestamp with time zone NOT NULL
@@ -464,6 +464,44 @@ CREATE TABLE public.memberships (
     CONSTRAINT ck_memberships_owners_may_all CHECK (((role = 'MEMBER'::text) OR (may_pay AND may_manage_cards AND (daily_limit IS NULL)))),
     CONSTRAINT ck_memberships_role_is_known CHECK ((role = ANY (ARRAY['OWNER'::text, 'MEMBER'::text]))),
     CONSTRAINT ck_memberships_status_is_known CHECK ((status = ANY (ARRAY['INVITED'::text, 'ACTIVE'::text, 'ENDED'::text])))
+);
+CREATE TABLE public.oauth_clients (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    secret_hash bytea,
+    redirect_uris text[] NOT NULL,
+    scopes text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    disabled_at timestamp with time zone
+);
+CREATE TABLE public.oauth_codes (
+    code_hash bytea NOT NULL,
+    grant_id uuid NOT NULL,
+    token_id uuid NOT NULL,
+    client_id uuid NOT NULL,
+    redirect_uri text NOT NULL,
+    challenge text NOT NULL,
+    nonce text,
+    key_thumbprint text,
+    scopes text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone
+);
+CREATE TABLE public.oauth_consents (
+    grant_id uuid NOT NULL,
+    client_id uuid NOT NULL,
+    user_id uuid NOT NULL
+);
+CREATE TABLE public.oauth_refresh_tokens (
+    token_hash bytea NOT NULL,
+    grant_id uuid NOT NULL,
+    token_id uuid NOT NULL,
+    client_id uuid NOT NULL,
+    key_thumbprint text,
+    scopes text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone
 );
 CREATE TABLE public.outgoing_mails (
     id uuid NOT NULL,
@@ -799,6 +837,14 @@ ALTER TABLE ONLY public.interest_postings
     ADD CONSTRAINT pk_interest_postings PRIMARY KEY (account_id, side, last_day);
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT pk_memberships PRIMARY KEY (id);
+ALTER TABLE ONLY public.oauth_clients
+    ADD CONSTRAINT pk_oauth_clients PRIMARY KEY (id);
+ALTER TABLE ONLY public.oauth_codes
+    ADD CONSTRAINT pk_oauth_codes PRIMARY KEY (code_hash);
+ALTER TABLE ONLY public.oauth_consents
+    ADD CONSTRAINT pk_oauth_consents PRIMARY KEY (grant_id);
+ALTER TABLE ONLY public.oauth_refresh_tokens
+    ADD CONSTRAINT pk_oauth_refresh_tokens PRIMARY KEY (token_hash);
 ALTER TABLE ONLY public.outgoing_mails
     ADD CONSTRAINT pk_outgoing_mails PRIMARY KEY (id);
 ALTER TABLE ONLY public.passkeys
@@ -892,6 +938,10 @@ CREATE INDEX ix_granted_accounts_account_id ON public.granted_accounts USING btr
 CREATE INDEX ix_idempotency_outcomes_created_at ON public.idempotency_outcomes USING btree (created_at);
 CREATE INDEX ix_memberships_account_id_id ON public.memberships USING btree (account_id, id);
 CREATE INDEX ix_memberships_user_id ON public.memberships USING btree (user_id);
+CREATE INDEX ix_oauth_codes_expires_at ON public.oauth_codes USING btree (expires_at);
+CREATE INDEX ix_oauth_consents_client_id ON public.oauth_consents USING btree (client_id);
+CREATE INDEX ix_oauth_consents_user_id_client_id ON public.oauth_consents USING btree (user_id, client_id, grant_id);
+CREATE INDEX ix_oauth_refresh_tokens_grant_id ON public.oauth_refresh_tokens USING btree (grant_id);
 CREATE INDEX ix_outgoing_mails_due_at ON public.outgoing_mails USING btree (due_at);
 CREATE INDEX ix_passkeys_user_id ON public.passkeys USING btree (user_id);
 CREATE INDEX ix_payees_owner_id_id ON public.payees USING btree (owner_id, id);
@@ -1015,6 +1065,20 @@ ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT fk_memberships_invited_by FOREIGN KEY (invited_by) REFERENCES public.users(id);
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT fk_memberships_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
+ALTER TABLE ONLY public.oauth_codes
+    ADD CONSTRAINT fk_oauth_codes_client_id FOREIGN KEY (client_id) REFERENCES public.oauth_clients(id);
+ALTER TABLE ONLY public.oauth_codes
+    ADD CONSTRAINT fk_oauth_codes_grant_id FOREIGN KEY (grant_id) REFERENCES public.access_grants(id);
+ALTER TABLE ONLY public.oauth_consents
+    ADD CONSTRAINT fk_oauth_consents_client_id FOREIGN KEY (client_id) REFERENCES public.oauth_clients(id);
+ALTER TABLE ONLY public.oauth_consents
+    ADD CONSTRAINT fk_oauth_consents_grant_id FOREIGN KEY (grant_id) REFERENCES public.access_grants(id);
+ALTER TABLE ONLY public.oauth_consents
+    ADD CONSTRAINT fk_oauth_consents_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
+ALTER TABLE ONLY public.oauth_refresh_tokens
+    ADD CONSTRAINT fk_oauth_refresh_tokens_client_id FOREIGN KEY (client_id) REFERENCES public.oauth_clients(id);
+ALTER TABLE ONLY public.oauth_refresh_tokens
+    ADD CONSTRAINT fk_oauth_refresh_tokens_grant_id FOREIGN KEY (grant_id) REFERENCES public.access_grants(id);
 ALTER TABLE ONLY public.passkeys
     ADD CONSTRAINT fk_passkeys_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.payees

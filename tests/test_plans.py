@@ -137,6 +137,10 @@ async def filled(ada: Client, db: Database) -> Database:
         "INSERT INTO memberships SELECT gen_random_uuid(), a.id, NULL, 'MEMBER', true, NULL, true, 'INVITED', u.email, u.email_key, a.owner_id, "
         "now(), now(), NULL, NULL FROM accounts a, users u WHERE u.full_name = ''",
         "INSERT INTO access_grants SELECT gen_random_uuid(), 'AGENT', u.id, '', '{}', NULL, NULL, NULL, NULL, now(), now() + interval '1 year', NULL, now() FROM users u",
+        "INSERT INTO oauth_clients SELECT id, '', NULL, '{}', '{}', now(), NULL FROM users",
+        "INSERT INTO oauth_consents SELECT id, user_id, user_id FROM access_grants",
+        "INSERT INTO oauth_codes SELECT id::text::bytea, id, id, user_id, '', '', NULL, NULL, '{}', now(), now(), NULL FROM access_grants",
+        "INSERT INTO oauth_refresh_tokens SELECT id::text::bytea, id, id, user_id, NULL, '{}', now(), NULL FROM access_grants",
         "INSERT INTO granted_accounts SELECT g.id, a.id FROM access_grants g, accounts a",
         "INSERT INTO grant_tokens SELECT g.id, g.id::text::bytea, g.id, now(), NULL FROM access_grants g",
         "INSERT INTO payment_requests SELECT gen_random_uuid(), g.id, g.user_id, a.id, t.id, a.id, NULL, NULL, 1, 'EUR', NULL, NULL, '', 'PENDING', now(), "

@@ -139,6 +139,9 @@ DROP_ACCOUNT = Query(
     Row,
 )
 """Take an account from all grants of a user."""
+_of_users = select(col(_of_user.id)).where(col(_of_user.user_id) == _user)
+ERASE_TOKENS = Query(delete(GrantToken).where(any_of(col(GrantToken.grant_id), _of_users)), Row)
+ERASE_ACCOUNTS = Query(delete(GrantedAccount).where(any_of(col(GrantedAccount.grant_id), _of_users)), Row)
 ERASE = Query(
     update(AccessGrant)
     .where(col(AccessGrant.user_id) == _user)

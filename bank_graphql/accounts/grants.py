@@ -1,5 +1,6 @@
 """The only writer of access grants: what users let programs do, agents with their accounts and services of their own."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -35,6 +36,13 @@ LASTS = timedelta(days=366)
 """How long an access grant lasts at most."""
 MAX_OVERLAP = timedelta(days=7)
 """For how long a rotated token stays valid at most."""
+
+
+_ACTIONS = {
+    GrantKind.AGENT: GrantAction.CREATE,
+    GrantKind.API_KEY: GrantAction.CREATE_KEY,
+    GrantKind.CONSENT: GrantAction.CONSENT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,28 @@ class Grants:
         self._identity = identity
 
     async def create(self, actor: Actor, kind: GrantKind, terms: Terms) -> tuple[UUID, str]:
-        """Give a program access, and return the grant and its token, which is shown once.
+        """Give a program access, and return the grant and its token, which is shown once. Raises as `consent`."""
+        token = new_token()
+
+        async def add_token(connection: Connection, grant_id: UUID) -> None:
+            await connection.insert(statements.INSERT_TOKEN, [(new_id(), hash_of(token), grant_id, self._clock())])
+
+        return await self.consent(actor, kind, terms, add_token), token
+
+    async def consent(
+        self,
+        actor: Actor,
+        kind: GrantKind,
+        terms: Terms,
+        add_token: Callable[[Connection, UUID], Awaitable[None]],
+    ) -> UUID:
+        """Give a program access, and return the grant.
+
+        Args:
+            actor: the user.
+            kind: what the program is.
+            terms: what it may do.
+            add_token: called in the transaction with the grant, to store what the program calls with.
 
         Raises:
             StepUpRequired: the actor was not verified a short while ago.
@@ -85,8 +114,7 @@ class Grants:
             CurrencyMismatch: an account is in another currency than the limit.
             ValidationFailed: see the messages.
         """
-        action = GrantAction.CREATE if kind == GrantKind.AGENT else GrantAction.CREATE_KEY
-        new, token = new_id(), new_token()
+        new = new_id()
 
         async def work(connection: Connection) -> None:
             if not actor.is_verified:
@@ -117,11 +145,11 @@ class Grants:
                 expires=terms.expires_at,
             )
             await connection.insert(statements.INSERT_ACCOUNT, [(new, each) for each in terms.account_ids])
-            await connection.insert(statements.INSERT_TOKEN, [(new_id(), hash_of(token), new, now)])
+            await add_token(connection, new)
             await self._identity.notices.changed(connection, actor.user_id, Change.PROGRAM_ADDED)
 
-        await audit.execute_audited(self._db, actor, action, new, work)
-        return new, token
+        await audit.execute_audited(self._db, actor, _ACTIONS[kind], new, work)
+        return new
 
     async def rotate(self, actor: Actor, grant_id: UUID, overlap: timedelta) -> str:
         """Return a new token of a grant. Those that it has are valid for a while yet, so that no request fails meanwhile.
@@ -166,10 +194,7 @@ class Grants:
         async def work(connection: Connection) -> set[UUID]:
             await connection.lock([grant_lock(grant_id)])
             await self._require_own(connection, actor, grant_id)
-            await connection.execute(statements.REVOKE, grant=grant_id, now=self._clock())
-            deleted = await connection.fetch(statements.DELETE_ALL_TOKENS, grant=grant_id)
-            await connection.execute(statements.DELETE_ACCOUNTS, grant=grant_id)
-            return {row.id for row in deleted}
+            return await end_grant(connection, grant_id, self._clock())
 
         ended = await audit.execute_audited(self._db, actor, GrantAction.REVOKE, grant_id, work)
         self._identity.sessions.cache.end(ended)
@@ -211,6 +236,15 @@ class Grants:
         return name, None if terms.payees is None else [check_iban(each, "payees") for each in terms.payees]
 
 
+async def end_grant(connection: Connection, grant_id: UUID, now: datetime) -> set[UUID]:
+    """End a grant, and return the ids of its tokens. The caller gives them to `SessionCache.end`."""
+    await connection.lock([grant_lock(grant_id)])
+    await connection.execute(statements.REVOKE, grant=grant_id, now=now)
+    deleted = await connection.fetch(statements.DELETE_ALL_TOKENS, grant=grant_id)
+    await connection.execute(statements.DELETE_ACCOUNTS, grant=grant_id)
+    return {row.id for row in deleted}
+
+
 async def drop_accounts(connection: Connection, account_id: UUID, user_id: UUID) -> None:
     """Take an account from the programs of a user who does not own it any more."""
     await connection.execute(statements.DROP_ACCOUNT, account=account_id, user=user_id)
@@ -218,6 +252,8 @@ async def drop_accounts(connection: Connection, account_id: UUID, user_id: UUID)
 
 async def erase(connection: Connection, user_id: UUID) -> None:
     """End the access grants of a user, and erase what they were called and whom they could pay."""
+    await connection.execute(statements.ERASE_TOKENS, user=user_id)
+    await connection.execute(statements.ERASE_ACCOUNTS, user=user_id)
     await connection.execute(statements.ERASE, user=user_id, now=utc_now())
 
 

@@ -12,6 +12,7 @@ from bank_graphql.accounts.members import Members
 from bank_graphql.events.errors import AccessEnded, SessionEnded
 from bank_graphql.events.hub import Hub, Interest, Subscriber
 from bank_graphql.events.models import Position
+from bank_graphql.identity.permissions import Permission
 from bank_graphql.identity.sessions import Sessions
 from bank_graphql.kit.actor import Actor, Origin
 from bank_graphql.kit.clock import Clock
@@ -149,8 +150,9 @@ class Streams:
         session_ids = {actor.session_id for actor in actors.values() if actor.session_id is not None}
         active = await self._sessions.active(list(session_ids)) if session_ids else {}
         for stream, actor in actors.items():
-            expired = actor.expires_at is not None and actor.expires_at <= now
-            if expired or (actor.session_id is not None and active.get(actor.session_id) != actor.permissions):
+            if (actor.expires_at is not None and actor.expires_at <= now) or (
+                actor.session_id is not None and not _is_unchanged(actor, active.get(actor.session_id))
+            ):
                 stream.end(SessionEnded())
         await self._end_hidden()
         await self._finish_closed()
@@ -188,3 +190,10 @@ class Streams:
                 await self._hub.read_now()
         for subscriber in finished:
             subscriber.finish()
+
+
+def _is_unchanged(actor: Actor, permissions: frozenset[Permission] | None) -> bool:
+    """Return whether a session or grant is active and allows what it did. A client's token may have less than its grant."""
+    if permissions is None:
+        return False
+    return actor.permissions == permissions if actor.grant is None else actor.permissions <= permissions

@@ -53,10 +53,11 @@ class IdentityAction(StrEnum):
 
 
 class GrantKind(StrEnum):
-    """What a program is: an AGENT acts for a customer; an API_KEY is of a service."""
+    """What a program is: an AGENT acts for a customer; an API_KEY is of a service; a CONSENT is to a registered client."""
 
     AGENT = "AGENT"
     API_KEY = "API_KEY"
+    CONSENT = "CONSENT"
 
 
 class GrantAction(StrEnum):
@@ -66,6 +67,7 @@ class GrantAction(StrEnum):
     CREATE_KEY = "createApiKey"
     ROTATE = "rotateAccessGrant"
     REVOKE = "revokeAccessGrant"
+    CONSENT = "consent"
 
 
 class StepUpFactor(StrEnum):

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -18,6 +18,7 @@ from bank_graphql.identity.networks import StaffNetworks
 from bank_graphql.identity.permissions import PERMISSIONS, Permission
 from bank_graphql.identity.scopes import SERVICES, Scope
 from bank_graphql.identity.session_cache import CACHE_SECONDS, SessionCache
+from bank_graphql.identity.tokens import Claims, ProgramClaims
 from bank_graphql.kit.actor import Actor, Grant, Origin
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
@@ -28,6 +29,7 @@ PREFIX = "bank_"
 _USED_EVERY = timedelta(minutes=1)
 """How exactly it is noted when a grant was last used."""
 _MAX_STATES = 100_000
+_ID_BYTES = 16
 
 
 class _IdRow(Row):
@@ -117,6 +119,18 @@ class Grants:
             return None
         return self._actor(state, origin)
 
+    async def of_client(self, claims: Claims, program: ProgramClaims, origin: Origin) -> Actor | None:
+        """Return the actor of a registered client's token that is valid; None if the consent has ended.
+
+        Raises:
+            Unavailable: it cannot be read.
+        """
+        state = await self._state(claims.session_id.bytes)
+        if state is None or state.user_id != claims.user_id or self._ended.has_ended(state.token_id):
+            return None
+        actor = self._actor(state, origin, program.scopes)
+        return None if actor is None else replace(actor, expires_at=min(claims.expires_at, state.expires_at))
+
     async def current(self, actor: Actor) -> Actor | None:
         """Return a program as it is now; None if its grant has ended since.
 
@@ -125,12 +139,12 @@ class Grants:
         """
         token_id = actor.session_id
         permissions = None if token_id is None else (await self.active([token_id])).get(token_id)
-        return None if permissions is None else replace(actor, permissions=permissions)
+        return None if permissions is None else replace(actor, permissions=permissions & actor.permissions)
 
     async def active(self, token_ids: Sequence[UUID]) -> dict[UUID, frozenset[Permission]]:
         """Return those of the tokens that are valid, each with the permissions that its grant passes on."""
         rows = await self._db.fetch(_ACTIVE, ids=list(token_ids), now=self._clock())
-        return {row.token_id: _permissions(row) for row in rows if not self._ended.has_ended(row.token_id)}
+        return {row.token_id: _permissions(row, row.scopes) for row in rows if not self._ended.has_ended(row.token_id)}
 
     async def revoke_all(self, connection: Connection, user_id: UUID) -> set[UUID]:
         """End all grants of a user, and return the ids of their tokens. The caller passes them to `SessionCache.end`."""
@@ -141,14 +155,18 @@ class Grants:
         """Read each grant again when it is used next, because it may have changed."""
         self._states.clear()
 
-    async def _state(self, token_hash: bytes) -> _GrantRow | None:
+    async def _state(self, key: bytes) -> _GrantRow | None:
+        """Return a grant by the hash of its token, or by the bytes of the token's id."""
         now = time.monotonic()
-        cached = self._states.get(token_hash)
+        cached = self._states.get(key)
         if cached is not None and now - cached[0] <= CACHE_SECONDS:
             return cached[1]
-        found = await self._db.fetch_one(_OF_TOKEN, token_hash=token_hash, now=self._clock())
+        if len(key) == _ID_BYTES:
+            found = await self._db.fetch_one(_ACTIVE, ids=[UUID(bytes=key)], now=self._clock())
+        else:
+            found = await self._db.fetch_one(_OF_TOKEN, token_hash=key, now=self._clock())
         if found is not None:
-            self._states[token_hash] = (now, found)
+            self._states[key] = (now, found)
             await self._note_use(found)
         return found
 
@@ -157,14 +175,17 @@ class Grants:
         if grant.last_used_at is None or now - grant.last_used_at > _USED_EVERY:
             await self._db.transact(lambda connection: connection.execute(_NOTE_USE, grant=grant.id, now=now))
 
-    def _actor(self, grant: _GrantRow, origin: Origin) -> Actor | None:
+    def _actor(self, grant: _GrantRow, origin: Origin, scopes: frozenset[str] | None = None) -> Actor | None:
+        """Return the actor of a grant, or None if staff is elsewhere. A token may have fewer scopes than its grant."""
         if not self._networks.admit(grant.role, origin):
             return None
-        allowed = Grant(grant.user_id, frozenset(grant.scopes))
-        return Actor(grant.id, grant.token_id, _permissions(grant), origin, grant.expires_at, is_verified=False, grant=allowed)
+        given = frozenset(grant.scopes)
+        allowed = Grant(grant.user_id, given if scopes is None else given & scopes)
+        permissions = _permissions(grant, allowed.scopes)
+        return Actor(grant.id, grant.token_id, permissions, origin, grant.expires_at, is_verified=False, grant=allowed)
 
 
-def _permissions(grant: _GrantRow) -> frozenset[Permission]:
-    """Return the permissions of a grant: those of its scopes that the user's role has, too."""
-    passed_on = {SERVICES[scope] for scope in map(Scope, grant.scopes) if scope in SERVICES}
+def _permissions(grant: _GrantRow, scopes: Collection[str]) -> frozenset[Permission]:
+    """Return the permissions that scopes of a grant pass on: those that the user's role has, too."""
+    passed_on = {SERVICES[scope] for scope in map(Scope, scopes) if scope in SERVICES}
     return PERMISSIONS[grant.role] & passed_on

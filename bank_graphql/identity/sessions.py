@@ -73,10 +73,15 @@ class Sessions:
         self.grants = Grants(db, clock, self.cache, networks)
         self.cache.on_ended(lambda _: self.grants.forget())
 
-    async def authenticate(self, token: str, origin: Origin) -> Actor | None:
+    async def authenticate(self, token: str, origin: Origin, key_thumbprint: str | None = None) -> Actor | None:
         """Return the actor of an access token; None if the token is not valid, its session not active, or staff is elsewhere.
 
         The token of a program is one of an access grant.
+
+        Args:
+            token: the access token.
+            origin: where the request came from.
+            key_thumbprint: the key that the request proves to hold; None if it proves none. A bound token needs its key.
 
         Raises:
             Unavailable: the session's state cannot be read.
@@ -87,6 +92,9 @@ class Sessions:
         claims = self.tokens.verify(token, now)
         if claims is None:
             return None
+        if claims.program is not None:
+            is_bound_elsewhere = claims.program.key_thumbprint != key_thumbprint
+            return None if is_bound_elsewhere else await self.grants.of_client(claims, claims.program, origin)
         state = await self.cache.state(claims.session_id)
         if state is None or not state.active or state.user_id != claims.user_id:
             return None
@@ -94,6 +102,18 @@ class Sessions:
             return None
         is_verified = now - state.verified_at <= self._verified_for
         return Actor(state.user_id, claims.session_id, PERMISSIONS[state.role], origin, claims.expires_at, is_verified)
+
+    async def resume(self, session_id: UUID, origin: Origin) -> Actor | None:
+        """Return the actor of a session that the bank has noted itself; None if it is not active, or staff is elsewhere.
+
+        Raises:
+            Unavailable: the session's state cannot be read.
+        """
+        state = await self.cache.state(session_id)
+        if state is None or not state.active or not self.networks.admit(state.role, origin):
+            return None
+        is_verified = self._clock() - state.verified_at <= self._verified_for
+        return Actor(state.user_id, session_id, PERMISSIONS[state.role], origin, None, is_verified)
 
     async def current(self, actor: Actor) -> Actor | None:
         """Return an actor as it is now; None if its session has ended since. A document may take long.

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from authlib.oauth2.rfc9068.claims import JWTAccessTokenClaims
@@ -23,15 +24,40 @@ _MAX_CHARACTERS = 4096
 _MAX_CACHED = 10_000
 _UNLIMITED = 2**62
 _FILE = "signing-keys.json"
+PROGRAM_LIFETIME = timedelta(minutes=10)
+"""How long the access token of a registered client is valid: it can refresh it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramClaims:
+    """What the access token of a registered client says beyond a session's.
+
+    Attributes:
+        client_id: the client.
+        scopes: what the client may do, of what its consent allows.
+        key_thumbprint: the key that the token is bound to (RFC 9449); None if it is not bound.
+    """
+
+    client_id: str
+    scopes: frozenset[str]
+    key_thumbprint: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The claims of a valid access token."""
+    """The claims of a valid access token.
+
+    Attributes:
+        user_id: the user.
+        session_id: the session; of a registered client, its access grant.
+        expires_at: when it expires.
+        program: further claims of a registered client's token; None for a user's.
+    """
 
     user_id: UUID
     session_id: UUID
     expires_at: datetime
+    program: ProgramClaims | None = None
 
 
 class AccessTokens:
@@ -74,8 +100,7 @@ class AccessTokens:
     def issue(self, user_id: UUID, session_id: UUID, now: datetime) -> tuple[str, datetime]:
         """Return a new token for a user's session, and when it expires."""
         expires_at = (now + self.lifetime).replace(microsecond=0)
-        key = self._keys.keys[0]
-        claims = {
+        claims: dict[str, object] = {
             "iss": self._issuer,
             "aud": self._audience,
             "sub": user_id.hex,
@@ -85,8 +110,53 @@ class AccessTokens:
             "exp": int(expires_at.timestamp()),
             "jti": new_id().hex,
         }
-        header = {"alg": ALGORITHM, "typ": TYPE, "kid": key.kid}
-        return jwt.encode(header, claims, key, algorithms=[ALGORITHM]), expires_at
+        return self._sign(claims, TYPE), expires_at
+
+    def issue_to_program(
+        self, user_id: UUID, grant_id: UUID, client_id: str, scopes: frozenset[str], key_thumbprint: str | None, now: datetime
+    ) -> tuple[str, int]:
+        """Return a new token for a registered client, and for how many seconds it is valid.
+
+        Args:
+            user_id: the user who consented.
+            grant_id: the consent.
+            client_id: the client.
+            scopes: what it may do.
+            key_thumbprint: the key that the token is bound to; None for a bearer token.
+            now: the time.
+        """
+        seconds = int(PROGRAM_LIFETIME.total_seconds())
+        claims: dict[str, object] = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": user_id.hex,
+            "sid": grant_id.hex,
+            "client_id": client_id,
+            "scope": " ".join(sorted(scopes)),
+            "iat": int(now.timestamp()),
+            "exp": int(now.timestamp()) + seconds,
+            "jti": new_id().hex,
+        }
+        if key_thumbprint is not None:
+            claims["cnf"] = {"jkt": key_thumbprint}
+        return self._sign(claims, TYPE), seconds
+
+    def issue_identity(self, user_id: UUID, client_id: str, nonce: str | None, now: datetime) -> str:
+        """Return an ID token (OpenID Connect) for a registered client: who the user is."""
+        issued = int(now.timestamp())
+        claims: dict[str, object] = {
+            "iss": self._issuer,
+            "aud": client_id,
+            "sub": user_id.hex,
+            "iat": issued,
+            "exp": issued + int(PROGRAM_LIFETIME.total_seconds()),
+            "auth_time": issued,
+        }
+        return self._sign(claims if nonce is None else {**claims, "nonce": nonce}, "JWT")
+
+    def _sign(self, claims: dict[str, object], kind: str) -> str:
+        key = self._keys.keys[0]
+        return jwt.encode({"alg": ALGORITHM, "typ": kind, "kid": key.kid}, claims, key, algorithms=[ALGORITHM])
 
     def verify(self, token: str, now: datetime) -> Claims | None:
         """Return the token's claims; None if this bank did not issue it, it is of another type, or it has expired.
@@ -115,9 +185,17 @@ class AccessTokens:
             claims.validate(now=int(now.timestamp()), leeway=_UNLIMITED)
             expires = int(decoded.claims["exp"])
             ids = UUID(decoded.claims["sub"]), UUID(decoded.claims["sid"])
-            return Claims(*ids, datetime.fromtimestamp(expires, UTC)), expires
-        except (JoseError, ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
+            return Claims(*ids, datetime.fromtimestamp(expires, UTC), _program(decoded.claims)), expires
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError, RecursionError):
             return None  # malformed claims, such as a time beyond the calendar
+
+
+def _program(claims: Mapping[str, Any]) -> ProgramClaims | None:
+    """Return what a registered client's token says beyond a session's. Raises TypeError, AttributeError if it is malformed."""
+    if "scope" not in claims:
+        return None
+    bound = claims.get("cnf")
+    return ProgramClaims(claims["client_id"], frozenset(claims["scope"].split()), None if bound is None else str(bound["jkt"]))
 
 
 def signing_keys(given: str | None, folder: Path | None) -> KeySource:

@@ -79,6 +79,10 @@ SECTIONS: Mapping[str, Query[Row]] = {
         "SELECT d.grant_id, a.number AS account_number FROM access_grants g JOIN granted_accounts d ON d.grant_id = g.id "
         "JOIN accounts a ON a.id = d.account_id WHERE g.user_id = :user"
     ),
+    "oauth_consents": _section(
+        "SELECT c.grant_id, o.name AS application FROM oauth_consents c JOIN oauth_clients o ON o.id = c.client_id "
+        "WHERE c.user_id = :user"
+    ),
     "payment_requests": _section(
         "SELECT r.id, r.grant_id, a.number AS account_number, r.to_number, r.to_name, r.amount, r.currency, r.description, "
         "r.end_to_end_id, r.reason, r.status, r.created_at, r.expires_at, r.decided_at, r.transaction_id "

@@ -11,6 +11,7 @@ from bank_graphql.identity.users import Users
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.db import Connection, Database
 from bank_graphql.kit.ids import parse_uuid
+from bank_graphql.oauth import tokens as oauth
 from bank_graphql.payees import service as payees
 from bank_graphql.payments import service as payments
 from bank_graphql.schedules import service as schedules
@@ -47,6 +48,7 @@ async def erase_user(users: Users, actor: Actor, user_id: UUID) -> None:
 async def _erase_elsewhere(connection: Connection, user_id: UUID) -> None:
     await accounts.erase(connection, user_id)
     await grants.erase(connection, user_id)
+    await oauth.erase(connection, user_id)
     await cards.erase(connection, user_id)
     await payees.erase(connection, user_id)
     await payments.erase(connection, user_id)

@@ -7,6 +7,7 @@ from starlette.types import Scope
 
 from bank_graphql.identity.sessions import Sessions
 from bank_graphql.kit.actor import Caller, Origin
+from bank_graphql.oauth.dpop import Proofs
 from bank_graphql.web.middleware import request_id_of
 
 
@@ -17,10 +18,14 @@ class BearerAuthentication:
 
     Args:
         sessions: verify the tokens.
+        proofs: check proofs of the keys that tokens are bound to (`Authorization: DPoP …`, RFC 9449).
+        address: the bank's address, to which these proofs are made.
     """
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, proofs: Proofs, address: str) -> None:
         self._sessions = sessions
+        self.proofs = proofs
+        self._address = address
 
     async def __call__(self, scope: Scope) -> Caller:
         """Return who sent a request, and from where.
@@ -36,9 +41,16 @@ class BearerAuthentication:
             request_id=request_id_of(scope),
         )
         scheme, *rest = headers.get(b"authorization", b"").decode("latin-1").split(maxsplit=1)[:2] or [""]
-        if scheme.lower() != "bearer" or not rest:
+        if scheme.lower() not in {"bearer", "dpop"} or not rest:
             return Caller(None, origin)
-        actor = await self._sessions.authenticate(rest[0].strip(), origin)
+        token = rest[0].strip()
+        thumbprint = None
+        if scheme.lower() == "dpop":
+            proof = headers.get(b"dpop", b"").decode("latin-1")
+            thumbprint = self.proofs.thumbprint(proof, scope.get("method", "GET"), f"{self._address}{scope['path']}", token)
+            if thumbprint is None:
+                return Caller(None, origin, has_bad_token=True)
+        actor = await self._sessions.authenticate(token, origin, thumbprint)
         return Caller(actor, origin, has_bad_token=actor is None)
 
 

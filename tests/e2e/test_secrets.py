@@ -142,7 +142,7 @@ async def look_at_the_database(dsn: str, dump: bytes, settings: Settings) -> set
     found = {f"{row[0]}.{row[1]}" for row in columns if CODES.search(row[1])}
     assert found == {
         "accounts.number", "card_secrets.sealed_number", "external_transactions.account_number", "payees.account_number",
-        "scheduled_transfers.to_number",
+        "scheduled_transfers.to_number", "payment_requests.to_number",
         "statements.number", "users.phone_number",
     }  # fmt: skip
     ids = [row["card_id"] for row in await connection.fetch("SELECT card_id FROM card_secrets")]

@@ -16,6 +16,8 @@ ELSEWHERE = {
     "refresh_tokens": "secrets of sessions",
     "card_secrets": "secrets of cards",
     "grant_tokens": "secrets of programs",
+    "oauth_codes": "secrets of programs",
+    "oauth_refresh_tokens": "secrets of programs",
     "entries": "transactions say the same",
     "transaction_events": "transactions say the same",
     "approvals": "what staff propose: its effects are elsewhere",
@@ -24,7 +26,7 @@ ELSEWHERE = {
     "outgoing_mails": "on their way to the user",
     "attempt_buckets": "hashes that are deleted after minutes",
     "audit_seals": "hashes of everything",
-    "products": "", "product_terms": "", "accrual_days": "", "closed_months": "", "alembic_version": "", "backups": "", "bank_time": "", "clearing_messages": "", "feed_epochs": "", "feed_start": "",
+    "oauth_clients": "", "products": "", "product_terms": "", "accrual_days": "", "closed_months": "", "alembic_version": "", "backups": "", "bank_time": "", "clearing_messages": "", "feed_epochs": "", "feed_start": "",
     "statement_months": "", "vault_keys": "", "verification_runs": "",
 }  # fmt: skip
 """Tables that are not exported, and why: those without a reason are about no user."""

@@ -83,7 +83,11 @@ _described(
 _described(
     GrantKind,
     f"What a program is.{_GROWS}",
-    {"AGENT": "Acts for a customer: an agent, or a script.", "API_KEY": "A service, with a key of its own."},
+    {
+        "AGENT": "Acts for a customer: an agent, or a script.",
+        "API_KEY": "A service, with a key of its own.",
+        "CONSENT": "An application of somebody else, to which the user consented.",
+    },
 )
 _described(
     MemberRole,

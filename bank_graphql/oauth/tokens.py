@@ -1,0 +1,241 @@
+"""What clients get for a consent: codes, access tokens, refresh tokens. A second use of a code or refresh token ends it."""
+
+import hashlib
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from bank_graphql.accounts.grant_statements import INSERT_TOKEN
+from bank_graphql.accounts.grants import Grants, Terms, end_grant
+from bank_graphql.identity.enums import GrantKind
+from bank_graphql.identity.session_cache import SessionCache
+from bank_graphql.identity.tokens import AccessTokens
+from bank_graphql.kit.actor import Actor
+from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.db import Connection, Database
+from bank_graphql.kit.ids import new_id
+from bank_graphql.oauth import statements
+from bank_graphql.oauth.clients import OPENID
+from bank_graphql.oauth.errors import OAuthError
+from bank_graphql.oauth.requests import AuthorizationRequest
+from bank_graphql.oauth.statements import ClientRow, CodeRow, RefreshRow
+
+CODE_LASTS = timedelta(seconds=60)
+_KEPT = timedelta(days=1)
+"""How long an expired code is kept, so that a second use is noticed."""
+MAX_CONSENTS = 5
+"""How many consents a user has to a client at most, as on several devices: the oldest ends."""
+_USED_KEPT = timedelta(days=30)
+"""How long a refresh token that was used is kept, so that a second use is noticed."""
+_ENDED = OAuthError("invalid_grant", "The consent has ended.")
+_REUSED = OAuthError("invalid_grant", "It was used before. The consent has ended, as somebody else may have used it.")
+
+
+class TokenIssuer:
+    """Issues tokens to registered clients.
+
+    Args:
+        db: the database.
+        grants: makes consents.
+        tokens: signs access tokens.
+        ended: is given consents that end.
+        clock: gives the time.
+    """
+
+    def __init__(self, db: Database, grants: Grants, tokens: AccessTokens, ended: SessionCache, clock: Clock) -> None:
+        self._db = db
+        self._grants = grants
+        self._tokens = tokens
+        self._ended = ended
+        self._clock = clock
+
+    async def code(self, actor: Actor, request: AuthorizationRequest, terms: Terms) -> str:
+        """Store a user's consent, and return the code for it. Raises as `Grants.consent`."""
+        code, client_id = secrets.token_urlsafe(32), UUID(request.client_id)
+        ended: set[UUID] = set()
+
+        async def add_code(connection: Connection, grant_id: UUID) -> None:
+            now, token_id = self._clock(), new_id()
+            await connection.execute(statements.DELETE_CODES, now=now - _KEPT)
+            await connection.execute(statements.INSERT_CONSENT, grant=grant_id, client=client_id, user=actor.user_id)
+            ended.clear()  # the transaction may be tried again
+            for older in await connection.fetch(
+                statements.OLDER_CONSENTS, user=actor.user_id, client=client_id, kept=MAX_CONSENTS
+            ):
+                ended.update(await end_grant(connection, older.id, now))
+            # Access tokens are signed, and name this row. Nobody knows a token with its hash.
+            await connection.insert(INSERT_TOKEN, [(token_id, secrets.token_bytes(32), grant_id, now)])
+            await connection.execute(
+                statements.INSERT_CODE,
+                hash=_hash(code),
+                grant=grant_id,
+                token=token_id,
+                client=client_id,
+                uri=request.redirect_uri,
+                given_challenge=request.challenge,
+                given_nonce=request.nonce,
+                thumbprint=request.key_thumbprint,
+                given_scopes=list(request.scopes),
+                now=now,
+                expires=now + CODE_LASTS,
+            )
+
+        await self._grants.consent(actor, GrantKind.CONSENT, terms, add_code)
+        self._ended.end(ended)
+        return code
+
+    async def exchange(self, client: ClientRow, form: Mapping[str, str], key_thumbprint: str | None) -> dict[str, Any]:
+        """Return the tokens for a code, or for a refresh token.
+
+        Args:
+            client: who sends the request.
+            form: its parameters.
+            key_thumbprint: the key that it proves to hold; None if it proves none.
+
+        Raises:
+            OAuthError: as the standards name it.
+        """
+        match form.get("grant_type"):
+            case "authorization_code":
+                outcome = await self._db.transact(lambda connection: self._by_code(connection, client, form, key_thumbprint))
+            case "refresh_token":
+                outcome = await self._db.transact(lambda connection: self._refreshed(connection, client, form, key_thumbprint))
+            case _:
+                raise OAuthError("unsupported_grant_type", "Use authorization_code or refresh_token.")
+        if isinstance(outcome, set):  # it was used before, and its consent has ended in that transaction
+            self._ended.end(outcome)
+            raise _REUSED
+        return outcome
+
+    async def _by_code(
+        self, connection: Connection, client: ClientRow, form: Mapping[str, str], thumbprint: str | None
+    ) -> dict[str, Any] | set[UUID]:
+        code, now = form.get("code", ""), self._clock()
+        found = await connection.fetch_one(statements.CODE, hash=_hash(code))
+        if found is None or found.client_id != client.id:
+            raise OAuthError("invalid_grant", "There is no such code.")
+        if found.used_at is not None:
+            return await end_grant(connection, found.grant_id, now)
+        if found.expires_at <= now or found.revoked_at is not None:
+            raise OAuthError("invalid_grant", "The code has expired.")
+        if form.get("redirect_uri", found.redirect_uri) != found.redirect_uri:
+            raise OAuthError("invalid_grant", "The redirect URI is another one than that of the request.")
+        if not hmac.compare_digest(_challenge(form.get("code_verifier", "")), found.challenge):
+            raise OAuthError("invalid_grant", "The code verifier does not fit the challenge.")
+        if found.key_thumbprint is not None and found.key_thumbprint != thumbprint:
+            raise OAuthError("invalid_dpop_proof", "The code is bound to another key.")
+        await connection.execute(statements.USE_CODE, hash=_hash(code), now=now)
+        issued = await self._issue(connection, client, found, frozenset(found.scopes), thumbprint, now)
+        if OPENID in found.scopes:
+            issued["id_token"] = self._tokens.issue_identity(found.user_id, client.id.hex, found.nonce, now)
+        return issued
+
+    async def _refreshed(
+        self, connection: Connection, client: ClientRow, form: Mapping[str, str], thumbprint: str | None
+    ) -> dict[str, Any] | set[UUID]:
+        token, now = form.get("refresh_token", ""), self._clock()
+        found = await connection.fetch_one(statements.REFRESH, hash=_hash(token))
+        if found is None or found.client_id != client.id:
+            raise OAuthError("invalid_grant", "There is no such refresh token.")
+        if found.used_at is not None:
+            return await end_grant(connection, found.grant_id, now)
+        if found.revoked_at is not None or found.grant_expires_at <= now:
+            raise _ENDED
+        if found.key_thumbprint != thumbprint:
+            raise OAuthError("invalid_dpop_proof", "The refresh token is bound to another key.")
+        scopes = frozenset(form.get("scope", " ".join(found.scopes)).split())
+        if not scopes or not scopes <= frozenset(found.scopes):
+            raise OAuthError("invalid_scope", "The consent does not allow this scope.")
+        await connection.execute(statements.USE_REFRESH, hash=_hash(token), now=now)
+        await connection.execute(statements.DELETE_REFRESH, grant=found.grant_id, now=now - _USED_KEPT)
+        return await self._issue(connection, client, found, scopes, thumbprint, now)
+
+    async def _issue(
+        self,
+        connection: Connection,
+        client: ClientRow,
+        found: CodeRow | RefreshRow,
+        scopes: frozenset[str],
+        thumbprint: str | None,
+        now: datetime,
+    ) -> dict[str, Any]:
+        """Return tokens for the scopes, and store the refresh token, which goes on to allow all that was consented to."""
+        access_token, seconds = self._tokens.issue_to_program(
+            found.user_id, found.token_id, client.id.hex, scopes, thumbprint, now
+        )
+        refresh_token = secrets.token_urlsafe(32)
+        await connection.execute(
+            statements.INSERT_REFRESH,
+            hash=_hash(refresh_token),
+            grant=found.grant_id,
+            token=found.token_id,
+            client=client.id,
+            thumbprint=thumbprint,
+            given_scopes=found.scopes,
+            now=now,
+        )
+        return {
+            "access_token": access_token,
+            "token_type": "Bearer" if thumbprint is None else "DPoP",
+            "expires_in": seconds,
+            "refresh_token": refresh_token,
+            "scope": " ".join(sorted(scopes)),
+        }
+
+    async def revoke(self, client: ClientRow, token: str) -> None:
+        """End the consent that a token belongs to (RFC 7009). A token that is none of the client's is ignored."""
+        grant_id = await self._grant_of(client, token)
+        if grant_id is None:
+            return
+        self._ended.end(await self._db.transact(lambda connection: end_grant(connection, grant_id, self._clock())))
+
+    async def introspect(self, client: ClientRow, token: str) -> dict[str, Any]:
+        """Return what a token of the client's is (RFC 7662)."""
+        now = self._clock()
+        claims = self._tokens.verify(token, now)
+        grant_id = await self._grant_of(client, token)
+        grant = None if grant_id is None else await self._db.fetch_one(statements.GRANT, grant=grant_id, now=now)
+        if grant is None:
+            return {"active": False}
+        answer: dict[str, Any] = {"active": True, "client_id": client.id.hex, "sub": grant.user_id.hex}
+        if claims is None or claims.program is None:
+            return answer
+        return {
+            **answer,
+            "scope": " ".join(sorted(claims.program.scopes)),
+            "exp": int(claims.expires_at.timestamp()),
+            **({} if claims.program.key_thumbprint is None else {"cnf": {"jkt": claims.program.key_thumbprint}}),
+        }
+
+    async def _grant_of(self, client: ClientRow, token: str) -> UUID | None:
+        """Return the consent that a token of the client's belongs to; None if there is none."""
+        claims = self._tokens.verify(token, self._clock())
+        if claims is not None:
+            if claims.program is None or claims.program.client_id != client.id.hex:
+                return None
+            of_token = await self._db.fetch_one(statements.GRANT_OF_TOKEN, token=claims.session_id)
+            return None if of_token is None else of_token.grant_id
+
+        async def work(connection: Connection) -> UUID | None:
+            found = await connection.fetch_one(statements.REFRESH, hash=_hash(token))
+            return None if found is None or found.client_id != client.id or found.used_at is not None else found.grant_id
+
+        return await self._db.transact(work)
+
+
+async def erase(connection: Connection, user_id: UUID) -> None:
+    """Erase to whom a user consented."""
+    await connection.execute(statements.DELETE_CONSENTS, user=user_id)
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _challenge(verifier: str) -> str:
+    """Return the challenge of a PKCE verifier by S256 (RFC 7636)."""
+    return urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()

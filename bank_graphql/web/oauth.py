@@ -1,0 +1,364 @@
+"""The endpoints of the authorization server, for registered clients and the browsers of users."""
+
+from base64 import b64decode
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from bank_graphql.accounts.grants import Terms
+from bank_graphql.api.context import Context, Services
+from bank_graphql.identity.errors import CredentialsRefused, StepUpRequired
+from bank_graphql.identity.scopes import OF_ACCOUNTS, Scope
+from bank_graphql.identity.service import LogInChallenge
+from bank_graphql.identity.sessions import SignedIn
+from bank_graphql.kit.actor import Actor, Caller, Origin
+from bank_graphql.kit.clock import Clock
+from bank_graphql.kit.errors import RateLimited, Refusal, Unavailable
+from bank_graphql.kit.ids import global_id, uuid_of
+from bank_graphql.kit.money import CURRENCY_DIGITS, Money, parse_amount
+from bank_graphql.kit.paging import MAX_SIZE, Page
+from bank_graphql.oauth.clients import OFFERED, OPENID, Clients, Credentials
+from bank_graphql.oauth.dpop import ALGORITHMS, Proofs
+from bank_graphql.oauth.errors import OAuthError
+from bank_graphql.oauth.requests import AuthorizationRequest, AuthorizationRequests, RedirectedError
+from bank_graphql.oauth.statements import ClientRow
+from bank_graphql.oauth.tokens import TokenIssuer
+from bank_graphql.web import consent
+
+MAX_BODY = 16_384
+PAGE_LASTS = timedelta(minutes=10)
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_REFUSED = "The e-mail address, the password or the code is wrong."
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    """What the endpoints need.
+
+    Attributes:
+        bank: the bank's name.
+        address: the bank's address, which is the issuer.
+        clients: the registered clients.
+        requests: what they request of users.
+        issuer: issues tokens.
+        proofs: checks proofs of keys.
+        services: the rooms as the API uses them.
+        identify: returns who sends a request, and from where.
+        clock: gives the time.
+    """
+
+    bank: str
+    address: str
+    clients: Clients
+    requests: AuthorizationRequests
+    issuer: TokenIssuer
+    proofs: Proofs
+    services: Services
+    identify: Callable[[Any], Awaitable[Caller]]
+    clock: Clock
+
+    async def metadata(self, _: Request) -> Response:
+        """Answer `/.well-known/oauth-authorization-server` and `openid-configuration` (RFC 8414)."""
+        base = f"{self.address}/oauth"
+        return JSONResponse(
+            {
+                "issuer": self.address,
+                "authorization_endpoint": f"{base}/authorize",
+                "token_endpoint": f"{base}/token",
+                "pushed_authorization_request_endpoint": f"{base}/par",
+                "revocation_endpoint": f"{base}/revoke",
+                "introspection_endpoint": f"{base}/introspect",
+                "userinfo_endpoint": f"{base}/userinfo",
+                "jwks_uri": f"{self.address}/.well-known/jwks.json",
+                "scopes_supported": sorted(OFFERED),
+                "response_types_supported": ["code"],
+                "response_modes_supported": ["query"],
+                "grant_types_supported": ["authorization_code", "refresh_token"],
+                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+                "code_challenge_methods_supported": ["S256"],
+                "dpop_signing_alg_values_supported": ALGORITHMS,
+                "authorization_response_iss_parameter_supported": True,
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["ES256"],
+            },
+            headers={"Cache-Control": "public, max-age=300"},
+        )
+
+    async def resource(self, _: Request) -> Response:
+        """Answer `/.well-known/oauth-protected-resource` (RFC 9728)."""
+        return JSONResponse(
+            {
+                "resource": self.address,
+                "authorization_servers": [self.address],
+                "scopes_supported": sorted(OFFERED - {OPENID}),
+                "bearer_methods_supported": ["header"],
+                "dpop_signing_alg_values_supported": ALGORITHMS,
+            },
+            headers={"Cache-Control": "public, max-age=300"},
+        )
+
+    async def par(self, request: Request) -> Response:
+        """Take a request that a client pushes (RFC 9126)."""
+        return await self._answer(request, self._push, 201)
+
+    async def token(self, request: Request) -> Response:
+        """Exchange a code or a refresh token for tokens."""
+        return await self._answer(request, self._exchange)
+
+    async def revoke(self, request: Request) -> Response:
+        """End a consent (RFC 7009)."""
+
+        async def work(client: ClientRow, form: Mapping[str, str], _: Request) -> dict[str, Any]:
+            await self.issuer.revoke(client, form.get("token", ""))
+            return {}
+
+        return await self._answer(request, work)
+
+    async def introspect(self, request: Request) -> Response:
+        """Say what a token is (RFC 7662)."""
+
+        async def work(client: ClientRow, form: Mapping[str, str], _: Request) -> dict[str, Any]:
+            if client.secret_hash is None:
+                raise OAuthError("invalid_client", "Only clients with a secret may introspect.", 401)
+            return await self.issuer.introspect(client, form.get("token", ""))
+
+        return await self._answer(request, work)
+
+    async def userinfo(self, request: Request) -> Response:
+        """Say who the user is (OpenID Connect)."""
+        caller = await self.identify(request.scope)
+        actor = caller.actor
+        if actor is None or actor.grant is None or Scope.PROFILE not in actor.grant.scopes:
+            return JSONResponse({"error": "invalid_token"}, 401, {"WWW-Authenticate": "Bearer"})
+        [user] = await self.services.readers.user.request(actor, [actor.person_id])
+        if user is None:
+            return JSONResponse({"error": "invalid_token"}, 401, {"WWW-Authenticate": "Bearer"})
+        known = {"sub": user.id.hex, "name": user.full_name, "email": user.email, "email_verified": user.email_verified}
+        return JSONResponse(known, headers=_NO_STORE)
+
+    async def authorize(self, request: Request) -> Response:
+        """Show the pages on which a user signs in and consents, and answer the client."""
+        try:
+            if request.method == "POST":
+                return await self._step(request, await _form(request))
+            given = _once(parse_qsl(request.url.query, keep_blank_values=True))
+            pushed = given.get("request_uri")
+            if pushed is not None:
+                wanted = self.requests.opened(given.get("client_id", ""), pushed)
+                client = await self.clients.find(wanted.client_id)
+            else:
+                client, wanted = await self.requests.check(given)
+        except RedirectedError as error:
+            return self._redirect(error.redirect_uri, error.state, error=error.error.error, error_description=str(error.error))
+        except OAuthError as error:
+            return consent.refusal(self.bank, str(error))
+        if client is None:
+            return consent.refusal(self.bank, "There is no such client.")
+        return consent.login(self.bank, client.name, self.requests.seal(wanted, PAGE_LASTS), wanted.redirect_uri)
+
+    async def _step(self, request: Request, form: Mapping[str, list[str]]) -> Response:
+        given = {name: values[0] for name, values in form.items()}
+        data = self.requests.data(given.get("request", ""))
+        wanted = self.requests.open(given.get("request", ""))
+        client = None if wanted is None else await self.clients.find(wanted.client_id)
+        if data is None or wanted is None or client is None:
+            return consent.refusal(self.bank, "This page is too old.")
+        context = Context.of(self.services, Caller(None, (await self.identify(request.scope)).origin))
+        match given.get("step"):
+            case "login":
+                return await self._login(context, client, wanted, given)
+            case "code":
+                return await self._code(context, client, wanted, data["more"], given)
+            case "allow":
+                return await self._decide(context.origin, client, wanted, data, form, allow=True)
+            case "deny":
+                return await self._decide(context.origin, client, wanted, data, form, allow=False)
+            case _:
+                return consent.refusal(self.bank, "This page is unknown.")
+
+    async def _login(
+        self, context: Context, client: ClientRow, wanted: AuthorizationRequest, given: Mapping[str, str]
+    ) -> Response:
+        try:
+            await context.attempt(given.get("email", ""))
+            answer = await self.services.identity.log_in(
+                email=given.get("email", ""), password=given.get("password", ""), origin=context.origin
+            )
+        except (CredentialsRefused, RateLimited) as problem:
+            text = _REFUSED if isinstance(problem, CredentialsRefused) else str(problem)
+            sealed = self.requests.seal(wanted, PAGE_LASTS)
+            return consent.login(self.bank, client.name, sealed, wanted.redirect_uri, text)
+        if isinstance(answer, LogInChallenge):
+            sealed = self.requests.seal(wanted, PAGE_LASTS, challenge=answer.token)
+            return consent.code(self.bank, client.name, sealed, wanted.redirect_uri)
+        return await self._show(client, wanted, answer)
+
+    async def _code(
+        self,
+        context: Context,
+        client: ClientRow,
+        wanted: AuthorizationRequest,
+        more: Mapping[str, str],
+        given: Mapping[str, str],
+    ) -> Response:
+        challenge = more.get("challenge", "")
+        try:
+            await context.attempt()
+            answer = await self.services.identity.complete_log_in(challenge, given.get("code", ""), context.origin)
+        except (CredentialsRefused, RateLimited) as problem:
+            text = _REFUSED if isinstance(problem, CredentialsRefused) else str(problem)
+            sealed = self.requests.seal(wanted, PAGE_LASTS, challenge=challenge)
+            return consent.code(self.bank, client.name, sealed, wanted.redirect_uri, text)
+        return await self._show(client, wanted, answer)
+
+    async def _show(self, client: ClientRow, wanted: AuthorizationRequest, signed_in: SignedIn) -> Response:
+        session = signed_in.actor.session_id
+        sealed = self.requests.seal(wanted, PAGE_LASTS, session="" if session is None else session.hex)
+        return await self._consent_page(client, wanted, signed_in.actor, sealed)
+
+    async def _consent_page(
+        self, client: ClientRow, wanted: AuthorizationRequest, actor: Actor, sealed: str, problem: str | None = None
+    ) -> Response:
+        key = (actor.user_id, Page(MAX_SIZE), None)
+        [found] = await self.services.readers.accounts_of_user.request(actor, [key])
+        accounts = [
+            consent.Choice(global_id("Account", row.id), f"{row.name}, {row.currency}, …{row.number[-4:]}", row.currency)
+            for row in found.items
+            if row.status != "CLOSED"
+        ]
+        return consent.consent(self.bank, client.name, sealed, wanted.redirect_uri, wanted.scopes, accounts, problem)
+
+    async def _decide(
+        self,
+        origin: Origin,
+        client: ClientRow,
+        wanted: AuthorizationRequest,
+        data: Mapping[str, Any],
+        form: Mapping[str, list[str]],
+        *,
+        allow: bool,
+    ) -> Response:
+        sessions = self.services.identity.sessions
+        session = data["more"].get("session", "")
+        actor = await sessions.resume(UUID(hex=session), origin) if session else None
+        if actor is None:
+            return consent.refusal(self.bank, "You are not signed in any more.")
+        if not allow:
+            await sessions.log_out(actor)
+            return self._redirect(wanted.redirect_uri, wanted.state, error="access_denied", error_description="The user refused.")
+        try:
+            code = await self.issuer.code(actor, wanted, self._terms(client, wanted, form))
+        except (Refusal, StepUpRequired) as refusal:
+            return await self._consent_page(client, wanted, actor, form["request"][0], str(refusal))
+        await sessions.log_out(actor)
+        return self._redirect(wanted.redirect_uri, wanted.state, code=code)
+
+    def _terms(self, client: ClientRow, wanted: AuthorizationRequest, form: Mapping[str, list[str]]) -> Terms:
+        """Return what the user allows. Raises ValidationFailed: the limit is not an amount."""
+        scopes = frozenset(Scope(each) for each in wanted.scopes if each != OPENID)
+        given = [uuid_of(each, "Account") for each in form.get("account", [])] if scopes & OF_ACCOUNTS else []
+        days = form.get("days", ["1"])[0]
+        limit = None
+        if Scope.PAYMENTS_WRITE in scopes:
+            currency = form.get("currency", [""])[0]
+            currency = currency if currency in CURRENCY_DIGITS else "EUR"
+            limit = Money(parse_amount(form.get("limit", [""])[0], currency, path=("limit",)), currency)
+        expires_at = self.clock() + timedelta(days=min(int(days), max(consent.DAYS)) if days.isdigit() else 1)
+        accounts = tuple(dict.fromkeys(each for each in given if each is not None))
+        return Terms(client.name, scopes, accounts, None, limit, None, expires_at)
+
+    def _redirect(self, uri: str, state: str | None, **answer: str) -> Response:
+        """Answer the client at its redirect URI, with the issuer (RFC 9207)."""
+        answer |= {"iss": self.address, **({} if state is None else {"state": state})}
+        joined = "&" if urlsplit(uri).query else "?"
+        return RedirectResponse(f"{uri}{joined}{urlencode(answer)}", 303, _NO_STORE)
+
+    async def _push(self, client: ClientRow, form: Mapping[str, str], request: Request) -> dict[str, Any]:
+        if "request_uri" in form:
+            raise OAuthError("invalid_request", "A pushed request has no request_uri.")
+        thumbprint = self._thumbprint(request)
+        given = {**form, "client_id": client.id.hex}
+        if thumbprint is not None and given.setdefault("dpop_jkt", thumbprint) != thumbprint:
+            raise OAuthError("invalid_dpop_proof", "The proof is of another key than dpop_jkt.")
+        try:
+            _, wanted = await self.requests.check(given)
+        except RedirectedError as error:
+            raise error.error from error
+        request_uri, seconds = self.requests.push(wanted)
+        return {"request_uri": request_uri, "expires_in": seconds}
+
+    async def _exchange(self, client: ClientRow, form: Mapping[str, str], request: Request) -> dict[str, Any]:
+        return await self.issuer.exchange(client, form, self._thumbprint(request))
+
+    def _thumbprint(self, request: Request) -> str | None:
+        """Return the key that a client proves to hold; None if it proves none. Raises OAuthError."""
+        proof = request.headers.get("dpop")
+        if proof is None:
+            return None
+        thumbprint = self.proofs.thumbprint(proof, "POST", f"{self.address}{request.url.path}")
+        if thumbprint is None:
+            raise OAuthError("invalid_dpop_proof", "The proof is not valid for this request, or was used.")
+        return thumbprint
+
+    async def _answer(
+        self,
+        request: Request,
+        work: Callable[[ClientRow, Mapping[str, str], Request], Awaitable[dict[str, Any]]],
+        status: int = 200,
+    ) -> Response:
+        """Answer a client that authenticates itself. Errors are as RFC 6749 has them."""
+        try:
+            form = _once([(name, each) for name, values in (await _form(request)).items() for each in values])
+            client = await self.clients.authenticate(_credentials(request, form))
+            return JSONResponse(await work(client, form, request), status, _NO_STORE)
+        except OAuthError as error:
+            headers = {**_NO_STORE, **({"WWW-Authenticate": 'Basic realm="bank"'} if error.status == 401 else {})}
+            return JSONResponse({"error": error.error, "error_description": str(error)}, error.status, headers)
+        except Unavailable:
+            return JSONResponse({"error": "temporarily_unavailable"}, 503, _NO_STORE)
+
+
+async def _form(request: Request) -> dict[str, list[str]]:
+    """Return the parameters in the body of a request.
+
+    Raises:
+        OAuthError: it is no form, or too long.
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise OAuthError("invalid_request", "The request is too long.", 413)
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=100)
+    except ValueError as error:
+        raise OAuthError("invalid_request", "The request is no form.") from error
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def _once(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return parameters that each occur once. Raises OAuthError."""
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise OAuthError("invalid_request", "Each parameter occurs once.")
+    return dict(pairs)
+
+
+def _credentials(request: Request, form: Mapping[str, str]) -> Credentials | None:
+    """Return how a client authenticates itself: by the header, or in the form."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            client_id, _, secret = b64decode(given, validate=True).decode("ascii").partition(":")
+        except ValueError:
+            return None
+        return Credentials(unquote_plus(client_id), unquote_plus(secret))
+    return Credentials(form["client_id"], form.get("client_secret")) if "client_id" in form else None
