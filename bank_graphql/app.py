@@ -5,6 +5,7 @@ import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from uuid import UUID
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -28,6 +29,7 @@ from bank_graphql.engine.executor import Executor
 from bank_graphql.environment import Environment, LogLevel
 from bank_graphql.identity.attempts import share_costs
 from bank_graphql.kit import log
+from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock, utc_now
 from bank_graphql.kit.jobs import Job, JobMetrics, running
 from bank_graphql.kit.metrics import Metrics
@@ -39,6 +41,7 @@ from bank_graphql.oauth.clients import Clients
 from bank_graphql.oauth.dpop import Proofs
 from bank_graphql.oauth.requests import AuthorizationRequests
 from bank_graphql.oauth.tokens import TokenIssuer
+from bank_graphql.payments.requests import reject_waiting
 from bank_graphql.settings import Settings
 from bank_graphql.web import health
 from bank_graphql.web.authentication import BearerAuthentication
@@ -193,12 +196,16 @@ def _oauth(bank: Bank, settings: Settings, services: Services, identify: BearerA
     """Return the endpoints of the authorization server."""
     sessions, clients = bank.people.identity.sessions, Clients(bank.db, clock)
     seals = Seals(sessions.tokens.private_keys, "bank oauth")
+
+    async def reject(user_id: UUID, grant_id: UUID) -> None:
+        await reject_waiting(bank.db, services.execute, Actor(user_id, None, frozenset()), grant_id)
+
     return OAuth(
         settings.name,
         settings.address,
         clients,
         AuthorizationRequests(clients, seals, clock, settings.address),
-        TokenIssuer(bank.db, services.grants, sessions.tokens, sessions.cache, clock),
+        TokenIssuer(bank.db, services.grants, sessions, reject, clock),
         identify.proofs,
         services,
         identify,
@@ -224,8 +231,8 @@ def _cors(origins: list[str]) -> Middleware:
         CORSMiddleware,
         allow_origins=origins,
         allow_methods=["GET", "POST"],
-        allow_headers=["authorization", "content-type", "x-request-id"],
-        expose_headers=["x-request-id", "ratelimit-limit", "ratelimit-remaining", "retry-after"],
+        allow_headers=["authorization", "content-type", "x-request-id", "dpop"],
+        expose_headers=["x-request-id", "ratelimit-limit", "ratelimit-remaining", "retry-after", "www-authenticate"],
         max_age=600,
     )
 
@@ -302,7 +309,7 @@ _OAUTH = (
     ("/oauth/token", "token", ["POST"]),
     ("/oauth/revoke", "revoke", ["POST"]),
     ("/oauth/introspect", "introspect", ["POST"]),
-    ("/oauth/userinfo", "userinfo", ["GET"]),
+    ("/oauth/userinfo", "userinfo", ["GET", "POST"]),
 )
 """The endpoints of the authorization server: their paths, the methods of `OAuth`, and those of HTTP."""
 

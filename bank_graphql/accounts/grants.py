@@ -173,7 +173,10 @@ class Grants:
                 message = f"Older tokens stay valid for 0 to {MAX_OVERLAP // timedelta(minutes=1)} minutes."
                 raise ValidationFailed.of("overlapMinutes", "INVALID", message)
             now = self._clock()
-            await self._require_own(connection, actor, grant_id)
+            found = await self._require_own(connection, actor, grant_id)
+            if found.kind == GrantKind.CONSENT:
+                message = "An application to which you consented rotates its tokens by itself."
+                raise ValidationFailed.of("id", "INVALID", message)
             await connection.execute(statements.EXPIRE_TOKENS, grant=grant_id, expires=now + overlap)
             deleted = await connection.fetch(statements.DELETE_TOKENS, grant=grant_id, now=now)
             await connection.insert(statements.INSERT_TOKEN, [(new_id(), hash_of(token), grant_id, now)])
@@ -209,9 +212,11 @@ class Grants:
             return None
         return await self._db.fetch_one(statements.GRANT, grant=grant_id, user=actor.person_id, now=self._clock())
 
-    async def _require_own(self, connection: Connection, actor: Actor, grant_id: UUID) -> None:
-        if await connection.fetch_one(statements.GRANT, grant=grant_id, user=actor.user_id, now=self._clock()) is None:
+    async def _require_own(self, connection: Connection, actor: Actor, grant_id: UUID) -> GrantRow:
+        found = await connection.fetch_one(statements.GRANT, grant=grant_id, user=actor.user_id, now=self._clock())
+        if found is None:
             raise NotFound("access grant", global_id("AccessGrant", grant_id))
+        return found
 
     def _checked(self, terms: Terms) -> tuple[str, list[str] | None]:
         """Return the name and the payees, normalised. Raises ValidationFailed."""

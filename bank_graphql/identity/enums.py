@@ -68,6 +68,7 @@ class GrantAction(StrEnum):
     ROTATE = "rotateAccessGrant"
     REVOKE = "revokeAccessGrant"
     CONSENT = "consent"
+    END = "endConsent"
 
 
 class StepUpFactor(StrEnum):

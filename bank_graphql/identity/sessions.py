@@ -222,6 +222,11 @@ class Sessions:
             raise missing
         return ended
 
+    async def end_own(self, connection: Connection, actor: Actor) -> set[UUID]:
+        """End the actor's own session, and return its id. The caller passes it to `cache.end`."""
+        rows = await connection.fetch(statements.END_SESSIONS, user=actor.user_id, session=actor.session_id, now=self._clock())
+        return {row.id for row in rows}
+
     async def end_others(self, connection: Connection, actor: Actor) -> set[UUID]:
         """End all sessions of the actor but the present one, and return their ids. The caller passes them to `cache.end`."""
         others = await connection.fetch(

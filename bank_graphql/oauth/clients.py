@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from bank_graphql.accounts.grants import end_grant
-from bank_graphql.accounts.rules import check_name
+from bank_graphql.accounts.rules import check_name, grant_lock
 from bank_graphql.audit import service as audit
 from bank_graphql.identity.scopes import SERVICES, Scope
 from bank_graphql.kit.clock import Clock
@@ -81,8 +81,10 @@ class Clients:
 
         async def work(connection: Connection) -> None:
             await connection.execute(statements.DISABLE, client=found.id, now=now)
-            for consent in await connection.fetch(statements.CONSENTS, client=found.id):
-                await end_grant(connection, consent.id, now)
+            consents = await connection.fetch(statements.CONSENTS, client=found.id)
+            await connection.lock([grant_lock(each.id) for each in consents])
+            for each in consents:
+                await end_grant(connection, each.id, now)
             await audit.write(connection, [audit.Record(None, "disableClient", found.id)])
 
         await self._db.transact(work)
@@ -125,7 +127,7 @@ def _checked(uri: str) -> str:
     parts = urlsplit(uri)
     is_web = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"})
     is_app = "." in parts.scheme
-    if len(uri) > 500 or parts.fragment or not uri.isascii() or not ((is_web and parts.hostname) or is_app):
+    if len(uri) > 500 or "#" in uri or not uri.isascii() or not uri.isprintable() or not ((is_web and parts.hostname) or is_app):
         message = "A redirect URI has https, http on the same machine, or the scheme of an app such as com.example."
         raise ValidationFailed.of("redirectUris", "INVALID", message)
     return uri

@@ -2,7 +2,7 @@
 
 import hashlib
 from base64 import urlsafe_b64encode
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from cachetools import TTLCache
@@ -16,8 +16,20 @@ from bank_graphql.kit.clock import Clock
 ALGORITHMS = ["ES256", "Ed25519"]
 _MAX_AGE = 60
 """How old a proof may be, in seconds, and how far in the future."""
-_MAX_CHARACTERS = 4096
+_MAX_CHARACTERS, _MAX_ID = 4096, 256
 _MAX_PROOFS = 100_000
+
+
+class Proof(NamedTuple):
+    """A proof that is valid.
+
+    Attributes:
+        key_thumbprint: the thumbprint (RFC 7638) of the key that made it.
+        once: names the proof among those that were used.
+    """
+
+    key_thumbprint: str
+    once: bytes
 
 
 class Proofs:
@@ -29,10 +41,10 @@ class Proofs:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._used: TTLCache[str, bool] = TTLCache(_MAX_PROOFS, 2 * _MAX_AGE)
+        self._used: TTLCache[bytes, bool] = TTLCache(_MAX_PROOFS, 2 * _MAX_AGE)
 
-    def thumbprint(self, proof: str, method: str, url: str, token: str | None = None) -> str | None:
-        """Return the thumbprint (RFC 7638) of the key that made a proof; None if the proof is not valid.
+    def check(self, proof: str, method: str, url: str, token: str | None = None) -> Proof | None:
+        """Return a proof that is valid and was not used; None otherwise.
 
         Args:
             proof: the header `DPoP`.
@@ -45,20 +57,26 @@ class Proofs:
         try:
             key = _key_in(proof)
             decoded = jwt.decode(proof, key, algorithms=ALGORITHMS)
-            claims, thumbprint = decoded.claims, key.thumbprint()
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+            if decoded.header.get("typ") != "dpop+jwt" or not self._fits(decoded.claims, method, url, token):
+                return None
+            thumbprint = key.thumbprint()
+            once = hashlib.sha256(f"{thumbprint}/{decoded.claims['jti']}".encode()).digest()
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             return None
-        if decoded.header.get("typ") != "dpop+jwt" or not self._fits(claims, method, url, token):
-            return None
-        once = f"{thumbprint}/{claims['jti']}"
-        if once in self._used:
-            return None
-        self._used[once] = True
-        return thumbprint
+        return None if once in self._used else Proof(thumbprint, once)
+
+    def use(self, proof: Proof) -> bool:
+        """Use up a proof whose request is otherwise good, and return whether nobody did before."""
+        if proof.once in self._used:
+            return False
+        self._used[proof.once] = True
+        return True
 
     def _fits(self, claims: dict[str, Any], method: str, url: str, token: str | None) -> bool:
         issued, once, given = claims.get("iat"), claims.get("jti"), claims.get("htu")
-        if not isinstance(issued, int) or abs(self._clock().timestamp() - issued) > _MAX_AGE or not isinstance(once, str):
+        if not isinstance(issued, int) or abs(self._clock().timestamp() - issued) > _MAX_AGE:
+            return False
+        if not isinstance(once, str) or not 0 < len(once) <= _MAX_ID:
             return False
         if claims.get("htm") != method or not isinstance(given, str) or _plain(given) != _plain(url):
             return False

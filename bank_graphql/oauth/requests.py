@@ -17,6 +17,8 @@ PUSHED_FOR = timedelta(seconds=90)
 """How long a pushed request may be used (RFC 9126)."""
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _MAX_TEXT = 512
+_PUSHED = {"step": "pushed"}
+"""What marks a pushed request, so that what a page carries is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +86,10 @@ class AuthorizationRequests:
         try:
             return client, self._checked(client, uri, state, given)
         except OAuthError as error:
-            raise RedirectedError(uri, None if state is None or len(state) > _MAX_TEXT else state, error) from error
+            raise RedirectedError(uri, None if state is None or len(state.encode()) > _MAX_TEXT else state, error) from error
 
     def _checked(self, client: ClientRow, uri: str, state: str | None, given: Mapping[str, str]) -> AuthorizationRequest:
-        if any(len(given.get(name, "")) > _MAX_TEXT for name in ("state", "nonce", "scope", "dpop_jkt")):
-            raise OAuthError("invalid_request", f"A parameter has at most {_MAX_TEXT} characters.")
-        if not given.get("nonce", "").isprintable():
-            raise OAuthError("invalid_request", "The nonce has characters that cannot be printed.")
-        if given.get("prompt") == "none":
-            raise OAuthError("login_required", "A user signs in each time.")
+        _require_plain(given)
         if given.get("response_type") != "code":
             raise OAuthError("unsupported_response_type", "Request a code.")
         if given.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(given.get("code_challenge", "")):
@@ -104,13 +101,15 @@ class AuthorizationRequests:
             raise OAuthError("invalid_scope", f"The client may request: {' '.join(client.scopes)}.")
         if scopes == (OPENID,):
             raise OAuthError("invalid_scope", "Request more than to know who the user is: for example the scope profile.")
+        if {"transactions:read", "cards:read"} & set(scopes) and "accounts:read" not in scopes:
+            raise OAuthError("invalid_scope", "To read transactions or cards, accounts:read is needed, too.")
         thumbprint = given.get("dpop_jkt")
         return AuthorizationRequest(client.id.hex, uri, scopes, state, given["code_challenge"], given.get("nonce"), thumbprint)
 
     def push(self, request: AuthorizationRequest) -> tuple[str, int]:
         """Return a `request_uri` for a request, and for how many seconds it is valid."""
         seconds = int(PUSHED_FOR.total_seconds())
-        return REQUEST_URI + self.seal(request, PUSHED_FOR), seconds
+        return REQUEST_URI + self.seal(request, PUSHED_FOR, **_PUSHED), seconds
 
     def opened(self, client_id: str, request_uri: str) -> AuthorizationRequest:
         """Return a pushed request.
@@ -118,8 +117,9 @@ class AuthorizationRequests:
         Raises:
             OAuthError: it is none, has expired, or is of another client.
         """
-        found = self.open(request_uri.removeprefix(REQUEST_URI))
-        if found is None or found.client_id != client_id:
+        sealed = request_uri.removeprefix(REQUEST_URI)
+        data, found = self.data(sealed), self.open(sealed)
+        if sealed == request_uri or data is None or found is None or data["more"] != _PUSHED or found.client_id != client_id:
             raise OAuthError("invalid_request_uri", "The request was not pushed, or has expired: begin again.")
         return found
 
@@ -140,3 +140,19 @@ class AuthorizationRequests:
         """Return all that a sealed text carries; None if it is not sealed here, or has expired."""
         found = self._seals.open(sealed)
         return None if found is None or found["expires"] < self._clock().timestamp() else found
+
+
+def _require_plain(given: Mapping[str, str]) -> None:
+    """Require that parameters have the form of what this server understands. Raises OAuthError."""
+    if any(len(given.get(name, "").encode()) > _MAX_TEXT for name in ("state", "nonce", "scope", "dpop_jkt")):
+        raise OAuthError("invalid_request", f"A parameter has at most {_MAX_TEXT} bytes.")
+    if not given.get("nonce", "").isprintable():
+        raise OAuthError("invalid_request", "The nonce has characters that cannot be printed.")
+    if "request" in given:
+        raise OAuthError("request_not_supported", "Push the request instead of signing it: see /oauth/par.")
+    if given.get("response_mode", "query") != "query":
+        raise OAuthError("invalid_request", "The response mode is query.")
+    if not _CHALLENGE.fullmatch(given.get("dpop_jkt", "A" * 43)):
+        raise OAuthError("invalid_request", "dpop_jkt is the thumbprint of a key by SHA-256.")
+    if given.get("prompt") == "none":
+        raise OAuthError("login_required", "A user signs in each time.")

@@ -3,10 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Integer, LargeBinary, Text, Uuid, bindparam, delete, insert, select, update
+from sqlalchemy import ARRAY, DateTime, Integer, LargeBinary, Text, Uuid, bindparam, delete, insert, not_, or_, select, update
 from sqlmodel import col
 
-from bank_graphql.identity.models import AccessGrant, GrantToken
+from bank_graphql.identity.enums import UserStatus
+from bank_graphql.identity.models import AccessGrant, GrantToken, User
 from bank_graphql.kit.statements import Query, Row
 from bank_graphql.oauth.models import OAuthClient, OAuthCode, OAuthConsent, OAuthRefreshToken
 
@@ -29,7 +30,7 @@ class ConsentRow(Row):
 
 
 class CodeRow(Row):
-    """An authorization code, and the user who consented."""
+    """An authorization code, the user who consented, and whether the consent has ended, or the user is not active any more."""
 
     grant_id: UUID
     token_id: UUID
@@ -42,11 +43,11 @@ class CodeRow(Row):
     expires_at: datetime
     used_at: datetime | None
     user_id: UUID
-    revoked_at: datetime | None
+    has_ended: bool
 
 
 class RefreshRow(Row):
-    """A refresh token, and the user who consented."""
+    """A refresh token, the user who consented, and whether the consent has ended, or the user is not active any more."""
 
     grant_id: UUID
     token_id: UUID
@@ -55,8 +56,7 @@ class RefreshRow(Row):
     scopes: list[str]
     used_at: datetime | None
     user_id: UUID
-    revoked_at: datetime | None
-    grant_expires_at: datetime
+    has_ended: bool
 
 
 class GrantOfTokenRow(Row):
@@ -130,11 +130,16 @@ INSERT_CODE = Query(
     ),
     Row,
 )
+_is_over = or_(
+    col(AccessGrant.revoked_at).is_not(None), col(AccessGrant.expires_at) <= _now, col(User.status) != UserStatus.ACTIVE
+)
+_has_ended = _is_over.label("has_ended")
 _code_columns = [col(getattr(OAuthCode, name)) for name in list(CodeRow.__annotations__)[:-2]]
 CODE = Query(
-    select(*_code_columns, col(AccessGrant.user_id), col(AccessGrant.revoked_at))
+    select(*_code_columns, col(AccessGrant.user_id), _has_ended)
     .select_from(OAuthCode)
     .join(AccessGrant, col(AccessGrant.id) == OAuthCode.grant_id)
+    .join(User, col(User.id) == AccessGrant.user_id)
     .where(col(OAuthCode.code_hash) == _hash)
     .with_for_update(of=OAuthCode),
     CodeRow,
@@ -154,16 +159,12 @@ INSERT_REFRESH = Query(
     ),
     Row,
 )
-_refresh_columns = [col(getattr(OAuthRefreshToken, name)) for name in list(RefreshRow.__annotations__)[:-3]]
+_refresh_columns = [col(getattr(OAuthRefreshToken, name)) for name in list(RefreshRow.__annotations__)[:-2]]
 REFRESH = Query(
-    select(
-        *_refresh_columns,
-        col(AccessGrant.user_id),
-        col(AccessGrant.revoked_at),
-        col(AccessGrant.expires_at).label("grant_expires_at"),
-    )
+    select(*_refresh_columns, col(AccessGrant.user_id), _has_ended)
     .select_from(OAuthRefreshToken)
     .join(AccessGrant, col(AccessGrant.id) == OAuthRefreshToken.grant_id)
+    .join(User, col(User.id) == AccessGrant.user_id)
     .where(col(OAuthRefreshToken.token_hash) == _hash)
     .with_for_update(of=OAuthRefreshToken),
     RefreshRow,
@@ -178,14 +179,12 @@ DELETE_REFRESH = Query(
 """Delete the refresh tokens of a consent that were used before a time."""
 USE_REFRESH = Query(update(OAuthRefreshToken).where(col(OAuthRefreshToken.token_hash) == _hash).values(used_at=_now), Row)
 GRANT = Query(
-    select(col(AccessGrant.user_id), col(AccessGrant.scopes)).where(
-        col(AccessGrant.id) == bindparam("grant", type_=Uuid()),
-        col(AccessGrant.revoked_at).is_(None),
-        col(AccessGrant.expires_at) > _now,
-    ),
+    select(col(AccessGrant.user_id), col(AccessGrant.scopes))
+    .join(User, col(User.id) == AccessGrant.user_id)
+    .where(col(AccessGrant.id) == bindparam("grant", type_=Uuid()), not_(_is_over)),
     GrantRow,
 )
-"""An access grant that is active."""
+"""An access grant that is active, as its user is."""
 GRANT_OF_TOKEN = Query(
     select(col(GrantToken.grant_id)).where(col(GrantToken.id) == bindparam("token", type_=Uuid())), GrantOfTokenRow
 )

@@ -4,16 +4,16 @@ import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from bank_graphql.accounts.grant_statements import INSERT_TOKEN
 from bank_graphql.accounts.grants import Grants, Terms, end_grant
-from bank_graphql.identity.enums import GrantKind
-from bank_graphql.identity.session_cache import SessionCache
-from bank_graphql.identity.tokens import AccessTokens
+from bank_graphql.audit import service as audit
+from bank_graphql.identity.enums import GrantAction, GrantKind
+from bank_graphql.identity.sessions import Sessions
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.db import Connection, Database
@@ -24,6 +24,7 @@ from bank_graphql.oauth.errors import OAuthError
 from bank_graphql.oauth.requests import AuthorizationRequest
 from bank_graphql.oauth.statements import ClientRow, CodeRow, RefreshRow
 
+RejectWaiting = Callable[[UUID, UUID], Awaitable[None]]
 CODE_LASTS = timedelta(seconds=60)
 _KEPT = timedelta(days=1)
 """How long an expired code is kept, so that a second use is noticed."""
@@ -35,26 +36,35 @@ _ENDED = OAuthError("invalid_grant", "The consent has ended.")
 _REUSED = OAuthError("invalid_grant", "It was used before. The consent has ended, as somebody else may have used it.")
 
 
+class _Ended(NamedTuple):
+    """A consent that has ended, with the ids of its tokens."""
+
+    user_id: UUID
+    grant_id: UUID
+    token_ids: set[UUID]
+
+
 class TokenIssuer:
     """Issues tokens to registered clients.
 
     Args:
         db: the database.
         grants: makes consents.
-        tokens: signs access tokens.
-        ended: is given consents that end.
+        sessions: sign access tokens, and are given consents that end.
+        reject_waiting: rejects the payments that wait under a grant of a user, both by their ids.
         clock: gives the time.
     """
 
-    def __init__(self, db: Database, grants: Grants, tokens: AccessTokens, ended: SessionCache, clock: Clock) -> None:
+    def __init__(self, db: Database, grants: Grants, sessions: Sessions, reject_waiting: RejectWaiting, clock: Clock) -> None:
         self._db = db
         self._grants = grants
-        self._tokens = tokens
-        self._ended = ended
+        self._sessions = sessions
+        self._tokens = sessions.tokens
+        self._reject_waiting = reject_waiting
         self._clock = clock
 
     async def code(self, actor: Actor, request: AuthorizationRequest, terms: Terms) -> str:
-        """Store a user's consent, and return the code for it. Raises as `Grants.consent`."""
+        """Store a user's consent, end the session that was for it, and return the code. Raises as `Grants.consent`."""
         code, client_id = secrets.token_urlsafe(32), UUID(request.client_id)
         ended: set[UUID] = set()
 
@@ -63,6 +73,7 @@ class TokenIssuer:
             await connection.execute(statements.DELETE_CODES, now=now - _KEPT)
             await connection.execute(statements.INSERT_CONSENT, grant=grant_id, client=client_id, user=actor.user_id)
             ended.clear()  # the transaction may be tried again
+            ended.update(await self._sessions.end_own(connection, actor))
             for older in await connection.fetch(
                 statements.OLDER_CONSENTS, user=actor.user_id, client=client_id, kept=MAX_CONSENTS
             ):
@@ -85,7 +96,7 @@ class TokenIssuer:
             )
 
         await self._grants.consent(actor, GrantKind.CONSENT, terms, add_code)
-        self._ended.end(ended)
+        self._sessions.cache.end(ended)
         return code
 
     async def exchange(self, client: ClientRow, form: Mapping[str, str], key_thumbprint: str | None) -> dict[str, Any]:
@@ -106,21 +117,21 @@ class TokenIssuer:
                 outcome = await self._db.transact(lambda connection: self._refreshed(connection, client, form, key_thumbprint))
             case _:
                 raise OAuthError("unsupported_grant_type", "Use authorization_code or refresh_token.")
-        if isinstance(outcome, set):  # it was used before, and its consent has ended in that transaction
-            self._ended.end(outcome)
+        if isinstance(outcome, _Ended):  # it was used before, and its consent has ended in that transaction
+            await self._after(outcome)
             raise _REUSED
         return outcome
 
     async def _by_code(
         self, connection: Connection, client: ClientRow, form: Mapping[str, str], thumbprint: str | None
-    ) -> dict[str, Any] | set[UUID]:
+    ) -> dict[str, Any] | _Ended:
         code, now = form.get("code", ""), self._clock()
-        found = await connection.fetch_one(statements.CODE, hash=_hash(code))
+        found = await connection.fetch_one(statements.CODE, hash=_hash(code), now=now)
         if found is None or found.client_id != client.id:
             raise OAuthError("invalid_grant", "There is no such code.")
         if found.used_at is not None:
-            return await end_grant(connection, found.grant_id, now)
-        if found.expires_at <= now or found.revoked_at is not None:
+            return await self._end(connection, found.user_id, found.grant_id)
+        if found.expires_at <= now or found.has_ended:
             raise OAuthError("invalid_grant", "The code has expired.")
         if form.get("redirect_uri", found.redirect_uri) != found.redirect_uri:
             raise OAuthError("invalid_grant", "The redirect URI is another one than that of the request.")
@@ -136,14 +147,14 @@ class TokenIssuer:
 
     async def _refreshed(
         self, connection: Connection, client: ClientRow, form: Mapping[str, str], thumbprint: str | None
-    ) -> dict[str, Any] | set[UUID]:
+    ) -> dict[str, Any] | _Ended:
         token, now = form.get("refresh_token", ""), self._clock()
-        found = await connection.fetch_one(statements.REFRESH, hash=_hash(token))
+        found = await connection.fetch_one(statements.REFRESH, hash=_hash(token), now=now)
         if found is None or found.client_id != client.id:
             raise OAuthError("invalid_grant", "There is no such refresh token.")
         if found.used_at is not None:
-            return await end_grant(connection, found.grant_id, now)
-        if found.revoked_at is not None or found.grant_expires_at <= now:
+            return await self._end(connection, found.user_id, found.grant_id)
+        if found.has_ended:
             raise _ENDED
         if found.key_thumbprint != thumbprint:
             raise OAuthError("invalid_dpop_proof", "The refresh token is bound to another key.")
@@ -188,10 +199,21 @@ class TokenIssuer:
 
     async def revoke(self, client: ClientRow, token: str) -> None:
         """End the consent that a token belongs to (RFC 7009). A token that is none of the client's is ignored."""
-        grant_id = await self._grant_of(client, token)
-        if grant_id is None:
-            return
-        self._ended.end(await self._db.transact(lambda connection: end_grant(connection, grant_id, self._clock())))
+        now, grant_id = self._clock(), await self._grant_of(client, token)
+        grant = None if grant_id is None else await self._db.fetch_one(statements.GRANT, grant=grant_id, now=now)
+        if grant_id is not None and grant is not None:
+            user_id = grant.user_id
+            await self._after(await self._db.transact(lambda connection: self._end(connection, user_id, grant_id)))
+
+    async def _end(self, connection: Connection, user_id: UUID, grant_id: UUID) -> "_Ended":
+        """End a consent. The caller passes what it returns to `_after`, once the transaction is committed."""
+        ended = await end_grant(connection, grant_id, self._clock())
+        await audit.write(connection, [audit.Record(None, GrantAction.END, grant_id)])
+        return _Ended(user_id, grant_id, ended)
+
+    async def _after(self, ended: "_Ended") -> None:
+        self._sessions.cache.end(ended.token_ids)
+        await self._reject_waiting(ended.user_id, ended.grant_id)
 
     async def introspect(self, client: ClientRow, token: str) -> dict[str, Any]:
         """Return what a token of the client's is (RFC 7662)."""
@@ -221,7 +243,7 @@ class TokenIssuer:
             return None if of_token is None else of_token.grant_id
 
         async def work(connection: Connection) -> UUID | None:
-            found = await connection.fetch_one(statements.REFRESH, hash=_hash(token))
+            found = await connection.fetch_one(statements.REFRESH, hash=_hash(token), now=self._clock())
             return None if found is None or found.client_id != client.id or found.used_at is not None else found.grant_id
 
         return await self._db.transact(work)

@@ -11,7 +11,7 @@ from sqlmodel import col
 from bank_graphql.accounts.enums import MemberRole
 from bank_graphql.accounts.models import Account, Membership
 from bank_graphql.accounts.visibility import is_active
-from bank_graphql.identity.models import User
+from bank_graphql.identity.models import AccessGrant, User
 from bank_graphql.kit.actor import Actor
 from bank_graphql.kit.statements import Query, Reads, Row, any_of
 from bank_graphql.ledger.enums import TransactionStatus
@@ -24,7 +24,7 @@ MAX_LISTED = 100
 
 
 class PaymentRequestRow(Row):
-    """A payment that a program requested. `is_expired`: nobody decided in time."""
+    """A payment that a program requested. `is_expired`: nobody decided in time; `is_revoked`: the grant has ended."""
 
     id: UUID
     grant_id: UUID
@@ -48,6 +48,7 @@ class PaymentRequestRow(Row):
     is_expired: bool
     payee_name: str | None
     payee_number: str | None
+    is_revoked: bool
 
     @property
     def kind(self) -> str:
@@ -81,7 +82,7 @@ _requests: Any = (
     select(
         *(
             col(getattr(PaymentRequest, "status" if name == "decision" else name)).label(name)
-            for name in list(PaymentRequestRow.__annotations__)[:-3]
+            for name in list(PaymentRequestRow.__annotations__)[:-4]
         ),
         (col(Transaction.status) == TransactionStatus.EXPIRED).label("is_expired"),
         func.coalesce(col(PaymentRequest.to_name), col(_holder.full_name)).label("payee_name"),
@@ -89,7 +90,9 @@ _requests: Any = (
             (col(_payee.number).is_not(None), func.concat("••••", func.right(_payee.number, 4))),
             else_=col(PaymentRequest.to_number),
         ).label("payee_number"),
+        col(AccessGrant.revoked_at).is_not(None).label("is_revoked"),
     )
+    .join(AccessGrant, col(AccessGrant.id) == PaymentRequest.grant_id)
     .join(Transaction, col(Transaction.id) == PaymentRequest.hold_id)
     .outerjoin(_payee, col(_payee.id) == PaymentRequest.to_account_id)
     .outerjoin(_holder, col(_holder.id) == _payee.owner_id)

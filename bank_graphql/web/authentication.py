@@ -6,9 +6,12 @@ from ipaddress import ip_address
 from starlette.types import Scope
 
 from bank_graphql.identity.sessions import Sessions
-from bank_graphql.kit.actor import Caller, Origin
+from bank_graphql.kit.actor import Actor, Caller, Origin
 from bank_graphql.oauth.dpop import Proofs
 from bank_graphql.web.middleware import request_id_of
+
+PROVED = "bank.proved"
+"""Where the scope of a WebSocket has the tokens whose keys were proved in its handshake, each with the key's thumbprint."""
 
 
 class BearerAuthentication:
@@ -44,14 +47,25 @@ class BearerAuthentication:
         if scheme.lower() not in {"bearer", "dpop"} or not rest:
             return Caller(None, origin)
         token = rest[0].strip()
-        thumbprint = None
         if scheme.lower() == "dpop":
-            proof = headers.get(b"dpop", b"").decode("latin-1")
-            thumbprint = self.proofs.thumbprint(proof, scope.get("method", "GET"), f"{self._address}{scope['path']}", token)
-            if thumbprint is None:
-                return Caller(None, origin, has_bad_token=True)
-        actor = await self._sessions.authenticate(token, origin, thumbprint)
+            actor = await self._of_bound(token, scope, headers.get(b"dpop", b"").decode("latin-1"), origin)
+        else:
+            actor = await self._sessions.authenticate(token, origin)
         return Caller(actor, origin, has_bad_token=actor is None)
+
+    async def _of_bound(self, token: str, scope: Scope, given: str, origin: Origin) -> Actor | None:
+        """Return the actor of a token that is bound to a key; None if it is not valid, or the proof is not. It is used up."""
+        proved: dict[str, str] = scope.get(PROVED, {})
+        if (known := proved.get(token)) is not None:
+            return await self._sessions.authenticate(token, origin, known)
+        proof = self.proofs.check(given, scope.get("method", "GET"), f"{self._address}{scope['path']}", token)
+        if proof is None:
+            return None
+        actor = await self._sessions.authenticate(token, origin, proof.key_thumbprint)
+        if actor is None or not self.proofs.use(proof):
+            return None
+        proved[token] = proof.key_thumbprint
+        return actor
 
 
 @lru_cache(maxsize=4096)

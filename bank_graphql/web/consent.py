@@ -93,10 +93,10 @@ def consent(
     return _form(bank, f"Let {client} act for you?", "".join(parts), redirect_uri, "allow", "Allow", problem, deny)
 
 
-def refusal(bank: str, message: str) -> Response:
+def refusal(bank: str, message: str, status: int = 400) -> Response:
     """Return the page for a request that cannot be answered at a redirect URI."""
     return _page(
-        bank, "This does not work", f"<p>{escape(message)}</p><p>Go back to the application, and begin again.</p>", "", 400
+        bank, "This does not work", f"<p>{escape(message)}</p><p>Go back to the application, and begin again.</p>", "", status
     )
 
 

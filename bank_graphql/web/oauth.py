@@ -19,7 +19,7 @@ from bank_graphql.identity.service import LogInChallenge
 from bank_graphql.identity.sessions import SignedIn
 from bank_graphql.kit.actor import Actor, Caller, Origin
 from bank_graphql.kit.clock import Clock
-from bank_graphql.kit.errors import RateLimited, Refusal, Unavailable
+from bank_graphql.kit.errors import NotFound, RateLimited, Refusal, Unauthenticated, Unavailable
 from bank_graphql.kit.ids import global_id, uuid_of
 from bank_graphql.kit.money import CURRENCY_DIGITS, Money, parse_amount
 from bank_graphql.kit.paging import MAX_SIZE, Page
@@ -34,6 +34,8 @@ from bank_graphql.web import consent
 MAX_BODY = 16_384
 PAGE_LASTS = timedelta(minutes=10)
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_UNAVAILABLE = JSONResponse({"error": "temporarily_unavailable"}, 503, _NO_STORE)
+_DECIDED = "You have decided already."
 _REFUSED = "The e-mail address, the password or the code is wrong."
 
 
@@ -74,6 +76,10 @@ class OAuth:
                 "pushed_authorization_request_endpoint": f"{base}/par",
                 "revocation_endpoint": f"{base}/revoke",
                 "introspection_endpoint": f"{base}/introspect",
+                "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+                "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+                "request_uri_parameter_supported": False,
+                "request_parameter_supported": False,
                 "userinfo_endpoint": f"{base}/userinfo",
                 "jwks_uri": f"{self.address}/.well-known/jwks.json",
                 "scopes_supported": sorted(OFFERED),
@@ -115,7 +121,7 @@ class OAuth:
         """End a consent (RFC 7009)."""
 
         async def work(client: ClientRow, form: Mapping[str, str], _: Request) -> dict[str, Any]:
-            await self.issuer.revoke(client, form.get("token", ""))
+            await self.issuer.revoke(client, _required(form, "token"))
             return {}
 
         return await self._answer(request, work)
@@ -126,19 +132,23 @@ class OAuth:
         async def work(client: ClientRow, form: Mapping[str, str], _: Request) -> dict[str, Any]:
             if client.secret_hash is None:
                 raise OAuthError("invalid_client", "Only clients with a secret may introspect.", 401)
-            return await self.issuer.introspect(client, form.get("token", ""))
+            return await self.issuer.introspect(client, _required(form, "token"))
 
         return await self._answer(request, work)
 
     async def userinfo(self, request: Request) -> Response:
         """Say who the user is (OpenID Connect)."""
-        caller = await self.identify(request.scope)
-        actor = caller.actor
-        if actor is None or actor.grant is None or Scope.PROFILE not in actor.grant.scopes:
-            return JSONResponse({"error": "invalid_token"}, 401, {"WWW-Authenticate": "Bearer"})
-        [user] = await self.services.readers.user.request(actor, [actor.person_id])
+        try:
+            actor = (await self.identify(request.scope)).actor
+            if actor is None or actor.grant is None:
+                return _challenge("invalid_token", 401)
+            if Scope.PROFILE not in actor.grant.scopes:
+                return _challenge("insufficient_scope", 403)
+            [user] = await self.services.readers.user.request(actor, [actor.person_id])
+        except Unavailable:
+            return _UNAVAILABLE
         if user is None:
-            return JSONResponse({"error": "invalid_token"}, 401, {"WWW-Authenticate": "Bearer"})
+            return _challenge("invalid_token", 401)
         known = {"sub": user.id.hex, "name": user.full_name, "email": user.email, "email_verified": user.email_verified}
         return JSONResponse(known, headers=_NO_STORE)
 
@@ -158,6 +168,8 @@ class OAuth:
             return self._redirect(error.redirect_uri, error.state, error=error.error.error, error_description=str(error.error))
         except OAuthError as error:
             return consent.refusal(self.bank, str(error))
+        except Unavailable as error:
+            return consent.refusal(self.bank, str(error), 503)
         if client is None:
             return consent.refusal(self.bank, "There is no such client.")
         return consent.login(self.bank, client.name, self.requests.seal(wanted, PAGE_LASTS), wanted.redirect_uri)
@@ -250,26 +262,31 @@ class OAuth:
         if actor is None:
             return consent.refusal(self.bank, "You are not signed in any more.")
         if not allow:
-            await sessions.log_out(actor)
+            try:
+                await sessions.log_out(actor)
+            except NotFound:  # the page was sent twice
+                return consent.refusal(self.bank, _DECIDED)
             return self._redirect(wanted.redirect_uri, wanted.state, error="access_denied", error_description="The user refused.")
         try:
             code = await self.issuer.code(actor, wanted, self._terms(client, wanted, form))
+        except Unauthenticated:  # the page was sent twice
+            return consent.refusal(self.bank, _DECIDED)
         except (Refusal, StepUpRequired) as refusal:
             return await self._consent_page(client, wanted, actor, form["request"][0], str(refusal))
-        await sessions.log_out(actor)
         return self._redirect(wanted.redirect_uri, wanted.state, code=code)
 
     def _terms(self, client: ClientRow, wanted: AuthorizationRequest, form: Mapping[str, list[str]]) -> Terms:
         """Return what the user allows. Raises ValidationFailed: the limit is not an amount."""
         scopes = frozenset(Scope(each) for each in wanted.scopes if each != OPENID)
         given = [uuid_of(each, "Account") for each in form.get("account", [])] if scopes & OF_ACCOUNTS else []
-        days = form.get("days", ["1"])[0]
+        given_days = form.get("days", ["1"])[0]
+        days = next((each for each in consent.DAYS if str(each) == given_days), 1)
         limit = None
         if Scope.PAYMENTS_WRITE in scopes:
             currency = form.get("currency", [""])[0]
             currency = currency if currency in CURRENCY_DIGITS else "EUR"
             limit = Money(parse_amount(form.get("limit", [""])[0], currency, path=("limit",)), currency)
-        expires_at = self.clock() + timedelta(days=min(int(days), max(consent.DAYS)) if days.isdigit() else 1)
+        expires_at = self.clock() + timedelta(days=days)
         accounts = tuple(dict.fromkeys(each for each in given if each is not None))
         return Terms(client.name, scopes, accounts, None, limit, None, expires_at)
 
@@ -298,13 +315,13 @@ class OAuth:
 
     def _thumbprint(self, request: Request) -> str | None:
         """Return the key that a client proves to hold; None if it proves none. Raises OAuthError."""
-        proof = request.headers.get("dpop")
-        if proof is None:
+        given = request.headers.getlist("dpop")
+        if not given:
             return None
-        thumbprint = self.proofs.thumbprint(proof, "POST", f"{self.address}{request.url.path}")
-        if thumbprint is None:
+        proof = self.proofs.check(given[0], "POST", f"{self.address}{request.url.path}") if len(given) == 1 else None
+        if proof is None or not self.proofs.use(proof):
             raise OAuthError("invalid_dpop_proof", "The proof is not valid for this request, or was used.")
-        return thumbprint
+        return proof.key_thumbprint
 
     async def _answer(
         self,
@@ -321,7 +338,7 @@ class OAuth:
             headers = {**_NO_STORE, **({"WWW-Authenticate": 'Basic realm="bank"'} if error.status == 401 else {})}
             return JSONResponse({"error": error.error, "error_description": str(error)}, error.status, headers)
         except Unavailable:
-            return JSONResponse({"error": "temporarily_unavailable"}, 503, _NO_STORE)
+            return _UNAVAILABLE
 
 
 async def _form(request: Request) -> dict[str, list[str]]:
@@ -342,14 +359,30 @@ async def _form(request: Request) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         found.setdefault(name, []).append(value)
+    if any("\0" in each for values in found.values() for each in values):
+        raise OAuthError("invalid_request", "A parameter has a character that nothing can store.")
     return found
 
 
 def _once(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Return parameters that each occur once. Raises OAuthError."""
+    """Return parameters that each occur once, without NUL. Raises OAuthError."""
+    if any("\0" in value for _, value in pairs):
+        raise OAuthError("invalid_request", "A parameter has a character that nothing can store.")
     if len({name for name, _ in pairs}) < len(pairs):
         raise OAuthError("invalid_request", "Each parameter occurs once.")
     return dict(pairs)
+
+
+def _required(form: Mapping[str, str], name: str) -> str:
+    """Return a parameter that must be there. Raises OAuthError."""
+    if name not in form:
+        raise OAuthError("invalid_request", f"The parameter {name} is missing.")
+    return form[name]
+
+
+def _challenge(error: str, status: int) -> Response:
+    """Return the answer to a request whose token does not allow it (RFC 6750)."""
+    return JSONResponse({"error": error}, status, {**_NO_STORE, "WWW-Authenticate": f'Bearer error="{error}"'})
 
 
 def _credentials(request: Request, form: Mapping[str, str]) -> Credentials | None:
@@ -360,5 +393,7 @@ def _credentials(request: Request, form: Mapping[str, str]) -> Credentials | Non
             client_id, _, secret = b64decode(given, validate=True).decode("ascii").partition(":")
         except ValueError:
             return None
+        if "client_secret" in form or form.get("client_id", client_id) != client_id:
+            raise OAuthError("invalid_request", "A client authenticates itself in one way.")
         return Credentials(unquote_plus(client_id), unquote_plus(secret))
     return Credentials(form["client_id"], form.get("client_secret")) if "client_id" in form else None

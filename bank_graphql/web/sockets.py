@@ -25,6 +25,7 @@ from bank_graphql.engine.executor import Request
 from bank_graphql.events.errors import RESUMABLE, SessionEnded, TooSlow
 from bank_graphql.kit.actor import Caller
 from bank_graphql.kit.errors import BadRequest, Fault, RateLimited, Unavailable
+from bank_graphql.web.authentication import PROVED
 from bank_graphql.web.endpoint import MAX_BODY, Identify
 from bank_graphql.web.operations import OperationGate
 from bank_graphql.web.request_log import RequestLog
@@ -97,7 +98,7 @@ class GraphQLSockets:
         socket = _Socket(receive, send, lambda: self._opened(address))
         try:
             await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
-            await _Handler(self, self._gate, self._services, socket, scope).handle()
+            await _Handler(self, self._gate, self._services, socket, {**scope, PROVED: {}}).handle()
         finally:
             socket.opened()
             socket.ended()

@@ -8,11 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
+from joserfc.jwk import ECKey
 from starlette.applications import Starlette
+from websockets import ConnectionClosed
 
 from tests.client import PASSWORD, Client
 from tests.e2e.processes import Server, command
-from tests.oauth.flow import BACK, answer, code_for, register
+from tests.e2e.sockets import socket
+from tests.oauth.flow import BACK, App, answer, code_for, register, tokens_for
 from tests.ports import free_port
 
 HERE = Path(__file__).parent / "client"
@@ -74,6 +77,31 @@ async def test_a_client_goes_through_the_whole_flow(running: Server, filled_fold
     assert found["known"]["active"] is True
     assert found["after"] == "invalid_token"
     assert "disabled" in run(filled_folder, "disable-client", client_id) + run(filled_folder, "clients")
+
+
+async def test_a_stream_under_a_bound_token_ends_with_the_consent(running: Server, filled_folder: Path) -> None:
+    ada = await Client(running.http).sign_up(ADA, "Ada Lovelace")
+    account = (await ada.open())["id"]
+    scopes = ("accounts:read", "transactions:read")
+    options = [part for scope in scopes for part in ("--scope", scope)]
+    printed = run(filled_folder, "register-client", "Phone", "--redirect-uri", BACK, "--public", *options)
+    phone = App(running.http, printed.strip().partition("=")[2], None, running.url, key=ECKey.generate_key("P-256"))
+    token = (await tokens_for(phone, ADA, account, scope=" ".join(scopes)))["access_token"]
+    headers = {"authorization": f"DPoP {token}", "dpop": phone.proof("GET", "/graphql", token)}
+    async with socket(running.url, additional_headers=headers) as stream:
+        await stream.start()
+        await stream.subscribe()
+        await ada.deposit(account, "5")
+        assert (await stream.event())["account"]["id"] == account
+        [consent] = (await ada.run("{ me { accessGrants { id } } }"))["me"]["accessGrants"]
+        await ada.run(f'mutation {{ revokeAccessGrant(id: "{consent["id"]}") {{ __typename }} }}')
+        with pytest.raises(ConnectionClosed) as closed:
+            await stream.receive()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4403
+    async with socket(running.url, additional_headers=headers) as stream:
+        with pytest.raises(ConnectionClosed):
+            await stream.start()
 
 
 async def test_a_thousand_codes_are_each_good_for_one_of_the_exchanges_that_race_for_them(

@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 from starlette.applications import Starlette
 
 from bank_graphql.oauth.tokens import MAX_CONSENTS
-from tests.accounts.programs import pay
+from tests.accounts.programs import ROTATE, decide, pay
 from tests.client import Client
 from tests.oauth.flow import (
     ALL,
@@ -23,6 +23,7 @@ from tests.oauth.flow import (
     consent_page,
     register,
     returned,
+    sealed_in,
     tokens_for,
 )
 
@@ -100,8 +101,12 @@ async def test_a_user_refuses(ada: Client, shop: App) -> None:
         ({"scope": "users:manage"}, "invalid_scope"),
         ({"scope": "openid"}, "invalid_scope"),
         ({"resource": "https://other.test"}, "invalid_target"),
-        ({"nonce": "\0"}, "invalid_request"),
+        ({"nonce": "\1"}, "invalid_request"),
         ({"prompt": "none"}, "login_required"),
+        ({"request": "x"}, "request_not_supported"),
+        ({"response_mode": "fragment"}, "invalid_request"),
+        ({"dpop_jkt": "notathumb"}, "invalid_request"),
+        ({"scope": "transactions:read"}, "invalid_scope"),
     ],
 )
 async def test_a_wrong_request_is_answered_at_the_redirect_uri(shop: App, changed: dict[str, str], error: str) -> None:
@@ -286,3 +291,99 @@ async def test_the_oldest_of_many_consents_to_a_client_ends(ada: Client, account
     tokens = [await tokens_for(shop, ADA, account) for _ in range(MAX_CONSENTS + 1)]
     assert len((await ada.run(ME))["me"]["accessGrants"]) == MAX_CONSENTS
     assert [await is_refused(client_of(shop, each)) for each in tokens] == [True, *[False] * MAX_CONSENTS]
+
+
+async def waiting(ada: Client, account: str, program: Client, number: str, key: str) -> str:
+    """A payment of a program that waits for its owner."""
+    answered = await pay(program, account, {"accountNumber": number}, "60", key)
+    approval: str = answered["approval"]["id"]
+    return approval
+
+
+@pytest.mark.parametrize("end", ["revoke", "reuse", "disable"])
+async def test_what_waits_is_not_paid_once_the_consent_has_ended(
+    app: Starlette, ada: Client, grace: Client, account: str, shop: App, end: str
+) -> None:
+    code = await code_for(shop, ADA, account)
+    tokens = (await shop.exchange(code)).json()
+    approval = await waiting(ada, account, client_of(shop, tokens), (await grace.open())["number"], "k1")
+    if end == "revoke":
+        await shop.post("/oauth/revoke", token=tokens["access_token"])
+    elif end == "reuse":
+        await shop.exchange(code)
+    else:
+        await app.state.oauth.clients.disable(shop.client_id)
+        decided = await decide(ada, approval, approve=True)
+        assert (decided["conflict"], decided["state"]) == ("WRONG_STATUS", "REVOKED")
+        await decide(ada, approval, approve=False)
+    [found] = (await ada.run("{ me { approvals { id status } } }"))["me"]["approvals"]
+    assert found == {"id": approval, "status": "REJECTED"}
+    assert (await ada.account(account))["balance"]["held"]["amount"] == "0.00"
+
+
+async def test_a_user_who_is_suspended_gives_no_tokens(
+    ada: Client, account: str, shop: App, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    tokens = await tokens_for(shop, ADA, account)
+    code = await code_for(shop, ADA, account)
+    await raw.execute("UPDATE users SET status = 'SUSPENDED'")
+    assert (await shop.exchange(code)).json()["error"] == "invalid_grant"
+    assert (await shop.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+    for kind in ("access_token", "refresh_token"):
+        assert (await shop.post("/oauth/introspect", token=tokens[kind])).json() == {"active": False}
+
+
+async def test_a_page_that_is_sent_twice_makes_one_consent(ada: Client, account: str, shop: App) -> None:
+    page = await consent_page(shop, ADA)
+    fields = {"account": [account], "limit": "5", "currency": "EUR", "days": "30"}
+    done = await asyncio.gather(*(answer(page, shop.http, "allow", **fields) for _ in range(8)))
+    assert sorted(response.status_code for response in done) == [303, *[400] * 7]
+    assert len((await ada.run(ME))["me"]["accessGrants"]) == 1
+    page = await consent_page(shop, ADA)
+    refused = await asyncio.gather(*(answer(page, shop.http, "deny") for _ in range(4)))
+    assert sorted(response.status_code for response in refused) == [303, *[400] * 3]
+
+
+async def test_the_token_of_a_consent_is_not_rotated_by_hand(ada: Client, account: str, shop: App) -> None:
+    await tokens_for(shop, ADA, account)
+    [consent] = (await ada.run(ME))["me"]["accessGrants"]
+    rotated = (await ada.run(ROTATE, id=consent["id"], overlap=5))["x"]
+    assert rotated["__typename"] == "ValidationRejection"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"days": "²"}, {"days": "9" * 5000}, {"days": ""}, {"currency": "XXX"}, {"limit": "9" * 400}, {"account": "\0"}],
+)
+async def test_what_a_page_cannot_send_is_no_fault_of_the_server(
+    ada: Client, account: str, shop: App, fields: dict[str, str]
+) -> None:
+    page = await consent_page(shop, ADA)
+    given = {"account": account, "limit": "5", "currency": "EUR", "days": "30", **fields}
+    assert (await answer(page, shop.http, "allow", **given)).status_code in {303, 400, 422}
+
+
+async def test_a_login_page_takes_no_character_that_nothing_can_store(shop: App) -> None:
+    page = await shop.http.get("/oauth/authorize", params=shop.request())
+    assert (await answer(page, shop.http, "login", email="a\0@bank.test", password="x")).status_code == 400
+
+
+async def test_a_client_names_the_token_and_itself_once(shop: App) -> None:
+    for path in ("/oauth/revoke", "/oauth/introspect"):
+        assert (await shop.post(path)).json()["error"] == "invalid_request"
+    twice = await shop.post("/oauth/revoke", token="x", client_id="0" * 32)
+    assert twice.json()["error"] == "invalid_request"
+
+
+async def test_a_page_is_no_pushed_request(shop: App) -> None:
+    page = await shop.http.get("/oauth/authorize", params=shop.request())
+    for given in (sealed_in(page), f"urn:ietf:params:oauth:request_uri:{sealed_in(page)}"):
+        params = {"client_id": shop.client_id, "request_uri": given}
+        assert (await shop.http.get("/oauth/authorize", params=params)).status_code == 400
+
+
+async def test_userinfo_needs_the_scope(ada: Client, account: str, shop: App) -> None:
+    tokens = await tokens_for(shop, ADA, account, scope="openid accounts:read")
+    for token, status in ((tokens["access_token"], 403), ("x", 401)):
+        response = await shop.http.post("/oauth/userinfo", headers={"authorization": f"Bearer {token}"})
+        assert (response.status_code, "error=" in response.headers["www-authenticate"]) == (status, True)

@@ -87,25 +87,34 @@ async def test_a_pushed_request_with_a_proof_binds_its_code(ada: Client, phone: 
     assert refused.json()["error"] == "invalid_dpop_proof"
 
 
-def proof_of(key: Any, algorithm: str, header: dict[str, Any] | None = None) -> str:
+def proof_of(key: Any, algorithm: str, header: dict[str, Any] | None = None, claims: dict[str, Any] | None = None) -> str:
     """A proof by a key."""
-    claims = {"jti": secrets.token_urlsafe(8), "htm": "POST", "htu": "https://bank.test/graphql", "iat": int(time.time())}
+    own = {"jti": secrets.token_urlsafe(8), "htm": "POST", "htu": "https://bank.test/graphql", "iat": int(time.time())}
     given = {"alg": algorithm, "typ": "dpop+jwt", "jwk": key.as_dict(private=False), **(header or {})}
-    return jwt.encode(given, claims, key, algorithms=[algorithm])
+    return jwt.encode(given, {**own, **(claims or {})}, key, algorithms=[algorithm])
 
 
 def test_proofs_by_other_kinds_of_keys() -> None:
     curve, edwards, rsa = ECKey.generate_key("P-256"), OKPKey.generate_key("Ed25519"), RSAKey.generate_key(2048)
     proofs = Proofs(utc_now)
-    assert proofs.thumbprint(proof_of(curve, "ES256"), "POST", "https://bank.test/graphql?x=1") == curve.thumbprint()
-    assert proofs.thumbprint(proof_of(edwards, "Ed25519"), "POST", "https://bank.test/graphql") == edwards.thumbprint()
+    found = proofs.check(proof_of(curve, "ES256"), "POST", "https://bank.test/graphql?x=1")
+    assert found is not None
+    assert found.key_thumbprint == curve.thumbprint()
+    assert [proofs.use(found), proofs.use(found)] == [True, False]
+    found = proofs.check(proof_of(edwards, "Ed25519"), "POST", "https://bank.test/graphql")
+    assert found is not None
+    assert found.key_thumbprint == edwards.thumbprint()
     refused = [
         proof_of(rsa, "RS256"),
         proof_of(curve, "ES256", {"jwk": curve.as_dict(private=True)}),
         proof_of(curve, "ES256", {"jwk": ECKey.generate_key("P-256").as_dict(private=False)}),
         proof_of(curve, "ES256", {"jwk": {"kty": "oct", "k": "AA"}}),
         proof_of(curve, "ES256", {"typ": "JWT"}),
+        proof_of(curve, "ES256", claims={"htu": "http://["}),
+        proof_of(curve, "ES256", claims={"iat": 10**320}),
+        proof_of(curve, "ES256", claims={"jti": "x" * 300}),
+        proof_of(curve, "ES256", claims={"jti": ""}),
         "x" * 5000,
     ]
     for given in refused:
-        assert proofs.thumbprint(given, "POST", "https://bank.test/graphql") is None
+        assert proofs.check(given, "POST", "https://bank.test/graphql") is None

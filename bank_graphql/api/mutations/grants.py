@@ -19,8 +19,7 @@ from bank_graphql.engine.fields import mutation
 from bank_graphql.identity.enums import GrantKind
 from bank_graphql.kit.errors import NotFound
 from bank_graphql.kit.ids import global_id
-from bank_graphql.payments.request_queries import waiting_of
-from bank_graphql.payments.requests import decision_of
+from bank_graphql.payments.requests import reject_waiting
 
 
 @strawberry.type
@@ -64,8 +63,7 @@ class GrantMutations:
     async def revoke_access_grant(context: Context, id: strawberry.ID) -> Done:  # noqa: A002
         key, viewer = grant_id(id), context.viewer
         await context.services.grants.revoke(viewer, key)
-        waiting = await waiting_of(context.services.db, viewer, key)
-        await context.execute_all([decision_of(viewer, each, approve=False) for each in waiting], atomic=False)
+        await reject_waiting(context.services.db, context.services.execute, viewer, key)
         return Done()
 
 
