@@ -33,7 +33,12 @@ def mcp(
         serving = import_module("bank_graphql.agents.serving")
     except ImportError as error:
         fail(f"The tools need the package '{error.name}': pip install 'bank-graphql[mcp]'.")
+    if not url.startswith(("http://", "https://")):
+        fail(f"{url} is no address of a bank: give one as http://127.0.0.1:8000.")
+    if http and token_file is not None:
+        fail("Over HTTP each request brings its own token: leave --token-file out.")
     if http:
+        print(f"Tools at http://{host}:{port}/mcp, for the bank at {url}. Stop: Ctrl-C.", flush=True)
         asyncio.run(serving.serve_http(url, host, port, allow_host or [], version("bank-graphql")))
         return
     if token_file is not None:

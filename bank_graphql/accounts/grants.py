@@ -225,20 +225,30 @@ class Grants:
             raise ValidationFailed.of("scopes", "REQUIRED", "Name what the program may do.")
         now = self._clock()
         if not now < terms.expires_at <= now + LASTS:
-            raise ValidationFailed.of("expiresAt", "INVALID", f"It ends in the future, within {LASTS.days} days.")
+            raise ValidationFailed.of("expiresAt", "INVALID", f"expiresAt is in the future, at most {LASTS.days} days from now.")
         if terms.scopes & _NEED_ACCOUNTS and Scope.ACCOUNTS_READ not in terms.scopes:
             raise ValidationFailed.of("scopes", "INVALID", "To read transactions or cards, ACCOUNTS_READ is needed, too.")
-        if len(terms.account_ids) > MAX_ACCOUNTS or bool(terms.account_ids) != bool(terms.scopes & OF_ACCOUNTS):
-            message = f"Name 1 to {MAX_ACCOUNTS} accounts, for scopes that are about accounts."
-            raise ValidationFailed.of("accountIds", "INVALID", message)
-        if (Scope.PAYMENTS_WRITE in terms.scopes) != (terms.daily_limit is not None):
-            raise ValidationFailed.of("dailyLimit", "REQUIRED", "Whoever may pay has a limit a day, and nobody else.")
+        if terms.account_ids and not terms.scopes & OF_ACCOUNTS:
+            raise ValidationFailed.of("accountIds", "INVALID", "These scopes are not about accounts: leave accountIds out.")
+        if terms.scopes & OF_ACCOUNTS and not 0 < len(terms.account_ids) <= MAX_ACCOUNTS:
+            raise ValidationFailed.of("accountIds", "INVALID", f"Name 1 to {MAX_ACCOUNTS} accounts: the scopes are about them.")
+        _require_limit(terms)
         is_free = terms.payees is None and terms.approval_above is None
         if Scope.PAYMENTS_WRITE not in terms.scopes and not is_free:
             raise ValidationFailed.of("payees", "INVALID", "Payees and amounts are for programs that may pay.")
         if terms.payees is not None and len(terms.payees) > MAX_PAYEES:
             raise ValidationFailed.of("payees", "TOO_MANY", f"Name at most {MAX_PAYEES} payees.")
         return name, None if terms.payees is None else [check_iban(each, "payees") for each in terms.payees]
+
+
+def _require_limit(terms: Terms) -> None:
+    """Require a limit a day of programs that may pay, and of no others. Raises ValidationFailed."""
+    may_pay, has_limit = Scope.PAYMENTS_WRITE in terms.scopes, terms.daily_limit is not None
+    if may_pay and not has_limit:
+        message = "PAYMENTS_WRITE needs a dailyLimit. A key of a service cannot pay: use createAccessGrant."
+        raise ValidationFailed.of("dailyLimit", "REQUIRED", message)
+    if has_limit and not may_pay:
+        raise ValidationFailed.of("dailyLimit", "INVALID", "A daily limit needs the scope PAYMENTS_WRITE.")
 
 
 async def end_grant(connection: Connection, grant_id: UUID, now: datetime) -> set[UUID]:
@@ -266,7 +276,7 @@ def _require_permissions(actor: Actor, scopes: frozenset[Scope]) -> None:
     """Require that the actor's role has what service scopes pass on."""
     for scope in sorted(scopes):
         if scope in SERVICES and not actor.is_allowed(SERVICES[scope]):
-            raise Forbidden(f"Your role does not allow {scope}.")
+            raise Forbidden(f"Your role does not allow {scope.name}.")
 
 
 async def _require_accounts(connection: Connection, actor: Actor, terms: Terms) -> None:

@@ -142,7 +142,7 @@ class Members:
             if not is_own or is_over:
                 raise _missing(membership_id)
             if not profile.email_verified:
-                raise Forbidden("Verify your e-mail address first: see verifyEmail.")
+                raise Forbidden("Verify your e-mail address first: requestEmailVerification mails a code for verifyEmail.")
             if found.status != MembershipStatus.INVITED:
                 raise StateConflict(StateConflictCode.WRONG_STATUS, found.status, "The invitation was accepted already.")
             _require_open(account)
@@ -263,7 +263,7 @@ class Members:
         [owner] = await connection.fetch(identity_queries.OWN_PROFILE, user=account.owner_id)
         [taken] = await connection.fetch(statements.WITH_ADDRESS, account=account.id, email=key)
         if taken.count or key == self._identity.email_key(owner.email):
-            raise ValidationFailed.of("email", "TAKEN", "Whoever has this address may use the account, or is invited to.")
+            raise ValidationFailed.of("email", "TAKEN", "This person uses the account already, or is invited.")
 
     def _address(self, email: str) -> tuple[str, str]:
         address = self._identity.check_address(email)

@@ -47,7 +47,8 @@ STATEMENTS = f"""query AgentStatements($account: ID!, $first: Int!, $after: Stri
 }}"""
 TRANSFER = f"mutation AgentTransfer($input: TransferInput!) {{ transfer(input: $input) {{ {_MOVED} }} }}"
 APPROVAL = f"query AgentApproval($id: ID!) {{ node(id: $id) {{ __typename ... on Approval {{ {_APPROVAL} }} }} }}"
-DOCUMENTS = (ACCOUNTS, ENTRIES, STATEMENTS, TRANSFER, APPROVAL)
+GRANT = "query AgentGrant { accessGrant { id } }"
+DOCUMENTS = (GRANT, ACCOUNTS, ENTRIES, STATEMENTS, TRANSFER, APPROVAL)
 
 
 def manifest() -> dict[str, str]:

@@ -23,6 +23,7 @@ from bank_graphql.events.errors import SessionEnded
 from bank_graphql.identity.addresses import Addresses
 from bank_graphql.identity.credentials import Credentials
 from bank_graphql.identity.permissions import Permission
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.identity.service import Identity
 from bank_graphql.identity.step_up import StepUp
 from bank_graphql.identity.users import Users
@@ -274,7 +275,7 @@ class Context:
         if self.actor is None or self.actor.grant is None or scope in self.actor.grant.scopes:
             return
         await audit.record_refused_access(self.services.db, self.actor, to_camel_case(mutation))
-        needed = "Programs may not do this." if scope is None else f"The token needs the scope {scope}."
+        needed = "Programs may not do this." if scope is None else f"The token needs the scope {Scope(scope).name}."
         raise AccessDenied(needed)
 
     def sign_in(self, actor: Actor) -> None:

@@ -58,7 +58,8 @@ EVENTS = KeyType(CURSOR_KIND, lambda text: None, 0, 0)  # noqa: ARG005 - the fee
 class Query:
     @loaded_field(
         lambda readers: readers.user,
-        description="The viewer: the user who is signed in. Null if nobody is.",
+        description="The viewer: the user who is signed in. Null if nobody is, and for a program without the scope PROFILE, "
+        "which reads `accounts` and `accessGrant`.",
         graphql_type=User | None,
     )
     @staticmethod

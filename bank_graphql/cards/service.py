@@ -356,7 +356,7 @@ class Cards:
 
 def _require_manager(access: Access) -> None:
     if not access.may_manage_cards:
-        raise Forbidden("Only the account's owners, and members who may, do this.")
+        raise Forbidden("Only the account's owners, and members with mayManageCards, do this.")
 
 
 def _require_manager_of(_: CardRow, __: FrozenBy, access: Access) -> None:

@@ -53,7 +53,7 @@ class PaymentApprovalRequired(Refusal):
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.reason} The money is held, and the account's owner decides."
+        return f"{self.reason} The account's owner decides: the approval says what has become of it."
 
 
 @dataclass(eq=False)

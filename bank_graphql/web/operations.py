@@ -211,7 +211,10 @@ class MethodNotAllowed(BadRequest):
 class BadToken(Unauthenticated):
     """The request's access token is not valid, and the document does not sign in (RFC 6750, section 3.1)."""
 
-    message: str = "The access token is not valid, has expired, or its session has ended: refresh it, or sign in again."
+    message: str = (
+        "The access token is not valid, has expired, or its session or access grant has ended: refresh it, sign in again, or get "
+        "another from whoever made it."
+    )
 
 
 def _require_type(operation: OperationDefinitionNode, allowed: Collection[OperationType]) -> None:

@@ -90,6 +90,8 @@ async def test_agents_are_served_over_http_each_under_its_own_token(server: Serv
                 url, json={}, headers={**headers, "host": "evil.example", "content-type": "application/json"}
             )
             assert rebound.status_code == 421
+            assert (await plain.get(url, headers=headers)).status_code == 405
+    assert f"Tools at {url}, for the bank at {server.url}" in (tmp_path / "log").read_text()
     assert str(granted.token) not in (tmp_path / "log").read_text()
 
 
@@ -97,6 +99,8 @@ def test_what_is_missing_is_said_in_one_line(folder: Path) -> None:
     for arguments, expected in (
         ((), "Give the token of an access grant in BANK_ACCESS_TOKEN"),
         (("--token-file", "/nowhere"), "/nowhere cannot be read"),
+        (("--url", "127.0.0.1:8000"), "127.0.0.1:8000 is no address of a bank"),
+        (("--http", "--token-file", "/nowhere"), "each request brings its own token"),
     ):
         done = command("mcp", *arguments, folder=folder)
         assert done.returncode == 1

@@ -127,12 +127,22 @@ async def test_what_an_agent_may_not_do_is_said_in_a_sentence(
     given = {"from_account_id": account["id"], "to_account_number": number, "currency": "EUR"}
     async with agent(app, granted.token) as client:
         assert "your grant does not name it" in await refusal(client, "list_entries", account_id=second)
-        assert "needs the scope payments:write." in await refusal(client, "transfer", **given, amount="1", idempotency_key="k")
+        assert "needs the scope PAYMENTS_WRITE." in await refusal(client, "transfer", **given, amount="1", idempotency_key="k")
         assert "There is no such approval." in await refusal(client, "get_approval", approval_id="nonsense")
         assert "amount" in await refusal(client, "transfer", **given, amount="all of it", idempotency_key="k")
         assert "idempotency_key" in await refusal(client, "transfer", **given, amount="1")
     async with agent(app, "bank_nonsense") as client:
         assert "token" in await refusal(client, "list_accounts")
+
+
+async def test_an_agent_never_acts_under_a_persons_own_token(
+    app: Starlette, ada: Client, account: dict[str, Any], number: str
+) -> None:
+    given = {"from_account_id": account["id"], "to_account_number": number, "currency": "EUR"}
+    async with agent(app, ada.token) as client:
+        assert "a person's own token" in await refusal(client, "list_accounts")
+        assert "a person's own token" in await refusal(client, "transfer", **given, amount="1", idempotency_key="k")
+    assert await ada.booked(account["id"]) == "100.00"
 
 
 async def test_a_bank_that_trusts_its_own_documents_alone_serves_agents(
@@ -148,7 +158,7 @@ async def test_an_answer_that_is_lost_is_requested_again_with_the_same_key(
     app: Starlette, ada: Client, account: dict[str, Any], number: str
 ) -> None:
     granted = await program(ada, account["id"])
-    bank, lost = httpx2.ASGITransport(app), 0
+    bank, lost = httpx2.ASGITransport(app), ATTEMPTS
 
     class Losing(httpx2.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -163,5 +173,7 @@ async def test_an_answer_that_is_lost_is_requested_again_with_the_same_key(
         server = build_server(BankClient("http://bank", http), lambda _: granted.token or "", "1")
         async with McpClient(server) as client:
             given = {"from_account_id": account["id"], "to_account_number": number, "amount": "1", "currency": "EUR"}
+            await call(client, "list_accounts")
+            lost = 0
             assert (await call(client, "transfer", **given, idempotency_key="k"))["replayed"] is True
     assert await ada.booked(account["id"]) == "99.00"

@@ -133,6 +133,6 @@ async def test_the_audit_names_actions_as_the_api_does(auditor: Client) -> None:
     schema = await auditor.run("{ __schema { mutationType { fields { name } } } }")
     mutations = {field["name"] for field in schema["__schema"]["mutationType"]["fields"]}
     by_the_bank = {"createUser", "expireHold", "clearTransfer", "reserveReversal", "releaseReservation", "expireApproval"}
-    by_the_bank |= {"runScheduledTransfer", "postDue"}
+    by_the_bank |= {"runScheduledTransfer", "postDue", "consent", "endConsent"}
     actions = {*IdentityAction, *MemberAction, *GrantAction, *(command.action for command in COMMANDS)}
     assert actions - by_the_bank <= mutations

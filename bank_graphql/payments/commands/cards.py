@@ -60,7 +60,7 @@ class IssueCard(Command):
         """
         account = state.visible_account(self.actor, self.account_id)
         if not state.access(self.actor, self.account_id).may_manage_cards:
-            raise Forbidden("Only its owners, and members who may, get cards for an account.")
+            raise Forbidden("Only the account's owners, and members with mayManageCards, get cards for it.")
         state.refuse_status(self.account_id, AccountStatus.CLOSED, AccountStatus.FROZEN)
         if not is_card_for(self.kind, state.customers[self.account_id].kind):
             message = "Credit accounts have CREDIT cards, all others DEBIT cards."
@@ -111,7 +111,7 @@ class ReplaceCard(Command):
         if old is None or not state.access(self.actor, old.account_id).is_visible:
             raise NotFound("card", global_id("Card", self.card_id))
         if not state.access(self.actor, old.account_id).may_manage_cards:
-            raise Forbidden("Only the account's owners, and members who may, replace a card.")
+            raise Forbidden("Only the account's owners, and members with mayManageCards, replace a card.")
         if old.frozen_by == FrozenBy.STAFF:
             raise Forbidden("The bank froze this card: ask the bank.")
         status = status_after(CardAction.REPLACE, old.status, old.expires_at, state.now)

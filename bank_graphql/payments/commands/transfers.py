@@ -210,7 +210,7 @@ def payment_accounts(
     """
     source = state.visible_account(actor, source_id)
     if not state.access(actor, source_id).may_pay:
-        raise Forbidden("Only its owners, and members who may, pay from an account.")
+        raise Forbidden("Only the account's owners, and members with mayPay, pay from it.")
     target = to.resolve(actor, state)
     if target is source:
         raise ValidationFailed.of("to", "SAME_ACCOUNT", "A payment goes to another account than it comes from.")
