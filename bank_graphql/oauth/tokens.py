@@ -122,6 +122,33 @@ class TokenIssuer:
             raise _REUSED
         return outcome
 
+    def for_service(self, actor: Actor, client_id: str, scope: str | None, key_thumbprint: str | None) -> dict[str, Any]:
+        """Return an access token for whoever authenticated itself by the token of an access grant, with which it ends.
+
+        Args:
+            actor: the program.
+            client_id: the id of its grant, as it gave it.
+            scope: the scopes that it wants, separated by spaces; None for all of its grant's.
+            key_thumbprint: the key that it proves to hold; None if it proves none.
+
+        Raises:
+            OAuthError: `invalid_client`: it is a person; `invalid_scope`: the grant does not allow a scope.
+        """
+        if actor.grant is None or actor.session_id is None:
+            raise OAuthError("invalid_client", "A person signs in.", 401)
+        scopes = actor.grant.scopes if scope is None else frozenset(scope.split())
+        if not scopes or not scopes <= actor.grant.scopes:
+            raise OAuthError("invalid_scope", "The access grant does not allow this scope.")
+        token, seconds = self._tokens.issue_to_program(
+            actor.person_id, actor.session_id, client_id, scopes, key_thumbprint, self._clock()
+        )
+        return {
+            "access_token": token,
+            "token_type": "Bearer" if key_thumbprint is None else "DPoP",
+            "expires_in": seconds,
+            "scope": " ".join(sorted(scopes)),
+        }
+
     async def _by_code(
         self, connection: Connection, client: ClientRow, form: Mapping[str, str], thumbprint: str | None
     ) -> dict[str, Any] | _Ended:

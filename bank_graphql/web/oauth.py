@@ -1,11 +1,10 @@
 """The endpoints of the authorization server, for registered clients and the browsers of users."""
 
-from base64 import b64decode
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 from starlette.requests import Request
@@ -14,6 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from bank_graphql.accounts.grants import Terms
 from bank_graphql.api.context import Context, Services
 from bank_graphql.identity.errors import CredentialsRefused, StepUpRequired
+from bank_graphql.identity.grants import PREFIX
 from bank_graphql.identity.scopes import OF_ACCOUNTS, Scope
 from bank_graphql.identity.service import LogInChallenge
 from bank_graphql.identity.sessions import SignedIn
@@ -23,18 +23,17 @@ from bank_graphql.kit.errors import NotFound, RateLimited, Refusal, Unauthentica
 from bank_graphql.kit.ids import global_id, uuid_of
 from bank_graphql.kit.money import CURRENCY_DIGITS, Money, parse_amount
 from bank_graphql.kit.paging import MAX_SIZE, Page
-from bank_graphql.oauth.clients import OFFERED, OPENID, Clients, Credentials
+from bank_graphql.oauth.clients import OFFERED, OPENID, Clients
 from bank_graphql.oauth.dpop import ALGORITHMS, Proofs
 from bank_graphql.oauth.errors import OAuthError
 from bank_graphql.oauth.requests import AuthorizationRequest, AuthorizationRequests, RedirectedError
 from bank_graphql.oauth.statements import ClientRow
 from bank_graphql.oauth.tokens import TokenIssuer
 from bank_graphql.web import consent
+from bank_graphql.web.forms import NO_STORE, challenge, credentials_of, form_of, once, required
 
-MAX_BODY = 16_384
 PAGE_LASTS = timedelta(minutes=10)
-_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-_UNAVAILABLE = JSONResponse({"error": "temporarily_unavailable"}, 503, _NO_STORE)
+_UNAVAILABLE = JSONResponse({"error": "temporarily_unavailable"}, 503, NO_STORE)
 _DECIDED = "You have decided already."
 _REFUSED = "The e-mail address, the password or the code is wrong."
 
@@ -85,7 +84,7 @@ class OAuth:
                 "scopes_supported": sorted(OFFERED),
                 "response_types_supported": ["code"],
                 "response_modes_supported": ["query"],
-                "grant_types_supported": ["authorization_code", "refresh_token"],
+                "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
                 "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
                 "code_challenge_methods_supported": ["S256"],
                 "dpop_signing_alg_values_supported": ALGORITHMS,
@@ -114,14 +113,14 @@ class OAuth:
         return await self._answer(request, self._push, 201)
 
     async def token(self, request: Request) -> Response:
-        """Exchange a code or a refresh token for tokens."""
-        return await self._answer(request, self._exchange)
+        """Exchange a code or a refresh token for tokens, or the key of a service for an access token."""
+        return await self._answer(request, self._exchange, other=self._for_service)
 
     async def revoke(self, request: Request) -> Response:
         """End a consent (RFC 7009)."""
 
         async def work(client: ClientRow, form: Mapping[str, str], _: Request) -> dict[str, Any]:
-            await self.issuer.revoke(client, _required(form, "token"))
+            await self.issuer.revoke(client, required(form, "token"))
             return {}
 
         return await self._answer(request, work)
@@ -132,7 +131,7 @@ class OAuth:
         async def work(client: ClientRow, form: Mapping[str, str], _: Request) -> dict[str, Any]:
             if client.secret_hash is None:
                 raise OAuthError("invalid_client", "Only clients with a secret may introspect.", 401)
-            return await self.issuer.introspect(client, _required(form, "token"))
+            return await self.issuer.introspect(client, required(form, "token"))
 
         return await self._answer(request, work)
 
@@ -141,23 +140,23 @@ class OAuth:
         try:
             actor = (await self.identify(request.scope)).actor
             if actor is None or actor.grant is None:
-                return _challenge("invalid_token", 401)
+                return challenge("invalid_token", 401)
             if Scope.PROFILE not in actor.grant.scopes:
-                return _challenge("insufficient_scope", 403)
+                return challenge("insufficient_scope", 403)
             [user] = await self.services.readers.user.request(actor, [actor.person_id])
         except Unavailable:
             return _UNAVAILABLE
         if user is None:
-            return _challenge("invalid_token", 401)
+            return challenge("invalid_token", 401)
         known = {"sub": user.id.hex, "name": user.full_name, "email": user.email, "email_verified": user.email_verified}
-        return JSONResponse(known, headers=_NO_STORE)
+        return JSONResponse(known, headers=NO_STORE)
 
     async def authorize(self, request: Request) -> Response:
         """Show the pages on which a user signs in and consents, and answer the client."""
         try:
             if request.method == "POST":
-                return await self._step(request, await _form(request))
-            given = _once(parse_qsl(request.url.query, keep_blank_values=True))
+                return await self._step(request, await form_of(request))
+            given = once(parse_qsl(request.url.query, keep_blank_values=True))
             pushed = given.get("request_uri")
             if pushed is not None:
                 wanted = self.requests.opened(given.get("client_id", ""), pushed)
@@ -294,7 +293,7 @@ class OAuth:
         """Answer the client at its redirect URI, with the issuer (RFC 9207)."""
         answer |= {"iss": self.address, **({} if state is None else {"state": state})}
         joined = "&" if urlsplit(uri).query else "?"
-        return RedirectResponse(f"{uri}{joined}{urlencode(answer)}", 303, _NO_STORE)
+        return RedirectResponse(f"{uri}{joined}{urlencode(answer)}", 303, NO_STORE)
 
     async def _push(self, client: ClientRow, form: Mapping[str, str], request: Request) -> dict[str, Any]:
         if "request_uri" in form:
@@ -313,6 +312,18 @@ class OAuth:
     async def _exchange(self, client: ClientRow, form: Mapping[str, str], request: Request) -> dict[str, Any]:
         return await self.issuer.exchange(client, form, self._thumbprint(request))
 
+    async def _for_service(self, form: Mapping[str, str], request: Request) -> dict[str, Any] | None:
+        """Return an access token for whoever has an access grant: its id and its token are the client's. Raises OAuthError."""
+        if form.get("grant_type") != "client_credentials":
+            return None
+        given, origin = credentials_of(request, form), (await self.identify(request.scope)).origin
+        actor = None
+        if given is not None and given.secret and given.secret.startswith(PREFIX):  # an access token never gives another one
+            actor = await self.services.identity.sessions.authenticate(given.secret, origin)
+        if given is None or actor is None or uuid_of(given.client_id, "AccessGrant") != actor.user_id:
+            raise OAuthError("invalid_client", "The client is the id of an access grant, and its secret the grant's token.", 401)
+        return self.issuer.for_service(actor, given.client_id, form.get("scope"), self._thumbprint(request))
+
     def _thumbprint(self, request: Request) -> str | None:
         """Return the key that a client proves to hold; None if it proves none. Raises OAuthError."""
         given = request.headers.getlist("dpop")
@@ -328,72 +339,17 @@ class OAuth:
         request: Request,
         work: Callable[[ClientRow, Mapping[str, str], Request], Awaitable[dict[str, Any]]],
         status: int = 200,
+        other: Callable[[Mapping[str, str], Request], Awaitable[dict[str, Any] | None]] | None = None,
     ) -> Response:
-        """Answer a client that authenticates itself. Errors are as RFC 6749 has them."""
+        """Answer a client that authenticates itself. Errors are as RFC 6749 has them. `other` may know clients of its own."""
         try:
-            form = _once([(name, each) for name, values in (await _form(request)).items() for each in values])
-            client = await self.clients.authenticate(_credentials(request, form))
-            return JSONResponse(await work(client, form, request), status, _NO_STORE)
+            form = once([(name, each) for name, values in (await form_of(request)).items() for each in values])
+            if other is not None and (answer := await other(form, request)) is not None:
+                return JSONResponse(answer, status, NO_STORE)
+            client = await self.clients.authenticate(credentials_of(request, form))
+            return JSONResponse(await work(client, form, request), status, NO_STORE)
         except OAuthError as error:
-            headers = {**_NO_STORE, **({"WWW-Authenticate": 'Basic realm="bank"'} if error.status == 401 else {})}
+            headers = {**NO_STORE, **({"WWW-Authenticate": 'Basic realm="bank"'} if error.status == 401 else {})}
             return JSONResponse({"error": error.error, "error_description": str(error)}, error.status, headers)
         except Unavailable:
             return _UNAVAILABLE
-
-
-async def _form(request: Request) -> dict[str, list[str]]:
-    """Return the parameters in the body of a request.
-
-    Raises:
-        OAuthError: it is no form, or too long.
-    """
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise OAuthError("invalid_request", "The request is too long.", 413)
-    try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=100)
-    except ValueError as error:
-        raise OAuthError("invalid_request", "The request is no form.") from error
-    found: dict[str, list[str]] = {}
-    for name, value in pairs:
-        found.setdefault(name, []).append(value)
-    if any("\0" in each for values in found.values() for each in values):
-        raise OAuthError("invalid_request", "A parameter has a character that nothing can store.")
-    return found
-
-
-def _once(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Return parameters that each occur once, without NUL. Raises OAuthError."""
-    if any("\0" in value for _, value in pairs):
-        raise OAuthError("invalid_request", "A parameter has a character that nothing can store.")
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise OAuthError("invalid_request", "Each parameter occurs once.")
-    return dict(pairs)
-
-
-def _required(form: Mapping[str, str], name: str) -> str:
-    """Return a parameter that must be there. Raises OAuthError."""
-    if name not in form:
-        raise OAuthError("invalid_request", f"The parameter {name} is missing.")
-    return form[name]
-
-
-def _challenge(error: str, status: int) -> Response:
-    """Return the answer to a request whose token does not allow it (RFC 6750)."""
-    return JSONResponse({"error": error}, status, {**_NO_STORE, "WWW-Authenticate": f'Bearer error="{error}"'})
-
-
-def _credentials(request: Request, form: Mapping[str, str]) -> Credentials | None:
-    """Return how a client authenticates itself: by the header, or in the form."""
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            client_id, _, secret = b64decode(given, validate=True).decode("ascii").partition(":")
-        except ValueError:
-            return None
-        if "client_secret" in form or form.get("client_id", client_id) != client_id:
-            raise OAuthError("invalid_request", "A client authenticates itself in one way.")
-        return Credentials(unquote_plus(client_id), unquote_plus(secret))
-    return Credentials(form["client_id"], form.get("client_secret")) if "client_id" in form else None
