@@ -12,17 +12,21 @@ from functools import cache
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type, is_required_argument
+from starlette.applications import Starlette
 
 from bank_graphql.api.schema import build_schema
 from bank_graphql.identity.enums import UserRole
+from bank_graphql.identity.scopes import Scope
 from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.ids import global_id, new_id, uuid_of
 from tests.accounts.members import invite, join
-from tests.accounts.programs import program
+from tests.accounts.programs import CREATE_KEY, program
 from tests.authenticator import Authenticator
 from tests.client import PASSWORD, Client, key
+from tests.oauth.flow import consented, register
 from tests.schedules.orders import order
 
 MEMBERS: dict[str, dict[str, Any]] = {
@@ -576,11 +580,20 @@ FOR_ANY_PROGRAM = {
 @pytest.mark.deep
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("scope", SCOPES)
-async def test_every_scope_of_a_program(scope: str, make: MakeThings, raw: asyncpg.Connection) -> None:
+@pytest.mark.parametrize("kind", ["agent", "key", "consent"])
+async def test_every_scope_of_a_program(
+    kind: str, scope: str, make: MakeThings, raw: asyncpg.Connection, app: Starlette, http: httpx.AsyncClient
+) -> None:
     things = await make()
     accounts = [] if scope == "PROFILE" else [things.ids["account"]]
     scopes = [scope, "ACCOUNTS_READ"] if scope in {"TRANSACTIONS_READ", "CARDS_READ"} else [scope]
-    agent = await program(things.owner, *accounts, scopes=scopes)
+    if kind == "consent":
+        words = " ".join(Scope[each].value for each in scopes)
+        agent = await consented(await register(app, http, scope=words), things.owner, *accounts, scope=words)
+    elif kind == "key" and scope != "PAYMENTS_WRITE":  # a key never pays
+        agent = await program(things.owner, *accounts, scopes=scopes, document=CREATE_KEY)
+    else:
+        agent = await program(things.owner, *accounts, scopes=scopes)
     things.ids["grant"] = agent.user_id
     reads, does = SCOPES[scope]
     books, wrong = Books(raw), []

@@ -136,6 +136,15 @@ async def tokens_for(app: App, email: str, *accounts: str, **request: str) -> di
     return found
 
 
+async def consented(app: App, owner: Client, *accounts: str, scope: str) -> Client:
+    """A client of the API with a user's consent; its `user_id` is the id of its grant."""
+    email = (await owner.run("{ me { email } }"))["me"]["email"]
+    tokens = await tokens_for(app, email, *accounts, scope=scope)
+    grants = (await owner.run("{ me { accessGrants { id kind } } }"))["me"]["accessGrants"]
+    [consent] = [each["id"] for each in grants if each["kind"] == "CONSENT"]
+    return Client(app.http, tokens["access_token"], consent)
+
+
 def client_of(app: App, tokens: dict[str, Any]) -> Client:
     """A client of the API with an access token."""
     return Client(app.http, tokens["access_token"])
