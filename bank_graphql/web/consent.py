@@ -82,7 +82,7 @@ def consent(
     if "payments:write" in scopes:
         currencies = "".join(f"<option>{escape(each)}</option>" for each in dict.fromkeys(a.currency for a in accounts))
         parts.append(
-            '<label for="limit">How much a day, without asking you</label>'
+            '<label for="limit">How much a day, without your approval</label>'
             '<input id="limit" name="limit" inputmode="decimal" value="0" required>'
             f'<label for="currency">Currency</label><select id="currency" name="currency">{currencies}</select>'
         )

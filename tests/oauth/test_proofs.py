@@ -27,7 +27,7 @@ async def phone(app: Starlette, http: httpx.AsyncClient) -> App:
     return made
 
 
-async def ask(app: App, token: str, **headers: str) -> dict[str, Any]:
+async def answer_to(app: App, token: str, **headers: str) -> dict[str, Any]:
     """The answer of the API to a request with these headers."""
     given = {"authorization": f"DPoP {token}", **headers}
     found: dict[str, Any] = (await app.http.post("/graphql", json=BODY, headers=given)).json()
@@ -40,7 +40,7 @@ async def test_a_bound_token_needs_its_key(ada: Client, phone: App) -> None:
     token = tokens["access_token"]
     assert tokens["token_type"] == "DPoP"
     proof = phone.proof("POST", "/graphql", token)
-    assert (await ask(phone, token, dpop=proof))["data"]["me"]["email"] == ADA
+    assert (await answer_to(phone, token, dpop=proof))["data"]["me"]["email"] == ADA
     thief = App(phone.http, phone.client_id, None, phone.address, key=ECKey.generate_key("P-256"))
     wrong = {
         "replayed": proof,
@@ -56,9 +56,9 @@ async def test_a_bound_token_needs_its_key(ada: Client, phone: App) -> None:
         "nonsense": "a.b.c",
     }
     for why, given in wrong.items():
-        answer = await ask(phone, token, dpop=given)
+        answer = await answer_to(phone, token, dpop=given)
         assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED", why
-    as_bearer = await ask(phone, token, authorization=f"Bearer {token}")
+    as_bearer = await answer_to(phone, token, authorization=f"Bearer {token}")
     assert as_bearer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 

@@ -12,7 +12,7 @@ from tests.oauth.flow import App
 
 
 async def grant_token(service: App, **form: str) -> httpx.Response:
-    """Ask for an access token."""
+    """Request an access token."""
     return await service.post("/oauth/token", grant_type="client_credentials", **form)
 
 

@@ -40,7 +40,7 @@ const first = await client.authorizationCodeGrant(
 )
 const second = await client.refreshTokenGrant(config, first.refresh_token, undefined, { DPoP })
 const user = await client.fetchUserInfo(config, second.access_token, first.claims().sub, { DPoP })
-const ask = async () => {
+const query = async () => {
   const answer = await client.fetchProtectedResource(
     config,
     second.access_token,
@@ -52,8 +52,8 @@ const ask = async () => {
   )
   return answer.json()
 }
-const data = await ask()
+const data = await query()
 const known = await client.tokenIntrospection(config, second.access_token)
 await client.tokenRevocation(config, second.refresh_token)
-say({ type: second.token_type, claims: first.claims(), user, data, known, after: await ask().catch((error) => error.cause[0].parameters.error) })
+say({ type: second.token_type, claims: first.claims(), user, data, known, after: await query().catch((error) => error.cause[0].parameters.error) })
 process.exit(0)
