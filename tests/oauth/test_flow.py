@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from joserfc import jws
 from joserfc.jwk import ECKey
 from starlette.applications import Starlette
@@ -387,3 +388,12 @@ async def test_userinfo_needs_the_scope(ada: Client, account: str, shop: App) ->
     for token, status in ((tokens["access_token"], 403), ("x", 401)):
         response = await shop.http.post("/oauth/userinfo", headers={"authorization": f"Bearer {token}"})
         assert (response.status_code, "error=" in response.headers["www-authenticate"]) == (status, True)
+
+
+async def test_the_metadata_are_what_the_standards_define(shop: App) -> None:
+    for path in ("oauth-authorization-server", "openid-configuration"):
+        text = (await shop.http.get(f"/.well-known/{path}")).text.replace(shop.address, "https://bank.test")
+        found = httpx.Response(200, text=text).json()
+        AuthorizationServerMetadata(found).validate()
+    resource = (await shop.http.get("/.well-known/oauth-protected-resource")).json()
+    assert (resource["resource"], resource["authorization_servers"]) == (shop.address, [shop.address])
