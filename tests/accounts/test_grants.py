@@ -15,7 +15,7 @@ from bank_graphql.kit.clock import utc_now
 from bank_graphql.kit.ids import uuid_of
 from bank_graphql.settings import Settings
 from tests.accounts.members import end, join
-from tests.accounts.programs import APPROVAL, CREATE_KEY, READ, REVOKE, ROTATE, create, decide, pay, program
+from tests.accounts.programs import APPROVAL, CREATE_KEY, READ, REVOKE, ROTATE, TRANSFER, create, decide, pay, program
 from tests.client import ABROAD, Client, key, money
 from tests.serving import serving
 from tests.verification import assert_verified, found_wrong
@@ -279,6 +279,24 @@ async def test_a_revoked_program_ends_at_once(
     assert await raw.fetchval("SELECT count(*) FROM grant_tokens") == 0
     assert (await ada.run(ME))["me"]["accessGrants"] == []
     assert (await ada.run(REVOKE, id=agent.user_id))["x"]["__typename"] == "NotFoundRejection"
+
+
+async def test_a_program_that_is_revoked_among_its_payments_makes_none_afterwards(ada: Client, account: str, other: str) -> None:
+    agent = await program(ada, account, dailyLimit=money("90"))
+
+    async def send(name: str) -> bool:
+        given = {"fromAccountId": account, "to": {"accountId": other}, "amount": money("1"), "idempotencyKey": name}
+        answer = await agent.post(TRANSFER, i=given)
+        return answer.get("data") is not None and answer["data"]["x"]["__typename"] == "MoneyMoved"
+
+    first = asyncio.gather(*(send(f"a{number}") for number in range(30)))
+    revoked = asyncio.create_task(ada.run(REVOKE, id=agent.user_id))
+    paid = sum(await first)
+    await revoked
+    before = await ada.booked(account)
+    assert before == f"{100 - paid}.00"
+    assert not any(await asyncio.gather(*(send(f"b{number}") for number in range(10))))
+    assert await ada.booked(account) == before
 
 
 async def test_a_token_is_rotated_with_overlap(app: Starlette, ada: Client, account: str, raw: asyncpg.Connection) -> None:
