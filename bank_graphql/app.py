@@ -95,7 +95,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> S
     gate = OperationGate(
         executor,
         user_limit=settings.cost_per_minute,
-        address_limit=max(1, settings.cost_per_minute // 10),
+        address_limit=_address_limit(settings),
         observe=web_metrics.operation,
     )
     logs_all = settings.log_requests or settings.log_level is LogLevel.DEBUG
@@ -192,6 +192,11 @@ def _services(bank: Bank, settings: Settings, limiter: RateLimiter, clock: Clock
     )
 
 
+def _address_limit(settings: Settings) -> int:
+    """Return what the requests of one address without a token may cost a minute."""
+    return max(1, settings.cost_per_minute // 10)
+
+
 def _oauth(bank: Bank, settings: Settings, services: Services, identify: BearerAuthentication, clock: Clock) -> OAuth:
     """Return the endpoints of the authorization server."""
     sessions, clients = bank.people.identity.sessions, Clients(bank.db, clock)
@@ -210,6 +215,7 @@ def _oauth(bank: Bank, settings: Settings, services: Services, identify: BearerA
         services,
         identify,
         clock,
+        _address_limit(settings),
     )
 
 

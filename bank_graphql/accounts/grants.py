@@ -1,6 +1,6 @@
 """The only writer of access grants: what users let programs do, agents with their accounts and services of their own."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -205,6 +205,11 @@ class Grants:
     async def of(self, actor: Actor) -> list[GrantRow]:
         """Return the actor's active grants, oldest first."""
         return await self._db.fetch(statements.OF_USER, user=actor.user_id, now=self._clock())
+
+    async def owned(self, actor: Actor, account_ids: Sequence[UUID]) -> set[UUID]:
+        """Return those of the accounts that the actor owns, alone or jointly: a grant may name them."""
+        found = await self._db.fetch(statements.OWNED, accounts=list(account_ids), user=actor.user_id)
+        return {row.id for row in found}
 
     async def get(self, actor: Actor, grant_id: UUID) -> GrantRow | None:
         """Return an active grant of the actor, or of the program itself; None if there is none."""

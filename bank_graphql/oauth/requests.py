@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
+from typing import NamedTuple
 
 from bank_graphql.kit.clock import Clock
 from bank_graphql.kit.seals import Seals
@@ -42,6 +42,13 @@ class AuthorizationRequest:
     challenge: str
     nonce: str | None
     key_thumbprint: str | None
+
+
+class Sealed(NamedTuple):
+    """A request that was checked, and what else a page carries: the challenge of a log-in, or its session."""
+
+    request: AuthorizationRequest
+    more: dict[str, str]
 
 
 @dataclass(eq=False)
@@ -117,29 +124,23 @@ class AuthorizationRequests:
         Raises:
             OAuthError: it is none, has expired, or is of another client.
         """
-        sealed = request_uri.removeprefix(REQUEST_URI)
-        data, found = self.data(sealed), self.open(sealed)
-        if sealed == request_uri or data is None or found is None or data["more"] != _PUSHED or found.client_id != client_id:
+        sealed = self.open(request_uri.removeprefix(REQUEST_URI)) if request_uri.startswith(REQUEST_URI) else None
+        if sealed is None or sealed.more != _PUSHED or sealed.request.client_id != client_id:
             raise OAuthError("invalid_request_uri", "The request was not pushed, or has expired: begin again.")
-        return found
+        return sealed.request
 
     def seal(self, request: AuthorizationRequest, lasts: timedelta, **more: str) -> str:
         """Return a sealed text that carries a request, and more."""
         expires = int((self._clock() + lasts).timestamp())
         return self._seals.seal({**asdict(request), "expires": expires, "more": more})
 
-    def open(self, sealed: str) -> AuthorizationRequest | None:
-        """Return the request that a sealed text carries; None if it is not sealed here, or has expired."""
-        found = self.data(sealed)
-        if found is None:
-            return None
-        fields = {name: found[name] for name in AuthorizationRequest.__slots__}
-        return AuthorizationRequest(**{**fields, "scopes": tuple(fields["scopes"])})
-
-    def data(self, sealed: str) -> dict[str, Any] | None:
-        """Return all that a sealed text carries; None if it is not sealed here, or has expired."""
+    def open(self, sealed: str) -> Sealed | None:
+        """Return what a sealed text carries; None if it was not sealed here, or has expired."""
         found = self._seals.open(sealed)
-        return None if found is None or found["expires"] < self._clock().timestamp() else found
+        if found is None or found.pop("expires") < self._clock().timestamp():
+            return None
+        more = found.pop("more")
+        return Sealed(AuthorizationRequest(**{**found, "scopes": tuple(found["scopes"])}), more)
 
 
 def _require_plain(given: Mapping[str, str]) -> None:

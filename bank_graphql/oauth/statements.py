@@ -1,6 +1,7 @@
 """The statements of the room."""
 
 from datetime import datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ARRAY, DateTime, Integer, LargeBinary, Text, Uuid, bindparam, delete, insert, not_, or_, select, update
@@ -10,6 +11,8 @@ from bank_graphql.identity.enums import UserStatus
 from bank_graphql.identity.models import AccessGrant, GrantToken, User
 from bank_graphql.kit.statements import Query, Row
 from bank_graphql.oauth.models import OAuthClient, OAuthCode, OAuthConsent, OAuthRefreshToken
+
+R = TypeVar("R", bound=Row)
 
 
 class ClientRow(Row):
@@ -134,17 +137,23 @@ _is_over = or_(
     col(AccessGrant.revoked_at).is_not(None), col(AccessGrant.expires_at) <= _now, col(User.status) != UserStatus.ACTIVE
 )
 _has_ended = _is_over.label("has_ended")
-_code_columns = [col(getattr(OAuthCode, name)) for name in list(CodeRow.__annotations__)[:-2]]
-CODE = Query(
-    select(*_code_columns, col(AccessGrant.user_id), _has_ended)
-    .select_from(OAuthCode)
-    .join(AccessGrant, col(AccessGrant.id) == OAuthCode.grant_id)
-    .join(User, col(User.id) == AccessGrant.user_id)
-    .where(col(OAuthCode.code_hash) == _hash)
-    .with_for_update(of=OAuthCode),
-    CodeRow,
-)
-"""An authorization code, which nobody else uses meanwhile."""
+
+
+def _locked(table: type[OAuthCode | OAuthRefreshToken], hashed: Any, row: type[R]) -> Query[R]:
+    """Return a query for a code or refresh token by its hash, with its consent. Nobody else uses it meanwhile."""
+    own = [col(getattr(table, name)) for name in row.__annotations__ if name not in {"user_id", "has_ended"}]
+    return Query(
+        select(*own, col(AccessGrant.user_id), _has_ended)
+        .select_from(table)
+        .join(AccessGrant, col(AccessGrant.id) == table.grant_id)
+        .join(User, col(User.id) == AccessGrant.user_id)
+        .where(hashed == _hash)
+        .with_for_update(of=table),
+        row,
+    )
+
+
+CODE = _locked(OAuthCode, col(OAuthCode.code_hash), CodeRow)
 USE_CODE = Query(update(OAuthCode).where(col(OAuthCode.code_hash) == _hash).values(used_at=_now), Row)
 DELETE_CODES = Query(delete(OAuthCode).where(col(OAuthCode.expires_at) < _now), Row)
 INSERT_REFRESH = Query(
@@ -159,17 +168,7 @@ INSERT_REFRESH = Query(
     ),
     Row,
 )
-_refresh_columns = [col(getattr(OAuthRefreshToken, name)) for name in list(RefreshRow.__annotations__)[:-2]]
-REFRESH = Query(
-    select(*_refresh_columns, col(AccessGrant.user_id), _has_ended)
-    .select_from(OAuthRefreshToken)
-    .join(AccessGrant, col(AccessGrant.id) == OAuthRefreshToken.grant_id)
-    .join(User, col(User.id) == AccessGrant.user_id)
-    .where(col(OAuthRefreshToken.token_hash) == _hash)
-    .with_for_update(of=OAuthRefreshToken),
-    RefreshRow,
-)
-"""A refresh token, which nobody else uses meanwhile."""
+REFRESH = _locked(OAuthRefreshToken, col(OAuthRefreshToken.token_hash), RefreshRow)
 DELETE_REFRESH = Query(
     delete(OAuthRefreshToken).where(
         col(OAuthRefreshToken.grant_id) == bindparam("grant", type_=Uuid()), col(OAuthRefreshToken.used_at) < _now

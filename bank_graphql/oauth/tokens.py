@@ -66,18 +66,14 @@ class TokenIssuer:
     async def code(self, actor: Actor, request: AuthorizationRequest, terms: Terms) -> str:
         """Store a user's consent, end the session that was for it, and return the code. Raises as `Grants.consent`."""
         code, client_id = secrets.token_urlsafe(32), UUID(request.client_id)
-        ended: set[UUID] = set()
+        sessions: set[UUID] = set()
 
         async def add_code(connection: Connection, grant_id: UUID) -> None:
             now, token_id = self._clock(), new_id()
             await connection.execute(statements.DELETE_CODES, now=now - _KEPT)
             await connection.execute(statements.INSERT_CONSENT, grant=grant_id, client=client_id, user=actor.user_id)
-            ended.clear()  # the transaction may be tried again
-            ended.update(await self._sessions.end_own(connection, actor))
-            for older in await connection.fetch(
-                statements.OLDER_CONSENTS, user=actor.user_id, client=client_id, kept=MAX_CONSENTS
-            ):
-                ended.update(await end_grant(connection, older.id, now))
+            sessions.clear()  # the transaction may be tried again
+            sessions.update(await self._sessions.end_own(connection, actor))
             # Access tokens are signed, and name this row. Nobody knows a token with its hash.
             await connection.insert(INSERT_TOKEN, [(token_id, secrets.token_bytes(32), grant_id, now)])
             await connection.execute(
@@ -96,8 +92,17 @@ class TokenIssuer:
             )
 
         await self._grants.consent(actor, GrantKind.CONSENT, terms, add_code)
-        self._sessions.cache.end(ended)
+        self._sessions.cache.end(sessions)
+        await self._end_older(actor.user_id, client_id)
         return code
+
+    async def _end_older(self, user_id: UUID, client_id: UUID) -> None:
+        """End all but the newest consents of a user to a client: in transactions of their own, which lock no account."""
+        for each in await self._db.fetch(statements.OLDER_CONSENTS, user=user_id, client=client_id, kept=MAX_CONSENTS):
+            await self._end_now(user_id, each.id)
+
+    async def _end_now(self, user_id: UUID, grant_id: UUID) -> None:
+        await self._after(await self._db.transact(lambda connection: self._end(connection, user_id, grant_id)))
 
     async def exchange(self, client: ClientRow, form: Mapping[str, str], key_thumbprint: str | None) -> dict[str, Any]:
         """Return the tokens for a code, or for a refresh token.
@@ -142,12 +147,7 @@ class TokenIssuer:
         token, seconds = self._tokens.issue_to_program(
             actor.person_id, actor.session_id, client_id, scopes, key_thumbprint, self._clock()
         )
-        return {
-            "access_token": token,
-            "token_type": "Bearer" if key_thumbprint is None else "DPoP",
-            "expires_in": seconds,
-            "scope": " ".join(sorted(scopes)),
-        }
+        return _answer(token, seconds, scopes, key_thumbprint)
 
     async def _by_code(
         self, connection: Connection, client: ClientRow, form: Mapping[str, str], thumbprint: str | None
@@ -216,21 +216,14 @@ class TokenIssuer:
             given_scopes=found.scopes,
             now=now,
         )
-        return {
-            "access_token": access_token,
-            "token_type": "Bearer" if thumbprint is None else "DPoP",
-            "expires_in": seconds,
-            "refresh_token": refresh_token,
-            "scope": " ".join(sorted(scopes)),
-        }
+        return {**_answer(access_token, seconds, scopes, thumbprint), "refresh_token": refresh_token}
 
     async def revoke(self, client: ClientRow, token: str) -> None:
         """End the consent that a token belongs to (RFC 7009). A token that is none of the client's is ignored."""
         now, grant_id = self._clock(), await self._grant_of(client, token)
         grant = None if grant_id is None else await self._db.fetch_one(statements.GRANT, grant=grant_id, now=now)
         if grant_id is not None and grant is not None:
-            user_id = grant.user_id
-            await self._after(await self._db.transact(lambda connection: self._end(connection, user_id, grant_id)))
+            await self._end_now(grant.user_id, grant_id)
 
     async def _end(self, connection: Connection, user_id: UUID, grant_id: UUID) -> "_Ended":
         """End a consent. The caller passes what it returns to `_after`, once the transaction is committed."""
@@ -279,6 +272,12 @@ class TokenIssuer:
 async def erase(connection: Connection, user_id: UUID) -> None:
     """Erase to whom a user consented."""
     await connection.execute(statements.DELETE_CONSENTS, user=user_id)
+
+
+def _answer(token: str, seconds: int, scopes: frozenset[str], key_thumbprint: str | None) -> dict[str, Any]:
+    """Return what a client is given with an access token (RFC 6749)."""
+    kind = "Bearer" if key_thumbprint is None else "DPoP"
+    return {"access_token": token, "token_type": kind, "expires_in": seconds, "scope": " ".join(sorted(scopes))}
 
 
 def _hash(token: str) -> bytes:

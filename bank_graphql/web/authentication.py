@@ -15,7 +15,7 @@ PROVED = "bank.proved"
 
 
 class BearerAuthentication:
-    """Finds the actor of a request by `Authorization: Bearer …`.
+    """Finds the actor of a request by `Authorization: Bearer …`, or `DPoP …` with a proof of the token's key.
 
     A request with an invalid token is not taken for one without a token, because it must be refused.
 
@@ -36,13 +36,7 @@ class BearerAuthentication:
         Raises:
             Unavailable: the state of the token's session cannot be read.
         """
-        headers = dict(reversed(scope["headers"]))
-        client = scope.get("client")
-        origin = Origin(
-            ip_address=_address(client[0]) if client else None,
-            user_agent=headers.get(b"user-agent", b"").decode("latin-1") or None,
-            request_id=request_id_of(scope),
-        )
+        headers, origin = dict(reversed(scope["headers"])), origin_of(scope)
         scheme, *rest = headers.get(b"authorization", b"").decode("latin-1").split(maxsplit=1)[:2] or [""]
         if scheme.lower() not in {"bearer", "dpop"} or not rest:
             return Caller(None, origin)
@@ -66,6 +60,13 @@ class BearerAuthentication:
             return None
         proved[token] = proof.key_thumbprint
         return actor
+
+
+def origin_of(scope: Scope) -> Origin:
+    """Return from where a request came."""
+    client = scope.get("client")
+    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"").decode("latin-1")
+    return Origin(_address(client[0]) if client else None, agent or None, request_id_of(scope))
 
 
 @lru_cache(maxsize=4096)

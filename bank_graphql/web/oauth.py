@@ -10,7 +10,9 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from bank_graphql.accounts.enums import AccountStatus
 from bank_graphql.accounts.grants import Terms
+from bank_graphql.accounts.queries import USABLE_ACCOUNTS
 from bank_graphql.api.context import Context, Services
 from bank_graphql.identity.errors import CredentialsRefused, StepUpRequired
 from bank_graphql.identity.grants import PREFIX
@@ -30,8 +32,11 @@ from bank_graphql.oauth.requests import AuthorizationRequest, AuthorizationReque
 from bank_graphql.oauth.statements import ClientRow
 from bank_graphql.oauth.tokens import TokenIssuer
 from bank_graphql.web import consent
+from bank_graphql.web.authentication import origin_of
 from bank_graphql.web.forms import NO_STORE, challenge, credentials_of, form_of, once, required
 
+_COST = 60
+"""What a request costs, as a query of some rows does."""
 PAGE_LASTS = timedelta(minutes=10)
 _UNAVAILABLE = JSONResponse({"error": "temporarily_unavailable"}, 503, NO_STORE)
 _DECIDED = "You have decided already."
@@ -52,6 +57,7 @@ class OAuth:
         services: the rooms as the API uses them.
         identify: returns who sends a request, and from where.
         clock: gives the time.
+        cost_per_minute: what the requests of one address may cost a minute, together with those to the API without a token.
     """
 
     bank: str
@@ -63,6 +69,7 @@ class OAuth:
     services: Services
     identify: Callable[[Any], Awaitable[Caller]]
     clock: Clock
+    cost_per_minute: int
 
     async def metadata(self, _: Request) -> Response:
         """Answer `/.well-known/oauth-authorization-server` and `openid-configuration` (RFC 8414)."""
@@ -154,6 +161,7 @@ class OAuth:
     async def authorize(self, request: Request) -> Response:
         """Show the pages on which a user signs in and consents, and answer the client."""
         try:
+            self._spend(request)
             if request.method == "POST":
                 return await self._step(request, await form_of(request))
             given = once(parse_qsl(request.url.query, keep_blank_values=True))
@@ -169,27 +177,29 @@ class OAuth:
             return consent.refusal(self.bank, str(error))
         except Unavailable as error:
             return consent.refusal(self.bank, str(error), 503)
+        except RateLimited as error:
+            return consent.refusal(self.bank, str(error), 429)
         if client is None:
             return consent.refusal(self.bank, "There is no such client.")
         return consent.login(self.bank, client.name, self.requests.seal(wanted, PAGE_LASTS), wanted.redirect_uri)
 
     async def _step(self, request: Request, form: Mapping[str, list[str]]) -> Response:
         given = {name: values[0] for name, values in form.items()}
-        data = self.requests.data(given.get("request", ""))
-        wanted = self.requests.open(given.get("request", ""))
-        client = None if wanted is None else await self.clients.find(wanted.client_id)
-        if data is None or wanted is None or client is None:
+        sealed = self.requests.open(given.get("request", ""))
+        client = None if sealed is None else await self.clients.find(sealed.request.client_id)
+        if sealed is None or client is None:
             return consent.refusal(self.bank, "This page is too old.")
-        context = Context.of(self.services, Caller(None, (await self.identify(request.scope)).origin))
+        wanted, more = sealed
+        context = Context.of(self.services, Caller(None, origin_of(request.scope)))
         match given.get("step"):
             case "login":
                 return await self._login(context, client, wanted, given)
             case "code":
-                return await self._code(context, client, wanted, data["more"], given)
+                return await self._code(context, client, wanted, more, given)
             case "allow":
-                return await self._decide(context.origin, client, wanted, data, form, allow=True)
+                return await self._decide(context.origin, client, wanted, more, form, allow=True)
             case "deny":
-                return await self._decide(context.origin, client, wanted, data, form, allow=False)
+                return await self._decide(context.origin, client, wanted, more, form, allow=False)
             case _:
                 return consent.refusal(self.bank, "This page is unknown.")
 
@@ -236,12 +246,12 @@ class OAuth:
     async def _consent_page(
         self, client: ClientRow, wanted: AuthorizationRequest, actor: Actor, sealed: str, problem: str | None = None
     ) -> Response:
-        key = (actor.user_id, Page(MAX_SIZE), None)
-        [found] = await self.services.readers.accounts_of_user.request(actor, [key])
+        found = await USABLE_ACCOUNTS.fetch(self.services.db, Page(MAX_SIZE), viewer=actor.user_id)
+        owned = await self.services.grants.owned(actor, [row.id for row in found.items])
         accounts = [
             consent.Choice(global_id("Account", row.id), f"{row.name}, {row.currency}, …{row.number[-4:]}", row.currency)
             for row in found.items
-            if row.status != "CLOSED"
+            if row.id in owned and row.status != AccountStatus.CLOSED
         ]
         return consent.consent(self.bank, client.name, sealed, wanted.redirect_uri, wanted.scopes, accounts, problem)
 
@@ -250,13 +260,13 @@ class OAuth:
         origin: Origin,
         client: ClientRow,
         wanted: AuthorizationRequest,
-        data: Mapping[str, Any],
+        more: Mapping[str, str],
         form: Mapping[str, list[str]],
         *,
         allow: bool,
     ) -> Response:
         sessions = self.services.identity.sessions
-        session = data["more"].get("session", "")
+        session = more.get("session", "")
         actor = await sessions.resume(UUID(hex=session), origin) if session else None
         if actor is None:
             return consent.refusal(self.bank, "You are not signed in any more.")
@@ -316,13 +326,18 @@ class OAuth:
         """Return an access token for whoever has an access grant: its id and its token are the client's. Raises OAuthError."""
         if form.get("grant_type") != "client_credentials":
             return None
-        given, origin = credentials_of(request, form), (await self.identify(request.scope)).origin
+        given, origin = credentials_of(request, form), origin_of(request.scope)
         actor = None
         if given is not None and given.secret and given.secret.startswith(PREFIX):  # an access token never gives another one
             actor = await self.services.identity.sessions.authenticate(given.secret, origin)
         if given is None or actor is None or uuid_of(given.client_id, "AccessGrant") != actor.user_id:
             raise OAuthError("invalid_client", "The client is the id of an access grant, and its secret the grant's token.", 401)
         return self.issuer.for_service(actor, given.client_id, form.get("scope"), self._thumbprint(request))
+
+    def _spend(self, request: Request) -> None:
+        """Charge the address that a request comes from. Raises RateLimited."""
+        bucket = f"address/{origin_of(request.scope).network}"
+        self.services.limiter.spend(bucket, _COST, per_minute=self.cost_per_minute, shared=True)
 
     def _thumbprint(self, request: Request) -> str | None:
         """Return the key that a client proves to hold; None if it proves none. Raises OAuthError."""
@@ -343,6 +358,7 @@ class OAuth:
     ) -> Response:
         """Answer a client that authenticates itself. Errors are as RFC 6749 has them. `other` may know clients of its own."""
         try:
+            self._spend(request)
             form = once([(name, each) for name, values in (await form_of(request)).items() for each in values])
             if other is not None and (answer := await other(form, request)) is not None:
                 return JSONResponse(answer, status, NO_STORE)
@@ -353,3 +369,6 @@ class OAuth:
             return JSONResponse({"error": error.error, "error_description": str(error)}, error.status, headers)
         except Unavailable:
             return _UNAVAILABLE
+        except RateLimited as error:
+            headers = {**NO_STORE, "Retry-After": str(error.retry_after)}
+            return JSONResponse({"error": "temporarily_unavailable", "error_description": str(error)}, 429, headers)

@@ -11,7 +11,10 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 from starlette.applications import Starlette
 
+from bank_graphql.app import create_app
 from bank_graphql.oauth.tokens import MAX_CONSENTS
+from bank_graphql.settings import Settings
+from tests.accounts.members import join
 from tests.accounts.programs import ROTATE, decide, pay
 from tests.client import Client
 from tests.oauth.flow import (
@@ -27,6 +30,7 @@ from tests.oauth.flow import (
     sealed_in,
     tokens_for,
 )
+from tests.serving import serving
 
 ME = "{ me { email accessGrants { id kind name scopes accounts { id } lastUsedAt } } }"
 REVOKE = "mutation ($id: ID!) { x: revokeAccessGrant(id: $id) { __typename } }"
@@ -354,7 +358,7 @@ async def test_the_token_of_a_consent_is_not_rotated_by_hand(ada: Client, accoun
 
 @pytest.mark.parametrize(
     "fields",
-    [{"days": "²"}, {"days": "9" * 5000}, {"days": ""}, {"currency": "XXX"}, {"limit": "9" * 400}, {"account": "\0"}],
+    [{"days": "²"}, {"days": "9" * 5000}, {"days": ""}, {"currency": "ABC"}, {"limit": "9" * 400}, {"account": "\0"}],
 )
 async def test_what_a_page_cannot_send_is_no_fault_of_the_server(
     ada: Client, account: str, shop: App, fields: dict[str, str]
@@ -397,3 +401,34 @@ async def test_the_metadata_are_what_the_standards_define(shop: App) -> None:
         AuthorizationServerMetadata(found).validate()
     resource = (await shop.http.get("/.well-known/oauth-protected-resource")).json()
     assert (resource["resource"], resource["authorization_servers"]) == (shop.address, [shop.address])
+
+
+async def test_what_waits_under_a_replaced_consent_is_rejected(ada: Client, grace: Client, account: str, shop: App) -> None:
+    first = await tokens_for(shop, ADA, account)
+    await waiting(ada, account, client_of(shop, first), (await grace.open())["number"], "k1")
+    for _ in range(MAX_CONSENTS):
+        await tokens_for(shop, ADA, account)
+    assert [each["status"] for each in (await ada.run("{ me { approvals { status } } }"))["me"]["approvals"]] == ["REJECTED"]
+
+
+async def test_a_joint_owner_may_choose_the_account_and_a_member_may_not(
+    ada: Client, grace: Client, account: str, shop: App, raw: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    seen = (await ada.open())["id"]
+    await join(raw, ada, account, grace, "grace@bank.test", role="OWNER", mayPay=True, mayManageCards=True)
+    await join(raw, ada, seen, grace, "grace@bank.test", mayPay=True)
+    page = await consent_page(shop, "grace@bank.test")
+    assert (account in page.text, seen in page.text) == (True, False)
+    done = await answer(page, shop.http, "allow", account=[account], limit="5", currency="EUR", days="30")
+    tokens = (await shop.exchange(returned(done)["code"])).json()
+    assert await client_of(shop, tokens).booked(account) == "100.00"
+
+
+async def test_an_address_that_sends_too_much_is_slowed_down(settings: Settings) -> None:
+    limited = create_app(settings.model_copy(update={"rate_limit": 2400}))
+    async with serving(limited) as http:
+        shop = await register(limited, http)
+        answers = [await shop.post("/oauth/introspect", token="x") for _ in range(6)]
+        assert [each.status_code for each in answers] == [200] * 4 + [429] * 2
+        assert int(answers[-1].headers["retry-after"]) > 0
+        assert (await http.get("/oauth/authorize", params=shop.request())).status_code == 429
