@@ -11,8 +11,13 @@ from starlette.applications import Starlette
 from bank_graphql.app import create_app
 from bank_graphql.bank import CHECKS, Bank
 from bank_graphql.identity.enums import UserRole
+from bank_graphql.kit.actor import Origin
 from bank_graphql.kit.clock import utc_now
+from bank_graphql.kit.errors import NotFound
 from bank_graphql.kit.ids import uuid_of
+from bank_graphql.kit.money import Money
+from bank_graphql.payments.commands import Destination, Transfer
+from bank_graphql.payments.groups import Group
 from bank_graphql.settings import Settings
 from tests.accounts.members import end, join
 from tests.accounts.programs import APPROVAL, CREATE_KEY, READ, REVOKE, ROTATE, TRANSFER, create, decide, pay, program
@@ -297,6 +302,22 @@ async def test_a_program_that_is_revoked_among_its_payments_makes_none_afterward
     assert before == f"{100 - paid}.00"
     assert not any(await asyncio.gather(*(send(f"b{number}") for number in range(10))))
     assert await ada.booked(account) == before
+
+
+async def test_what_was_admitted_before_a_grant_ended_pays_nothing(
+    app: Starlette, ada: Client, account: str, other: str, raw: asyncpg.Connection
+) -> None:
+    services = app.state.graphql._services
+    agent = await program(ada, account)
+    actor = await services.identity.sessions.authenticate(agent.token, Origin())
+    await raw.execute("UPDATE access_grants SET revoked_at = now()")  # as a password that is reset in another process does
+    source, target = (uuid_of(each, "Account") for each in (account, other))
+    assert source is not None
+    amount = Money(100, "EUR")
+    payment = Transfer(actor=actor, key="a", from_account_id=source, to=Destination(account_id=target), amount=amount)
+    [outcome] = await services.execute(Group((payment,)))
+    assert isinstance(outcome, NotFound)
+    assert await ada.booked(account) == "100.00"
 
 
 async def test_a_token_is_rotated_with_overlap(app: Starlette, ada: Client, account: str, raw: asyncpg.Connection) -> None:

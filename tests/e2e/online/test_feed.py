@@ -115,7 +115,7 @@ async def test_events_that_were_deleted_mean_reading_anew(sit: Sit, ada: Client,
         await seen.page.context.set_offline(False)
         await seen.page.get_by_text("+€8.00").wait_for()
         await seen.page.locator(".large", has_text="€1,008.00").wait_for()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while len(subscribed) < 3:
                 await asyncio.sleep(0.05)
         assert subscribed[1]["after"] not in {None, subscribed[2]["after"]}
