@@ -129,10 +129,8 @@ class BatchAbortedRejection(Rejection):
 
 @strawberry.type(
     description="Somebody else is to approve this. What staff request waits in `approvals`; what a program is to pay, for the "
-    "owner of "
-    "the account, with the money held. Sent again by the same user, and with the same key if it has one, the request gets the "
-    "same "
-    "answer until it is decided."
+    "owner of the account, with the money held. Sent again by the same user, and with the same key if it has one, the request "
+    "gets the same answer until it is decided."
 )
 class ApprovalRequiredRejection(Rejection):
     approval_id: strawberry.Private[UUID]

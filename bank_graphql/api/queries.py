@@ -99,8 +99,7 @@ class Query:
 
     @strawberry.field(
         description="The accounts that the viewer may use, newest first: those of the viewer, those that others share, and of "
-        "a program those "
-        "that its grant names. Null only together with an error.",
+        "a program those that its grant names. Null only together with an error.",
         graphql_type=Connection[Account] | None,
         directives=[Cost(weight="60"), page_size("first", "last")],
     )
@@ -284,11 +283,10 @@ class Query:
 
     @strawberry.field(
         description=(
-            "The events of the viewer's accounts, or of the 1 to 100 given accounts, page by page, oldest first: from the oldest "
-            "event that is kept, or after the cursor `after`. The error CURSOR_EXPIRED means that events after this cursor were "
-            "deleted already. A page has 20 events unless `first` is given. After an empty page, whose `endCursor` is null, "
-            "use the "
-            "previous cursor again. The subscription `transactionFeed` has the same cursors."
+            "The events of the viewer's accounts, or of the 1 to 100 given accounts, page by page, oldest first: from the "
+            "oldest event that is kept, or after the cursor `after`. The error CURSOR_EXPIRED means that events after this "
+            "cursor were deleted already. A page has 20 events unless `first` is given. After an empty page, whose `endCursor` "
+            "is null, use the previous cursor again. The subscription `transactionFeed` has the same cursors."
         ),
         graphql_type=Connection[TransactionEvent] | None,
         directives=[Cost(weight="60"), page_size("first")],
@@ -307,8 +305,7 @@ class Query:
     @strawberry.field(
         description=(
             "The cursor at the present end of the feed. Read this first, then the accounts, then subscribe with `after`: no "
-            "event "
-            "is missed. Null only together with an error."
+            "event is missed. Null only together with an error."
         ),
         graphql_type=str | None,
         directives=[Cost(weight="60")],

@@ -27,8 +27,7 @@ class GrantMutations:
     @mutation(
         CreateAccessGrantResult,
         "Let a program act for the viewer: an agent or a script. Its token is shown once. What it may not pay by itself waits "
-        "for the "
-        "viewer's approval, with the money held. For whoever has proved a short while ago who they are.",
+        "for the viewer's approval, with the money held. For whoever has proved a short while ago who they are.",
     )
     @staticmethod
     async def create_access_grant(context: Context, input: CreateAccessGrantInput) -> NewAccessGrant:  # noqa: A002
@@ -38,8 +37,7 @@ class GrantMutations:
     @mutation(
         CreateAccessGrantResult,
         "Make a key with which a service of the viewer calls the API. It is shown once. For whoever has proved a short while "
-        "ago who "
-        "they are.",
+        "ago who they are.",
     )
     @staticmethod
     async def create_api_key(context: Context, input: CreateApiKeyInput) -> NewAccessGrant:  # noqa: A002

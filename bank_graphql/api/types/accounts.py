@@ -131,8 +131,7 @@ class Account(Node):
     @loaded_field(
         lambda readers: readers.amount_due,
         description="Fees and interest that are owed, for which there was no money. Each is posted as a whole once there is "
-        "money "
-        "for it, but not while the account is frozen.",
+        "money for it, but not while the account is frozen.",
         graphql_type=Money,
         then=lambda root, found: money.Money(0 if found is None else found.amount, root.currency),
     )

@@ -24,9 +24,8 @@ ApprovalLike = ApprovalRow | PaymentRequestRow
 
 @strawberry.type(
     description="What a member of staff proposes, and another one decides; or a payment of a program, about which its owner "
-    "decides. What "
-    "is proposed never changes. Once approved, it is executed as its proposer, who must still be allowed to do it; a payment "
-    "as whoever approves it."
+    "decides. What is proposed never changes. Once approved, it is executed as its proposer, who must still be allowed to do "
+    "it; a payment as whoever approves it."
 )
 class Approval(Node):
     id: strawberry.ID = node_id("Approval")

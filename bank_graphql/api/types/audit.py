@@ -58,8 +58,7 @@ class AuditEvent(Node):
     )
     detail: str | None = strawberry.field(
         description="To what it was changed: the role, for `setUserRole` and `inviteMember`; APPROVED or REJECTED, for "
-        "`decide`. What a "
-        "program did: `grant`, and the key of its access grant. Null for others."
+        "`decide`. What a program did: `grant`, and the key of its access grant. Null for others."
     )
 
     is_type_of = backed_by(AuditRow)

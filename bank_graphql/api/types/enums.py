@@ -253,8 +253,7 @@ _described(
         "MOVED": "The transfer was made.",
         "RETRYING": "Money was missing. It is tried again later on the same day.",
         "REFUSED": "The transfer was not made, and is not tried again. The payer sees it in the feed, as a DECLINED "
-        "transaction; not "
-        "a sweep that was refused for anything but money, whose amount is not known.",
+        "transaction; not a sweep that was refused for anything but money, whose amount is not known.",
         "SKIPPED": "A sweep had nothing to move.",
     },
 )

@@ -125,8 +125,7 @@ class User(Node):
 
     @strawberry.field(
         description="What programs of the viewer are to pay and may not by themselves, newest first, at most 100: see "
-        "`decide`. Empty "
-        "for any other user.",
+        "`decide`. Empty for any other user.",
         graphql_type=list[Annotated["Approval", strawberry.lazy("bank_graphql.api.types.approvals")]],
         directives=[Cost(weight="20"), ListSize(assumed_size=MAX_LISTED)],
     )
